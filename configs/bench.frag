@@ -1,0 +1,7 @@
+# For timings: base without whatever costs time on the measured paths.
+CONFIG_KUNIT=n
+CONFIG_DETECT_HUNG_TASK=n
+CONFIG_SOFTLOCKUP_DETECTOR=n
+CONFIG_SHRINKER_DEBUG=n
+CONFIG_ZSMALLOC_STAT=n
+CONFIG_PERF_EVENTS=y

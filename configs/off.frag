@@ -1,0 +1,2 @@
+# The kernel without the layer: what CONFIG_SWAP_ABS=n must still build and run.
+CONFIG_SWAP_ABS=n

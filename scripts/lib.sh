@@ -1,0 +1,89 @@
+# shellcheck shell=bash
+# What the scripts share: where things are, lines with the time, running a long
+# command with its progress shown. Sourced by every bash script here; it sets
+# shell options and defines functions, and does nothing else.
+
+set -euo pipefail
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+BUILD=${BUILD:-$TOP/build}
+CACHE=${SWAP_ABS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/swap-abs}
+LINUX_TREE=${LINUX_TREE:-$BUILD/linux}
+JOBS=${JOBS:-$(nproc)}
+LOGS=${LOGS:-$BUILD/log}
+export SWAP_ABS_T0=${SWAP_ABS_T0:-$(date +%s)}
+
+# elapsed: time since the first script of this run started, "m:ss"
+elapsed() {
+	local t=$(($(date +%s) - SWAP_ABS_T0))
+	printf '%2d:%02d' $((t / 60)) $((t % 60))
+}
+
+# say WORDS...: one line for whoever watches
+say() {
+	printf '[%s] %s\n' "$(elapsed)" "$*" >&2
+}
+
+# die WORDS...: the one clear line, and out
+die() {
+	printf '[%s] error: %s\n' "$(elapsed)" "$*" >&2
+	exit 1
+}
+
+# with_progress LOG WHAT SECONDS COUNTER COMMAND...
+# Run COMMAND with its output in LOG. Every SECONDS say WHAT and what the
+# function COUNTER prints about LOG. Returns the command's status.
+with_progress() {
+	local log=$1 what=$2 every=$3 counter=$4 pid next rc=0
+	shift 4
+	mkdir -p "$(dirname "$log")"
+	"$@" >"$log" 2>&1 </dev/null &
+	pid=$!
+	# shellcheck disable=SC2064 # the pid of now is meant
+	trap "kill $pid 2>/dev/null || :; exit 130" INT TERM
+	next=$((SECONDS + every))
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 0.2
+		if [ "$SECONDS" -ge "$next" ]; then
+			say "$what: $("$counter" "$log")"
+			next=$((SECONDS + every))
+		fi
+	done
+	wait "$pid" || rc=$?
+	trap - INT TERM
+	return "$rc"
+}
+
+# variant NAME: set V_ARCH, V_FRAGS (paths) and V_OBJECTS from configs/variants
+variant() {
+	local name arch frags objects f
+	V_ARCH=
+	while read -r name arch frags objects; do
+		[ "$name" = "$1" ] || continue
+		# shellcheck disable=SC2034 # used by those who source this
+		V_ARCH=$arch V_OBJECTS=$objects V_FRAGS=()
+		for f in ${frags//,/ }; do
+			V_FRAGS+=("$TOP/configs/$f.frag")
+		done
+		return
+	done < <(grep -v '^#' "$TOP/configs/variants")
+	die "no kernel named '$1': see configs/variants"
+}
+
+# kmake TREE OUT ARGS...: make of the kernel for V_ARCH with the compiler cache
+kmake() {
+	local tree=$1 out=$2 arch=$V_ARCH cc=gcc cross=
+	shift 2
+	[ "$arch" = arm64 ] && cross=aarch64-linux-gnu-
+	cc=${cross}gcc
+	command -v ccache >/dev/null && cc="ccache $cc"
+	mkdir -p "$CACHE/ccache"
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u MAKEOVERRIDES \
+		CCACHE_DIR="$CACHE/ccache" CCACHE_MAXSIZE=6G \
+		CCACHE_BASEDIR="$(dirname "$tree")" CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1 \
+		KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970' \
+		KBUILD_BUILD_USER=swap-abs KBUILD_BUILD_HOST=swap-abs \
+		make -s -C "$tree" O="$out" ARCH="$arch" \
+		CROSS_COMPILE="$cross" CC="$cc" HOSTCC="${cc/$cross/}" \
+		LOCALVERSION= "$@"
+}
