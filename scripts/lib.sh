@@ -78,7 +78,7 @@ kmake() {
 	cc=${cross}gcc
 	command -v ccache >/dev/null && cc="ccache $cc"
 	mkdir -p "$CACHE/ccache"
-	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u MAKEOVERRIDES \
+	env -u CONFIG -u O -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u MAKEOVERRIDES \
 		CCACHE_DIR="$CACHE/ccache" CCACHE_MAXSIZE=6G \
 		CCACHE_BASEDIR="$(dirname "$tree")" CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1 \
 		KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970' \
