@@ -1,0 +1,211 @@
+#!/bin/bash
+# The demonstration of make run, inside the guest: a real job (sort over the
+# sources in the kernel's fs/, with the host's sort) that gets half the memory it
+# needs, three times:
+#
+#   1  without a limit: what the result must be, and how much memory it takes
+#   2  half of that, zswap and a disk: it all fits in zswap, so the disk stays empty
+#   3  half of that, zswap kept small: the rest goes to the disk, and the disk is
+#      then swapped off under the job: what stood on it moves
+#
+# The tiers are shown as a table before, during and after. Exit 0 only if all of
+# it held; 4 when this kernel has no layer (--no-layer shows the job alone then).
+# Called by scripts/run through scripts/vm, which sets DISKS.
+
+set -u
+export LC_ALL=C
+
+no_layer=
+[ "${1-}" = --no-layer ] && no_layer=1
+top=$(cd "$(dirname "$0")/../.." && pwd)
+sources=$top/build/linux/fs
+cg=/sys/fs/cgroup
+disk=${DISKS%% *}
+tiers=/sys/kernel/mm/swap/tiers
+work=/tmp/demo
+bad=0
+
+step() { printf '\n== %s\n' "$*"; }
+note() { printf '   %s\n' "$*"; }
+
+# hold WHAT COMMAND...: something that must be so
+hold() {
+	local what=$1
+	shift
+	if "$@"; then
+		printf '   ok: %s\n' "$what"
+	else
+		printf '   NOT SO: %s\n' "$what"
+		bad=1
+	fi
+}
+
+mib() { awk -v b="$1" 'BEGIN { printf "%.1f MiB", b / 1048576 }'; }
+value() { cat "$1" 2>/dev/null || echo "${2-0}"; }
+
+# tier_of DISK: the directory of its tier
+tier_of() {
+	local t
+	for t in "$tiers"/*/; do
+		case $(value "$t/device" -) in
+		"$1" | "${1#/dev/}") echo "${t%/}" && return ;;
+		esac
+	done
+	echo "$tiers/none"
+}
+
+# disk_used: bytes of the disk that swap has taken, from /proc/swaps (KiB)
+disk_used() {
+	awk -v d="$disk" '$1 == d { n = $4 * 1024 } END { print n + 0 }' /proc/swaps
+}
+
+zswap_stored() { # bytes of pages that zswap holds, as they were
+	echo $(($(value /sys/kernel/debug/zswap/stored_pages) * 4096))
+}
+zswap_used() { # bytes of memory that zswap takes for them
+	value /sys/kernel/debug/zswap/pool_total_size
+}
+
+# table: how much sits where
+table() {
+	local t name
+	printf '   %-8s %-8s %4s %-9s %12s %12s %12s\n' tier type rank state capacity used stored
+	if [ -d "$tiers" ]; then
+		for t in "$tiers"/*/; do
+			t=${t%/} name=${t##*/}
+			printf '   %-8s %-8s %4s %-9s %12s %12s %12s\n' "$name" \
+				"$(value "$t/type" -)" "$(value "$t/rank" -)" "$(value "$t/state" -)" \
+				"$(mib "$(value "$t/capacity")")" "$(mib "$(value "$t/used")")" \
+				"$(mib "$(value "$t/stored")")"
+		done
+	else
+		printf '   %-8s %-8s %4s %-9s %12s %12s %12s\n' zswap zswap - - - \
+			"$(mib "$(zswap_used)")" "$(mib "$(zswap_stored)")"
+	fi
+	sed '1d; s/^/   \/proc\/swaps: /' /proc/swaps
+}
+
+# job CGROUP: sort, in a cgroup; the checksum of its output goes to $work/sum
+job() {
+	find "$sources" -name '*.[ch]' -print0 | sort -z | xargs -0 cat |
+		(echo 0 >"$cg/$1/cgroup.procs" && exec sort -S 700M --parallel=1 -T /nonexistent) |
+		md5sum >"$work/sum"
+	return "${PIPESTATUS[3]}"
+}
+
+# watched CGROUP [FUNCTION]: run the job and look at it every second. Sets most
+# (the disk's highest use) and keeps the table of the moment with most in swap.
+# FUNCTION is called at each look until it returns 0.
+watched() {
+	local group=$1 act=${2-} pid start=$SECONDS swap high=0 d looks=0
+	most=0
+	(job "$group"; echo $? >"$work/rc") &
+	pid=$!
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 1
+		d=$(disk_used)
+		[ "$d" -le "$most" ] || most=$d
+		swap=$(value "$cg/$group/memory.swap.current")
+		if [ "$swap" -gt "$high" ]; then
+			high=$swap
+			table >"$work/during"
+		fi
+		looks=$((looks + 1))
+		[ $((looks % 5)) != 0 ] || note "$((SECONDS - start)) s: in memory $(mib "$(value "$cg/$group/memory.current")"), in swap $(mib "$swap"), on the disk $(mib "$d")"
+		if [ -n "$act" ] && "$act" "$group"; then
+			act=
+		fi
+	done
+	wait "$pid"
+	took=$((SECONDS - start)) swapped=$high
+}
+
+group() { # NAME LIMIT: a new cgroup
+	mkdir "$cg/$1"
+	[ "$2" = max ] || echo "$2" >"$cg/$1/memory.max"
+}
+
+# ---------------------------------------------------------------------------
+mkdir -p "$work"
+echo +memory >"$cg/cgroup.subtree_control"
+echo "$(uname -sr), $(nproc) CPUs, $(awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo) MiB"
+layer=1
+if [ ! -e /proc/sys/vm/swap_abs ]; then
+	layer=
+	echo "this kernel has no swap abstraction (no vm.swap_abs)"
+	[ -n "$no_layer" ] || exit 4
+	echo "SKIP: only the job is shown, and what is said of the tiers is not tested"
+fi
+
+step "1. the job without a limit"
+group free max
+watched free
+want=$(value "$work/sum" none)
+need=$(value "$cg/free/memory.peak")
+note "$took s, needs $(mib "$need"), md5 of its output $want"
+hold "the job ended well" [ "$(value "$work/rc" 99)" = 0 ]
+half=$((need / 2))
+
+step "2. half of that memory; zswap on, $disk as a second tier"
+# With compressed memory below, reading neighbours ahead only fills the cgroup.
+sysctl -q -w vm.page-cluster=0
+echo zstd >/sys/module/zswap/parameters/compressor
+echo 50 >/sys/module/zswap/parameters/max_pool_percent
+echo 1 >/sys/module/zswap/parameters/enabled
+[ -z "$layer" ] || hold "vm.swap_abs=1" sysctl -q -w vm.swap_abs=1
+mkswap -q "$disk" 2>/dev/null || mkswap "$disk" >/dev/null
+swapon "$disk" || bad=1
+echo "   before:"
+table
+group half "$half"
+watched half
+echo "   during, when most was in swap ($(mib "$swapped")):"
+cat "$work/during"
+echo "   after:"
+table
+note "$took s"
+hold "the job ended well" [ "$(value "$work/rc" 99)" = 0 ]
+hold "its output is the same" [ "$(value "$work/sum" none)" = "$want" ]
+hold "it did swap" [ "$swapped" -gt $((need / 8)) ]
+if [ -n "$layer" ]; then
+	hold "the disk was not used at all" [ "$most" = 0 ]
+else
+	note "SKIP: without the layer the disk had $(mib "$most") taken for what zswap holds"
+fi
+
+step "3. the same, zswap kept small; then swapoff $disk under the job"
+group small "$half"
+echo $((need / 16)) >"$cg/small/memory.zswap.max"
+moved=0
+# Once there is enough on the disk: zswap may take all, and the disk goes.
+take_away() {
+	local on
+	on=$(disk_used)
+	[ "$on" -gt $((need / 8)) ] || return 1
+	echo "   before swapoff, $(mib "$on") on the disk:"
+	table
+	echo max >"$cg/$1/memory.zswap.max"
+	# Without the layer all of it comes back to RAM, more than the limit.
+	[ -n "$layer" ] || echo max >"$cg/$1/memory.max"
+	if swapoff "$disk"; then
+		moved=$on
+	fi
+	echo "   after swapoff:"
+	table
+}
+watched small take_away
+echo "   at the end:"
+table
+note "$took s"
+hold "the job ended well" [ "$(value "$work/rc" 99)" = 0 ]
+hold "its output is the same" [ "$(value "$work/sum" none)" = "$want" ]
+hold "swapoff emptied the disk under the job: $(mib "$moved") moved" [ "$moved" -gt 0 ]
+hold "the disk is out of /proc/swaps" [ "$(grep -c "^$disk " /proc/swaps)" = 0 ]
+
+echo
+if [ "$bad" = 0 ]; then
+	echo "demo: all held"
+else
+	echo "demo: something did not hold"
+fi
+exit "$bad"
