@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The swap abstraction: what the rest of mm asks of it.
+ *
+ * While it is on, a swap entry in a page table or in shmem is a slot of the
+ * virtual area and says nothing about where the data is; see
+ * Documentation/mm/swap-abstraction.rst. The parts that only the swap code
+ * itself needs are in mm/swap_abs.h.
+ */
+#ifndef _LINUX_SWAP_ABS_H
+#define _LINUX_SWAP_ABS_H
+
+#include <linux/compiler.h>
+#include <linux/jump_label.h>
+#include <linux/types.h>
+
+struct mem_cgroup;
+
+#ifdef CONFIG_SWAP_ABS
+/* Enabled once, when the virtual area is made; it then exists for ever. */
+DECLARE_STATIC_KEY_FALSE(swap_abs_key);
+extern bool swap_abs_on;
+
+/**
+ * swap_abs_used - may there be virtual swap entries?
+ *
+ * Return: true once the layer has been switched on since boot, also when it is
+ * off again: entries that were made meanwhile live on.
+ */
+static inline bool swap_abs_used(void)
+{
+	return static_branch_unlikely(&swap_abs_key);
+}
+
+/**
+ * swap_abs_enabled - are new swap entries virtual?
+ *
+ * Context: any; the answer can be old by the time that it is used, and both
+ * kinds of entry work at any time.
+ */
+static inline bool swap_abs_enabled(void)
+{
+	return swap_abs_used() && READ_ONCE(swap_abs_on);
+}
+
+/**
+ * swap_abs_ram_pages - how much zswap can still take without a device
+ * @memcg: whose pages, NULL for anybody's
+ *
+ * zswap needs no device under it while the layer is on, so memory can be
+ * reclaimed into it when no device has room, up to the limit of its pool.
+ *
+ * Context: any, does not sleep.
+ * Return: pages of zswap's pool that are left; 0 when the layer is off, zswap
+ * is off or full, or @memcg may not use it.
+ */
+long swap_abs_ram_pages(struct mem_cgroup *memcg);
+
+/* May pages be swapped out to zswap though there is no device? */
+bool swap_abs_ram_present(void);
+#else
+static inline bool swap_abs_used(void)
+{
+	return false;
+}
+
+static inline bool swap_abs_enabled(void)
+{
+	return false;
+}
+
+static inline long swap_abs_ram_pages(struct mem_cgroup *memcg)
+{
+	return 0;
+}
+
+static inline bool swap_abs_ram_present(void)
+{
+	return false;
+}
+#endif /* CONFIG_SWAP_ABS */
+
+#endif /* _LINUX_SWAP_ABS_H */

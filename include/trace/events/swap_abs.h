@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM swap_abs
+
+#if !defined(_TRACE_SWAP_ABS_H) || defined(TRACE_HEADER_MULTI_READ)
+#define _TRACE_SWAP_ABS_H
+
+#include <linux/mm_types.h>
+#include <linux/swapops.h>
+#include <linux/tracepoint.h>
+
+/* The tag of a descriptor: enum swap_desc_tag of mm/swap_abs.h. */
+#define show_swap_abs_tag(word)				\
+	__print_symbolic((word) & 7,			\
+			 { 0, "none" },			\
+			 { 1, "zswap" },		\
+			 { 2, "raw" },			\
+			 { 3, "packed" },		\
+			 { 4, "lost" })
+
+DECLARE_EVENT_CLASS(swap_abs_io,
+
+	TP_PROTO(swp_entry_t swp, unsigned long word, unsigned int nr),
+
+	TP_ARGS(swp, word, nr),
+
+	TP_STRUCT__entry(
+		__field(unsigned long, slot)
+		__field(unsigned long, word)
+		__field(unsigned int, nr)
+	),
+
+	TP_fast_assign(
+		__entry->slot = swp_offset(swp);
+		__entry->word = word;
+		__entry->nr = nr;
+	),
+
+	TP_printk("slot=%lu nr=%u place=%s word=%#lx", __entry->slot, __entry->nr,
+		  show_swap_abs_tag(__entry->word), __entry->word)
+);
+
+/* A folio's data has been given to a backend. */
+DEFINE_EVENT(swap_abs_io, swap_abs_store,
+
+	TP_PROTO(swp_entry_t swp, unsigned long word, unsigned int nr),
+
+	TP_ARGS(swp, word, nr)
+);
+
+/* A folio's data is being loaded. */
+DEFINE_EVENT(swap_abs_io, swap_abs_load,
+
+	TP_PROTO(swp_entry_t swp, unsigned long word, unsigned int nr),
+
+	TP_ARGS(swp, word, nr)
+);
+
+/* A slot's data has been moved, or could not be (err). */
+TRACE_EVENT(swap_abs_move,
+
+	TP_PROTO(swp_entry_t swp, unsigned long from, unsigned long to, int err),
+
+	TP_ARGS(swp, from, to, err),
+
+	TP_STRUCT__entry(
+		__field(unsigned long, slot)
+		__field(unsigned long, from)
+		__field(unsigned long, to)
+		__field(int, err)
+	),
+
+	TP_fast_assign(
+		__entry->slot = swp_offset(swp);
+		__entry->from = from;
+		__entry->to = to;
+		__entry->err = err;
+	),
+
+	TP_printk("slot=%lu from=%s to=%s err=%d", __entry->slot,
+		  show_swap_abs_tag(__entry->from), show_swap_abs_tag(__entry->to),
+		  __entry->err)
+);
+
+#endif /* _TRACE_SWAP_ABS_H */
+
+#include <trace/define_trace.h>

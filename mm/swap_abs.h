@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The swap abstraction inside of the swap code.
+ *
+ * What it is, its rules and its locks are described at the head of
+ * mm/swap_abs.c and in Documentation/mm/swap-abstraction.rst. This file owns
+ * the layout of the descriptor and the table of operations that a backend
+ * fills in.
+ */
+#ifndef _MM_SWAP_ABS_H
+#define _MM_SWAP_ABS_H
+
+#include <linux/kobject.h>
+#include <linux/percpu_counter.h>
+#include <linux/plist.h>
+#include <linux/swap.h>
+#include <linux/swap_abs.h>
+#include <linux/swapops.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+#include <linux/zswap.h>
+#include "swap.h"
+
+/*
+ * The descriptor of a virtual slot: one word that says where the data is.
+ *
+ *          63  62         61 ... 3          2..0
+ * none:    |0|R|------------- 0 ------------|000|  in the folio, zero, or unused
+ * zswap:   |P|R|---- physical address / 8 --|001|  compressed in RAM
+ * raw:     |P|0|- type (5) -|- offset (50) -|010|  a block of a swap device
+ * packed:  (reserved)                       |011|
+ * lost:    |0|0|------------- 0 ------------|100|  could not be read: gone
+ *
+ * P, pinned: a mover copies the data; only the mover clears the bit. A pinned
+ * object that is dropped meanwhile is the mover's to free (an orphan).
+ * R, reserved: a page of device capacity is held for this slot, so that what
+ * was promised when the slot was made can be kept. Pages that zswap stores
+ * without making them smaller keep it: they must be able to leave the RAM.
+ *
+ * Bits 61..3 with the tag and without P and R are the place; see
+ * swap_desc_place(). The word changes only under the lock of its virtual
+ * cluster, and only while no folio is in the slot or by who holds that folio
+ * locked and not under writeback.
+ */
+#ifdef CONFIG_SWAP_ABS
+enum swap_desc_tag {
+	SWAP_DESC_NONE,
+	SWAP_DESC_ZSWAP,
+	SWAP_DESC_RAW,
+	SWAP_DESC_PACKED,
+	SWAP_DESC_LOST,
+	NR_SWAP_DESC_TAGS,
+};
+
+#define SWAP_DESC_TAG_MASK	0x7UL
+#define SWAP_DESC_TAG_BITS	3
+#define SWAP_DESC_RESERVED	(1UL << 62)
+#define SWAP_DESC_PIN		(1UL << 63)
+#define SWAP_DESC_TYPE_SHIFT	53
+
+static inline enum swap_desc_tag swap_desc_tag(unsigned long word)
+{
+	return word & SWAP_DESC_TAG_MASK;
+}
+
+/* The place alone, which two words for the same copy have in common. */
+static inline unsigned long swap_desc_place(unsigned long word)
+{
+	return word & ~(SWAP_DESC_PIN | SWAP_DESC_RESERVED);
+}
+
+static inline unsigned long swap_desc_zswap(void *object)
+{
+	unsigned long addr = __pa(object);
+
+	VM_WARN_ON_ONCE(addr & (SWAP_DESC_TAG_MASK | SWAP_DESC_PIN | SWAP_DESC_RESERVED));
+	return addr | SWAP_DESC_ZSWAP;
+}
+
+static inline void *swap_desc_object(unsigned long word)
+{
+	VM_WARN_ON_ONCE(swap_desc_tag(word) != SWAP_DESC_ZSWAP);
+	return __va(swap_desc_place(word) & ~SWAP_DESC_TAG_MASK);
+}
+
+static inline unsigned long swap_desc_raw(unsigned int type, unsigned long offset)
+{
+	VM_WARN_ON_ONCE(offset >> (SWAP_DESC_TYPE_SHIFT - SWAP_DESC_TAG_BITS));
+	return (unsigned long)type << SWAP_DESC_TYPE_SHIFT |
+	       offset << SWAP_DESC_TAG_BITS | SWAP_DESC_RAW;
+}
+
+static inline swp_entry_t swap_desc_device_entry(unsigned long word)
+{
+	unsigned long place = swap_desc_place(word);
+	unsigned long offset;
+
+	VM_WARN_ON_ONCE(swap_desc_tag(word) != SWAP_DESC_RAW);
+	offset = place & (BIT(SWAP_DESC_TYPE_SHIFT) - 1);
+	return swp_entry(place >> SWAP_DESC_TYPE_SHIFT, offset >> SWAP_DESC_TAG_BITS);
+}
+
+#endif /* CONFIG_SWAP_ABS */
+
+/**
+ * struct swap_backend - a kind of place where swapped data can be
+ * @name: the tier's type in sysfs
+ * @store: move a folio's data to the backend, all of it or nothing.
+ *	Called in reclaim or by who moves data, may sleep, GFP_NOIO. The folio is
+ *	locked, in the swap cache of the virtual area, uptodate and not under
+ *	writeback. Returns 0 with the descriptors set and the folio unlocked, or
+ *	an error with the folio locked and the descriptors as they were. I/O may
+ *	be left in @ctx, which the caller submits.
+ * @load: fill a locked folio that is not uptodate, unlock it when that is done
+ *	or failed (not uptodate then). All words of the folio have the backend's
+ *	tag and have passed @same_load. I/O may be left in @ctx.
+ * @drop: release what @nr words (of this backend, not pinned) point to. Called
+ *	with the virtual cluster locked, also with interrupts off: O(1) a word,
+ *	does not sleep. Returns how many pages of device capacity that frees.
+ * @same_load: can the word @next, @i slots after @first, be loaded into one
+ *	folio with it?
+ * @synchronous: is a load of the word done without waiting for I/O? A hint.
+ * @stable: must the page not change while it is written there?
+ *
+ * Adding a backend is one file with such a table, a tag, and its line in
+ * swap_backends[] of mm/swap_abs.c.
+ */
+struct swap_backend {
+	const char *name;
+	int (*store)(struct swap_io_ctx *ctx, struct folio *folio);
+	void (*load)(struct swap_io_ctx *ctx, struct folio *folio);
+	long (*drop)(const unsigned long *words, unsigned int nr);
+	bool (*same_load)(unsigned long first, unsigned long next, unsigned int i);
+	bool (*synchronous)(unsigned long word);
+	bool (*stable)(unsigned long word);
+};
+
+extern const struct swap_backend zswap_backend;
+extern const struct swap_backend swap_raw_backend;
+
+/* One counter a page, but for @errors, which are events. */
+enum swap_tier_stat {
+	SWAP_TIER_STORE,
+	SWAP_TIER_LOAD,
+	SWAP_TIER_MOVED_IN,
+	SWAP_TIER_MOVED_OUT,
+	SWAP_TIER_ERRORS,
+	NR_SWAP_TIER_STATS,
+};
+
+struct swap_tier_stats {
+	unsigned long count[NR_SWAP_TIER_STATS];
+};
+
+/**
+ * struct swap_tier - one place for swapped data that the administrator sees
+ * @kobj: /sys/kernel/mm/swap/tiers/<name>
+ * @backend: how data is written to it
+ * @si: the device, NULL for zswap
+ * @id: the N of swapN
+ * @node: in swap_tiers, by the device's priority; protected by swap_tiers_lock
+ * @joined: the device is in use; protected by swap_abs_mutex
+ * @adopted: the device's free slots are counted as the layer can use them
+ * @draining: swapoff empties it; protected by swap_abs_mutex
+ * @lock: protects @partial, @empty and what a lent cluster's flags say of them
+ * @partial: lent clusters with a free slot (CLUSTER_FLAG_LENT_PARTIAL)
+ * @empty: lent clusters that wait to go back (CLUSTER_FLAG_LENT_EMPTY)
+ * @nr_lent: clusters lent, the empty ones too
+ * @used: slots of the device in use; objects of virtual slots in zswap
+ * @release_work: returns the clusters on @empty
+ * @bad: offsets where a write failed: never used again before swapoff
+ * @stats: counters
+ */
+struct swap_tier {
+	struct kobject kobj;
+	const struct swap_backend *backend;
+	struct swap_info_struct *si;
+	int id;
+	struct plist_node node;
+	bool joined;
+	bool adopted;
+	bool draining;
+	spinlock_t lock;
+	struct list_head partial;
+	struct list_head empty;
+	atomic_long_t nr_lent;
+	struct percpu_counter used;
+	struct work_struct release_work;
+	struct xarray bad;
+	struct swap_tier_stats __percpu *stats;
+};
+
+static inline void swap_tier_count(struct swap_tier *tier,
+				   enum swap_tier_stat stat, long nr)
+{
+	this_cpu_add(tier->stats->count[stat], nr);
+}
+
+unsigned long swap_tier_stat_sum(struct swap_tier *tier, enum swap_tier_stat stat);
+
+/* What a new entry may count on; see swap_abs_reserve(). */
+enum swap_room {
+	SWAP_ROOM_PHYSICAL,	/* the layer is off: a slot of a device itself */
+	SWAP_ROOM_DEVICE,	/* virtual, device capacity is held for it */
+	SWAP_ROOM_RAM,		/* virtual, but only zswap may take it */
+	SWAP_ROOM_NONE,
+};
+
+extern struct swap_info_struct *swap_virtual_area;
+extern struct swap_ops swap_virtual_ops;
+extern struct swap_tier *swap_zswap_tier;
+extern struct plist_head swap_tiers;
+extern spinlock_t swap_tiers_lock;
+extern struct mutex swap_abs_mutex;
+extern struct workqueue_struct *swap_abs_wq;
+
+/* mm/swap_abs.c */
+int swap_abs_switch(bool on);
+bool swap_abs_take_room(long nr);
+void swap_abs_give_room(long nr);
+void swap_abs_init_slots(struct swap_cluster_info *ci, unsigned int ci_off,
+			 unsigned int nr);
+void swap_abs_drop(struct swap_cluster_info *ci, unsigned int ci_off,
+		   unsigned int nr);
+void swap_abs_drop_folio(struct folio *folio);
+void swap_abs_set_lost(struct swap_cluster_info *ci, unsigned int ci_off);
+long swap_abs_room_needed(struct folio *folio);
+unsigned long swap_abs_word(swp_entry_t entry);
+bool swap_abs_is_reserved(swp_entry_t entry);
+int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio);
+void swap_abs_cancel_promises(void);
+void swap_abs_cluster_wanted(void);
+bool swap_abs_pin(swp_entry_t entry, unsigned long place);
+bool swap_abs_unpin(swp_entry_t entry, unsigned long place);
+bool swap_abs_commit(swp_entry_t entry, unsigned long place, unsigned long new,
+		     struct folio *locked, long taken);
+void swap_abs_install(struct folio *folio, const unsigned long *words, long taken);
+int swap_abs_writeout(struct swap_io_ctx *ctx, struct folio *folio);
+void swap_abs_read_folio(struct swap_io_ctx *ctx, struct folio *folio);
+bool swap_abs_same_load(struct swap_cluster_info *ci, unsigned int ci_off,
+			unsigned int nr);
+bool swap_abs_synchronous(swp_entry_t entry);
+bool swap_abs_stable_writes(struct folio *folio);
+void swap_abs_cluster_taken(void);
+void swap_abs_cluster_freed(void);
+swp_entry_t swap_abs_backing(swp_entry_t entry);
+
+/* mm/swap_abs_raw.c */
+bool swap_raw_alloc(unsigned long *words, unsigned int nr);
+void swap_raw_free(const unsigned long *words, unsigned int nr);
+void swap_raw_write_failed(struct folio *folio);
+void swap_raw_read_failed(struct folio *folio);
+unsigned int swap_raw_run(struct folio *folio, unsigned int first,
+			  struct block_device **bdev, sector_t *sector);
+void swap_raw_release(struct work_struct *work);
+void swap_raw_forget_bad(struct swap_tier *tier);
+
+/* mm/swap_abs_tier.c */
+void swap_tiers_adopt(bool adopt);
+void swap_tier_free(struct swap_tier *tier);
+#ifdef CONFIG_SWAP_ABS
+int swap_tier_create(struct swap_info_struct *si);
+void swap_tier_join(struct swap_info_struct *si);
+void swap_tier_leave(struct swap_info_struct *si);
+void swap_tier_stay(struct swap_info_struct *si);
+void swap_tier_destroy(struct swap_info_struct *si);
+
+/* mm/swap_abs_drain.c */
+int swap_abs_drain(struct swap_info_struct *si);
+#else
+static inline int swap_tier_create(struct swap_info_struct *si)
+{
+	return 0;
+}
+
+static inline void swap_tier_join(struct swap_info_struct *si)
+{
+}
+
+static inline void swap_tier_leave(struct swap_info_struct *si)
+{
+}
+
+static inline void swap_tier_stay(struct swap_info_struct *si)
+{
+}
+
+static inline void swap_tier_destroy(struct swap_info_struct *si)
+{
+}
+
+static inline int swap_abs_drain(struct swap_info_struct *si)
+{
+	return 0;
+}
+#endif
+
+/* mm/swap_abs_sysfs.c */
+int swap_tier_sysfs_add(struct swap_tier *tier);
+void swap_tier_sysfs_del(struct swap_tier *tier);
+
+/* mm/swap_abs_debug.c */
+#ifdef CONFIG_DEBUG_FS
+void swap_abs_debug_move(void);
+void swap_abs_debug_orphan(void);
+#else
+static inline void swap_abs_debug_move(void)
+{
+}
+
+static inline void swap_abs_debug_orphan(void)
+{
+}
+#endif
+
+/* mm/swapfile.c, for the files above */
+struct swap_info_struct *swap_virtual_area_alloc(const struct swap_ops *ops);
+void swap_virtual_area_start(struct swap_info_struct *si);
+int swap_virtual_area_add(struct swap_info_struct *si, unsigned long first,
+			  unsigned long nr);
+struct swap_cluster_info *swap_cluster_lend(struct swap_info_struct *si,
+					    unsigned long *map);
+unsigned long *swap_cluster_return(struct swap_info_struct *si,
+				   struct swap_cluster_info *ci);
+void swap_device_adopt(struct swap_info_struct *si, bool adopt);
+bool swap_device_tryget(struct swap_info_struct *si);
+sector_t swap_device_run(struct swap_info_struct *si, pgoff_t offset,
+			 unsigned int *nr);
+bool swap_device_discard(struct swap_info_struct *si);
+
+/*
+ * The questions that the swap code asks of an entry or a folio, which has one
+ * answer for a physical entry and another one for a virtual entry. The first
+ * three cost a static branch while the layer has never been on, and nothing
+ * where it is not built in.
+ */
+
+/* Is this the virtual area? */
+static inline bool swap_is_virtual(struct swap_info_struct *si)
+{
+	return swap_abs_used() && (data_race(si->flags) & SWP_VIRTUAL);
+}
+
+static inline bool swap_entry_is_virtual(swp_entry_t entry)
+{
+	return swap_abs_used() && swap_is_virtual(__swap_entry_to_info(entry));
+}
+
+static inline bool folio_swap_is_virtual(const struct folio *folio)
+{
+	return swap_entry_is_virtual(folio->swap);
+}
+
+/**
+ * swap_entry_synchronous - is a load of the entry done without waiting for I/O?
+ * @si: the swap device of @entry
+ * @entry: a valid swap entry
+ *
+ * Such entries bypass readahead. For a virtual entry it is a hint until a
+ * folio of it is locked in the swap cache: either way of loading is right for
+ * any backing.
+ */
+static inline bool swap_entry_synchronous(struct swap_info_struct *si,
+					  swp_entry_t entry)
+{
+	if (swap_is_virtual(si))
+		return swap_abs_synchronous(entry);
+	return data_race(si->flags & SWP_SYNCHRONOUS_IO);
+}
+
+/**
+ * swap_folio_stable_writes - must the folio not change while it is written?
+ * @si: the swap device of @folio
+ * @folio: a locked folio in the swap cache
+ */
+static inline bool swap_folio_stable_writes(struct swap_info_struct *si,
+					    struct folio *folio)
+{
+	if (swap_is_virtual(si))
+		return swap_abs_stable_writes(folio);
+	return data_race(si->flags & SWP_STABLE_WRITES);
+}
+
+/**
+ * swap_folio_backing - where on a swap device is the folio's data?
+ * @folio: a folio in the swap cache, locked or under writeback, whose data is
+ *	on a device
+ *
+ * Return: the type and offset of the folio's first page on the device.
+ */
+static inline swp_entry_t swap_folio_backing(struct folio *folio)
+{
+	if (swap_entry_is_virtual(folio->swap))
+		return swap_abs_backing(folio->swap);
+	return folio->swap;
+}
+
+/**
+ * swap_folio_scattered - do the folio's pages lie apart on devices?
+ * @folio: as for swap_folio_backing()
+ *
+ * Return: true when the folio can't be written by one bio.
+ */
+static inline bool swap_folio_scattered(struct folio *folio)
+{
+	struct block_device *bdev;
+	sector_t sector;
+
+	return folio_test_large(folio) && swap_entry_is_virtual(folio->swap) &&
+	       swap_raw_run(folio, 0, &bdev, &sector) != folio_nr_pages(folio);
+}
+
+/**
+ * swap_entry_large_load - can the entry be part of a large folio's load?
+ * @entry: a valid swap entry
+ *
+ * zswap finds the objects of physical entries one by one, so it never loads a
+ * large folio of these. For virtual entries the words of the whole range are
+ * compared when the folio is put into the swap cache.
+ */
+static inline bool swap_entry_large_load(swp_entry_t entry)
+{
+	return zswap_never_enabled() || swap_entry_is_virtual(entry);
+}
+
+/*
+ * What folio_alloc_swap() asks first: where will the new entry be, and is there
+ * room for it? SWAP_ROOM_DEVICE and SWAP_ROOM_RAM must be followed by
+ * swap_reserve_end().
+ */
+enum swap_room swap_abs_reserve(struct folio *folio);
+void swap_abs_reserve_end(struct folio *folio, enum swap_room room);
+
+static inline enum swap_room swap_reserve(struct folio *folio)
+{
+	return swap_abs_used() ? swap_abs_reserve(folio) : SWAP_ROOM_PHYSICAL;
+}
+
+static inline void swap_reserve_end(struct folio *folio, enum swap_room room)
+{
+	if (room == SWAP_ROOM_DEVICE || room == SWAP_ROOM_RAM)
+		swap_abs_reserve_end(folio, room);
+}
+
+#endif /* _MM_SWAP_ABS_H */

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Self-checks of the swap abstraction, in debugfs (swap_abs/):
+ *
+ *	check		what must always hold, looked at for every slot
+ *	metadata	what the layer has allocated, for what
+ *	move_delay_ms	how long a mover waits with what it has pinned, so that
+ *			tests meet it there
+ *
+ * Both walk the whole virtual area with one cluster locked at a time. The sums
+ * that "check" compares are exact only while nothing is swapped in or out, and
+ * are left out when it sees that something was. Called by nobody but tests.
+ */
+#include <linux/bitmap.h>
+#include <linux/debugfs.h>
+#include <linux/delay.h>
+#include <linux/init.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/swap.h>
+#include <linux/zswap.h>
+#include "internal.h"
+#include "swap.h"
+#include "swap_table.h"
+#include "swap_abs.h"
+
+static u32 move_delay_ms;
+static atomic_long_t orphans = ATOMIC_LONG_INIT(0);
+
+/**
+ * swap_abs_debug_move - a mover has pinned something
+ *
+ * Context: process context, sleeps when a test wants that.
+ */
+void swap_abs_debug_move(void)
+{
+	unsigned int delay = READ_ONCE(move_delay_ms);
+
+	if (unlikely(delay))
+		msleep(delay);
+}
+
+/* A mover has found that its copy was dropped meanwhile. */
+void swap_abs_debug_orphan(void)
+{
+	atomic_long_inc(&orphans);
+}
+
+struct swap_check {
+	unsigned long violations;
+	unsigned long slots, reserved, pinned, lost;
+	unsigned long raw[MAX_SWAPFILES];
+	char first[128];
+};
+
+static __printf(2, 3) void violation(struct swap_check *check, const char *fmt, ...)
+{
+	va_list args;
+
+	if (check->violations++)
+		return;
+	va_start(args, fmt);
+	vscnprintf(check->first, sizeof(check->first), fmt, args);
+	va_end(args);
+}
+
+static void check_raw(struct swap_check *check, unsigned long slot, unsigned long word)
+{
+	swp_entry_t entry = swap_desc_device_entry(word);
+	struct swap_info_struct *si = READ_ONCE(swap_info[swp_type(entry)]);
+	unsigned long offset = swp_offset(entry);
+	struct swap_cluster_info *ci;
+
+	if (!si || !si->tier || offset >= si->max) {
+		violation(check, "slot %lu on no device: %lx", slot, word);
+		return;
+	}
+	ci = swap_cluster_lock(si, offset);
+	if (ci->flags < CLUSTER_FLAG_LENT)
+		violation(check, "slot %lu in a cluster that is not lent: %lx", slot, word);
+	else if (!test_bit(offset % SWAPFILE_CLUSTER, ci->lent_map))
+		violation(check, "slot %lu on a free block: %lx", slot, word);
+	swap_cluster_unlock(ci);
+	check->raw[swp_type(entry)]++;
+}
+
+static void check_slot(struct swap_check *check, struct swap_cluster_info *ci,
+		       unsigned int ci_off, unsigned long slot, unsigned long word)
+{
+	unsigned long swp_tb = __swap_table_get(ci, ci_off);
+	enum swap_desc_tag tag = swap_desc_tag(word);
+	bool zero;
+
+	if (swp_tb_is_null(swp_tb) || swp_tb_is_bad(swp_tb)) {
+		if (word)
+			violation(check, "slot %lu is not in use: %lx", slot, word);
+		return;
+	}
+	check->slots++;
+	check->reserved += !!(word & SWAP_DESC_RESERVED);
+	check->pinned += !!(word & SWAP_DESC_PIN);
+	check->lost += tag == SWAP_DESC_LOST;
+
+	zero = __swap_table_test_zero(ci, ci_off);
+	if (zero && word)
+		violation(check, "slot %lu is zero and somewhere: %lx", slot, word);
+	if (swp_tb_is_shadow(swp_tb) && !zero && tag == SWAP_DESC_NONE)
+		violation(check, "slot %lu has data nowhere: %lx", slot, word);
+	if (swp_tb_is_shadow(swp_tb) && !__swp_tb_get_count(swp_tb))
+		violation(check, "slot %lu is nobody's", slot);
+	if (tag >= NR_SWAP_DESC_TAGS || tag == SWAP_DESC_PACKED)
+		violation(check, "slot %lu has no backend: %lx", slot, word);
+	if (tag != SWAP_DESC_NONE && tag != SWAP_DESC_ZSWAP && (word & SWAP_DESC_RESERVED))
+		violation(check, "slot %lu holds capacity twice: %lx", slot, word);
+	if ((tag == SWAP_DESC_NONE || tag == SWAP_DESC_LOST) && (word & SWAP_DESC_PIN))
+		violation(check, "slot %lu is pinned nowhere: %lx", slot, word);
+	if (tag == SWAP_DESC_ZSWAP && IS_ENABLED(CONFIG_ZSWAP) &&
+	    swp_offset(zswap_object_entry(word)) != slot)
+		violation(check, "slot %lu has the object of slot %lu", slot,
+			  swp_offset(zswap_object_entry(word)));
+	if (tag == SWAP_DESC_RAW)
+		check_raw(check, slot, word);
+}
+
+static void check_clusters(struct swap_check *check)
+{
+	struct swap_info_struct *si = swap_virtual_area;
+	unsigned long slot, max = READ_ONCE(si->max);
+	struct swap_cluster_info *ci;
+	unsigned long *desc;
+	unsigned int i;
+
+	for (slot = 0; slot < max; slot += SWAPFILE_CLUSTER) {
+		ci = swap_cluster_lock(si, slot);
+		desc = rcu_dereference_protected(ci->desc, lockdep_is_held(&ci->lock));
+		if (!desc != !rcu_access_pointer(ci->table))
+			violation(check, "cluster of slot %lu has one table only", slot);
+		for (i = 0; desc && i < SWAPFILE_CLUSTER; i++)
+			check_slot(check, ci, i, slot + i, desc[i]);
+		swap_cluster_unlock(ci);
+		cond_resched();
+	}
+}
+
+/* What swap_room_change() has summed up, counted anew. */
+static long device_room(struct swap_info_struct *si)
+{
+	unsigned int i, nr = DIV_ROUND_UP(si->max, SWAPFILE_CLUSTER);
+	struct swap_cluster_info *ci;
+	long room = 0;
+
+	for (i = 0; i < nr; i++) {
+		ci = &si->cluster_info[i];
+		spin_lock(&ci->lock);
+		if (ci->flags >= CLUSTER_FLAG_LENT)
+			room += SWAPFILE_CLUSTER - bitmap_weight(ci->lent_map, SWAPFILE_CLUSTER);
+		else if (!ci->count || i >= si->nr_adopted)
+			room += SWAPFILE_CLUSTER - ci->count;
+		spin_unlock(&ci->lock);
+		cond_resched();
+	}
+	return room;
+}
+
+static void check_sums(struct swap_check *check, long nr_before)
+{
+	unsigned long used[MAX_SWAPFILES] = {};
+	struct swap_info_struct *si;
+	long room = 0;
+	int type;
+
+	for (type = 0; type < MAX_SWAPFILES; type++) {
+		si = READ_ONCE(swap_info[type]);
+		if (!si)
+			break;
+		if (swap_is_virtual(si) || !(si->flags & SWP_WRITEOK) || !si->tier)
+			continue;
+		room += device_room(si);
+		used[type] = percpu_counter_sum(&si->tier->used);
+	}
+	if (atomic_long_read(&nr_swap_pages) != nr_before)
+		return;
+
+	for (type = 0; type < MAX_SWAPFILES; type++)
+		if (used[type] != check->raw[type])
+			violation(check, "type %d: %lu blocks used, %lu pointed to",
+				  type, used[type], check->raw[type]);
+	if (room - (long)check->reserved != nr_before)
+		violation(check, "%ld pages of capacity, %lu reserved, %ld counted",
+			  room, check->reserved, nr_before);
+	if (nr_before < 0 || nr_before > total_swap_pages)
+		violation(check, "%ld pages free of %ld", nr_before, total_swap_pages);
+}
+
+static int check_show(struct seq_file *m, void *v)
+{
+	struct swap_check *check;
+	long nr;
+
+	check = kzalloc_obj(*check);
+	if (!check)
+		return -ENOMEM;
+
+	mutex_lock(&swap_abs_mutex);
+	if (swap_abs_used()) {
+		nr = atomic_long_read(&nr_swap_pages);
+		check_clusters(check);
+		check_sums(check, nr);
+	}
+	mutex_unlock(&swap_abs_mutex);
+
+	seq_printf(m, "violations: %lu\n", check->violations);
+	if (check->violations) {
+		seq_printf(m, "first: %s\n", check->first);
+		pr_err("swap_abs: %lu violations, first: %s\n", check->violations, check->first);
+	}
+	seq_printf(m, "slots: %lu\nreserved: %lu\npinned: %lu\nlost: %lu\norphans: %ld\n",
+		   check->slots, check->reserved, check->pinned, check->lost,
+		   atomic_long_read(&orphans));
+	kfree(check);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(check);
+
+static size_t memcg_table_size(struct swap_cluster_info *ci)
+{
+#ifdef CONFIG_MEMCG
+	return ci->memcg_table ? ksize(ci->memcg_table) : 0;
+#else
+	return 0;
+#endif
+}
+
+static int metadata_show(struct seq_file *m, void *v)
+{
+	unsigned long clusters = 0, memcg = 0, lent = 0, lent_map = 0;
+	struct swap_check *check;
+	struct swap_cluster_info *ci;
+	struct swap_info_struct *si;
+	unsigned long i, nr, raw = 0;
+	int type;
+
+	check = kzalloc_obj(*check);
+	if (!check)
+		return -ENOMEM;
+
+	mutex_lock(&swap_abs_mutex);
+	if (!swap_abs_used())
+		goto out;
+
+	check_clusters(check);
+	si = swap_virtual_area;
+	nr = READ_ONCE(si->max) / SWAPFILE_CLUSTER;
+	for (i = 0; i < nr; i++) {
+		ci = &si->cluster_info[i];
+		spin_lock(&ci->lock);
+		if (rcu_access_pointer(ci->table)) {
+			clusters++;
+			memcg += memcg_table_size(ci);
+		}
+		spin_unlock(&ci->lock);
+	}
+	for (type = 0; type < MAX_SWAPFILES; type++) {
+		si = READ_ONCE(swap_info[type]);
+		if (!si)
+			break;
+		if (swap_is_virtual(si) || !(si->flags & SWP_WRITEOK))
+			continue;
+		raw += check->raw[type];
+		nr = DIV_ROUND_UP(si->max, SWAPFILE_CLUSTER);
+		for (i = 0; i < nr; i++) {
+			ci = &si->cluster_info[i];
+			spin_lock(&ci->lock);
+			if (ci->flags >= CLUSTER_FLAG_LENT) {
+				lent++;
+				lent_map += ksize(ci->lent_map);
+			}
+			spin_unlock(&ci->lock);
+		}
+	}
+out:
+	mutex_unlock(&swap_abs_mutex);
+
+	nr = IS_ENABLED(CONFIG_ZSWAP) ? atomic_long_read(&zswap_stored_pages) : 0;
+	seq_printf(m, "virtual_slots_used %lu\n", check->slots);
+	seq_printf(m, "table_bytes %lu\n", clusters * sizeof(struct swap_table));
+	seq_printf(m, "descriptor_bytes %lu\n", clusters * sizeof(struct swap_table));
+	seq_printf(m, "memcg_bytes %lu\n", memcg);
+	seq_printf(m, "cluster_bytes %lu\n", clusters * sizeof(struct swap_cluster_info));
+	seq_printf(m, "lent_map_bytes %lu\n", lent_map);
+	seq_printf(m, "lent_cluster_bytes %lu\n", lent * sizeof(struct swap_cluster_info));
+	seq_printf(m, "zswap_entry_bytes %lu\n",
+		   nr * (zswap_object_size() - (nr ? sizeof(long) : 0)));
+	seq_printf(m, "zswap_handle_bytes %lu\n", nr * sizeof(long));
+	seq_printf(m, "cluster_info_size %zu\n", sizeof(struct swap_cluster_info));
+	seq_printf(m, "raw_pages %lu\n", raw);
+	seq_printf(m, "zswap_pages %lu\n", nr);
+	kfree(check);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(metadata);
+
+static int __init swap_abs_debug_init(void)
+{
+	struct dentry *dir = debugfs_create_dir("swap_abs", NULL);
+
+	debugfs_create_file("check", 0400, dir, NULL, &check_fops);
+	debugfs_create_file("metadata", 0400, dir, NULL, &metadata_fops);
+	debugfs_create_u32("move_delay_ms", 0600, dir, &move_delay_ms);
+	return 0;
+}
+late_initcall(swap_abs_debug_init);

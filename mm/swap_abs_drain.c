@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Emptying a device that holds data of virtual slots, for swapoff.
+ *
+ * There is no map from a device's slots back to virtual ones: the descriptors
+ * are scanned, eight bytes a slot, and no page table is looked at. A page that
+ * is found on the device is brought into the swap cache; while its folio is
+ * locked, nobody else changes where its data is (rule 1 of mm/swap_abs.c). Data
+ * of folios that are in use stays in RAM, the rest is stored in another tier if
+ * one takes it. The copy on the device goes only when there is another one, or
+ * its folio is dirty; so this can be given up at any point.
+ *
+ * Called by swapoff in mm/swapfile.c after the device has been closed for new
+ * data. Holds no locks but those of one folio at a time.
+ */
+#include <linux/blkdev.h>
+#include <linux/mempolicy.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/swap.h>
+#include <linux/swap_ops.h>
+#include "internal.h"
+#include "swap.h"
+#include "swap_table.h"
+#include "swap_abs.h"
+
+#include <trace/events/swap_abs.h>
+
+/* It must fail rather than have anybody killed for the sake of swapoff. */
+#define SWAP_DRAIN_GFP	(GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
+static bool swap_drain_is_on(unsigned long word, struct swap_info_struct *si)
+{
+	return swap_desc_tag(word) == SWAP_DESC_RAW &&
+	       swp_type(swap_desc_device_entry(word)) == si->type;
+}
+
+/*
+ * Is there another tier that may take a page? nr_swap_pages is without the
+ * device already, but for what is still used of it.
+ */
+static bool swap_drain_tier_has_room(struct swap_info_struct *si)
+{
+	return atomic_long_read(&nr_swap_pages) + percpu_counter_sum(&si->tier->used) > 0 ||
+	       zswap_room() > 0;
+}
+
+/* May the data stay in RAM? Not when the system would have to kill for it. */
+static bool swap_drain_ram_has_room(void)
+{
+	return si_mem_available() > totalreserve_pages + totalram_pages() / 128;
+}
+
+/* Get the slot's folio, read if need be; NULL when there is none to be had now. */
+static struct folio *swap_drain_get_folio(struct swap_info_struct *si, swp_entry_t entry)
+{
+	struct swap_io_ctx ctx = {};
+	unsigned int noreclaim;
+	struct folio *folio;
+
+	folio = swap_cache_get_folio(entry);
+	if (folio)
+		return folio;
+
+	folio = swap_cache_alloc_folio(entry, SWAP_DRAIN_GFP, BIT(0), NULL,
+				       get_task_policy(current), NO_INTERLEAVE_INDEX);
+	if (PTR_ERR_OR_ZERO(folio) == -ENOMEM && swap_drain_ram_has_room() &&
+	    swap_drain_tier_has_room(si)) {
+		/*
+		 * Its cgroup is full, and the page is only on its way to another
+		 * tier. One may be had for that.
+		 */
+		noreclaim = memalloc_noreclaim_save();
+		folio = swap_cache_alloc_folio(entry, SWAP_DRAIN_GFP, BIT(0), NULL,
+					       get_task_policy(current),
+					       NO_INTERLEAVE_INDEX);
+		memalloc_noreclaim_restore(noreclaim);
+	}
+	if (IS_ERR(folio))
+		return PTR_ERR(folio) == -ENOMEM ? folio : NULL;
+
+	swap_read_folio(&ctx, folio);
+	swap_read_submit(&ctx);
+	return folio;
+}
+
+/* A read has failed. Try once more; then say in the descriptor that it's gone. */
+static bool swap_drain_read_again(struct folio *folio)
+{
+	struct swap_io_ctx ctx = {};
+	struct swap_cluster_info *ci;
+	swp_entry_t slot, backing;
+
+	backing = swap_abs_backing(folio->swap);
+	swap_read_folio(&ctx, folio);
+	swap_read_submit(&ctx);
+	folio_lock(folio);
+	if (folio_test_uptodate(folio))
+		return true;
+	if (!folio_test_swapcache(folio) || folio_test_large(folio))
+		return false;
+
+	slot = folio->swap;
+	if (swap_abs_backing(slot).val != backing.val)
+		return false;
+	swap_tier_count(__swap_entry_to_info(backing)->tier, SWAP_TIER_ERRORS, 1);
+	pr_alert_ratelimited("swap: a page is lost, type %u offset %lu can't be read\n",
+			     swp_type(backing), swp_offset(backing));
+	ci = swap_cluster_get_and_lock(folio);
+	swap_abs_set_lost(ci, swp_cluster_offset(slot));
+	swap_cluster_unlock(ci);
+	trace_swap_abs_move(slot, SWAP_DESC_RAW, SWAP_DESC_LOST, -EIO);
+	swap_cache_del_folio(folio);
+	return false;
+}
+
+/* Take the data of a locked, uptodate folio off the device. Unlocks it. */
+static int swap_drain_folio(struct swap_info_struct *si, struct folio *folio)
+{
+	unsigned int nr = folio_nr_pages(folio), noreclaim;
+	swp_entry_t slot = folio->swap;
+	struct swap_io_ctx ctx = {};
+	int ret;
+
+	/* In use: it stays in RAM. */
+	if (folio_test_dirty(folio) || folio_mapped(folio)) {
+		folio_mark_dirty(folio);
+		swap_abs_drop_folio(folio);
+		folio_unlock(folio);
+		goto moved;
+	}
+
+	/*
+	 * A large folio that nobody has mapped may have to be taken apart by who
+	 * faults, see do_swap_page(), and must be clean and at rest for that. Its
+	 * pages are moved one by one, the next time round.
+	 */
+	if (folio_test_large(folio)) {
+		swap_cache_del_folio(folio);
+		folio_unlock(folio);
+		return 0;
+	}
+
+	/* To zswap, to another device, or else it is dirty and stays. */
+	folio_set_reclaim(folio);
+	noreclaim = memalloc_noreclaim_save();
+	ret = swap_abs_store(&ctx, folio);
+	memalloc_noreclaim_restore(noreclaim);
+	swap_write_submit(&ctx);
+	if (ret) {
+		folio_clear_reclaim(folio);
+		if (swap_drain_ram_has_room()) {
+			folio_mark_dirty(folio);
+			swap_abs_drop_folio(folio);
+			ret = 0;
+		} else {
+			swap_cache_del_folio(folio);
+			ret = -ENOMEM;
+		}
+		folio_unlock(folio);
+		if (ret)
+			return ret;
+		goto moved;
+	}
+
+	/* Nobody waits for it here: if it can be let go of, do. */
+	if (!folio_test_writeback(folio))
+		folio_clear_reclaim(folio);
+	if (folio_trylock(folio)) {
+		if (folio_matches_swap_entry(folio, slot) && !folio_mapped(folio) &&
+		    !folio_test_dirty(folio) && !folio_test_writeback(folio))
+			swap_cache_del_folio(folio);
+		folio_unlock(folio);
+	}
+moved:
+	swap_tier_count(si->tier, SWAP_TIER_MOVED_OUT, nr);
+	trace_swap_abs_move(slot, SWAP_DESC_RAW, swap_abs_word(slot), 0);
+	return 0;
+}
+
+/* One slot that was on the device a moment ago. */
+static int swap_drain_slot(struct swap_info_struct *si, swp_entry_t entry)
+{
+	struct swap_cluster_info *ci;
+	struct folio *folio;
+	int err = 0;
+
+	folio = swap_drain_get_folio(si, entry);
+	if (IS_ERR_OR_NULL(folio))
+		return PTR_ERR_OR_ZERO(folio);
+
+	folio_lock(folio);
+	folio_wait_writeback(folio);
+	if (!folio_matches_swap_entry(folio, entry) ||
+	    !swap_drain_is_on(swap_abs_word(entry), si))
+		goto unlock;
+	if (folio_contain_hwpoisoned_page(folio) && !folio_test_dirty(folio)) {
+		/*
+		 * Memory failure has left it there for who comes across it. What
+		 * it was dirty with is gone, and what the device has is older.
+		 */
+		ci = swap_cluster_get_and_lock(folio);
+		swap_abs_set_lost(ci, swp_cluster_offset(entry));
+		swap_cluster_unlock(ci);
+		goto unlock;
+	}
+	if (!folio_test_uptodate(folio)) {
+		/* Parts of a large folio are tried one by one. */
+		if (folio_test_large(folio)) {
+			swap_cache_del_folio(folio);
+			goto unlock;
+		}
+		if (!swap_drain_read_again(folio))
+			goto unlock;
+		if (!folio_matches_swap_entry(folio, entry) ||
+		    folio_test_writeback(folio))
+			goto unlock;
+	}
+	err = swap_drain_folio(si, folio);
+	folio_put(folio);
+	return err;
+
+unlock:
+	folio_unlock(folio);
+	folio_put(folio);
+	return err;
+}
+
+/* Look at all descriptors once. */
+static int swap_drain_scan(struct swap_info_struct *si)
+{
+	unsigned long offset, max = READ_ONCE(swap_virtual_area->max);
+	struct blk_plug plug;
+	swp_entry_t entry;
+	int err = 0;
+
+	blk_start_plug(&plug);
+	for (offset = 1; offset < max; offset++) {
+		entry = swp_entry(swap_virtual_area->type, offset);
+		if (swap_drain_is_on(swap_abs_word(entry), si)) {
+			err = swap_drain_slot(si, entry);
+			if (!err && signal_pending(current))
+				err = -EINTR;
+			if (err)
+				break;
+			cond_resched();
+		} else if (offset % SWAPFILE_CLUSTER == 0) {
+			cond_resched();
+		}
+	}
+	blk_finish_plug(&plug);
+	return err;
+}
+
+/**
+ * swap_abs_drain - move all data of virtual slots off a device
+ * @si: a device whose tier has left: nothing new is put there
+ *
+ * Context: process context, sleeps, takes folio locks.
+ * Return: 0 when no descriptor points to the device any longer and all its
+ * clusters are back, -EINTR for a signal, -ENOMEM when there is no room for the
+ * data elsewhere. Nothing is lost then, and the device can be used on.
+ */
+int swap_abs_drain(struct swap_info_struct *si)
+{
+	struct swap_tier *tier = si->tier;
+	int err;
+
+	if (!swap_abs_used())
+		return 0;
+
+	/* A store that has taken its slots may not have told where they are yet. */
+	while (percpu_counter_sum(&tier->used)) {
+		err = swap_drain_scan(si);
+		if (err)
+			return err;
+		if (percpu_counter_sum(&tier->used))
+			schedule_timeout_interruptible(1);
+		if (signal_pending(current))
+			return -EINTR;
+	}
+
+	swap_raw_forget_bad(tier);
+	while (atomic_long_read(&tier->nr_lent)) {
+		queue_work(swap_abs_wq, &tier->release_work);
+		flush_work(&tier->release_work);
+		if (signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
+}

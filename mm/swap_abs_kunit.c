@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of the descriptor and of what movers do with it: pin, unpin,
+ * commit, and the orphan that a dropped pinned copy becomes.
+ *
+ * They work on a real slot of the virtual area, with words of a tag that has no
+ * backend (packed), so that nothing is behind them. The device capacity that
+ * the slot needs is lent by the test and checked at the end.
+ *
+ * Broken kernels that this catches: a pin that can be had twice, a commit that
+ * does not compare or that ignores a locked folio, an unpin that takes another
+ * copy for its own, capacity that is counted twice or not at all.
+ */
+#include <kunit/test.h>
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/swap.h>
+#include "internal.h"
+#include "swap.h"
+#include "swap_abs.h"
+
+#define ROOM	16
+
+struct slot {
+	struct folio *folio;
+	bool was_on;
+	long room;	/* nr_swap_pages with the slot made */
+};
+
+static unsigned long fake(unsigned long place)
+{
+	return place << SWAP_DESC_TAG_BITS | SWAP_DESC_PACKED;
+}
+
+static void descriptor_raw(struct kunit *test)
+{
+	static const struct { unsigned int type; unsigned long offset; } v[] = {
+		{ 0, 1 }, { 1, 0 }, { MAX_SWAPFILES - 1, UINT_MAX }, { 3, 511 },
+	};
+
+	for (int i = 0; i < ARRAY_SIZE(v); i++) {
+		unsigned long word = swap_desc_raw(v[i].type, v[i].offset);
+		swp_entry_t entry;
+
+		KUNIT_EXPECT_EQ(test, swap_desc_tag(word), SWAP_DESC_RAW);
+		KUNIT_EXPECT_EQ(test, swap_desc_place(word), word);
+		entry = swap_desc_device_entry(word | SWAP_DESC_PIN | SWAP_DESC_RESERVED);
+		KUNIT_EXPECT_EQ(test, swp_type(entry), v[i].type);
+		KUNIT_EXPECT_EQ(test, swp_offset(entry), v[i].offset);
+	}
+	/* Neighbours on a device are neighbours as words. */
+	KUNIT_EXPECT_EQ(test, swap_desc_raw(2, 7) + (5UL << SWAP_DESC_TAG_BITS),
+			swap_desc_raw(2, 12));
+}
+
+static void descriptor_zswap(struct kunit *test)
+{
+	void *object = kunit_kmalloc(test, 56, GFP_KERNEL);
+	unsigned long word;
+
+	KUNIT_ASSERT_NOT_NULL(test, object);
+	word = swap_desc_zswap(object);
+	KUNIT_EXPECT_EQ(test, swap_desc_tag(word), SWAP_DESC_ZSWAP);
+	KUNIT_EXPECT_EQ(test, swap_desc_place(word), word);
+	KUNIT_EXPECT_PTR_EQ(test, swap_desc_object(word), object);
+	KUNIT_EXPECT_PTR_EQ(test, swap_desc_object(word | SWAP_DESC_PIN | SWAP_DESC_RESERVED),
+			    object);
+}
+
+static int slot_init(struct kunit *test)
+{
+	struct slot *slot = kunit_kzalloc(test, sizeof(*slot), GFP_KERNEL);
+	struct folio *folio;
+
+	if (!slot)
+		return -ENOMEM;
+	test->priv = slot;
+	slot->was_on = swap_abs_enabled();
+	if (swap_abs_switch(true))
+		return -ENOMEM;
+	atomic_long_add(ROOM, &nr_swap_pages);
+	total_swap_pages += ROOM;
+
+	folio = folio_alloc(GFP_KERNEL | __GFP_ZERO, 0);
+	if (!folio)
+		return -ENOMEM;
+	if (mem_cgroup_charge(folio, NULL, GFP_KERNEL)) {
+		folio_put(folio);
+		return -ENOMEM;
+	}
+	slot->folio = folio;
+	folio_lock(folio);
+	__folio_set_swapbacked(folio);
+	folio_mark_uptodate(folio);
+	if (folio_alloc_swap(folio))
+		return -ENOMEM;
+	slot->room = get_nr_swap_pages();
+	return 0;
+}
+
+static void slot_exit(struct kunit *test)
+{
+	struct slot *slot = test->priv;
+
+	if (!slot)
+		return;
+	if (slot->folio) {
+		if (folio_test_swapcache(slot->folio))
+			swap_cache_del_folio(slot->folio);
+		folio_unlock(slot->folio);
+		folio_put(slot->folio);
+	}
+	/* The slot held one page of it. */
+	if (slot->room)
+		KUNIT_EXPECT_EQ(test, get_nr_swap_pages(), slot->room + 1);
+	atomic_long_sub(ROOM, &nr_swap_pages);
+	total_swap_pages -= ROOM;
+	if (!slot->was_on)
+		swap_abs_switch(false);
+}
+
+static void slot_is_reserved(struct kunit *test)
+{
+	struct slot *slot = test->priv;
+
+	KUNIT_ASSERT_TRUE(test, folio_swap_is_virtual(slot->folio));
+	KUNIT_EXPECT_EQ(test, swap_abs_word(slot->folio->swap),
+			SWAP_DESC_RESERVED | SWAP_DESC_NONE);
+	KUNIT_EXPECT_EQ(test, swap_abs_room_needed(slot->folio), 0);
+
+	/* A place that needs no device gives the capacity back. */
+	swap_abs_install(slot->folio, &(unsigned long){ fake(1) }, 0);
+	KUNIT_EXPECT_EQ(test, get_nr_swap_pages(), slot->room + 1);
+	KUNIT_EXPECT_EQ(test, swap_abs_room_needed(slot->folio), 1);
+	KUNIT_EXPECT_TRUE(test, swap_abs_take_room(1));
+	swap_abs_install(slot->folio, &(unsigned long){ fake(1) | SWAP_DESC_RESERVED }, 1);
+	KUNIT_EXPECT_EQ(test, get_nr_swap_pages(), slot->room);
+}
+
+static void pin_once(struct kunit *test)
+{
+	struct slot *slot = test->priv;
+	swp_entry_t entry = slot->folio->swap;
+
+	swap_abs_install(slot->folio, &(unsigned long){ fake(1) | SWAP_DESC_RESERVED }, 0);
+	KUNIT_EXPECT_FALSE(test, swap_abs_pin(entry, fake(2)));
+	KUNIT_EXPECT_TRUE(test, swap_abs_pin(entry, fake(1)));
+	KUNIT_EXPECT_FALSE(test, swap_abs_pin(entry, fake(1)));
+	KUNIT_EXPECT_FALSE(test, swap_abs_unpin(entry, fake(2)));
+	KUNIT_EXPECT_TRUE(test, swap_abs_unpin(entry, fake(1)));
+	KUNIT_EXPECT_EQ(test, swap_abs_word(entry), fake(1) | SWAP_DESC_RESERVED);
+	KUNIT_EXPECT_TRUE(test, swap_abs_pin(entry, fake(1)));
+	KUNIT_EXPECT_TRUE(test, swap_abs_unpin(entry, fake(1)));
+}
+
+static void dropped_is_orphan(struct kunit *test)
+{
+	struct slot *slot = test->priv;
+	swp_entry_t entry = slot->folio->swap;
+
+	swap_abs_install(slot->folio, &(unsigned long){ fake(1) | SWAP_DESC_RESERVED }, 0);
+	KUNIT_EXPECT_TRUE(test, swap_abs_pin(entry, fake(1)));
+	swap_abs_drop_folio(slot->folio);
+	KUNIT_EXPECT_EQ(test, swap_abs_word(entry), SWAP_DESC_RESERVED);
+	KUNIT_EXPECT_FALSE(test, swap_abs_commit(entry, fake(1), fake(2), slot->folio, 0));
+	KUNIT_EXPECT_FALSE(test, swap_abs_unpin(entry, fake(1)));
+	KUNIT_EXPECT_EQ(test, swap_abs_word(entry), SWAP_DESC_RESERVED);
+}
+
+/* The same address comes back for other data while its mover is away. */
+static void stored_again_is_not_ours(struct kunit *test)
+{
+	struct slot *slot = test->priv;
+	swp_entry_t entry = slot->folio->swap;
+	unsigned long word = fake(1) | SWAP_DESC_RESERVED;
+
+	swap_abs_install(slot->folio, &word, 0);
+	KUNIT_EXPECT_TRUE(test, swap_abs_pin(entry, fake(1)));
+	swap_abs_install(slot->folio, &word, 0);
+	KUNIT_EXPECT_FALSE(test, swap_abs_commit(entry, fake(1), fake(2), slot->folio, 0));
+	KUNIT_EXPECT_FALSE(test, swap_abs_unpin(entry, fake(1)));
+	KUNIT_EXPECT_EQ(test, swap_abs_word(entry), word);
+}
+
+static void commit_moves(struct kunit *test)
+{
+	struct slot *slot = test->priv;
+	swp_entry_t entry = slot->folio->swap;
+
+	swap_abs_install(slot->folio, &(unsigned long){ fake(1) | SWAP_DESC_RESERVED }, 0);
+	KUNIT_EXPECT_FALSE(test, swap_abs_commit(entry, fake(1), fake(2), slot->folio, 0));
+	KUNIT_EXPECT_TRUE(test, swap_abs_pin(entry, fake(1)));
+	/* Somebody has the folio locked: never waited for. */
+	KUNIT_EXPECT_FALSE(test, swap_abs_commit(entry, fake(1), fake(2), NULL, 0));
+	KUNIT_EXPECT_EQ(test, swap_abs_word(entry),
+			fake(1) | SWAP_DESC_RESERVED | SWAP_DESC_PIN);
+	KUNIT_EXPECT_TRUE(test, swap_abs_commit(entry, fake(1), fake(2) | SWAP_DESC_RESERVED,
+						slot->folio, 0));
+	KUNIT_EXPECT_EQ(test, swap_abs_word(entry), fake(2) | SWAP_DESC_RESERVED);
+	KUNIT_EXPECT_FALSE(test, swap_abs_unpin(entry, fake(1)));
+	KUNIT_EXPECT_EQ(test, get_nr_swap_pages(), slot->room);
+}
+
+static void commit_takes_unlocked_folio(struct kunit *test)
+{
+	struct slot *slot = test->priv;
+	swp_entry_t entry = slot->folio->swap;
+
+	swap_abs_install(slot->folio, &(unsigned long){ fake(1) | SWAP_DESC_RESERVED }, 0);
+	KUNIT_EXPECT_TRUE(test, swap_abs_pin(entry, fake(1)));
+	folio_unlock(slot->folio);
+	KUNIT_EXPECT_TRUE(test, swap_abs_commit(entry, fake(1), fake(3) | SWAP_DESC_RESERVED,
+						NULL, 0));
+	KUNIT_EXPECT_FALSE(test, folio_test_locked(slot->folio));
+	folio_lock(slot->folio);
+	KUNIT_EXPECT_EQ(test, swap_abs_word(entry), fake(3) | SWAP_DESC_RESERVED);
+}
+
+static struct kunit_case descriptor_cases[] = {
+	KUNIT_CASE(descriptor_raw),
+	KUNIT_CASE(descriptor_zswap),
+	{}
+};
+
+static struct kunit_suite descriptor_suite = {
+	.name = "swap_abs_descriptor",
+	.test_cases = descriptor_cases,
+};
+
+static struct kunit_case mover_cases[] = {
+	KUNIT_CASE(slot_is_reserved),
+	KUNIT_CASE(pin_once),
+	KUNIT_CASE(dropped_is_orphan),
+	KUNIT_CASE(stored_again_is_not_ours),
+	KUNIT_CASE(commit_moves),
+	KUNIT_CASE(commit_takes_unlocked_folio),
+	{}
+};
+
+static struct kunit_suite mover_suite = {
+	.name = "swap_abs_mover",
+	.init = slot_init,
+	.exit = slot_exit,
+	.test_cases = mover_cases,
+};
+
+kunit_test_suites(&descriptor_suite, &mover_suite);

@@ -1,0 +1,631 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The raw backend of the swap abstraction: a page-sized block of a swap device
+ * or swapfile a page, as swap has always written it.
+ *
+ * A device lends whole free clusters to its tier (swap_cluster_lend()). A lent
+ * cluster has one bit a slot and no swap table: nothing but a descriptor knows
+ * what is in a slot, and nothing but the bit that it is in use. This file owns
+ * the bits, and which lent clusters have room; callers are mm/swap_abs.c
+ * through the table of operations and mm/page_io.c for where pages are.
+ *
+ * A slot is taken at writeout, one after another from a cluster that the CPU
+ * has used last, so that pages which are written together lie together. The
+ * pages of a large folio are put next to each other where there is such a run,
+ * and anywhere else where there is not: mm/page_io.c writes them as a unit.
+ *
+ * Locks: a lent cluster's lock protects its bits and its flags, and is taken
+ * inside of a virtual cluster's lock when slots are freed. swap_tier.lock, for
+ * the lists of lent clusters, is inside of that. swap_tiers_lock keeps the list
+ * of tiers, and is outside of both. None is taken in interrupts.
+ *
+ * To hold: the bits of a lent cluster that is CLUSTER_FLAG_LENT_PARTIAL are not
+ * all set and not all clear; those of CLUSTER_FLAG_LENT_EMPTY all clear.
+ */
+#include <linux/bio.h>
+#include <linux/bitmap.h>
+#include <linux/blkdev.h>
+#include <linux/pagemap.h>
+#include <linux/percpu.h>
+#include <linux/slab.h>
+#include <linux/suspend.h>
+#include <linux/swap.h>
+#include <linux/swap_ops.h>
+#include <linux/zswap.h>
+#include "internal.h"
+#include "swap.h"
+#include "swap_abs.h"
+
+#include <trace/events/swap_abs.h>
+
+/*
+ * The slot after the one that this CPU took last, as an entry of the device: a
+ * hint in one word, so that it needs no lock.
+ */
+static DEFINE_PER_CPU(unsigned long, swap_raw_hint);
+
+/* How many clusters are looked through for a run of slots for a large folio. */
+#define SWAP_RAW_MAX_SCAN	8
+
+static bool cluster_is_lent(struct swap_cluster_info *ci)
+{
+	return ci->flags == CLUSTER_FLAG_LENT || ci->flags == CLUSTER_FLAG_LENT_PARTIAL;
+}
+
+/* Put a lent cluster on the list that its bits say. */
+static void swap_raw_relocate(struct swap_tier *tier, struct swap_cluster_info *ci)
+{
+	enum swap_cluster_flags flags = CLUSTER_FLAG_LENT_PARTIAL;
+	struct list_head *list = &tier->partial;
+
+	lockdep_assert_held(&ci->lock);
+
+	if (bitmap_full(ci->lent_map, SWAPFILE_CLUSTER)) {
+		flags = CLUSTER_FLAG_LENT;
+		list = NULL;
+	} else if (bitmap_empty(ci->lent_map, SWAPFILE_CLUSTER)) {
+		flags = CLUSTER_FLAG_LENT_EMPTY;
+		list = &tier->empty;
+	}
+	if (ci->flags == flags)
+		return;
+
+	spin_lock(&tier->lock);
+	if (ci->flags != CLUSTER_FLAG_LENT)
+		list_del(&ci->list);
+	if (list)
+		list_add_tail(&ci->list, list);
+	spin_unlock(&tier->lock);
+	ci->flags = flags;
+
+	if (flags == CLUSTER_FLAG_LENT_EMPTY)
+		queue_work(swap_abs_wq, &tier->release_work);
+}
+
+/*
+ * Take slots that follow each other from a locked lent cluster, from @ci_off on
+ * or before it, and unlock it. With @all, @nr of them or none; else as many as
+ * come at once.
+ *
+ * Return: how many; their descriptors are in @words.
+ */
+static unsigned int swap_raw_take(struct swap_info_struct *si,
+				  struct swap_cluster_info *ci, unsigned int ci_off,
+				  unsigned long *words, unsigned int nr, bool all)
+{
+	unsigned long start, offset, *map = ci->lent_map;
+	unsigned int i, got = 0;
+
+	/* swapoff waits for each cluster's lock after it has cleared the flag. */
+	if (!(READ_ONCE(si->flags) & SWP_WRITEOK))
+		goto out;
+
+	if (nr > 1 && all) {
+		start = bitmap_find_next_zero_area(map, SWAPFILE_CLUSTER, 0, nr, 0);
+		if (start < SWAPFILE_CLUSTER)
+			got = nr;
+	} else {
+		start = find_next_zero_bit(map, SWAPFILE_CLUSTER, ci_off);
+		if (start >= SWAPFILE_CLUSTER)
+			start = find_first_zero_bit(map, SWAPFILE_CLUSTER);
+		if (start < SWAPFILE_CLUSTER)
+			got = find_next_bit(map, min_t(unsigned long, SWAPFILE_CLUSTER,
+						       start + nr), start) - start;
+	}
+	bitmap_set(map, start, got);
+	/* Before the lock is dropped: swapoff waits for it, then for this to be 0. */
+	percpu_counter_add(&si->tier->used, got);
+out:
+	swap_raw_relocate(si->tier, ci);
+	swap_cluster_unlock(ci);
+	if (!got)
+		return 0;
+
+	offset = (ci - si->cluster_info) * SWAPFILE_CLUSTER + start;
+	for (i = 0; i < got; i++)
+		words[i] = swap_desc_raw(si->type, offset + i);
+	if (start + got < SWAPFILE_CLUSTER)
+		this_cpu_write(swap_raw_hint, swp_entry(si->type, offset + got).val);
+	return got;
+}
+
+/* May the pages of one folio lie apart on the device? */
+static bool swap_raw_may_scatter(struct swap_info_struct *si)
+{
+	return si->ops == &swap_bdev_ops;
+}
+
+/* From the cluster that this CPU has used last. */
+static unsigned int swap_raw_take_hint(unsigned long *words, unsigned int nr, bool all)
+{
+	swp_entry_t hint = { .val = this_cpu_read(swap_raw_hint) };
+	struct swap_info_struct *si;
+	struct swap_cluster_info *ci;
+	unsigned int got = 0;
+
+	if (!hint.val)
+		return 0;
+	/* Not __swap_type_to_info(): the device may be gone, or another one. */
+	si = READ_ONCE(swap_info[swp_type(hint)]);
+	if (!swap_device_tryget(si))
+		return 0;
+	if (swp_offset(hint) < si->max && (all || swap_raw_may_scatter(si))) {
+		ci = swap_cluster_lock(si, swp_offset(hint));
+		if (cluster_is_lent(ci))
+			got = swap_raw_take(si, ci, swp_cluster_offset(hint), words, nr, all);
+		else
+			swap_cluster_unlock(ci);
+	}
+	put_swap_device(si);
+	return got;
+}
+
+/* The first cluster on a tier's list that nobody has locked: locked, off-list. */
+static struct swap_cluster_info *swap_raw_isolate(struct swap_tier *tier,
+						  struct list_head *list)
+{
+	struct swap_cluster_info *ci;
+
+	spin_lock(&tier->lock);
+	list_for_each_entry(ci, list, list) {
+		if (!spin_trylock(&ci->lock))
+			continue;
+		list_del(&ci->list);
+		ci->flags = CLUSTER_FLAG_LENT;
+		spin_unlock(&tier->lock);
+		return ci;
+	}
+	spin_unlock(&tier->lock);
+	return NULL;
+}
+
+/* A lent cluster with all slots free, locked and off-list, or NULL. */
+static struct swap_cluster_info *swap_raw_borrow(struct swap_tier *tier)
+{
+	struct swap_cluster_info *ci;
+	unsigned long *map;
+
+	/* One that is about to go back to the device will do. */
+	ci = swap_raw_isolate(tier, &tier->empty);
+	if (ci)
+		return ci;
+
+	map = bitmap_zalloc(SWAPFILE_CLUSTER, GFP_NOWAIT | __GFP_NOWARN);
+	if (!map)
+		return NULL;
+	ci = swap_cluster_lend(tier->si, map);
+	if (!ci) {
+		bitmap_free(map);
+		return NULL;
+	}
+	atomic_long_inc(&tier->nr_lent);
+	return ci;
+}
+
+static unsigned int swap_raw_take_tier(struct swap_tier *tier, unsigned long *words,
+				       unsigned int nr, bool all)
+{
+	/* A whole cluster is not found in part of one. */
+	unsigned int got, scan = nr == SWAPFILE_CLUSTER ? 0 : SWAP_RAW_MAX_SCAN;
+	struct swap_cluster_info *ci;
+
+	if (!all && !swap_raw_may_scatter(tier->si))
+		return 0;
+
+	while (scan--) {
+		ci = swap_raw_isolate(tier, &tier->partial);
+		if (!ci)
+			break;
+		got = swap_raw_take(tier->si, ci, 0, words, nr, all);
+		if (got)
+			return got;
+	}
+	ci = swap_raw_borrow(tier);
+	return ci ? swap_raw_take(tier->si, ci, 0, words, nr, all) : 0;
+}
+
+/* From any tier, the first in order that has room; equal ones take turns. */
+static unsigned int swap_raw_take_any(unsigned long *words, unsigned int nr, bool all)
+{
+	struct swap_tier *tier;
+	unsigned int got;
+
+	got = swap_raw_take_hint(words, nr, all);
+	if (got)
+		return got;
+
+	spin_lock(&swap_tiers_lock);
+	plist_for_each_entry(tier, &swap_tiers, node) {
+		got = swap_raw_take_tier(tier, words, nr, all);
+		if (got) {
+			plist_requeue(&tier->node, &swap_tiers);
+			break;
+		}
+	}
+	spin_unlock(&swap_tiers_lock);
+	return got;
+}
+
+/* Free clusters may wait for their discard. True when some have become free. */
+static bool swap_raw_discard(void)
+{
+	struct swap_info_struct *si;
+	bool done = false;
+	int type;
+
+	for (type = 0; type < MAX_SWAPFILES && !done; type++) {
+		si = READ_ONCE(swap_info[type]);
+		if (!si)
+			break;
+		if (swap_is_virtual(si) || !swap_device_tryget(si))
+			continue;
+		done = swap_device_discard(si);
+		put_swap_device(si);
+	}
+	return done;
+}
+
+static void swap_raw_notify(struct swap_info_struct *si, unsigned long offset)
+{
+	void (*notify)(struct block_device *bdev, unsigned long offset);
+
+	if (!(si->flags & SWP_BLKDEV))
+		return;
+	notify = si->bdev->bd_disk->fops->swap_slot_free_notify;
+	if (notify)
+		notify(si->bdev, offset);
+}
+
+static bool swap_raw_is_bad(struct swap_tier *tier, unsigned long offset)
+{
+	return unlikely(!xa_empty(&tier->bad)) && xa_load(&tier->bad, offset);
+}
+
+/*
+ * Give slots back to their lent clusters, not the capacity that they are. Slots
+ * where a write has failed stay taken.
+ *
+ * Return: how many slots are free now.
+ */
+static unsigned int swap_raw_put(const unsigned long *words, unsigned int nr)
+{
+	unsigned int i = 0, first, freed = 0;
+	struct swap_info_struct *si;
+	struct swap_cluster_info *ci;
+	unsigned long offset;
+	swp_entry_t entry;
+
+	while (i < nr) {
+		entry = swap_desc_device_entry(words[i]);
+		si = __swap_entry_to_info(entry);
+		ci = swap_cluster_lock(si, swp_offset(entry));
+		VM_WARN_ON_ONCE(ci->flags < CLUSTER_FLAG_LENT);
+		first = i;
+		do {
+			offset = swp_offset(entry);
+			VM_WARN_ON_ONCE(!test_bit(offset % SWAPFILE_CLUSTER, ci->lent_map));
+			if (!swap_raw_is_bad(si->tier, offset)) {
+				__clear_bit(offset % SWAPFILE_CLUSTER, ci->lent_map);
+				swap_raw_notify(si, offset);
+				freed++;
+			}
+			if (++i == nr)
+				break;
+			entry = swap_desc_device_entry(words[i]);
+		} while (swp_type(entry) == si->type &&
+			 __swap_entry_to_cluster(entry) == ci);
+		percpu_counter_sub(&si->tier->used, i - first);
+		swap_raw_relocate(si->tier, ci);
+		swap_cluster_unlock(ci);
+	}
+	return freed;
+}
+
+/**
+ * swap_raw_free - take back swap_raw_alloc()
+ * @words: descriptors that were never installed
+ * @nr: their number
+ *
+ * The device capacity that they stand for stays with the caller, but for what
+ * has turned out to be bad.
+ */
+void swap_raw_free(const unsigned long *words, unsigned int nr)
+{
+	swap_raw_put(words, nr);
+}
+
+/**
+ * swap_raw_alloc - take slots on devices
+ * @words: gets a descriptor a page
+ * @nr: pages, of one folio
+ *
+ * Next to each other where there is such a run on a device, else anywhere.
+ * The caller has taken or reserved device capacity for them, so that failure
+ * is the exception: no memory for a cluster's bits, or a device on its way out.
+ *
+ * Context: process context, may sleep for a discard, GFP_NOIO.
+ * Return: true with @nr words, or false.
+ */
+bool swap_raw_alloc(unsigned long *words, unsigned int nr)
+{
+	unsigned int got, total = 0;
+	bool discarded = false;
+
+	if (swap_raw_take_any(words, nr, true))
+		return true;
+
+	while (total < nr) {
+		got = swap_raw_take_any(words + total, nr - total, false);
+		if (got) {
+			total += got;
+			continue;
+		}
+		if (nr == 1 && swap_raw_take_any(words, nr, true))
+			return true;
+		if (discarded || !swap_raw_discard()) {
+			swap_raw_put(words, total);
+			return false;
+		}
+		discarded = true;
+	}
+	return true;
+}
+
+/* A dirty folio may be written over its old copy, where that is sound. */
+static bool swap_raw_rewrite(struct folio *folio)
+{
+	unsigned int i, nr = folio_nr_pages(folio);
+	swp_entry_t slot = folio->swap, entry;
+	struct swap_info_struct *si;
+	unsigned long word;
+
+	for (i = 0; i < nr; i++, slot.val++) {
+		word = swap_abs_word(slot);
+		if (swap_desc_tag(word) != SWAP_DESC_RAW || (word & SWAP_DESC_PIN))
+			return false;
+		entry = swap_desc_device_entry(word);
+		si = __swap_entry_to_info(entry);
+		if (!(READ_ONCE(si->flags) & SWP_WRITEOK) ||
+		    swap_raw_is_bad(si->tier, swp_offset(entry)))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * A copy on a device that is being emptied makes room for another one, in sum:
+ * what is still used of the device is subtracted from nr_swap_pages. But the
+ * other devices must have that room besides what they have promised.
+ */
+static bool swap_raw_may_replace(struct folio *folio)
+{
+	unsigned long word = swap_abs_word(folio->swap);
+	struct swap_info_struct *si;
+
+	if (swap_desc_tag(word) != SWAP_DESC_RAW)
+		return true;
+	si = __swap_entry_to_info(swap_desc_device_entry(word));
+	if (READ_ONCE(si->flags) & SWP_WRITEOK)
+		return true;
+	return atomic_long_read(&nr_swap_pages) + percpu_counter_sum(&si->tier->used) >=
+	       folio_nr_pages(folio);
+}
+
+static void swap_raw_count(struct folio *folio, enum swap_tier_stat stat)
+{
+	swp_entry_t entry = swap_abs_backing(folio->swap);
+
+	swap_tier_count(__swap_entry_to_info(entry)->tier, stat, folio_nr_pages(folio));
+}
+
+static int swap_raw_store(struct swap_io_ctx *ctx, struct folio *folio)
+{
+	unsigned long single, *words = &single;
+	unsigned int nr = folio_nr_pages(folio);
+	long taken;
+	int err = -ENOSPC;
+
+	if (!swap_raw_rewrite(folio)) {
+		if (!swap_raw_may_replace(folio))
+			return -ENOSPC;
+		taken = swap_abs_room_needed(folio);
+		if (taken && !swap_abs_take_room(taken))
+			return -ENOSPC;
+		if (nr > 1) {
+			words = kmalloc_array(nr, sizeof(*words), GFP_NOIO | __GFP_NOWARN);
+			if (!words) {
+				err = -ENOMEM;
+				goto fail;
+			}
+		}
+		if (!swap_raw_alloc(words, nr))
+			goto fail;
+		swap_abs_install(folio, words, taken);
+		if (nr > 1)
+			kfree(words);
+	}
+
+	trace_swap_abs_store(folio->swap, swap_abs_word(folio->swap), nr);
+	swap_raw_count(folio, SWAP_TIER_STORE);
+	__swap_writepage(ctx, folio);
+	return 0;
+fail:
+	if (words != &single)
+		kfree(words);
+	swap_abs_give_room(taken);
+	return err;
+}
+
+static void swap_raw_load(struct swap_io_ctx *ctx, struct folio *folio)
+{
+	swap_raw_count(folio, SWAP_TIER_LOAD);
+	/* It had to be read from a device: zswap has let go of too much. */
+	zswap_folio_swapin(folio);
+	swap_read_add(ctx, folio);
+}
+
+static long swap_raw_drop(const unsigned long *words, unsigned int nr)
+{
+	return swap_raw_put(words, nr);
+}
+
+static struct swap_info_struct *swap_raw_device(unsigned long word)
+{
+	return __swap_entry_to_info(swap_desc_device_entry(word));
+}
+
+static bool swap_raw_same_load(unsigned long first, unsigned long next, unsigned int i)
+{
+	unsigned long step = (unsigned long)i << SWAP_DESC_TAG_BITS;
+
+	/* One extent for the device, hence one bio for the folio. */
+	return swap_desc_place(next) == swap_desc_place(first) + step &&
+	       (swap_raw_device(first)->flags & SWP_BLKDEV);
+}
+
+static bool swap_raw_flag(unsigned long word, unsigned long flag)
+{
+	struct swap_info_struct *si;
+	bool ret;
+
+	/* A hint: the device may have just gone, or the word be of another slot. */
+	si = READ_ONCE(swap_info[swp_type(swap_desc_device_entry(word)) % MAX_SWAPFILES]);
+	ret = si && (data_race(si->flags) & flag);
+	return ret;
+}
+
+static bool swap_raw_synchronous(unsigned long word)
+{
+	return swap_raw_flag(word, SWP_SYNCHRONOUS_IO);
+}
+
+static bool swap_raw_stable(unsigned long word)
+{
+	return swap_raw_flag(word, SWP_STABLE_WRITES);
+}
+
+const struct swap_backend swap_raw_backend = {
+	.name		= "raw",
+	.store		= swap_raw_store,
+	.load		= swap_raw_load,
+	.drop		= swap_raw_drop,
+	.same_load	= swap_raw_same_load,
+	.synchronous	= swap_raw_synchronous,
+	.stable		= swap_raw_stable,
+};
+
+/**
+ * swap_raw_run - pages of a folio that follow each other on a block device
+ * @folio: a folio with raw copies, locked or under writeback
+ * @first: the page to begin with
+ * @bdev: gets the block device
+ * @sector: gets where on it the page is
+ *
+ * Return: how many pages from @first on are in one piece.
+ */
+unsigned int swap_raw_run(struct folio *folio, unsigned int first,
+			  struct block_device **bdev, sector_t *sector)
+{
+	unsigned int nr = folio_nr_pages(folio) - first, run = 1;
+	swp_entry_t slot = folio->swap, start, entry;
+	struct swap_info_struct *si;
+
+	slot.val += first;
+	start = swap_abs_backing(slot);
+	for (; run < nr; run++) {
+		slot.val++;
+		entry = swap_abs_backing(slot);
+		if (entry.val != start.val + run)
+			break;
+	}
+	si = __swap_entry_to_info(start);
+	*bdev = si->bdev;
+	*sector = swap_device_run(si, swp_offset(start), &run);
+	return run;
+}
+
+/**
+ * swap_raw_write_failed - remember where a folio could not be written
+ * @folio: the folio, still under writeback; dirty again, so it goes elsewhere
+ *
+ * Context: any, also interrupts.
+ */
+void swap_raw_write_failed(struct folio *folio)
+{
+	swp_entry_t slot = folio->swap, entry;
+	struct swap_tier *tier;
+	unsigned long flags;
+	unsigned int i;
+
+	for (i = 0; i < folio_nr_pages(folio); i++, slot.val++) {
+		entry = swap_abs_backing(slot);
+		tier = __swap_entry_to_info(entry)->tier;
+		swap_tier_count(tier, SWAP_TIER_ERRORS, 1);
+		/* Over a network it may well work the next time. */
+		if (!swap_raw_may_scatter(tier->si))
+			continue;
+		xa_lock_irqsave(&tier->bad, flags);
+		/* Forgotten when there is no memory: it will fail again then. */
+		__xa_store(&tier->bad, swp_offset(entry), xa_mk_value(1), GFP_ATOMIC);
+		xa_unlock_irqrestore(&tier->bad, flags);
+	}
+}
+
+/**
+ * swap_raw_read_failed - a folio could not be read
+ * @folio: the folio, locked
+ *
+ * Context: any, also interrupts.
+ */
+void swap_raw_read_failed(struct folio *folio)
+{
+	swap_raw_count(folio, SWAP_TIER_ERRORS);
+}
+
+/**
+ * swap_raw_forget_bad - let go of bad slots, so that their clusters can go back
+ * @tier: a tier without data
+ */
+void swap_raw_forget_bad(struct swap_tier *tier)
+{
+	struct swap_info_struct *si = tier->si;
+	struct swap_cluster_info *ci;
+	unsigned long offset;
+	void *entry;
+
+	xa_for_each(&tier->bad, offset, entry) {
+		xa_erase_irq(&tier->bad, offset);
+		ci = swap_cluster_lock(si, offset);
+		if (__test_and_clear_bit(offset % SWAPFILE_CLUSTER, ci->lent_map))
+			swap_abs_give_room(1);
+		swap_raw_relocate(tier, ci);
+		swap_cluster_unlock(ci);
+	}
+}
+
+/**
+ * swap_raw_release - give clusters without data back to their device
+ * @work: swap_tier.release_work
+ */
+void swap_raw_release(struct work_struct *work)
+{
+	struct swap_tier *tier = container_of(work, struct swap_tier, release_work);
+	struct swap_cluster_info *ci;
+	unsigned long *map;
+
+	/* A hibernation image knows the cluster as lent: nothing changes under it. */
+	if (pm_suspended_storage())
+		return;
+
+	while ((ci = swap_raw_isolate(tier, &tier->empty))) {
+		ci->flags = CLUSTER_FLAG_LENT_EMPTY;
+		map = swap_cluster_return(tier->si, ci);
+		swap_cluster_unlock(ci);
+		atomic_long_dec(&tier->nr_lent);
+		bitmap_free(map);
+		cond_resched();
+	}
+	/* One that was locked just now is still to be done. */
+	if (!list_empty_careful(&tier->empty))
+		queue_work(swap_abs_wq, &tier->release_work);
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The tiers of the swap abstraction: zswap, and each swap device.
+ *
+ * A device's tier is made by swapon and goes with swapoff, whether the layer is
+ * on or not, as data that came while it was on may be there. This file owns the
+ * list of them and their life; callers are swapon and swapoff in mm/swapfile.c
+ * and the switch in mm/swap_abs.c.
+ *
+ *	swapon		swap_tier_create(), swap_tier_join()
+ *	swapoff		swap_tier_leave(), swap_abs_drain(), then
+ *			swap_tier_destroy(), or swap_tier_stay() when that failed
+ *
+ * Locks: swap_abs_mutex for joining, leaving and switching; swap_tiers_lock for
+ * the list, inside of it.
+ */
+#include <linux/cleanup.h>
+#include <linux/idr.h>
+#include <linux/init.h>
+#include <linux/percpu.h>
+#include <linux/slab.h>
+#include <linux/swap.h>
+#include <linux/swap_ops.h>
+#include "swap.h"
+#include "swap_abs.h"
+
+/* Devices by priority, as in swap_active_head. */
+PLIST_HEAD(swap_tiers);
+DEFINE_SPINLOCK(swap_tiers_lock);
+
+struct swap_tier *swap_zswap_tier __read_mostly;
+
+/* The N of swapN. */
+static DEFINE_IDA(swap_tier_ida);
+
+static struct swap_tier *swap_tier_alloc(const struct swap_backend *backend)
+{
+	struct swap_tier *tier = kzalloc_obj(*tier);
+
+	if (!tier)
+		return NULL;
+	tier->stats = alloc_percpu(struct swap_tier_stats);
+	if (!tier->stats)
+		goto free_tier;
+	if (percpu_counter_init(&tier->used, 0, GFP_KERNEL))
+		goto free_stats;
+
+	tier->backend = backend;
+	tier->id = -1;
+	plist_node_init(&tier->node, 0);
+	spin_lock_init(&tier->lock);
+	INIT_LIST_HEAD(&tier->partial);
+	INIT_LIST_HEAD(&tier->empty);
+	INIT_WORK(&tier->release_work, swap_raw_release);
+	xa_init_flags(&tier->bad, XA_FLAGS_LOCK_IRQ);
+	return tier;
+
+free_stats:
+	free_percpu(tier->stats);
+free_tier:
+	kfree(tier);
+	return NULL;
+}
+
+/* When nobody reads its files any longer. */
+void swap_tier_free(struct swap_tier *tier)
+{
+	xa_destroy(&tier->bad);
+	percpu_counter_destroy(&tier->used);
+	free_percpu(tier->stats);
+	if (tier->id >= 0)
+		ida_free(&swap_tier_ida, tier->id);
+	kfree(tier);
+}
+
+/**
+ * swap_tier_stat_sum - read a counter of a tier
+ * @tier: the tier
+ * @stat: which one
+ */
+unsigned long swap_tier_stat_sum(struct swap_tier *tier, enum swap_tier_stat stat)
+{
+	unsigned long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(tier->stats, cpu)->count[stat]);
+	return sum;
+}
+
+/* What must be known of the devices before one of them is chosen. */
+static void swap_tiers_update_flags(void)
+{
+	struct swap_tier *tier;
+	unsigned int flags = 0;
+
+	spin_lock(&swap_tiers_lock);
+	plist_for_each_entry(tier, &swap_tiers, node)
+		flags |= tier->si->ops->flags;
+	spin_unlock(&swap_tiers_lock);
+	WRITE_ONCE(swap_virtual_ops.flags, flags);
+}
+
+/* Both are serialized by swap_abs_mutex. */
+static void swap_tier_adopt(struct swap_tier *tier, bool adopt)
+{
+	lockdep_assert_held(&swap_abs_mutex);
+	if (tier->adopted == adopt)
+		return;
+	tier->adopted = adopt;
+	swap_device_adopt(tier->si, adopt);
+}
+
+/**
+ * swap_tiers_adopt - count the free space of all devices for the layer, or not
+ * @adopt: true when the layer is about to be on, false when it is off
+ *
+ * Context: process context, swap_abs_mutex held.
+ */
+void swap_tiers_adopt(bool adopt)
+{
+	struct swap_tier *tier;
+
+	lockdep_assert_held(&swap_abs_mutex);
+	/* Not by swap_tiers: sleeps, and tiers take turns there meanwhile. */
+	for (int type = 0; type < MAX_SWAPFILES; type++) {
+		if (!READ_ONCE(swap_info[type]))
+			break;
+		tier = swap_info[type]->tier;
+		if (tier && tier->joined && !tier->draining)
+			swap_tier_adopt(tier, adopt);
+	}
+}
+
+/**
+ * swap_tier_create - make the tier of a device
+ * @si: a device that is being swapped on, not in use yet
+ *
+ * Context: process context, sleeps.
+ * Return: 0, or -ENOMEM.
+ */
+int swap_tier_create(struct swap_info_struct *si)
+{
+	struct swap_tier *tier = swap_tier_alloc(&swap_raw_backend);
+	int err = -ENOMEM;
+
+	if (!tier)
+		return -ENOMEM;
+
+	tier->si = si;
+	tier->id = ida_alloc(&swap_tier_ida, GFP_KERNEL);
+	if (tier->id < 0)
+		goto fail;
+	err = swap_tier_sysfs_add(tier);
+	if (err)
+		goto fail_sysfs;
+
+	mutex_lock(&swap_abs_mutex);
+	si->nr_adopted = 0;
+	si->tier = tier;
+	mutex_unlock(&swap_abs_mutex);
+	return 0;
+
+fail:
+	swap_tier_free(tier);
+	return err;
+fail_sysfs:
+	kobject_put(&tier->kobj);
+	return err;
+}
+
+/**
+ * swap_tier_join - let data be stored on a device
+ * @si: a device whose priority is set, and that is enabled next
+ *
+ * Context: process context, sleeps.
+ */
+void swap_tier_join(struct swap_info_struct *si)
+{
+	struct swap_tier *tier = si->tier;
+
+	mutex_lock(&swap_abs_mutex);
+	if (swap_abs_on)
+		swap_tier_adopt(tier, true);
+	plist_node_init(&tier->node, -si->prio);
+	spin_lock(&swap_tiers_lock);
+	plist_add(&tier->node, &swap_tiers);
+	spin_unlock(&swap_tiers_lock);
+	tier->joined = true;
+	swap_tiers_update_flags();
+	mutex_unlock(&swap_abs_mutex);
+}
+
+/**
+ * swap_tier_leave - a device is about to be emptied
+ * @si: a device that nothing new can be put on (not SWP_WRITEOK any more)
+ *
+ * Context: process context, sleeps.
+ */
+void swap_tier_leave(struct swap_info_struct *si)
+{
+	mutex_lock(&swap_abs_mutex);
+	WRITE_ONCE(si->tier->draining, true);
+	swap_tier_adopt(si->tier, false);
+	mutex_unlock(&swap_abs_mutex);
+}
+
+/**
+ * swap_tier_stay - a device could not be emptied and is used again
+ * @si: the device
+ *
+ * Context: process context, sleeps.
+ */
+void swap_tier_stay(struct swap_info_struct *si)
+{
+	mutex_lock(&swap_abs_mutex);
+	if (swap_abs_on)
+		swap_tier_adopt(si->tier, true);
+	WRITE_ONCE(si->tier->draining, false);
+	mutex_unlock(&swap_abs_mutex);
+}
+
+/**
+ * swap_tier_destroy - take the tier of a device away
+ * @si: a device that is empty and that nobody can get a reference of, or one
+ *	that never was in use
+ *
+ * Context: process context, sleeps.
+ */
+void swap_tier_destroy(struct swap_info_struct *si)
+{
+	struct swap_tier *tier = si->tier;
+
+	if (!tier)
+		return;
+
+	flush_work(&tier->release_work);
+	VM_WARN_ON_ONCE(atomic_long_read(&tier->nr_lent));
+	VM_WARN_ON_ONCE(percpu_counter_sum(&tier->used));
+
+	mutex_lock(&swap_abs_mutex);
+	if (tier->joined) {
+		spin_lock(&swap_tiers_lock);
+		plist_del(&tier->node, &swap_tiers);
+		spin_unlock(&swap_tiers_lock);
+		swap_tiers_update_flags();
+	}
+	si->tier = NULL;
+	WRITE_ONCE(si->nr_adopted, 0);
+	mutex_unlock(&swap_abs_mutex);
+
+	swap_abs_cancel_promises();
+	swap_tier_sysfs_del(tier);
+}
+
+static int __init swap_tier_init(void)
+{
+	struct swap_tier *tier;
+	int err;
+
+	if (!IS_ENABLED(CONFIG_ZSWAP))
+		return 0;
+
+	tier = swap_tier_alloc(&zswap_backend);
+	if (!tier)
+		return -ENOMEM;
+	err = swap_tier_sysfs_add(tier);
+	if (err) {
+		kobject_put(&tier->kobj);
+		return err;
+	}
+	swap_zswap_tier = tier;
+	return 0;
+}
+fs_initcall(swap_tier_init);
