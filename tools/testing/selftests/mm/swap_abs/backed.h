@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The fixture of the tests about one feature of mm: each of them runs without
+ * and with the layer, with its pages in zswap and on a device.
+ */
+#ifndef SWAP_ABS_BACKED_H
+#define SWAP_ABS_BACKED_H
+
+#include "kselftest_harness.h"
+#include "swap_abs_lib.h"
+
+FIXTURE(backed)
+{
+	/* before the test took any */
+	long long swap_free, swap_cached;
+};
+
+FIXTURE_VARIANT(backed)
+{
+	bool on, zswap;
+};
+
+FIXTURE_VARIANT_ADD(backed, off_device) { .on = false, .zswap = false };
+
+FIXTURE_VARIANT_ADD(backed, off_zswap) { .on = false, .zswap = true };
+
+FIXTURE_VARIANT_ADD(backed, on_device) { .on = true, .zswap = false };
+
+FIXTURE_VARIANT_ADD(backed, on_zswap) { .on = true, .zswap = true };
+
+FIXTURE_SETUP(backed)
+{
+	const char *why = sa_begin_backed(variant->on, variant->zswap);
+
+	if (why)
+		SKIP(return, "%s", why);
+	self->swap_free = sa_meminfo("SwapFree");
+	self->swap_cached = sa_meminfo("SwapCached");
+}
+
+FIXTURE_TEARDOWN_PARENT(backed)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+#endif

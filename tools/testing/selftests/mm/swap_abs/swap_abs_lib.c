@@ -1,0 +1,1304 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the swap abstraction tests share; swap_abs_lib.h says what each does.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <linux/loop.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/swap.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "swap_abs_lib.h"
+
+#define WORDS		(SA_PAGE / 8)
+#define MAX_DEVS	8
+#define FS_DIR		"/tmp/swap_abs_mnt"
+
+/* --- page contents ----------------------------------------------------- */
+
+#define PAGE_MAGIC	0x7061676553415053ULL
+#define WORD_MAGIC	0xa5c3a5c3a5c3a5c3ULL
+
+const char * const sa_pat_name[SA_NPAT] = {
+	"zero", "repeat", "text", "mixed", "random"
+};
+
+/* Eight bytes each, little endian or not: only who wrote them compares them. */
+static const char vocabulary[32][9] = {
+	"the swap", " device ", "and then", " a page ", "of mem  ", "folio = ",
+	"return  ", "if (err)", "cluster ", "static  ", "unsigned", "long val",
+	"struct  ", "->flags;", "lock(&x)", "unlock()", "count++;", "goto out",
+	"offset =", "int ret ", "while (1", "for (i =", "break;\n ", "case 4: ",
+	"default:", "NULL);\n ", "sizeof *", "memset  ", "list_add", "list_del",
+	"0x0000: ", "} else {",
+};
+
+__u64 sa_rand(__u64 *state)
+{
+	__u64 x = *state;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	*state = x;
+	return x * 0x2545f4914f6cdd1dULL;
+}
+
+static __u64 mix(__u64 a, __u64 b)
+{
+	__u64 x = a * 0x9e3779b97f4a7c15ULL + b + 1;
+
+	x ^= x >> 29;
+	x *= 0xbf58476d1ce4e5b9ULL;
+	x ^= x >> 32;
+	return x ? x : 1;
+}
+
+static void fill_random(__u64 *w, size_t from, size_t to, __u64 state)
+{
+	for (; from < to; from++)
+		w[from] = sa_rand(&state);
+}
+
+static void fill_text(__u64 *w, size_t from, size_t to, __u64 state)
+{
+	static const char hex[16] = "0123456789abcdef";
+	__u64 r = 0;
+	int left = 0;
+
+	for (; from < to; from++) {
+		if (!left) {
+			r = sa_rand(&state);
+			left = 8;
+		}
+		left--;
+		if (left) {
+			memcpy(&w[from], vocabulary[r & 31], 8);
+			r >>= 5;
+		} else {
+			char number[8];
+			int i;
+
+			for (i = 0; i < 8; i++, r >>= 3)
+				number[i] = hex[r & 15];
+			memcpy(&w[from], number, 8);
+		}
+	}
+}
+
+static void fill_word(__u64 *w, size_t from, size_t to, __u64 word)
+{
+	for (; from < to; from++)
+		w[from] = word;
+}
+
+void sa_fill(void *page, enum sa_pat pat, __u64 seed, __u32 idx,
+	     __u32 gen)
+{
+	__u64 id = (__u64)gen << 32 | idx;
+	__u64 state = mix(seed, id);
+	__u64 *w = page;
+	int kind = 0;
+
+	if (pat == SA_MIXED) {
+		kind = mix(seed ^ 77, idx) & 7;
+		if (kind == 0)
+			pat = SA_ZERO;
+		else if (kind == 1)
+			pat = SA_REPEAT;
+		else if (kind < 5)
+			pat = SA_TEXT;
+		else if (kind == 5)
+			pat = SA_RANDOM;
+	}
+
+	switch (pat) {
+	case SA_ZERO:
+		memset(w, 0, SA_PAGE);
+		return;
+	case SA_REPEAT:
+		fill_word(w, 0, WORDS, id ^ WORD_MAGIC ^ seed << 20);
+		return;
+	case SA_TEXT:
+		fill_text(w, 4, WORDS, state);
+		break;
+	case SA_RANDOM:
+		fill_random(w, 4, WORDS, state);
+		break;
+	default:
+		fill_random(w, 4, WORDS / 2, state);
+		if (kind == 6)
+			fill_word(w, WORDS / 2, WORDS, 0);
+		else
+			fill_text(w, WORDS / 2, WORDS, state);
+	}
+	w[0] = PAGE_MAGIC;
+	w[1] = id;
+	w[2] = seed;
+	w[3] = state;
+}
+
+int sa_check(const void *page, enum sa_pat pat, __u64 seed, __u32 idx,
+	     __u32 gen)
+{
+	const unsigned char *got = page, *want;
+	__u64 page_wanted[WORDS];
+	__u64 w[4], word;
+	size_t i;
+
+	want = (unsigned char *)page_wanted;
+	sa_fill(page_wanted, pat, seed, idx, gen);
+	if (!memcmp(want, got, SA_PAGE))
+		return 0;
+
+	for (i = 0; i < SA_PAGE && want[i] == got[i]; i++)
+		;
+	if (i == SA_PAGE) {
+		sa_log("page %u (%s): differed, and no more at a second look",
+		       idx, sa_pat_name[pat]);
+		return -1;
+	}
+	memcpy(w, got, sizeof(w));
+	sa_log("page %u (%s, seed %llx, generation %u): byte %zu is %02x, not %02x",
+	       idx, sa_pat_name[pat], (unsigned long long)seed, gen, i, got[i],
+	       want[i]);
+	/* Torn: the rest may be of another time. */
+	for (word = 0; w[0] && word < gen + 4; word++) {
+		sa_fill(page_wanted, pat, seed, idx, word);
+		if (word != gen && !memcmp(want + i, got + i, SA_PAGE - i))
+			sa_log("  from there on it is generation %u", (__u32)word);
+	}
+	word = w[0] ^ WORD_MAGIC ^ seed << 20;
+	if (w[0] == PAGE_MAGIC)
+		sa_log("  it is page %u of generation %u, seed %llx",
+		       (__u32)w[1], (__u32)(w[1] >> 32),
+		       (unsigned long long)w[2]);
+	else if (w[0] == w[1] && w[1] == w[2] && w[0])
+		sa_log("  it is a repeated word: page %u of generation %u, if of this seed",
+		       (__u32)word, (__u32)(word >> 32));
+	else
+		sa_log("  it begins %016llx %016llx %016llx",
+		       (unsigned long long)w[0], (unsigned long long)w[1],
+		       (unsigned long long)w[2]);
+	return -1;
+}
+
+int sa_area_map(struct sa_area *a, size_t n, enum sa_pat pat, __u64 seed)
+{
+	size_t align = 2 * SA_MIB, len = n * SA_PAGE;
+	unsigned char *p, *q;
+
+	p = mmap(NULL, len + align, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	q = (unsigned char *)(((uintptr_t)p + align - 1) & ~(align - 1));
+	if (q > p)
+		munmap(p, q - p);
+	if (p + align > q)
+		munmap(q + len, p + align - q);
+	madvise(q, len, MADV_NOHUGEPAGE);
+	*a = (struct sa_area){ .p = q, .n = n, .pat = pat, .seed = seed };
+	return 0;
+}
+
+void sa_area_unmap(struct sa_area *a)
+{
+	if (a->p)
+		munmap(a->p, a->n * SA_PAGE);
+	a->p = NULL;
+}
+
+void sa_area_fill(struct sa_area *a)
+{
+	size_t i;
+
+	for (i = 0; i < a->n; i++)
+		sa_fill(a->p + i * SA_PAGE, a->pat, a->seed, i, a->gen);
+}
+
+size_t sa_area_check(const struct sa_area *a)
+{
+	size_t i, bad = 0;
+
+	for (i = 0; i < a->n && bad < 4; i++)
+		bad += !!sa_check(a->p + i * SA_PAGE, a->pat, a->seed, i, a->gen);
+	return bad;
+}
+
+/* --- files and knobs --------------------------------------------------- */
+
+void sa_log(const char *fmt, ...)
+{
+	char line[1024] = "# ";
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(line + 2, sizeof(line) - 3, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return;
+	strcat(line, "\n");
+	/* One write a line, so that processes do not mix theirs. */
+	n = write(STDOUT_FILENO, line, strlen(line));
+	(void)n;
+}
+
+int sa_read(const char *path, char *buf, size_t size)
+{
+	size_t n = 0;
+	ssize_t ret;
+	int fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	while (n < size - 1) {
+		ret = read(fd, buf + n, size - 1 - n);
+		if (ret < 0) {
+			ret = -errno;
+			close(fd);
+			return ret;
+		}
+		if (!ret)
+			break;
+		n += ret;
+	}
+	close(fd);
+	buf[n] = 0;
+	return n;
+}
+
+int sa_write(const char *path, const char *text)
+{
+	ssize_t ret;
+	int fd;
+
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, text, strlen(text));
+	ret = ret < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+long long sa_read_num(const char *path)
+{
+	char buf[64], *end;
+	long long v;
+	int ret;
+
+	ret = sa_read(path, buf, sizeof(buf));
+	if (ret < 0)
+		return ret;
+	v = strtoll(buf, &end, 10);
+	return end == buf ? -EINVAL : v;
+}
+
+int sa_write_num(const char *path, long long value)
+{
+	char buf[32];
+
+	snprintf(buf, sizeof(buf), "%lld", value);
+	return sa_write(path, buf);
+}
+
+long long sa_read_key(const char *path, const char *key)
+{
+	static __thread char buf[65536];
+	size_t len = strlen(key);
+	char *line = buf;
+	int ret;
+
+	ret = sa_read(path, buf, sizeof(buf));
+	if (ret < 0)
+		return ret;
+	while (line && *line) {
+		if (!strncmp(line, key, len) && strchr(" :\t", line[len]))
+			return strtoll(line + len + 1, NULL, 10);
+		line = strchr(line, '\n');
+		if (line)
+			line++;
+	}
+	return -ENOENT;
+}
+
+long long sa_vmstat(const char *key)
+{
+	return sa_read_key("/proc/vmstat", key);
+}
+
+long long sa_meminfo(const char *key)
+{
+	long long v = sa_read_key("/proc/meminfo", key);
+
+	return v < 0 ? v : v * 1024;
+}
+
+double sa_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+bool sa_have_layer(void)
+{
+	return !access(SA_SYSCTL, F_OK);
+}
+
+int sa_layer(bool on)
+{
+	if (!sa_have_layer())
+		return on ? -ENOENT : 0;
+	return sa_write_num(SA_SYSCTL, on);
+}
+
+bool sa_have_zswap(void)
+{
+	return !access(SA_ZSWAP "/enabled", F_OK);
+}
+
+int sa_zswap_param(const char *name, const char *value)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), SA_ZSWAP "/%s", name);
+	return sa_write(path, value);
+}
+
+int sa_zswap(bool on)
+{
+	if (!sa_have_zswap())
+		return on ? -ENOENT : 0;
+	return sa_zswap_param("enabled", on ? "Y" : "N");
+}
+
+long long sa_zswapped(void)
+{
+	long long v = sa_meminfo("Zswapped");
+
+	return v < 0 ? 0 : v;
+}
+
+/*
+ * A pool that may hold nothing is over its limit at the next store; its worker
+ * then shrinks it until nothing is left. Each round gives it such a store: the
+ * worker gives up after some pages that it could not have.
+ */
+int sa_zswap_drain(int seconds)
+{
+	double end = sa_now() + seconds;
+	char old[32];
+	int ret;
+
+	ret = sa_read(SA_ZSWAP "/max_pool_percent", old, sizeof(old));
+	if (ret < 0)
+		return ret;
+	ret = sa_zswap_param("max_pool_percent", "0");
+	while (!ret && sa_zswapped()) {
+		struct sa_area a;
+
+		if (sa_now() > end) {
+			sa_log("zswap still holds %lld bytes after %d s",
+			       sa_zswapped(), seconds);
+			ret = -ETIMEDOUT;
+			break;
+		}
+		ret = sa_area_map(&a, 1, SA_TEXT, 99);
+		if (ret)
+			break;
+		sa_area_fill(&a);
+		madvise(a.p, SA_PAGE, MADV_PAGEOUT);
+		usleep(20000);
+		sa_area_unmap(&a);
+	}
+	sa_zswap_param("max_pool_percent", old);
+	return ret;
+}
+
+long long sa_violations(void)
+{
+	static char buf[16384];
+	char *colon;
+	long long n;
+
+	if (sa_read(SA_DEBUG "/check", buf, sizeof(buf)) < 0)
+		return 0;
+	colon = strchr(buf, ':');
+	n = colon ? strtoll(colon + 1, NULL, 10) : -1;
+	if (n) {
+		char *line, *save = NULL;
+		int i = 0;
+
+		for (line = strtok_r(buf, "\n", &save); line && i < 20;
+		     line = strtok_r(NULL, "\n", &save), i++)
+			sa_log("check: %s", line);
+	}
+	return n;
+}
+
+/* --- the world around a test ------------------------------------------- */
+
+bool sa_uml(void)
+{
+	static char buf[8192];
+
+	return sa_read("/proc/cpuinfo", buf, sizeof(buf)) > 0 &&
+		strstr(buf, "User Mode Linux");
+}
+
+bool sa_full(void)
+{
+	const char *s = getenv("SWAP_ABS_FULL");
+
+	return s && *s == '1';
+}
+
+int sa_seconds(int otherwise)
+{
+	const char *s = getenv("SWAP_ABS_SECONDS");
+
+	return s && atoi(s) > 0 ? atoi(s) : otherwise;
+}
+
+static char devs[MAX_DEVS][256];
+static int ndevs;
+
+/* A regular file is used through a loop device. */
+static int attach_loop(const char *file, char *path, size_t size)
+{
+	struct loop_config config = { };
+	int ctl, nr, fd, ret = 0;
+
+	ctl = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	if (ctl < 0)
+		return -errno;
+	nr = ioctl(ctl, LOOP_CTL_GET_FREE);
+	close(ctl);
+	if (nr < 0)
+		return -ENODEV;
+	snprintf(path, size, "/dev/loop%d", nr);
+	fd = open(path, O_RDWR);		/* kept open: autoclear */
+	config.fd = open(file, O_RDWR | O_CLOEXEC);
+	config.info.lo_flags = LO_FLAGS_AUTOCLEAR;
+	if (fd < 0 || (int)config.fd < 0 || ioctl(fd, LOOP_CONFIGURE, &config))
+		ret = -errno;
+	if ((int)config.fd >= 0)
+		close(config.fd);
+	return ret;
+}
+
+/* Once a program: what a test's own process attached would be lost with it. */
+static void __attribute__((constructor)) find_devs(void)
+{
+	const char *env = getenv("SWAP_ABS_DEVS");
+	char list[1024], *p, *save = NULL;
+	struct stat st;
+
+	snprintf(list, sizeof(list), "%s", env ? env : "/dev/ram0 /dev/ram1");
+	for (p = strtok_r(list, " ", &save); p && ndevs < MAX_DEVS;
+	     p = strtok_r(NULL, " ", &save)) {
+		if (stat(p, &st))
+			continue;
+		if (S_ISBLK(st.st_mode))
+			snprintf(devs[ndevs++], sizeof(devs[0]), "%s", p);
+		else if (S_ISREG(st.st_mode) &&
+			 !attach_loop(p, devs[ndevs], sizeof(devs[0])))
+			ndevs++;
+	}
+}
+
+int sa_ndevs(void)
+{
+	return ndevs;
+}
+
+const char *sa_dev(int i)
+{
+	return i < sa_ndevs() ? devs[i] : NULL;
+}
+
+size_t sa_dev_pages(int i)
+{
+	__u64 bytes = 0;
+	int fd;
+
+	if (i >= sa_ndevs())
+		return 0;
+	fd = open(devs[i], O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	if (ioctl(fd, BLKGETSIZE64, &bytes))
+		bytes = 0;
+	close(fd);
+	return bytes / SA_PAGE;
+}
+
+static bool is_ours(const char *path)
+{
+	int i;
+
+	if (!strncmp(path, FS_DIR "/", strlen(FS_DIR "/")))
+		return true;
+	for (i = 0; i < sa_ndevs(); i++)
+		if (!strcmp(path, devs[i]))
+			return true;
+	return false;
+}
+
+/* The n-th device in /proc/swaps */
+static bool swaps_line(int n, char *path, size_t plen, size_t *size,
+		       size_t *used, int *prio)
+{
+	static __thread char buf[16384];
+	char name[256], type[32], *line = buf;
+	unsigned long long kb_size, kb_used;
+	int p;
+
+	if (sa_read("/proc/swaps", buf, sizeof(buf)) < 0)
+		return false;
+	while (n-- >= 0) {
+		line = strchr(line, '\n');
+		if (!line || !line[1])
+			return false;
+		line++;
+	}
+	if (sscanf(line, "%255s %31s %llu %llu %d", name, type, &kb_size,
+		   &kb_used, &p) != 5)
+		return false;
+	snprintf(path, plen, "%s", name);
+	if (size)
+		*size = kb_size * 1024 / SA_PAGE;
+	if (used)
+		*used = kb_used * 1024 / SA_PAGE;
+	if (prio)
+		*prio = p;
+	return true;
+}
+
+bool sa_swaps(const char *path, size_t *size, size_t *used, int *prio)
+{
+	char name[256];
+	int i;
+
+	for (i = 0; swaps_line(i, name, sizeof(name), size, used, prio); i++)
+		if (!strcmp(name, path))
+			return true;
+	return false;
+}
+
+int sa_nswaps(void)
+{
+	char name[256];
+	int i;
+
+	for (i = 0; swaps_line(i, name, sizeof(name), NULL, NULL, NULL); i++)
+		;
+	return i;
+}
+
+static void all_cgs(void (*fn)(const char *))
+{
+	char path[1024];
+	struct dirent *d;
+	DIR *dir;
+
+	dir = sa_cg_root() ? opendir(sa_cg_root()) : NULL;
+	while (dir && (d = readdir(dir))) {
+		if (strncmp(d->d_name, "sa_", 3))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", sa_cg_root(), d->d_name);
+		fn(path);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void destroy_cg(const char *cg)
+{
+	sa_cg_destroy(cg);
+}
+
+static void purge_cg(const char *cg)
+{
+	long long cached = sa_meminfo("SwapCached");
+
+	if (cached > 0)
+		sa_cg_reclaim(cg, cached);
+}
+
+void sa_purge(void)
+{
+	all_cgs(purge_cg);
+}
+
+/*
+ * Pages of others, pushed into zswap by a test of the whole machine: out to a
+ * device, and from there to RAM, so that the next test begins with nothing.
+ */
+static void empty_zswap(void)
+{
+	if (!sa_have_layer() || !sa_have_zswap() || !sa_ndevs() || !sa_zswapped())
+		return;
+	if (sa_layer(true) || sa_zswap(true) ||
+	    sa_swapon(sa_dev(0), 64 * SA_MIB_PAGES, -1) || sa_zswap_drain(30) ||
+	    sa_zswap(false) || sa_swapoff(sa_dev(0)))
+		sa_log("cannot empty zswap: %s", strerror(errno));
+}
+
+void sa_reset(void)
+{
+	char name[256];
+	int i;
+
+	all_cgs(destroy_cg);
+
+	for (i = 0; swaps_line(i, name, sizeof(name), NULL, NULL, NULL);)
+		if (!is_ours(name) || swapoff(name))
+			i++;
+	empty_zswap();
+	sa_layer(false);
+	sa_zswap(false);
+	if (sa_have_zswap()) {
+		sa_zswap_param("max_pool_percent", "20");
+		sa_zswap_param("shrinker_enabled", "N");
+	}
+	umount2(FS_DIR, MNT_DETACH);
+	rmdir(FS_DIR);
+}
+
+const char *sa_setup(void)
+{
+	struct rlimit none = { };
+	char name[256];
+	int i;
+
+	if (geteuid())
+		return "needs root";
+	/* A failed assertion aborts: that is no reason to write a core. */
+	setrlimit(RLIMIT_CORE, &none);
+	sa_reset();
+	for (i = 0; swaps_line(i, name, sizeof(name), NULL, NULL, NULL); i++) {
+		static char why[300];
+
+		snprintf(why, sizeof(why), "%s is in use as swap", name);
+		return why;
+	}
+	if (!sa_cg_root())
+		return "no cgroup v2 with the memory controller";
+	return NULL;
+}
+
+const char *sa_begin(bool on)
+{
+	const char *why = sa_setup();
+
+	char cg[256];
+
+	if (!why && sa_layer(on))
+		why = "this kernel has no vm.swap_abs";
+	if (!why && (sa_cg_make("self", 0, cg, sizeof(cg)) || sa_cg_enter(cg)))
+		why = "cannot make a cgroup";
+	if (!why)
+		mlockall(MCL_CURRENT);
+	return why;
+}
+
+const char *sa_begin_backed(bool on, bool zswap)
+{
+	const char *why = sa_begin(on);
+
+	if (why)
+		return why;
+	if (zswap && sa_zswap(true))
+		return "no zswap";
+	if (zswap && on)
+		return NULL;
+	if (!sa_ndevs())
+		return "no block device to swap on";
+	return sa_swapon(sa_dev(0), 160 * SA_MIB_PAGES, -1) ? "swapon failed" : NULL;
+}
+
+long long sa_end(void)
+{
+	long long n = sa_violations();
+
+	sa_reset();
+	return n;
+}
+
+/* --- swap devices ------------------------------------------------------ */
+
+int sa_mkswap(const char *path, size_t pages)
+{
+	static const char magic[] = "SWAPSPACE2";
+	__u32 head[3] = { 1, 0, 0 };	/* version, last page, bad pages */
+	char page[SA_PAGE] = { };
+	struct stat st;
+	__u64 bytes;
+	int fd, ret = 0;
+
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (!pages) {
+		if (fstat(fd, &st))
+			ret = -errno;
+		else if (S_ISREG(st.st_mode))
+			pages = st.st_size / SA_PAGE;
+		else if (ioctl(fd, BLKGETSIZE64, &bytes))
+			ret = -errno;
+		else
+			pages = bytes / SA_PAGE;
+	}
+	head[1] = pages - 1;
+	memcpy(page + 1024, head, sizeof(head));
+	memcpy(page + SA_PAGE - strlen(magic), magic, strlen(magic));
+	if (!ret && pwrite(fd, page, SA_PAGE, 0) != (ssize_t)SA_PAGE)
+		ret = -EIO;
+	if (!ret && fsync(fd))
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+int sa_swapon(const char *path, size_t pages, int prio)
+{
+	int flags = 0, ret;
+
+	ret = sa_mkswap(path, pages);
+	if (ret)
+		return ret;
+	if (prio >= 0)
+		flags = SWAP_FLAG_PREFER | (prio & SWAP_FLAG_PRIO_MASK);
+	return swapon(path, flags) ? -errno : 0;
+}
+
+int sa_swapoff(const char *path)
+{
+	return swapoff(path) ? -errno : 0;
+}
+
+const char *sa_mkfs(int i, const char **dir)
+{
+	static const char * const paths[] = {
+		"/sbin/mkfs.ext4", "/usr/sbin/mkfs.ext4", "/usr/bin/mkfs.ext4", NULL
+	};
+	const char *prog = NULL;
+	pid_t pid;
+	size_t j;
+
+	for (j = 0; paths[j] && !prog; j++)
+		if (!access(paths[j], X_OK))
+			prog = paths[j];
+	if (!prog)
+		return "no mkfs.ext4";
+	if (i >= sa_ndevs())
+		return "no device for a filesystem";
+	pid = sa_fork();
+	if (pid < 0)
+		return "fork failed";
+	if (!pid) {
+		int null = open("/dev/null", O_RDWR);
+
+		dup2(null, 0);
+		dup2(null, 1);
+		dup2(null, 2);
+		execl(prog, prog, "-F", "-q", "-b", "4096", "-O",
+		      "^has_journal", "-E", "nodiscard", sa_dev(i), "128M", NULL);
+		_exit(127);
+	}
+	if (sa_join(pid, 120))
+		return "mkfs.ext4 failed";
+	mkdir(FS_DIR, 0700);
+	if (mount(sa_dev(i), FS_DIR, "ext4", 0, NULL))
+		return "cannot mount ext4";
+	*dir = FS_DIR;
+	return NULL;
+}
+
+static int nr_extents(int fd)
+{
+	struct fiemap f = {
+		.fm_length = FIEMAP_MAX_OFFSET,
+		.fm_flags = FIEMAP_FLAG_SYNC,
+	};
+
+	return ioctl(fd, FS_IOC_FIEMAP, &f) ? -errno : (int)f.fm_mapped_extents;
+}
+
+/*
+ * Fill the filesystem with files of 1 MiB, remove every other one: what comes
+ * then lies in the gaps.
+ */
+int sa_fragmented(const char *dir, const char *path, size_t pages, int extents)
+{
+	char name[512];
+	int i, n, fd, ret = 0;
+
+	for (n = 0; n < 1024; n++) {
+		snprintf(name, sizeof(name), "%s/f%d", dir, n);
+		fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		if (fd < 0 || posix_fallocate(fd, 0, SA_MIB))
+			break;
+		close(fd);
+	}
+	close(fd);
+	for (i = 0; i < n; i += 2) {
+		snprintf(name, sizeof(name), "%s/f%d", dir, i);
+		unlink(name);
+	}
+	sync();
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	ret = -posix_fallocate(fd, 0, pages * SA_PAGE);
+	if (!ret) {
+		n = nr_extents(fd);
+		if (n < 0)
+			ret = n;
+		else if (n < extents)
+			ret = -ERANGE;
+		sa_log("swapfile of %zu pages in %d extents", pages, n);
+	}
+	close(fd);
+	return ret;
+}
+
+/* --- tiers ------------------------------------------------------------- */
+
+const char *sa_tier(const char *device)
+{
+	static __thread char name[64];
+	char path[512], text[256];
+	const char *found = NULL;
+	struct dirent *d;
+	DIR *dir;
+
+	dir = opendir(SA_TIERS);
+	while (dir && !found && (d = readdir(dir))) {
+		if (d->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), SA_TIERS "/%s/device", d->d_name);
+		if (sa_read(path, text, sizeof(text)) < 0)
+			continue;
+		text[strcspn(text, "\n")] = 0;
+		if (device ? !strcmp(text, device) : !strcmp(d->d_name, "zswap")) {
+			snprintf(name, sizeof(name), "%.63s", d->d_name);
+			found = name;
+		}
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static int tier_path(const char *device, const char *file, char *path,
+		     size_t size)
+{
+	const char *tier = sa_tier(device);
+
+	if (!tier)
+		return -ENOENT;
+	snprintf(path, size, SA_TIERS "/%s/%s", tier, file);
+	return 0;
+}
+
+long long sa_tier_num(const char *device, const char *file)
+{
+	char path[256];
+	int ret = tier_path(device, file, path, sizeof(path));
+
+	return ret ? ret : sa_read_num(path);
+}
+
+int sa_tier_str(const char *device, const char *file, char *buf, size_t size)
+{
+	char path[256];
+	int ret = tier_path(device, file, path, sizeof(path));
+
+	if (ret)
+		return ret;
+	ret = sa_read(path, buf, size);
+	if (ret < 0)
+		return ret;
+	buf[strcspn(buf, "\n")] = 0;
+	return 0;
+}
+
+/* --- cgroups ----------------------------------------------------------- */
+
+const char *sa_cg_root(void)
+{
+	static char root[256];
+	static int known;
+	char buf[4096], path[512], *line, *save = NULL;
+
+	if (known)
+		return root[0] ? root : NULL;
+	known = 1;
+	if (sa_read("/proc/mounts", buf, sizeof(buf)) < 0)
+		return NULL;
+	for (line = strtok_r(buf, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		char where[256], type[64];
+
+		if (sscanf(line, "%*s %255s %63s", where, type) != 2 ||
+		    strcmp(type, "cgroup2"))
+			continue;
+		snprintf(path, sizeof(path), "%s/cgroup.subtree_control", where);
+		if (!sa_write(path, "+memory")) {
+			snprintf(root, sizeof(root), "%s", where);
+			return root;
+		}
+	}
+	return NULL;
+}
+
+int sa_cg_make(const char *name, size_t max_bytes, char *path, size_t size)
+{
+	int ret = 0;
+
+	snprintf(path, size, "%s/sa_%s", sa_cg_root(), name);
+	if (mkdir(path, 0755) && errno != EEXIST)
+		return -errno;
+	if (max_bytes)
+		ret = sa_cg_write_num(path, "memory.max", max_bytes);
+	return ret;
+}
+
+int sa_cg_write(const char *cg, const char *file, const char *value)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", cg, file);
+	return sa_write(path, value);
+}
+
+int sa_cg_write_num(const char *cg, const char *file, long long value)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", cg, file);
+	return sa_write_num(path, value);
+}
+
+long long sa_cg_num(const char *cg, const char *file)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", cg, file);
+	return sa_read_num(path);
+}
+
+long long sa_cg_key(const char *cg, const char *file, const char *key)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", cg, file);
+	return sa_read_key(path, key);
+}
+
+int sa_cg_enter(const char *cg)
+{
+	return sa_cg_write(cg, "cgroup.procs", "0");
+}
+
+int sa_cg_destroy(const char *cg)
+{
+	long long left;
+
+	sa_cg_write(cg, "cgroup.kill", "1");
+	sa_wait(sa_cg_key(cg, "cgroup.events", "populated") != 1, 20);
+	/* Swap-cache folios that nobody has hold slots, and would go elsewhere. */
+	left = sa_cg_num(cg, "memory.current");
+	if (left > 0)
+		sa_cg_reclaim(cg, left);
+	return sa_wait(!rmdir(cg) || errno == ENOENT, 20) ? 0 : -EBUSY;
+}
+
+void sa_cg_reclaim(const char *cg, size_t bytes)
+{
+	char text[64];
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		/* Reclaim goes by counters that are summed up when this is read. */
+		sa_cg_key(cg, "memory.stat", "anon");
+		snprintf(text, sizeof(text), "%zu swappiness=max", bytes);
+		if (sa_cg_write(cg, "memory.reclaim", text) == -EINVAL)
+			sa_cg_write_num(cg, "memory.reclaim", bytes);
+	}
+}
+
+/* --- processes --------------------------------------------------------- */
+
+void *sa_shared(void)
+{
+	void *p = mmap(NULL, SA_PAGE, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	mlock(p, SA_PAGE);
+	return p;
+}
+
+pid_t sa_fork(void)
+{
+	pid_t parent = getpid();
+	pid_t pid = fork();
+
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(1);
+	}
+	return pid < 0 ? -errno : pid;
+}
+
+pid_t sa_start(const char *cg, int (*fn)(void *), void *arg)
+{
+	pid_t pid = sa_fork();
+
+	if (!pid) {
+		/* If memory runs out, it is this one that goes. */
+		sa_write("/proc/self/oom_score_adj", "500");
+		if (cg && sa_cg_enter(cg))
+			_exit(99);
+		_exit(fn(arg));
+	}
+	return pid;
+}
+
+int sa_join(pid_t pid, int seconds)
+{
+	double end = sa_now() + seconds;
+	int status = 0, ret = 0;
+
+	if (pid <= 0)
+		return pid ? pid : -ECHILD;
+	for (;;) {
+		ret = waitpid(pid, &status, WNOHANG);
+		if (ret || sa_now() > end)
+			break;
+		usleep(2000);
+	}
+	if (!ret) {
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+		return SA_LATE;
+	}
+	if (ret < 0)
+		return -errno;
+	if (WIFSIGNALED(status))
+		return -WTERMSIG(status);
+	return WEXITSTATUS(status);
+}
+
+int sa_run(const char *cg, int (*fn)(void *), void *arg, int seconds)
+{
+	return sa_join(sa_start(cg, fn, arg), seconds);
+}
+
+int sa_task_start(struct sa_task *t, void *(*fn)(void *), void *arg)
+{
+	t->pid = 0;
+	if (!sa_uml())
+		return -pthread_create(&t->thread, NULL, fn, arg);
+	t->pid = sa_fork();
+	if (!t->pid)
+		_exit(!!fn(arg));
+	return t->pid < 0 ? t->pid : 0;
+}
+
+int sa_task_end(struct sa_task *t, int seconds)
+{
+	void *found = NULL;
+	int ret;
+
+	if (!t->pid) {
+		pthread_join(t->thread, &found);
+		return !!found;
+	}
+	ret = sa_join(t->pid, seconds);
+	if (ret && ret != 1)
+		sa_log("process %d of the job: status %d", t->pid, ret);
+	return ret == -SIGKILL ? SA_KILLED : !!ret;
+}
+
+static int do_swapoff(void *path)
+{
+	return -sa_swapoff(path);
+}
+
+int sa_swapoff_child(const char *path, int seconds)
+{
+	int ret = sa_run(NULL, do_swapoff, (void *)path, seconds);
+
+	return ret == SA_LATE ? ret : ret > 0 ? -ret : ret;
+}
+
+struct balloon {
+	size_t leave;
+	int fd;
+};
+
+static int blow_up(void *arg)
+{
+	struct balloon *b = arg;
+	long long avail = sa_meminfo("MemAvailable");
+	long long want = avail - (long long)b->leave;
+	long long grain = 4 * SA_MIB;
+	char ok = 1;
+
+	/* The worker is to be the victim, never this. */
+	sa_write("/proc/self/oom_score_adj", "-1000");
+	for (; want > 0; want -= grain) {
+		long long len = want < grain ? want : grain;
+		void *p;
+
+		p = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (p == MAP_FAILED || mlock(p, len))
+			return 1;
+	}
+	if (write(b->fd, &ok, 1) != 1)
+		return 1;
+	for (;;)
+		pause();
+}
+
+pid_t sa_balloon(size_t leave)
+{
+	struct balloon b = { .leave = leave };
+	struct pollfd pfd;
+	int fds[2];
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC))
+		return -errno;
+	b.fd = fds[1];
+	pid = sa_start(NULL, blow_up, &b);
+	close(fds[1]);
+	pfd = (struct pollfd){ .fd = fds[0], .events = POLLIN };
+	if (pid > 0 && (poll(&pfd, 1, 120000) != 1 || !(pfd.revents & POLLIN))) {
+		sa_balloon_end(pid);
+		pid = -ENOMEM;
+	}
+	close(fds[0]);
+	return pid;
+}
+
+void sa_balloon_end(pid_t pid)
+{
+	if (pid <= 0)
+		return;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* --- pages and page tables --------------------------------------------- */
+
+int sa_pagemap(const void *addr, size_t n, __u64 *map)
+{
+	off_t off = (uintptr_t)addr / SA_PAGE * 8;
+	ssize_t ret;
+	int fd;
+
+	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = pread(fd, map, n * 8, off);
+	close(fd);
+	return ret == (ssize_t)(n * 8) ? 0 : -EIO;
+}
+
+static size_t count_pages(const void *addr, size_t n, __u64 bit)
+{
+	__u64 map[256];
+	size_t i, part, found = 0;
+
+	for (; n; n -= part, addr = (const char *)addr + part * SA_PAGE) {
+		part = n < 256 ? n : 256;
+		if (sa_pagemap(addr, part, map))
+			return 0;
+		for (i = 0; i < part; i++)
+			found += !!(map[i] & bit);
+	}
+	return found;
+}
+
+size_t sa_swapped(const void *addr, size_t n)
+{
+	return count_pages(addr, n, SA_PM_SWAP);
+}
+
+size_t sa_present(const void *addr, size_t n)
+{
+	return count_pages(addr, n, SA_PM_PRESENT);
+}
+
+size_t sa_pageout(void *addr, size_t n)
+{
+	size_t left = sa_present(addr, n), was;
+	int idle = 0;
+
+	while (left && idle < 4) {
+		/* Another CPU may have them in a batch: this drains all. */
+		if (idle)
+			sa_write("/proc/sys/vm/drop_caches", "1");
+		madvise(addr, n * SA_PAGE, MADV_PAGEOUT);
+		was = left;
+		left = sa_present(addr, n);
+		idle = left < was ? 0 : idle + 1;
+	}
+	return sa_swapped(addr, n);
+}
+
+long long sa_smaps(const void *addr, const char *field)
+{
+	char line[512];
+	unsigned long from, to;
+	long long v = -ENOENT;
+	size_t len = strlen(field);
+	bool in = false;
+	FILE *f;
+
+	f = fopen("/proc/self/smaps", "r");
+	if (!f)
+		return -errno;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &from, &to) == 2) {
+			in = (uintptr_t)addr >= from && (uintptr_t)addr < to;
+		} else if (in && !strncmp(line, field, len) && line[len] == ':') {
+			v = strtoll(line + len + 1, NULL, 10) * 1024;
+			break;
+		}
+	}
+	fclose(f);
+	return v;
+}

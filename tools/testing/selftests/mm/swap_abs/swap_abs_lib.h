@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the swap abstraction tests share: page contents that can be verified,
+ * swap devices, cgroups, the knobs of swap and zswap, and ways to push pages
+ * out. Nothing here knows the test harness: functions return 0 or -errno (or
+ * what their comment says) and the tests decide what that means.
+ */
+#ifndef SWAP_ABS_LIB_H
+#define SWAP_ABS_LIB_H
+
+#include <linux/types.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define SA_PAGE		4096UL
+#define SA_MIB		0x100000UL
+#define SA_MIB_PAGES	(SA_MIB / SA_PAGE)
+
+/* Upper bound of one test, not its usual time: debug kernels are slow. */
+#define SA_TIMEOUT	900
+
+#ifndef MADV_COLD
+#define MADV_COLD	20
+#define MADV_PAGEOUT	21
+#endif
+
+/* --- page contents ----------------------------------------------------- */
+
+enum sa_pat {
+	SA_ZERO,	/* all zero */
+	SA_REPEAT,	/* one word repeated, the word tells page and generation */
+	SA_TEXT,	/* words and numbers, compresses 2:1 to 3:1 */
+	SA_MIXED,	/* by page: any of the others, or half and half */
+	SA_RANDOM,	/* does not compress */
+	SA_NPAT
+};
+
+extern const char * const sa_pat_name[SA_NPAT];
+
+void sa_fill(void *page, enum sa_pat pat, __u64 seed, __u32 idx,
+	     __u32 gen);
+/* 0, or -1 after saying which byte differs and whose page it is instead */
+int sa_check(const void *page, enum sa_pat pat, __u64 seed, __u32 idx,
+	     __u32 gen);
+
+struct sa_area {
+	unsigned char *p;
+	size_t n;			/* pages */
+	enum sa_pat pat;
+	__u64 seed;
+	__u32 gen;
+};
+
+/* Map n pages of private anonymous memory, small pages only, 2 MiB aligned */
+int sa_area_map(struct sa_area *a, size_t n, enum sa_pat pat, __u64 seed);
+void sa_area_unmap(struct sa_area *a);
+void sa_area_fill(struct sa_area *a);
+/* Number of pages that are not what sa_area_fill() wrote */
+size_t sa_area_check(const struct sa_area *a);
+
+__u64 sa_rand(__u64 *state);
+
+/* --- files and knobs --------------------------------------------------- */
+
+void sa_log(const char *fmt, ...);
+int sa_read(const char *path, char *buf, size_t size);
+int sa_write(const char *path, const char *text);
+/* The number in a file, or -errno (numbers here are never negative) */
+long long sa_read_num(const char *path);
+int sa_write_num(const char *path, long long value);
+/* The number after a word at the start of a line, or -ENOENT */
+long long sa_read_key(const char *path, const char *key);
+long long sa_vmstat(const char *key);
+/* In bytes */
+long long sa_meminfo(const char *key);
+double sa_now(void);
+
+#define SA_SYSCTL	"/proc/sys/vm/swap_abs"
+#define SA_TIERS	"/sys/kernel/mm/swap/tiers"
+#define SA_DEBUG	"/sys/kernel/debug/swap_abs"
+#define SA_ZSWAP	"/sys/module/zswap/parameters"
+
+bool sa_have_layer(void);
+int sa_layer(bool on);
+bool sa_have_zswap(void);
+int sa_zswap(bool on);
+int sa_zswap_param(const char *name, const char *value);
+/* Bytes that zswap holds, uncompressed */
+long long sa_zswapped(void);
+/* Make zswap write back all that it holds; 0 when it is empty in time */
+int sa_zswap_drain(int seconds);
+
+/* Violations that the kernel's own scan finds; 0 where there is no scan */
+long long sa_violations(void);
+
+/* Wait until cond holds, at most so many seconds; true when it does */
+#define sa_wait(cond, seconds)						\
+({									\
+	double __end = sa_now() + (seconds);				\
+	bool __ok;							\
+									\
+	while (!(__ok = (cond)) && sa_now() < __end)			\
+		usleep(5000);						\
+	__ok;								\
+})
+
+/*
+ * The same, pushing out of the swap cache what nobody maps or what is written:
+ * until then such folios keep their slots.
+ */
+#define sa_wait_purged(cond, seconds)					\
+({									\
+	double __end = sa_now() + (seconds);				\
+	bool __ok;							\
+									\
+	while (!(__ok = (cond)) && sa_now() < __end) {			\
+		sa_purge();						\
+		usleep(5000);						\
+	}								\
+	__ok;								\
+})
+void sa_purge(void);
+
+/* --- the world around a test ------------------------------------------- */
+
+bool sa_uml(void);			/* User Mode Linux */
+bool sa_full(void);			/* full mode, not quick */
+int sa_seconds(int otherwise);		/* how long a soak lasts */
+
+/*
+ * Undo whatever an earlier test left (layer off, zswap off, no swap, no
+ * cgroup), then look whether tests can run. NULL, or why they cannot.
+ */
+const char *sa_setup(void);
+void sa_reset(void);
+/*
+ * What each fixture begins with: sa_setup(), then the layer on or off. From
+ * here on the test is in a cgroup of its own, without limits, and what memory
+ * it has is locked: what is swapped is what the test maps from now on.
+ */
+const char *sa_begin(bool on);
+/*
+ * The same with something to swap to: zswap and no device (with the layer), or
+ * zswap in front of the first device (without), or the device alone.
+ */
+const char *sa_begin_backed(bool on, bool zswap);
+/* And ends with: the number of violations the kernel finds, then sa_reset() */
+long long sa_end(void);
+
+/* --- swap devices ------------------------------------------------------ */
+
+int sa_ndevs(void);
+const char *sa_dev(int i);
+size_t sa_dev_pages(int i);
+/* Write a swap header for so many pages, 0: all there are */
+int sa_mkswap(const char *path, size_t pages);
+/* mkswap and swapon. pages 0: the whole device; prio < 0: the kernel's choice */
+int sa_swapon(const char *path, size_t pages, int prio);
+int sa_swapoff(const char *path);
+/* In pages, from /proc/swaps; false when it is not there */
+bool sa_swaps(const char *path, size_t *size, size_t *used, int *prio);
+/* Number of swap devices in use */
+int sa_nswaps(void);
+/* A filesystem for swapfiles on device i; NULL or why not */
+const char *sa_mkfs(int i, const char **dir);
+/* A file of so many pages in at least so many extents; 0 or -errno */
+int sa_fragmented(const char *dir, const char *path, size_t pages, int extents);
+
+/* --- tiers ------------------------------------------------------------- */
+
+/* The name of the tier of a device ("zswap": NULL), or NULL */
+const char *sa_tier(const char *device);
+long long sa_tier_num(const char *device, const char *file);
+int sa_tier_str(const char *device, const char *file, char *buf, size_t size);
+
+/* --- cgroups ----------------------------------------------------------- */
+
+const char *sa_cg_root(void);
+/* Make a cgroup "sa_<name>" with memory.max; its path is kept by the library */
+int sa_cg_make(const char *name, size_t max_bytes, char *path, size_t size);
+int sa_cg_write(const char *cg, const char *file, const char *value);
+int sa_cg_write_num(const char *cg, const char *file, long long value);
+long long sa_cg_num(const char *cg, const char *file);
+long long sa_cg_key(const char *cg, const char *file, const char *key);
+int sa_cg_enter(const char *cg);
+/* Kill all in it and remove it */
+int sa_cg_destroy(const char *cg);
+/* Reclaim anonymous memory of the cgroup, as much as can be */
+void sa_cg_reclaim(const char *cg, size_t bytes);
+
+/* --- processes --------------------------------------------------------- */
+
+/* A page of shared memory, zero and locked; NULL when there is none */
+void *sa_shared(void);
+/* fork() for a child that does not outlive us */
+pid_t sa_fork(void);
+/* Start fn(arg) in a child, in a cgroup when cg is not NULL */
+pid_t sa_start(const char *cg, int (*fn)(void *), void *arg);
+/* Its exit status, -SIGNAL that killed it, or SA_LATE (and it is killed) */
+#define SA_LATE		(-1000)
+int sa_join(pid_t pid, int seconds);
+int sa_run(const char *cg, int (*fn)(void *), void *arg, int seconds);
+
+/*
+ * One of several that work at once: a thread, but under User Mode Linux a
+ * process. There, unmodified 7.3 as well, threads meet stale host mappings when
+ * memory is short: foreign bytes and segmentation faults. fn says with anything
+ * but NULL that it found something; then sa_task_end() returns 1, and SA_KILLED
+ * when the process was killed.
+ */
+struct sa_task {
+	pthread_t thread;
+	pid_t pid;
+};
+
+#define SA_KILLED	2
+int sa_task_start(struct sa_task *t, void *(*fn)(void *), void *arg);
+int sa_task_end(struct sa_task *t, int seconds);
+
+/* swapoff in a process of its own, as swapoff(8) does; 0, -errno, SA_LATE */
+int sa_swapoff_child(const char *path, int seconds);
+
+/*
+ * Lock memory in a child so that only so many bytes remain available.
+ * The child's pid, or -errno.
+ */
+pid_t sa_balloon(size_t leave);
+void sa_balloon_end(pid_t pid);
+
+/* --- pages and page tables --------------------------------------------- */
+
+#define SA_PM_SWAP	0x4000000000000000ULL
+#define SA_PM_PRESENT	0x8000000000000000ULL
+#define SA_PM_ENTRY	0x007fffffffffffffULL
+
+/* /proc/self/pagemap of n pages; 0 or -errno */
+int sa_pagemap(const void *addr, size_t n, __u64 *map);
+size_t sa_swapped(const void *addr, size_t n);
+size_t sa_present(const void *addr, size_t n);
+/* MADV_PAGEOUT until nothing more goes; the number of pages swapped */
+size_t sa_pageout(void *addr, size_t n);
+/* A field of the mapping of addr in /proc/self/smaps, in bytes, or -ENOENT */
+long long sa_smaps(const void *addr, const char *field);
+
+#endif

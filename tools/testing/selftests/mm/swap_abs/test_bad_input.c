@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Wrong values, missing nodes, users who may not: a clear errno, and nothing
+ * changed by it.
+ *
+ * It fails on a kernel that takes any number for vm.swap_abs, that keeps half
+ * of a bad write, whose tier files can be written or are open to nobody, and
+ * on one where a failed swapon leaves a tier or a device behind.
+ */
+#include <errno.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/swap.h>
+#include <unistd.h>
+
+#include "swap_abs_lib.h"
+#include "kselftest_harness.h"
+
+FIXTURE(bad_input)
+{
+};
+
+FIXTURE_SETUP(bad_input)
+{
+	const char *why = sa_begin(true);
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, sa_layer(false));
+}
+
+FIXTURE_TEARDOWN_PARENT(bad_input)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+TEST_F_TIMEOUT(bad_input, values, SA_TIMEOUT)
+{
+	static const char * const bad[] = {
+		"2", "-1", "", "abc", "\n", "1x", "4294967297",
+		"18446744073709551617", "0x2", "on",
+	};
+	size_t i;
+	int on;
+
+	for (on = 0; on < 2; on++) {
+		ASSERT_EQ(0, sa_layer(on));
+		for (i = 0; i < ARRAY_SIZE(bad); i++) {
+			int fd = open(SA_SYSCTL, O_WRONLY);
+			ssize_t ret;
+
+			ASSERT_LE(0, fd);
+			errno = 0;
+			ret = write(fd, bad[i], strlen(bad[i]));
+			/* An empty write never reaches the handler. */
+			if (bad[i][0]) {
+				EXPECT_EQ(-1, ret)
+					TH_LOG("'%s' was taken", bad[i]);
+				EXPECT_EQ(EINVAL, errno)
+					TH_LOG("'%s'", bad[i]);
+			} else {
+				EXPECT_GE(0, ret);
+			}
+			close(fd);
+			EXPECT_EQ(on, sa_read_num(SA_SYSCTL))
+				TH_LOG("'%s' changed it", bad[i]);
+		}
+	}
+	/* What is right is taken with blanks around it, and twice. */
+	EXPECT_EQ(0, sa_write(SA_SYSCTL, "1\n"));
+	EXPECT_EQ(1, sa_read_num(SA_SYSCTL));
+	EXPECT_EQ(0, sa_write(SA_SYSCTL, " 1"));
+	EXPECT_EQ(1, sa_read_num(SA_SYSCTL));
+	EXPECT_EQ(0, sa_write(SA_SYSCTL, "0"));
+	EXPECT_EQ(0, sa_read_num(SA_SYSCTL));
+}
+
+static int as_nobody(void *arg)
+{
+	struct stat st;
+	int fd;
+
+	(void)arg;
+	if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+		return 1;
+	fd = open(SA_SYSCTL, O_WRONLY);
+	if (fd >= 0 && write(fd, "1", 1) > 0)
+		return 2;
+	if (errno != EACCES && errno != EPERM)
+		return 3;
+	if (sa_read_num(SA_SYSCTL) < 0)
+		return 4;			/* 0644: anybody may look */
+	if (swapon("/dev/null", 0) != -1 || errno != EPERM)
+		return 5;
+	if (swapoff("/dev/null") != -1 || errno != EPERM)
+		return 6;
+	if (!stat(SA_DEBUG "/check", &st) && !access(SA_DEBUG "/check", R_OK))
+		return 7;
+	return 0;
+}
+
+TEST_F_TIMEOUT(bad_input, not_root, SA_TIMEOUT)
+{
+	EXPECT_EQ(0, sa_run(NULL, as_nobody, NULL, 30));
+	EXPECT_EQ(0, sa_read_num(SA_SYSCTL));
+	EXPECT_EQ(0, sa_nswaps());
+}
+
+static int nobody_writes(void *arg)
+{
+	int fd;
+
+	if (setresuid(65534, 65534, 65534))
+		return 1;
+	fd = open(arg, O_WRONLY);
+	if (fd >= 0)
+		return 2;
+	if (errno != EACCES && errno != EPERM)
+		return 3;
+	return sa_read_num(arg) == -EACCES ? 4 : 0;
+}
+
+/* Each file of one tier: it is there, has one value, cannot be written. */
+static int look_at_tier(struct __test_metadata *_metadata, const char *dev)
+{
+	static const char * const files[] = {
+		"type", "device", "rank", "state", "capacity", "used", "stored",
+		"stats/store", "stats/load", "stats/moved_in",
+		"stats/moved_out", "stats/errors",
+	};
+	char before[256], after[256], path[256], text[256];
+	struct stat st;
+	size_t i;
+
+	ASSERT_NE(NULL, sa_tier(dev)) {
+		TH_LOG("no tier for %s", dev ? dev : "zswap");
+	}
+	for (i = 0; i < ARRAY_SIZE(files); i++) {
+		snprintf(path, sizeof(path), SA_TIERS "/%s/%s", sa_tier(dev),
+			 files[i]);
+		ASSERT_EQ(0, stat(path, &st)) {
+			TH_LOG("%s is missing", path);
+		}
+		EXPECT_EQ(0444, st.st_mode & 07777) {
+			TH_LOG("%s has mode %o", path, st.st_mode & 07777);
+		}
+		ASSERT_LE(0, sa_read(path, before, sizeof(before)));
+		/* One value: one line. */
+		EXPECT_EQ(strlen(before), strcspn(before, "\n") + 1) {
+			TH_LOG("%s: '%s'", path, before);
+		}
+		EXPECT_NE(0, sa_write(path, "1"));
+		EXPECT_NE(0, sa_write(path, "raw"));
+		EXPECT_EQ(0, sa_run(NULL, nobody_writes, path, 30));
+		ASSERT_LE(0, sa_read(path, after, sizeof(after)));
+		EXPECT_STREQ(before, after);
+	}
+	ASSERT_EQ(0, sa_tier_str(dev, "type", text, sizeof(text)));
+	EXPECT_STREQ(dev ? "raw" : "zswap", text);
+	ASSERT_EQ(0, sa_tier_str(dev, "device", text, sizeof(text)));
+	EXPECT_STREQ(dev ? dev : "", text);
+	ASSERT_EQ(0, sa_tier_str(dev, "state", text, sizeof(text)));
+	EXPECT_STREQ("online", text);
+	return sa_tier_num(dev, "rank");
+}
+
+TEST_F_TIMEOUT(bad_input, tier_files, SA_TIMEOUT)
+{
+	int rank_zswap, low, high;
+
+	if (sa_ndevs() < 2)
+		SKIP(return, "needs two block devices");
+	ASSERT_EQ(0, sa_layer(true));
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), 4096, 5));
+	ASSERT_EQ(0, sa_swapon(sa_dev(1), 4096, 7));
+	low = look_at_tier(_metadata, sa_dev(0));
+	high = look_at_tier(_metadata, sa_dev(1));
+	EXPECT_LT(high, low);
+	EXPECT_STREQ("swap1", sa_tier(sa_dev(1)));
+	EXPECT_STREQ("swap0", sa_tier(sa_dev(0)));
+	if (sa_have_zswap()) {
+		rank_zswap = look_at_tier(_metadata, NULL);
+		EXPECT_LT(rank_zswap, high);
+	}
+	/* The lowest free number is given, whoever went. */
+	ASSERT_EQ(0, sa_swapoff(sa_dev(0)));
+	EXPECT_EQ(NULL, sa_tier(sa_dev(0)));
+	EXPECT_NE(0, access(SA_TIERS "/swap0", F_OK));
+	EXPECT_STREQ("swap1", sa_tier(sa_dev(1)));
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), 4096, 5));
+	EXPECT_STREQ("swap0", sa_tier(sa_dev(0)));
+	EXPECT_EQ(0, sa_swapoff(sa_dev(0)));
+	EXPECT_EQ(0, sa_swapoff(sa_dev(1)));
+	EXPECT_NE(0, access(SA_TIERS "/swap0", F_OK));
+	EXPECT_NE(0, access(SA_TIERS "/swap1", F_OK));
+}
+
+static int nr_tiers(void)
+{
+	DIR *dir = opendir(SA_TIERS);
+	int n = 0;
+
+	while (dir && readdir(dir))
+		n++;
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+TEST_F_TIMEOUT(bad_input, swapon, SA_TIMEOUT)
+{
+	static const char path[] = "/tmp/swap_abs_not_swap";
+	char junk[2 * SA_PAGE];
+	int fd, tiers;
+
+	ASSERT_EQ(0, sa_layer(true));
+	tiers = nr_tiers();
+
+	EXPECT_EQ(-1, swapon("/dev/swap_abs_nowhere", 0));
+	EXPECT_EQ(ENOENT, errno);
+	EXPECT_EQ(-1, swapoff("/dev/swap_abs_nowhere"));
+	EXPECT_EQ(ENOENT, errno);
+
+	memset(junk, 'x', sizeof(junk));
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ((ssize_t)sizeof(junk), write(fd, junk, sizeof(junk)));
+	close(fd);
+	EXPECT_EQ(-1, swapon(path, 0));
+	EXPECT_EQ(EINVAL, errno);
+	unlink(path);
+
+	EXPECT_EQ(-1, swapon("/dev/null", 0));
+	EXPECT_EQ(EINVAL, errno);
+
+	if (sa_ndevs()) {
+		/* A device, but nothing that it could be on it. */
+		fd = open(sa_dev(0), O_RDWR);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ((ssize_t)sizeof(junk), write(fd, junk, sizeof(junk)));
+		close(fd);
+		EXPECT_EQ(-1, swapon(sa_dev(0), 0));
+		EXPECT_EQ(EINVAL, errno);
+		/* Twice the same, and off one that is not on. */
+		EXPECT_EQ(-1, swapoff(sa_dev(0)));
+		EXPECT_EQ(EINVAL, errno);
+		ASSERT_EQ(0, sa_swapon(sa_dev(0), 4096, -1));
+		EXPECT_EQ(-1, swapon(sa_dev(0), 0));
+		EXPECT_EQ(EBUSY, errno);
+		EXPECT_EQ(1, sa_nswaps());
+		EXPECT_EQ(tiers + 1, nr_tiers());
+		ASSERT_EQ(0, sa_swapoff(sa_dev(0)));
+	}
+	EXPECT_EQ(0, sa_nswaps());
+	EXPECT_EQ(tiers, nr_tiers());
+	EXPECT_EQ(0, sa_meminfo("SwapTotal"));
+	EXPECT_EQ(1, sa_read_num(SA_SYSCTL));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the kernel says can be swapped, and what really can: the totals with
+ * zswap only, a device only, both and neither; memory.swap.*; what happens when
+ * it is full.
+ *
+ * It fails on a kernel that counts RAM as swap (SwapTotal, the commit limit),
+ * that promises slots it cannot store into, refuses before it is full, reports
+ * more free than there is in all, charges a cgroup by where the data is, or on
+ * which a hog that nothing can save spins where it should be killed.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "swap_abs_lib.h"
+#include "kselftest_harness.h"
+
+#define LIMIT	(SA_TIMEOUT / 3)
+
+FIXTURE(cases)
+{
+	char cg[256];
+};
+
+FIXTURE_VARIANT(cases)
+{
+	bool on, zswap, device;
+};
+
+FIXTURE_VARIANT_ADD(cases, neither_off) { .on = false };
+
+FIXTURE_VARIANT_ADD(cases, device_off) { .on = false, .device = true };
+
+FIXTURE_VARIANT_ADD(cases, both_off) {
+	.on = false, .zswap = true, .device = true
+};
+
+FIXTURE_VARIANT_ADD(cases, neither_on) { .on = true };
+
+FIXTURE_VARIANT_ADD(cases, zswap_on) { .on = true, .zswap = true };
+
+FIXTURE_VARIANT_ADD(cases, device_on) { .on = true, .device = true };
+
+FIXTURE_VARIANT_ADD(cases, both_on) {
+	.on = true, .zswap = true, .device = true
+};
+
+#define DEV_PAGES	(64 * SA_MIB_PAGES)
+
+FIXTURE_SETUP(cases)
+{
+	const char *why = sa_begin(variant->on);
+
+	if (why)
+		SKIP(return, "%s", why);
+	if (variant->device && !sa_ndevs())
+		SKIP(return, "no block device to swap on");
+	if (variant->zswap && sa_zswap(true))
+		SKIP(return, "no zswap");
+	ASSERT_EQ(0, sa_cg_make("capacity", 0, self->cg, sizeof(self->cg)));
+}
+
+FIXTURE_TEARDOWN_PARENT(cases)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+/* What all four places say, and that they agree. */
+static void totals(struct __test_metadata *_metadata, bool device, bool on,
+		   long long *free_bytes)
+{
+	long long total = sa_meminfo("SwapTotal"), left = sa_meminfo("SwapFree");
+	struct sysinfo si;
+	size_t size = 0, used = 0;
+
+	ASSERT_EQ(0, sysinfo(&si));
+	EXPECT_EQ(total, (long long)si.totalswap * si.mem_unit);
+	EXPECT_LE(0, left);
+	EXPECT_LE(left, total);
+	EXPECT_EQ(device, sa_swaps(sa_dev(0) ? sa_dev(0) : "", &size, &used, NULL));
+	EXPECT_EQ(device, sa_nswaps());
+	if (!device) {
+		EXPECT_EQ(0, total);
+		EXPECT_EQ(0, left);
+	} else {
+		EXPECT_EQ(DEV_PAGES - 1, size);
+		EXPECT_LE(total, (long long)(size * SA_PAGE));
+		/* At most the first and last cluster cannot be lent. */
+		EXPECT_LE((long long)((size - 2 * 512) * SA_PAGE), total);
+		if (on) {
+			EXPECT_EQ(total - left >= 0, 1);
+			EXPECT_LE(sa_tier_num(sa_dev(0), "capacity"), total);
+			EXPECT_LE(left, sa_tier_num(sa_dev(0), "capacity"));
+			EXPECT_LE(sa_tier_num(sa_dev(0), "used"),
+				  sa_tier_num(sa_dev(0), "capacity"));
+		} else {
+			EXPECT_EQ(total - left, (long long)(used * SA_PAGE));
+		}
+	}
+	if (free_bytes)
+		*free_bytes = left;
+}
+
+struct fill {
+	size_t pages;
+	enum sa_pat pat;
+	size_t *out;		/* shared: pages swapped, pages bad */
+	int ready, go;
+};
+
+static int fill_and_hold(void *arg)
+{
+	struct fill *f = arg;
+	struct sa_area a;
+	char c = 0;
+
+	if (sa_area_map(&a, f->pages, f->pat, 21))
+		return 2;
+	sa_area_fill(&a);
+	f->out[0] = sa_pageout(a.p, a.n);
+	if (write(f->ready, &c, 1) != 1 || read(f->go, &c, 1) != 1)
+		return 3;
+	f->out[1] = sa_area_check(&a);
+	return f->out[1] ? 1 : 0;
+}
+
+struct filler {
+	struct fill f;
+	pid_t pid;
+	int ready, go;
+};
+
+/* Start one; when this is back, it has swapped out what it could. */
+static int filler_start(struct filler *s, const char *cg, size_t pages,
+			enum sa_pat pat)
+{
+	int ready[2], go[2];
+	char c;
+
+	if (pipe(ready) || pipe(go))
+		return -errno;
+	s->f = (struct fill){
+		.pages = pages, .pat = pat, .out = sa_shared(), .ready = ready[1],
+		.go = go[0],
+	};
+	if (!s->f.out)
+		return -ENOMEM;
+	s->pid = sa_start(cg, fill_and_hold, &s->f);
+	close(ready[1]);
+	close(go[0]);
+	s->ready = ready[0];
+	s->go = go[1];
+	return read(ready[0], &c, 1) == 1 ? 0 : -EPIPE;
+}
+
+static int filler_end(struct filler *s)
+{
+	char c = 0;
+	int ret = write(s->go, &c, 1);
+
+	ret = sa_join(s->pid, LIMIT);
+	close(s->ready);
+	close(s->go);
+	return ret;
+}
+
+TEST_F_TIMEOUT(cases, totals, SA_TIMEOUT)
+{
+	long long commit, free0 = 0, free1 = 0, cur;
+	size_t n = 4 * SA_MIB_PAGES;
+	struct filler s;
+
+	/* With nothing at all, and then with the device. */
+	ASSERT_EQ(0, sa_layer(false));
+	commit = sa_meminfo("CommitLimit");
+	ASSERT_EQ(0, sa_layer(variant->on));
+	EXPECT_EQ(commit, sa_meminfo("CommitLimit"));
+	if (variant->device)
+		ASSERT_EQ(0, sa_swapon(sa_dev(0), DEV_PAGES, -1));
+	EXPECT_EQ(commit + sa_meminfo("SwapTotal"), sa_meminfo("CommitLimit"));
+	totals(_metadata, variant->device, variant->on, &free0);
+	EXPECT_EQ(0, sa_cg_num(self->cg, "memory.swap.current"));
+
+	ASSERT_EQ(0, filler_start(&s, self->cg, n, SA_TEXT));
+	cur = sa_cg_num(self->cg, "memory.swap.current");
+	TH_LOG("%zu of %zu pages out, memory.swap.current %lld", s.f.out[0], n, cur);
+	if (!variant->device && !variant->zswap) {
+		EXPECT_EQ(0, s.f.out[0]);
+		EXPECT_EQ(0, cur);
+	} else {
+		EXPECT_LE(n - 8, s.f.out[0]);
+		/* One page a slot, wherever the data is. */
+		EXPECT_EQ((long long)(s.f.out[0] * SA_PAGE), cur);
+	}
+	totals(_metadata, variant->device, variant->on, &free1);
+	EXPECT_EQ(commit + sa_meminfo("SwapTotal"), sa_meminfo("CommitLimit"));
+	if (variant->device && (!variant->zswap || !variant->on)) {
+		EXPECT_LE((long long)(s.f.out[0] * SA_PAGE), free0 - free1);
+	} else if (variant->device) {
+		/* In zswap it takes nothing of what devices can still store. */
+		EXPECT_EQ(free0, free1);
+	}
+	EXPECT_EQ(0, filler_end(&s));
+	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") == free0, 10)) {
+		TH_LOG("%lld bytes were free, now %lld", free0,
+		       sa_meminfo("SwapFree"));
+	}
+	EXPECT_EQ(0, sa_cg_num(self->cg, "memory.swap.current"));
+}
+
+/* memory.swap.max holds, with whatever is behind it. */
+TEST_F_TIMEOUT(cases, swap_max, SA_TIMEOUT)
+{
+	size_t n = 4 * SA_MIB_PAGES, max = SA_MIB;
+	long long cur;
+	struct filler s;
+
+	if (variant->device)
+		ASSERT_EQ(0, sa_swapon(sa_dev(0), DEV_PAGES, -1));
+	ASSERT_EQ(0, sa_cg_write_num(self->cg, "memory.swap.max", max));
+	ASSERT_EQ(0, filler_start(&s, self->cg, n, SA_TEXT));
+	cur = sa_cg_num(self->cg, "memory.swap.current");
+	EXPECT_LE(cur, (long long)max);
+	EXPECT_EQ((long long)(s.f.out[0] * SA_PAGE), cur);
+	if (variant->device || variant->zswap) {
+		EXPECT_LE(max / SA_PAGE / 2, s.f.out[0]);
+		EXPECT_LT(0, sa_cg_key(self->cg, "memory.swap.events", "max"));
+	}
+	EXPECT_EQ(0, filler_end(&s));
+	EXPECT_EQ(0, sa_cg_num(self->cg, "memory.swap.current"));
+}
+
+/*
+ * Fill the only device with what does not compress. What was free is what goes
+ * out: all that was promised can be stored, all that can be stored is promised.
+ */
+FIXTURE(full)
+{
+	char cg[256];
+};
+
+FIXTURE_VARIANT(full)
+{
+	bool on, zswap;
+	size_t pages;		/* of the device */
+};
+
+/* The end within a cluster, at the end of one, and just behind one. */
+FIXTURE_VARIANT_ADD(full, odd_off) {
+	.on = false, .pages = 12 * SA_MIB_PAGES + 77
+};
+
+FIXTURE_VARIANT_ADD(full, odd_on) {
+	.on = true, .pages = 12 * SA_MIB_PAGES + 77
+};
+
+FIXTURE_VARIANT_ADD(full, even_off) {
+	.on = false, .pages = 12 * SA_MIB_PAGES
+};
+
+FIXTURE_VARIANT_ADD(full, even_on) {
+	.on = true, .pages = 12 * SA_MIB_PAGES
+};
+
+FIXTURE_VARIANT_ADD(full, one_more_off) {
+	.on = false, .pages = 8 * SA_MIB_PAGES + 1
+};
+
+FIXTURE_VARIANT_ADD(full, one_more_on) {
+	.on = true, .pages = 8 * SA_MIB_PAGES + 1
+};
+
+FIXTURE_VARIANT_ADD(full, zswap_off) {
+	.on = false, .pages = 8 * SA_MIB_PAGES, .zswap = true
+};
+
+FIXTURE_VARIANT_ADD(full, zswap_on) {
+	.on = true, .pages = 8 * SA_MIB_PAGES, .zswap = true
+};
+
+FIXTURE_SETUP(full)
+{
+	const char *why = sa_begin(variant->on);
+
+	if (why)
+		SKIP(return, "%s", why);
+	if (!sa_ndevs())
+		SKIP(return, "no block device to swap on");
+	if (variant->zswap && sa_zswap(true))
+		SKIP(return, "no zswap");
+	ASSERT_EQ(0, sa_cg_make("full", 0, self->cg, sizeof(self->cg)));
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), variant->pages, -1));
+}
+
+FIXTURE_TEARDOWN_PARENT(full)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+TEST_F_TIMEOUT(full, promised_is_stored, SA_TIMEOUT)
+{
+	long long promised, left, used, errors = 0;
+	struct filler s;
+	size_t out;
+
+	promised = sa_meminfo("SwapFree");
+	ASSERT_LT(0, promised);
+	ASSERT_EQ(0, filler_start(&s, self->cg, variant->pages * 2, SA_RANDOM));
+	out = s.f.out[0];
+	left = sa_meminfo("SwapFree");
+	TH_LOG("promised %lld pages, %zu went out, %lld free at the end",
+	       promised / (long long)SA_PAGE, out, left / (long long)SA_PAGE);
+	TH_LOG("%lld of them in zswap, %lld in the swap cache", sa_zswapped() / (long long)SA_PAGE,
+	       sa_meminfo("SwapCached") / (long long)SA_PAGE);
+	/* Through zswap more may go out than the devices take, never less. */
+	EXPECT_LE((size_t)promised, out * SA_PAGE);
+	if (!variant->zswap) {
+		EXPECT_EQ((size_t)promised, out * SA_PAGE);
+		EXPECT_EQ(0, left);
+	}
+	if (variant->on) {
+		used = sa_tier_num(sa_dev(0), "used");
+		errors = sa_tier_num(sa_dev(0), "stats/errors");
+		EXPECT_LE(used, sa_tier_num(sa_dev(0), "capacity"));
+		EXPECT_EQ(0, errors);
+		if (!variant->zswap) {
+			EXPECT_EQ((long long)(out * SA_PAGE), used);
+			EXPECT_EQ((long long)(out * SA_PAGE),
+				  sa_tier_num(sa_dev(0), "stored"));
+		}
+	}
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_EQ(0, filler_end(&s));
+	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") == promised, 10)) {
+		TH_LOG("%lld bytes were free, now %lld", promised,
+		       sa_meminfo("SwapFree"));
+	}
+}
+
+/*
+ * A hog in a cgroup, all tiers full: killed, once, in about the time that the
+ * same takes without the layer.
+ */
+FIXTURE(oom)
+{
+};
+
+FIXTURE_VARIANT(oom)
+{
+	bool zswap, device;
+};
+
+FIXTURE_VARIANT_ADD(oom, nothing) { };
+
+FIXTURE_VARIANT_ADD(oom, zswap) { .zswap = true };
+
+FIXTURE_VARIANT_ADD(oom, device) { .device = true };
+
+FIXTURE_VARIANT_ADD(oom, both) { .zswap = true, .device = true };
+
+FIXTURE_SETUP(oom)
+{
+	const char *why = sa_begin(false);
+
+	if (why)
+		SKIP(return, "%s", why);
+	if (variant->device && !sa_ndevs())
+		SKIP(return, "no block device to swap on");
+	if (variant->zswap && sa_zswap(true))
+		SKIP(return, "no zswap");
+}
+
+FIXTURE_TEARDOWN_PARENT(oom)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+static int hog(void *arg)
+{
+	struct sa_area a;
+
+	if (sa_area_map(&a, 64 * SA_MIB_PAGES, SA_RANDOM, 3))
+		return 2;
+	sa_area_fill(&a);
+	/* All of it, again and again: it does not fit. */
+	for (;;)
+		if (sa_area_check(&a))
+			return 1;
+}
+
+/* Seconds until the hog was killed */
+static double one_hog(struct __test_metadata *_metadata, bool device, int limit)
+{
+	double start, took;
+	char cg[256];
+	int ret;
+
+	if (device)
+		ASSERT_EQ(0, sa_swapon(sa_dev(0), 8 * SA_MIB_PAGES, -1));
+	ASSERT_EQ(0, sa_cg_make("oom", 16 * SA_MIB, cg, sizeof(cg)));
+	start = sa_now();
+	ret = sa_run(cg, hog, NULL, limit);
+	took = sa_now() - start;
+	EXPECT_EQ(-SIGKILL, ret) {
+		TH_LOG("status %d after %.2f s", ret, took);
+	}
+	EXPECT_EQ(1, sa_cg_key(cg, "memory.events", "oom_kill"));
+	EXPECT_EQ(0, sa_cg_destroy(cg));
+	if (device)
+		EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
+	return took;
+}
+
+TEST_F_TIMEOUT(oom, hog_is_killed, SA_TIMEOUT)
+{
+	double off, on;
+
+	off = one_hog(_metadata, variant->device, LIMIT);
+	if (!sa_have_layer()) {
+		TH_LOG("killed after %.2f s, no layer to compare with", off);
+		return;
+	}
+	ASSERT_EQ(0, sa_layer(true));
+	on = one_hog(_metadata, variant->device, LIMIT);
+	TH_LOG("killed after %.2f s without the layer, %.2f s with it", off, on);
+	EXPECT_TRUE(on < off * 3 + 2);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Swapped shared memory: memfd and tmpfs files read and written through
+ * mappings and system calls, truncated and punched while swapped.
+ *
+ * It fails on a kernel that gives shmem no virtual slots, that loses its pages
+ * when nobody maps them, or keeps slots of a range that is gone.
+ */
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "backed.h"
+
+#define PAGES	(2 * SA_MIB_PAGES)
+#define LIMIT	(SA_TIMEOUT / 3)
+
+struct file_job {
+	const char *cg;
+	const char *path;	/* NULL: a memfd */
+};
+
+/*
+ * Until most of what the cgroup has of shmem is in swap: by reclaim, which
+ * takes what nobody maps, and through our mapping of it, if there is one.
+ */
+static bool push_out(const char *cg, void *map, size_t pages)
+{
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		/* What was touched last may be in a batch of a CPU. */
+		if (i)
+			sa_write("/proc/sys/vm/drop_caches", "1");
+		if (map)
+			madvise(map, pages * SA_PAGE, MADV_PAGEOUT);
+		sa_cg_reclaim(cg, pages * SA_PAGE);
+		if (sa_cg_num(cg, "memory.swap.current") >=
+		    (long long)(pages * SA_PAGE / 4 * 3))
+			return true;
+	}
+	sa_log("only %lld bytes of %zu in swap; anon %lld active, %lld inactive, unevictable %lld",
+	       sa_cg_num(cg, "memory.swap.current"), pages * SA_PAGE,
+	       sa_cg_key(cg, "memory.stat", "active_anon"),
+	       sa_cg_key(cg, "memory.stat", "inactive_anon"),
+	       sa_cg_key(cg, "memory.stat", "unevictable"));
+	return false;
+}
+
+static int file_check(int fd, size_t from, size_t to, __u32 gen)
+{
+	__u64 page[SA_PAGE / 8];
+	size_t i;
+
+	for (i = from; i < to; i++)
+		if (pread(fd, page, SA_PAGE, i * SA_PAGE) != (ssize_t)SA_PAGE ||
+		    sa_check(page, SA_TEXT, 8, i, gen))
+			return 1;
+	return 0;
+}
+
+static int file_fill(int fd, size_t from, size_t to, __u32 gen)
+{
+	__u64 page[SA_PAGE / 8];
+	size_t i;
+
+	for (i = from; i < to; i++) {
+		sa_fill(page, SA_TEXT, 8, i, gen);
+		if (pwrite(fd, page, SA_PAGE, i * SA_PAGE) != (ssize_t)SA_PAGE)
+			return 1;
+	}
+	return 0;
+}
+
+static int use_file(void *arg)
+{
+	struct file_job *j = arg;
+	unsigned char *p, part[100], *want;
+	__u64 page[SA_PAGE / 8];
+	long long swap;
+	pid_t pid;
+	size_t i;
+	int fd;
+
+	want = (unsigned char *)page;
+	fd = j->path ? open(j->path, O_RDWR | O_CREAT | O_TRUNC, 0600) :
+		memfd_create("swap_abs", 0);
+	if (fd < 0)
+		return 10;
+	/* Written and read by system calls, mapped by nobody. */
+	if (file_fill(fd, 0, PAGES, 0) || !push_out(j->cg, NULL, PAGES))
+		return 11;
+	if (file_check(fd, 0, PAGES, 0))
+		return 12;
+	/* Half a page of a swapped one: the other half must be read first. */
+	if (!push_out(j->cg, NULL, PAGES))
+		return 13;
+	memset(part, 'x', sizeof(part));
+	for (i = 0; i < PAGES; i += 7)
+		if (pwrite(fd, part, sizeof(part), i * SA_PAGE + 1000) != 100)
+			return 14;
+	if (!push_out(j->cg, NULL, PAGES))
+		return 15;
+	p = mmap(NULL, PAGES * SA_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return 16;
+	for (i = 0; i < PAGES; i++) {
+		sa_fill(want, SA_TEXT, 8, i, 0);
+		if (i % 7 == 0)
+			memcpy(want + 1000, part, sizeof(part));
+		if (memcmp(want, p + i * SA_PAGE, SA_PAGE))
+			return 17;
+	}
+	/* Written through the mapping, read by the call, and by a child. */
+	for (i = 0; i < PAGES; i++)
+		sa_fill(p + i * SA_PAGE, SA_TEXT, 8, i, 1);
+	if (!push_out(j->cg, p, PAGES) || file_check(fd, 0, PAGES / 2, 1))
+		return 18;
+	if (!push_out(j->cg, p, PAGES))
+		return 19;
+	if (sa_smaps(p, "Swap") < (long long)(PAGES * SA_PAGE / 2))
+		return 20;
+	pid = sa_fork();
+	if (!pid) {
+		for (i = 0; i < PAGES; i += 3)
+			if (sa_check(p + i * SA_PAGE, SA_TEXT, 8, i, 1))
+				_exit(1);
+		for (i = 0; i < PAGES; i++)
+			sa_fill(p + i * SA_PAGE, SA_TEXT, 8, i, 2);
+		_exit(0);
+	}
+	if (sa_join(pid, LIMIT))
+		return 21;
+	for (i = 0; i < PAGES; i++)
+		if (sa_check(p + i * SA_PAGE, SA_TEXT, 8, i, 2))
+			return 22;
+
+	/* A hole in the middle, then a shorter file: their slots are free. */
+	if (!push_out(j->cg, p, PAGES))
+		return 23;
+	swap = sa_cg_num(j->cg, "memory.swap.current");
+	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		      100 * SA_PAGE, 100 * SA_PAGE) ||
+	    ftruncate(fd, PAGES / 2 * SA_PAGE + 10))
+		return 24;
+	if (sa_cg_num(j->cg, "memory.swap.current") > swap / 4 * 3)
+		return 25;
+	for (i = 0; i < PAGES / 2; i++)
+		if (i < 100 || i >= 200 ?
+		    sa_check(p + i * SA_PAGE, SA_TEXT, 8, i, 2) :
+		    sa_check(p + i * SA_PAGE, SA_ZERO, 8, i, 2))
+			return 26;
+	/* The cut page: ten bytes, and nothing of what was behind them. */
+	sa_fill(want, SA_TEXT, 8, PAGES / 2, 2);
+	if (memcmp(p + PAGES / 2 * SA_PAGE, want, 10))
+		return 27;
+	for (i = 10; i < SA_PAGE; i++)
+		if (p[PAGES / 2 * SA_PAGE + i])
+			return 28;
+	/* It goes while some of it is swapped. */
+	madvise(p, PAGES / 2 * SA_PAGE, MADV_PAGEOUT);
+	close(fd);
+	return 0;
+}
+
+static void run_file(struct __test_metadata *_metadata, const char *path,
+		     long long swap_free)
+{
+	struct file_job j = { .path = path };
+	char cg[256];
+
+	ASSERT_EQ(0, sa_cg_make("shmem", 0, cg, sizeof(cg)));
+	j.cg = cg;
+	EXPECT_EQ(0, sa_run(cg, use_file, &j, LIMIT));
+	if (path)
+		EXPECT_EQ(0, unlink(path));
+	/* Swapped and mapped by nobody, and yet gone with the file. */
+	EXPECT_TRUE(sa_wait_purged(!sa_cg_num(cg, "memory.swap.current"), 10)) {
+		TH_LOG("%lld bytes are still swapped",
+		       sa_cg_num(cg, "memory.swap.current"));
+	}
+	EXPECT_EQ(0, sa_cg_destroy(cg));
+	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") == swap_free, 10));
+}
+
+TEST_F_TIMEOUT(backed, memfd, SA_TIMEOUT)
+{
+	run_file(_metadata, NULL, self->swap_free);
+}
+
+TEST_F_TIMEOUT(backed, tmpfs, SA_TIMEOUT)
+{
+	struct statfs st;
+
+	if (statfs("/dev/shm", &st) || st.f_type != TMPFS_MAGIC)
+		SKIP(return, "no tmpfs on /dev/shm");
+	run_file(_metadata, "/dev/shm/swap_abs_test", self->swap_free);
+}
+
+/* Anonymous shared memory, swapped by who maps it, seen by two processes. */
+TEST_F_TIMEOUT(backed, shared_anon, SA_TIMEOUT)
+{
+	unsigned char *p;
+	pid_t pid;
+	size_t i;
+
+	p = mmap(NULL, PAGES * SA_PAGE, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, p);
+	for (i = 0; i < PAGES; i++)
+		sa_fill(p + i * SA_PAGE, SA_MIXED, 9, i, 0);
+	madvise(p, PAGES * SA_PAGE, MADV_PAGEOUT);
+	/* What does not compress may have nowhere to go. */
+	EXPECT_LE((long long)(PAGES / 4 * 3 * SA_PAGE), sa_smaps(p, "Swap"));
+	pid = sa_fork();
+	if (!pid) {
+		size_t bad = 0;
+
+		for (i = 0; i < PAGES; i++)
+			bad += !!sa_check(p + i * SA_PAGE, SA_MIXED, 9, i, 0);
+		for (i = 0; i < PAGES; i += 2)
+			sa_fill(p + i * SA_PAGE, SA_MIXED, 9, i, 1);
+		madvise(p, PAGES * SA_PAGE, MADV_PAGEOUT);
+		_exit(!!bad);
+	}
+	EXPECT_EQ(0, sa_join(pid, LIMIT));
+	madvise(p, PAGES * SA_PAGE, MADV_PAGEOUT);
+	for (i = 0; i < PAGES; i++)
+		ASSERT_EQ(0, sa_check(p + i * SA_PAGE, SA_MIXED, 9, i, !(i & 1)));
+	munmap(p, PAGES * SA_PAGE);
+	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") == self->swap_free, 10));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What is in zswap takes nothing of a device, and what zswap wrote back takes
+ * a slot each, and no more.
+ *
+ * With the layer it fails on a kernel that reserves a slot at store time, that
+ * leaks one at writeback or load, or whose page-table entries change while data
+ * moves. Without the layer it measures the contrary: slots are reserved.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "swap_abs_lib.h"
+#include "kselftest_harness.h"
+
+FIXTURE(slots)
+{
+};
+
+FIXTURE_VARIANT(slots)
+{
+	bool on;
+};
+
+FIXTURE_VARIANT_ADD(slots, off) { .on = false };
+
+FIXTURE_VARIANT_ADD(slots, on) { .on = true };
+
+FIXTURE_SETUP(slots)
+{
+	const char *why = sa_begin(variant->on);
+
+	if (why)
+		SKIP(return, "%s", why);
+	if (!sa_ndevs())
+		SKIP(return, "no block device to swap on");
+	if (sa_zswap(true))
+		SKIP(return, "no zswap");
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), 64 * SA_MIB_PAGES, -1));
+}
+
+FIXTURE_TEARDOWN_PARENT(slots)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+/* Slots of the device that hold something, as exactly as can be told */
+static long long used_slots(bool on)
+{
+	size_t used;
+
+	if (on)
+		return sa_tier_num(sa_dev(0), "used") / (long long)SA_PAGE;
+	return sa_swaps(sa_dev(0), NULL, &used, NULL) ? (long long)used : -1;
+}
+
+TEST_F_TIMEOUT(slots, zswap_takes_none, SA_TIMEOUT)
+{
+	size_t n = (sa_full() ? 24 : 8) * SA_MIB_PAGES, swapped, used;
+	long long before, wb = sa_vmstat("zswpwb"), out;
+	struct sa_area a;
+
+	before = used_slots(variant->on);
+	EXPECT_EQ(0, before);
+	ASSERT_EQ(0, sa_area_map(&a, n, SA_TEXT, 11));
+	sa_area_fill(&a);
+	out = sa_vmstat("zswpout");
+	swapped = sa_pageout(a.p, n);
+	EXPECT_LE(n - 8, swapped);
+	EXPECT_LE((long long)(n - 8), sa_vmstat("zswpout") - out);
+	ASSERT_EQ(wb, sa_vmstat("zswpwb"));
+
+	ASSERT_TRUE(sa_swaps(sa_dev(0), NULL, &used, NULL));
+	TH_LOG("%zu pages in zswap, %zu slots of the device used", swapped, used);
+	if (variant->on) {
+		EXPECT_EQ(0, used_slots(true));
+		EXPECT_EQ(0, used);
+		EXPECT_EQ(0, sa_tier_num(sa_dev(0), "stored"));
+		EXPECT_EQ((long long)(swapped * SA_PAGE),
+			  sa_tier_num(NULL, "stored"));
+		EXPECT_GT(sa_tier_num(NULL, "stored"), sa_tier_num(NULL, "used"));
+		EXPECT_LT(0, sa_tier_num(NULL, "used"));
+	} else {
+		EXPECT_LE(swapped, used);
+	}
+	EXPECT_EQ(0, sa_area_check(&a));
+	sa_area_unmap(&a);
+	EXPECT_EQ(0, used_slots(variant->on));
+}
+
+TEST_F_TIMEOUT(slots, zero_takes_none, SA_TIMEOUT)
+{
+	size_t n = 4 * SA_MIB_PAGES, swapped;
+	struct sa_area a;
+
+	ASSERT_EQ(0, sa_zswap(false));
+	ASSERT_EQ(0, sa_area_map(&a, n, SA_ZERO, 11));
+	sa_area_fill(&a);
+	swapped = sa_pageout(a.p, n);
+	EXPECT_LE(n - 8, swapped);
+	if (variant->on) {
+		EXPECT_EQ(0, used_slots(true));
+		EXPECT_EQ(0, sa_tier_num(sa_dev(0), "stored"));
+		EXPECT_EQ(0, sa_tier_num(NULL, "stored"));
+	} else {
+		EXPECT_LE((long long)swapped, used_slots(false));
+	}
+	EXPECT_EQ(0, sa_area_check(&a));
+	sa_area_unmap(&a);
+	EXPECT_EQ(0, used_slots(variant->on));
+}
+
+TEST_F_TIMEOUT(slots, writeback_takes_one_each, SA_TIMEOUT)
+{
+	size_t n = (sa_full() ? 16 : 4) * SA_MIB_PAGES, swapped, i, used, moved = 0;
+	__u64 *before, *after;
+	long long wb, back;
+	struct sa_area a;
+
+	ASSERT_EQ(0, sa_area_map(&a, n, SA_TEXT, 12));
+	sa_area_fill(&a);
+	swapped = sa_pageout(a.p, n);
+	ASSERT_LE(n - 8, swapped);
+	before = calloc(n, sizeof(*before));
+	after = calloc(n, sizeof(*after));
+	ASSERT_NE(NULL, before);
+	ASSERT_NE(NULL, after);
+	ASSERT_EQ(0, sa_pagemap(a.p, n, before));
+
+	wb = sa_vmstat("zswpwb");
+	ASSERT_EQ(0, sa_zswap_drain(60));
+	back = sa_vmstat("zswpwb") - wb;
+	EXPECT_EQ((long long)swapped, back);
+	ASSERT_TRUE(sa_swaps(sa_dev(0), NULL, &used, NULL));
+	TH_LOG("%zu pages swapped, %lld written back, %zu slots used in /proc/swaps",
+	       swapped, back, used);
+
+	/* Nobody touched them: the entries in the page table are the same. */
+	ASSERT_EQ(0, sa_pagemap(a.p, n, after));
+	for (i = 0; i < n; i++)
+		moved += ((before[i] ^ after[i]) & (SA_PM_SWAP | SA_PM_ENTRY)) != 0;
+	EXPECT_EQ(0, moved);
+
+	if (variant->on) {
+		EXPECT_TRUE(sa_wait_purged(used_slots(true) == back, 10))
+			TH_LOG("%lld slots used", used_slots(true));
+		EXPECT_EQ(back * (long long)SA_PAGE,
+			  sa_tier_num(sa_dev(0), "stored"));
+		EXPECT_LE(back, sa_tier_num(sa_dev(0), "stats/moved_in"));
+		EXPECT_LE(back, sa_tier_num(NULL, "stats/moved_out"));
+		EXPECT_EQ(0, sa_tier_num(NULL, "stored"));
+		EXPECT_EQ(0, sa_tier_num(sa_dev(0), "stats/errors"));
+		/* Whole clusters are lent: not many more than needed. */
+		EXPECT_LE(swapped, used);
+		EXPECT_GE(swapped + 4 * 512, used);
+	}
+	EXPECT_EQ(0, sa_area_check(&a));
+
+	/* Out again, after a change: what is stale must not come back. */
+	a.gen = 1;
+	sa_area_fill(&a);
+	sa_pageout(a.p, n);
+	EXPECT_EQ(0, sa_area_check(&a));
+	sa_area_unmap(&a);
+	EXPECT_TRUE(sa_wait_purged(used_slots(variant->on) == 0, 10))
+		TH_LOG("%lld slots are still used", used_slots(variant->on));
+	if (variant->on) {
+		EXPECT_EQ(0, sa_tier_num(sa_dev(0), "stored"));
+		EXPECT_EQ(0, sa_tier_num(NULL, "stored"));
+		EXPECT_EQ(0, sa_tier_num(NULL, "used"));
+	}
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * swapoff of a device that holds pages: into another device, into zswap, into
+ * RAM, and into nothing; interrupted; on and off in any order.
+ *
+ * It fails on a kernel that loses or exchanges a page while it moves it, that
+ * leaves slots or tiers behind, that takes a device away although its data has
+ * nowhere to go, or kills somebody for it, that cannot be interrupted, or, with
+ * the layer on, whose page-table entries change when data moves.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/swap.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "swap_abs_lib.h"
+#include "kselftest_harness.h"
+
+#define LIMIT	(SA_TIMEOUT / 3)
+
+/*
+ * A process that holds swapped pages. One letter tells it what to do: 'c' to
+ * check them, 'q' to check and go; it answers with the number of bad ones. To
+ * 's' it answers how many are swapped, to 'p' so after pushing them out again.
+ */
+struct holder {
+	struct sa_area a;
+	char cg[256];
+	int to, from;
+	pid_t pid;
+	size_t swapped;
+};
+
+static int hold(void *arg)
+{
+	struct holder *h = arg;
+	size_t bad;
+	char c;
+
+	if (sa_area_map(&h->a, h->a.n, h->a.pat, h->a.seed))
+		return 2;
+	sa_area_fill(&h->a);
+	bad = sa_pageout(h->a.p, h->a.n);
+	for (;;) {
+		if (write(h->from, &bad, sizeof(bad)) != sizeof(bad) ||
+		    read(h->to, &c, 1) != 1)
+			return 3;
+		if (c == 's' || c == 'p') {
+			bad = c == 's' ? sa_swapped(h->a.p, h->a.n) :
+				sa_pageout(h->a.p, h->a.n);
+			continue;
+		}
+		bad = sa_area_check(&h->a);
+		if (c == 'q')
+			return bad ? 1 : 0;
+	}
+}
+
+static int hold_start(struct holder *h, size_t pages, enum sa_pat pat,
+		      const char *cg)
+{
+	int to[2], from[2];
+
+	memset(h, 0, sizeof(*h));
+	h->a = (struct sa_area){ .n = pages, .pat = pat, .seed = 31 };
+	if (pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC))
+		return -errno;
+	h->to = to[0];
+	h->from = from[1];
+	h->pid = sa_start(cg, hold, h);
+	close(to[0]);
+	close(from[1]);
+	h->to = to[1];
+	h->from = from[0];
+	if (read(h->from, &h->swapped, sizeof(h->swapped)) != sizeof(h->swapped))
+		return -EPIPE;
+	return 0;
+}
+
+/* -1 when it is no more */
+static long hold_ask(struct holder *h, char what)
+{
+	size_t n;
+
+	if (write(h->to, &what, 1) != 1 || read(h->from, &n, sizeof(n)) != sizeof(n))
+		return -1;
+	return n;
+}
+
+static int hold_end(struct holder *h)
+{
+	char c = 'q';
+	int ret;
+
+	if (write(h->to, &c, 1) != 1)
+		return -EPIPE;
+	ret = sa_join(h->pid, LIMIT);
+	close(h->to);
+	close(h->from);
+	return ret;
+}
+
+FIXTURE(swapoff)
+{
+};
+
+FIXTURE_VARIANT(swapoff)
+{
+	bool on;
+};
+
+FIXTURE_VARIANT_ADD(swapoff, off) { .on = false };
+
+FIXTURE_VARIANT_ADD(swapoff, on) { .on = true };
+
+FIXTURE_SETUP(swapoff)
+{
+	const char *why = sa_begin(variant->on);
+
+	signal(SIGPIPE, SIG_IGN);
+	if (why)
+		SKIP(return, "%s", why);
+	if (sa_ndevs() < 2)
+		SKIP(return, "needs two block devices");
+}
+
+FIXTURE_TEARDOWN_PARENT(swapoff)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+static size_t set_pages(void)
+{
+	return (sa_full() ? 64 : 12) * SA_MIB_PAGES;
+}
+
+static size_t used(int dev)
+{
+	size_t n = 0;
+
+	sa_swaps(sa_dev(dev), NULL, &n, NULL);
+	return n;
+}
+
+TEST_F_TIMEOUT(swapoff, into_ram, SA_TIMEOUT)
+{
+	size_t n = set_pages();
+	struct holder h;
+
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), 160 * SA_MIB_PAGES, -1));
+	ASSERT_EQ(0, hold_start(&h, n, SA_RANDOM, NULL));
+	EXPECT_LE(n - 8, h.swapped);
+	EXPECT_LE(n - 8, used(0));
+	ASSERT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
+	EXPECT_EQ(0, sa_nswaps());
+	EXPECT_EQ(0, hold_ask(&h, 'c'));
+	EXPECT_EQ(0, hold_end(&h));
+}
+
+TEST_F_TIMEOUT(swapoff, into_device, SA_TIMEOUT)
+{
+	size_t n = set_pages();
+	char cg[256];
+	struct holder h;
+
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), 160 * SA_MIB_PAGES, 5));
+	/* In RAM there is room for a part only: the rest must go on. */
+	ASSERT_EQ(0, sa_cg_make("swapoff", n / 2 * SA_PAGE + 2 * SA_MIB, cg,
+				sizeof(cg)));
+	ASSERT_EQ(0, hold_start(&h, n, SA_RANDOM, cg));
+	EXPECT_LE(n - 8, h.swapped);
+	ASSERT_EQ(0, sa_swapon(sa_dev(1), 160 * SA_MIB_PAGES, 3));
+	EXPECT_EQ(0, used(1));
+	ASSERT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
+	EXPECT_EQ(1, sa_nswaps());
+	/* With the layer all of it can move without a page table seeing it. */
+	if (variant->on) {
+		EXPECT_EQ((long)h.swapped, hold_ask(&h, 's'));
+		EXPECT_LE(h.swapped / 2, used(1));
+	} else {
+		EXPECT_LT(0, used(1));
+	}
+	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
+	EXPECT_EQ(0, hold_ask(&h, 'c'));
+	/* And back. */
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), 160 * SA_MIB_PAGES, 5));
+	ASSERT_EQ(0, sa_swapoff_child(sa_dev(1), LIMIT));
+	EXPECT_EQ(0, hold_ask(&h, 'c'));
+	EXPECT_EQ(0, hold_end(&h));
+	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
+	EXPECT_TRUE(sa_wait_purged(used(0) == 0, 10));
+}
+
+TEST_F_TIMEOUT(swapoff, into_zswap, SA_TIMEOUT)
+{
+	size_t n = set_pages();
+	char cg[256];
+	struct holder h;
+
+	if (!sa_have_zswap())
+		SKIP(return, "no zswap");
+	if (!variant->on)
+		SKIP(return, "without the layer zswap needs a device");
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), 160 * SA_MIB_PAGES, -1));
+	/* Room for what it compresses to (charged to the cgroup) and not more. */
+	ASSERT_EQ(0, sa_cg_make("swapoff", n / 3 * 2 * SA_PAGE + 2 * SA_MIB, cg,
+				sizeof(cg)));
+	ASSERT_EQ(0, hold_start(&h, n, SA_TEXT, cg));
+	EXPECT_LE(n - 8, h.swapped);
+	EXPECT_EQ((long long)(h.swapped * SA_PAGE),
+		  sa_tier_num(sa_dev(0), "stored"));
+	ASSERT_EQ(0, sa_zswap(true));
+	ASSERT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
+	EXPECT_EQ(0, sa_nswaps());
+	EXPECT_LT(0, sa_tier_num(NULL, "stored"));
+	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
+	EXPECT_EQ(0, hold_ask(&h, 'c'));
+	EXPECT_EQ(0, hold_end(&h));
+	EXPECT_TRUE(sa_wait_purged(sa_tier_num(NULL, "stored") == 0, 10));
+}
+
+/*
+ * No tier has room, nor has the cgroup: ENOMEM, the device stays, and nobody
+ * dies. (Without the layer 7.3 calls the OOM killer for this.)
+ */
+TEST_F_TIMEOUT(swapoff, into_nothing, SA_TIMEOUT)
+{
+	long long cached = sa_meminfo("SwapCached");
+	size_t n = set_pages(), size = 0;
+	char cg[256], state[64];
+	struct holder h;
+	int i;
+
+	if (!variant->on)
+		SKIP(return, "only the layer promises this");
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), 160 * SA_MIB_PAGES, -1));
+	ASSERT_EQ(0, sa_cg_make("swapoff", 0, cg, sizeof(cg)));
+	ASSERT_EQ(0, hold_start(&h, n, SA_RANDOM, cg));
+	EXPECT_LE(n - 8, h.swapped);
+	/* Only then: nothing is under writeback that it could wait for. */
+	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapCached") <= cached, 20));
+	ASSERT_EQ(0, sa_cg_write_num(cg, "memory.max",
+				     n / 2 * SA_PAGE + 3 * SA_MIB));
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(-ENOMEM, sa_swapoff_child(sa_dev(0), LIMIT));
+		ASSERT_TRUE(sa_swaps(sa_dev(0), &size, NULL, NULL));
+		EXPECT_EQ(160 * SA_MIB_PAGES - 1, size);
+		ASSERT_EQ(0, sa_tier_str(sa_dev(0), "state", state, sizeof(state)));
+		EXPECT_STREQ("online", state);
+		EXPECT_EQ(0, sa_violations());
+		EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
+		EXPECT_EQ((long)h.swapped, hold_ask(&h, 's'));
+	}
+	/* A device too small for all of it is no help either. */
+	ASSERT_EQ(0, sa_swapon(sa_dev(1), n / 8, 0));
+	EXPECT_EQ(-ENOMEM, sa_swapoff_child(sa_dev(0), LIMIT));
+	EXPECT_EQ(2, sa_nswaps());
+	EXPECT_EQ((long)h.swapped, hold_ask(&h, 's'));
+	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
+	/* All is there, and the device still takes it. */
+	ASSERT_EQ(0, sa_cg_write(cg, "memory.max", "max"));
+	EXPECT_EQ(0, hold_ask(&h, 'c'));
+	EXPECT_LE((long)n - 8, hold_ask(&h, 'p'));
+	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapCached") <= cached, 20)) {
+		TH_LOG("the device takes no more: %lld pages cached, %lld bytes used",
+		       sa_meminfo("SwapCached") / (long long)SA_PAGE,
+		       sa_tier_num(sa_dev(0), "used"));
+	}
+	EXPECT_EQ(0, hold_ask(&h, 'c'));
+	/* With room it works. */
+	EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
+	EXPECT_EQ(0, sa_swapoff_child(sa_dev(1), LIMIT));
+	EXPECT_EQ(0, sa_nswaps());
+	EXPECT_EQ(0, hold_ask(&h, 'c'));
+	EXPECT_EQ(0, hold_end(&h));
+	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
+}
+
+static void on_signal(int sig)
+{
+}
+
+struct timed {
+	const char *path;
+	int usec;
+};
+
+/* Signalled after so long, and again each millisecond, from its own timer. */
+static int timed_swapoff(void *arg)
+{
+	struct timed *t = arg;
+	struct sigaction sa = { .sa_handler = on_signal };
+	struct itimerval it = {
+		.it_value = { .tv_usec = t->usec }, .it_interval = { .tv_usec = 1000 },
+	};
+	int ret;
+
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &it, NULL);
+	ret = -sa_swapoff(t->path);
+	memset(&it, 0, sizeof(it));
+	setitimer(ITIMER_REAL, &it, NULL);
+	return ret;
+}
+
+/* Several processes: without the layer one address space is not interrupted. */
+#define HOLDERS	8
+
+TEST_F_TIMEOUT(swapoff, interrupted, SA_TIMEOUT)
+{
+	size_t n = set_pages() * 2 / HOLDERS;
+	struct timed t = { .path = sa_dev(0) };
+	struct holder h[HOLDERS];
+	int j, ret = 0, eintr = 0;
+
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), 160 * SA_MIB_PAGES, 5));
+	for (j = 0; j < HOLDERS; j++) {
+		ASSERT_EQ(0, hold_start(&h[j], n, SA_RANDOM, NULL));
+		EXPECT_LE(n - 8, h[j].swapped);
+	}
+	/* After half a ms, after one, ... until one gets through. */
+	for (t.usec = 500; t.usec < 20000; t.usec += 500) {
+		ret = sa_run(NULL, timed_swapoff, &t, LIMIT);
+		if (!ret)
+			break;
+		ASSERT_EQ(EINTR, ret);
+		eintr++;
+		EXPECT_TRUE(sa_swaps(sa_dev(0), NULL, NULL, NULL));
+		EXPECT_EQ(0, sa_violations());
+		if (eintr == 1)
+			EXPECT_EQ(0, hold_ask(&h[0], 'c'));
+	}
+	TH_LOG("interrupted %d times", eintr);
+	EXPECT_LT(0, eintr);
+	if (sa_nswaps())
+		EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
+	EXPECT_EQ(0, sa_nswaps());
+	for (j = 0; j < HOLDERS; j++) {
+		EXPECT_EQ(0, hold_ask(&h[j], 'c'));
+		EXPECT_EQ(0, hold_end(&h[j]));
+	}
+}
+
+/* On and off at random under a process that swaps all the while. */
+struct churn {
+	size_t pages;
+	int seconds;
+};
+
+static int churn(void *arg)
+{
+	struct churn *c = arg;
+	struct sa_area a;
+	double end = sa_now() + c->seconds;
+	size_t bad = 0;
+
+	if (sa_area_map(&a, c->pages, SA_MIXED, 71))
+		return 2;
+	while (!bad && sa_now() < end) {
+		a.gen++;
+		sa_area_fill(&a);
+		sa_pageout(a.p, a.n / 2);
+		bad = sa_area_check(&a);
+	}
+	return bad ? 1 : 0;
+}
+
+TEST_F_TIMEOUT(swapoff, any_order, SA_TIMEOUT)
+{
+	struct churn c = {
+		.pages = set_pages() / 2, .seconds = sa_full() ? 60 : 3,
+	};
+	__u64 rnd = 9;
+	int status, changes = 0, failed = 0;
+	char cg[256];
+	pid_t pid;
+
+	if (variant->on)
+		sa_zswap(true);
+	/* Enough for all, so that no order is without room. */
+	ASSERT_EQ(0, sa_cg_make("swapoff", 2 * c.pages * SA_PAGE + 8 * SA_MIB,
+				cg, sizeof(cg)));
+	pid = sa_start(cg, churn, &c);
+	ASSERT_LT(0, pid);
+	while (!waitpid(pid, &status, WNOHANG)) {
+		int i = sa_rand(&rnd) % 2;
+
+		if (sa_swaps(sa_dev(i), NULL, NULL, NULL)) {
+			if (sa_swapoff_child(sa_dev(i), LIMIT))
+				failed++;
+		} else {
+			EXPECT_EQ(0, sa_swapon(sa_dev(i), 64 * SA_MIB_PAGES,
+					       sa_rand(&rnd) % 3));
+		}
+		changes++;
+		usleep(sa_rand(&rnd) % 100000);
+	}
+	TH_LOG("%d changes", changes);
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(0, WEXITSTATUS(status));
+	EXPECT_EQ(0, failed);
+	EXPECT_LT(4, changes);
+	/* Both go, and no tier stays behind. */
+	if (sa_swaps(sa_dev(0), NULL, NULL, NULL))
+		EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
+	if (sa_swaps(sa_dev(1), NULL, NULL, NULL))
+		EXPECT_EQ(0, sa_swapoff_child(sa_dev(1), LIMIT));
+	EXPECT_EQ(0, sa_nswaps());
+	EXPECT_NE(0, access(SA_TIERS "/swap0", F_OK));
+	EXPECT_NE(0, access(SA_TIERS "/swap1", F_OK));
+}
+
+TEST_HARNESS_MAIN

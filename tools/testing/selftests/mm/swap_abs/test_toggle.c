@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * vm.swap_abs turned on and off: idle, under load, with entries of both kinds
+ * in one address space and across fork.
+ *
+ * It fails on a kernel where an entry made before a switch is lost after it,
+ * where "on" leaves new entries physical or "off" new ones virtual, or where
+ * the virtual area does not drain once it is off.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "swap_abs_lib.h"
+#include "kselftest_harness.h"
+
+#define LIMIT	(SA_TIMEOUT / 3)
+
+FIXTURE(toggle)
+{
+	char cg[256];
+};
+
+FIXTURE_VARIANT(toggle)
+{
+	bool zswap;
+};
+
+FIXTURE_VARIANT_ADD(toggle, device) { .zswap = false };
+
+FIXTURE_VARIANT_ADD(toggle, zswap) { .zswap = true };
+
+FIXTURE_SETUP(toggle)
+{
+	const char *why = sa_begin(true);
+
+	if (why)
+		SKIP(return, "%s", why);
+	if (!sa_ndevs())
+		SKIP(return, "no block device to swap on");
+	if (variant->zswap && sa_zswap(true))
+		SKIP(return, "no zswap");
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), 128 * SA_MIB_PAGES, -1));
+}
+
+FIXTURE_TEARDOWN_PARENT(toggle)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+/* Nothing of the layer's is anywhere, nor is anything else. */
+static bool drained(void)
+{
+	const char *dev = sa_dev(0);
+	size_t used = 1;
+
+	return sa_tier_num(dev, "used") == 0 && sa_tier_num(dev, "stored") == 0 &&
+	       (!sa_have_zswap() || (sa_tier_num(NULL, "used") == 0 &&
+				     sa_tier_num(NULL, "stored") == 0)) &&
+	       sa_swaps(dev, NULL, &used, NULL) && !used &&
+	       sa_meminfo("SwapFree") <= sa_meminfo("SwapTotal");
+}
+
+/* The type of the swap entry of a page, -1 when it has none */
+static int entry_type(const void *p)
+{
+	__u64 e;
+
+	if (sa_pagemap(p, 1, &e) || !(e & SA_PM_SWAP))
+		return -1;
+	return e & 31;
+}
+
+TEST_F_TIMEOUT(toggle, idle, SA_TIMEOUT)
+{
+	long long total = -1;
+	int i, on;
+
+	for (i = 0; i < 200; i++) {
+		on = i & 1;
+		ASSERT_EQ(0, sa_layer(on));
+		ASSERT_EQ(on, sa_read_num(SA_SYSCTL));
+		EXPECT_EQ(1, sa_nswaps());
+		/* What cannot be lent may go from the total: the same each time. */
+		if (on) {
+			if (total >= 0)
+				EXPECT_EQ(total, sa_meminfo("SwapTotal"));
+			total = sa_meminfo("SwapTotal");
+		}
+	}
+	EXPECT_TRUE(drained());
+}
+
+TEST_F_TIMEOUT(toggle, both_kinds, SA_TIMEOUT)
+{
+	size_t n = 2 * SA_MIB_PAGES, i, stored;
+	struct sa_area a[4];
+	int type[4], round, dev_type, status;
+	pid_t pid;
+
+	/* Physical, virtual, physical, virtual: side by side. */
+	for (i = 0; i < 4; i++) {
+		ASSERT_EQ(0, sa_layer(i & 1));
+		ASSERT_EQ(0, sa_area_map(&a[i], n, SA_MIXED, 40 + i));
+		sa_area_fill(&a[i]);
+		ASSERT_LE(n - 8, sa_pageout(a[i].p, n));
+		type[i] = entry_type(a[i].p);
+	}
+	dev_type = type[0];
+	EXPECT_LE(0, dev_type);
+	EXPECT_EQ(dev_type, type[2]);
+	EXPECT_NE(dev_type, type[1]);
+	EXPECT_EQ(type[1], type[3]);
+
+	/* In each state all of them can be read, by a child as well. */
+	for (round = 0; round < 2; round++) {
+		ASSERT_EQ(0, sa_layer(round));
+		pid = sa_fork();
+		ASSERT_LE(0, pid);
+		if (!pid) {
+			size_t bad = 0;
+
+			for (i = 0; i < 4; i++) {
+				bad += sa_area_check(&a[i]);
+				a[i].gen = 1;
+				sa_area_fill(&a[i]);
+				sa_pageout(a[i].p, n / 2);
+				bad += sa_area_check(&a[i]);
+			}
+			_exit(!!bad);
+		}
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_EQ(0, status);
+	}
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(0, sa_area_check(&a[i]));
+	/* New ones are of the kind of now, in the same places. */
+	for (round = 0; round < 2; round++) {
+		ASSERT_EQ(0, sa_layer(!round));
+		for (i = 0; i < 4; i++) {
+			/* Not in the swap cache with a slot of before. */
+			madvise(a[i].p, n * SA_PAGE, MADV_DONTNEED);
+			a[i].gen += 2;
+			sa_area_fill(&a[i]);
+			ASSERT_LE(n - 8, sa_pageout(a[i].p, n));
+			EXPECT_EQ(round ? dev_type : type[1],
+				  entry_type(a[i].p + 5 * SA_PAGE));
+		}
+		for (i = 0; i < 4; i++)
+			EXPECT_EQ(0, sa_area_check(&a[i]));
+	}
+	/* Off: what is virtual goes away with those who hold it. */
+	ASSERT_EQ(0, sa_layer(true));
+	for (i = 0; i < 4; i++) {
+		madvise(a[i].p, n * SA_PAGE, MADV_DONTNEED);
+		a[i].gen += 2;
+		sa_area_fill(&a[i]);
+		sa_pageout(a[i].p, n);
+	}
+	ASSERT_EQ(0, sa_layer(false));
+	stored = sa_tier_num(sa_dev(0), "stored") +
+		(sa_have_zswap() ? sa_tier_num(NULL, "stored") : 0);
+	EXPECT_LE(2 * n * SA_PAGE, stored);
+	for (i = 0; i < 4; i++) {
+		EXPECT_EQ(0, sa_area_check(&a[i]));
+		sa_area_unmap(&a[i]);
+	}
+	EXPECT_TRUE(sa_wait_purged(drained(), 10));
+}
+
+struct load {
+	size_t pages;
+	double seconds;
+};
+
+/* Fill, push out, check, without end; and children that do it with a copy. */
+static int load(void *arg)
+{
+	struct load *l = arg;
+	double end = sa_now() + l->seconds;
+	struct sa_area a, b;
+	__u64 rnd = getpid();
+	size_t bad = 0;
+
+	if (sa_area_map(&a, l->pages, SA_MIXED, rnd) ||
+	    sa_area_map(&b, l->pages, SA_TEXT, rnd + 1))
+		return 2;
+	sa_area_fill(&b);
+	while (!bad && sa_now() < end) {
+		size_t from = sa_rand(&rnd) % a.n;
+		pid_t pid;
+
+		a.gen++;
+		sa_area_fill(&a);
+		madvise(a.p + from * SA_PAGE, (a.n - from) * SA_PAGE, MADV_PAGEOUT);
+		madvise(b.p, b.n * SA_PAGE, MADV_PAGEOUT);
+		pid = sa_fork();
+		if (!pid) {
+			bad = sa_area_check(&b);
+			b.gen++;
+			sa_area_fill(&b);
+			madvise(b.p, b.n * SA_PAGE, MADV_PAGEOUT);
+			_exit(sa_area_check(&b) || bad);
+		}
+		bad += sa_area_check(&a);
+		bad += sa_area_check(&b);
+		if (pid > 0)
+			bad += !!sa_join(pid, LIMIT);
+	}
+	return bad ? 1 : 0;
+}
+
+TEST_F_TIMEOUT(toggle, under_load, SA_TIMEOUT)
+{
+	struct load l = {
+		.pages = (sa_full() ? 8 : 2) * SA_MIB_PAGES,
+		.seconds = sa_full() ? 60 : 2,
+	};
+	double end = sa_now() + l.seconds;
+	long long toggles = 0;
+	__u64 rnd = 17;
+	char cg[256];
+	pid_t pid[2];
+
+	ASSERT_EQ(0, sa_cg_make("toggle", 4 * l.pages * SA_PAGE + 8 * SA_MIB, cg,
+				sizeof(cg)));
+	pid[0] = sa_start(cg, load, &l);
+	pid[1] = sa_start(cg, load, &l);
+	while (sa_now() < end) {
+		EXPECT_EQ(0, sa_layer(toggles++ & 1));
+		usleep(sa_rand(&rnd) % 20000);
+	}
+	EXPECT_EQ(0, sa_join(pid[0], LIMIT));
+	EXPECT_EQ(0, sa_join(pid[1], LIMIT));
+	TH_LOG("%lld switches", toggles);
+	EXPECT_EQ(0, sa_layer(false));
+	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
+	EXPECT_EQ(0, sa_cg_destroy(cg));
+	EXPECT_TRUE(sa_wait_purged(drained(), 10));
+}
+
+TEST_HARNESS_MAIN
