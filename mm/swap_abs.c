@@ -457,6 +457,8 @@ unsigned long swap_abs_word(swp_entry_t entry)
 /**
  * swap_abs_is_reserved - is device capacity held for a slot besides its data?
  * @entry: a virtual entry, whose folio is locked
+ *
+ * Return: true when it is.
  */
 bool swap_abs_is_reserved(swp_entry_t entry)
 {
@@ -869,6 +871,8 @@ void swap_abs_read_folio(struct swap_io_ctx *ctx, struct folio *folio)
  * @ci: the locked virtual cluster
  * @ci_off: first slot
  * @nr: number of slots, each in use and without a folio, all or none zero
+ *
+ * Return: true when their data is in places that one load can handle.
  */
 bool swap_abs_same_load(struct swap_cluster_info *ci, unsigned int ci_off,
 			unsigned int nr)

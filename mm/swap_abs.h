@@ -54,8 +54,8 @@ enum swap_desc_tag {
 
 #define SWAP_DESC_TAG_MASK	0x7UL
 #define SWAP_DESC_TAG_BITS	3
-#define SWAP_DESC_RESERVED	(1UL << 62)
-#define SWAP_DESC_PIN		(1UL << 63)
+#define SWAP_DESC_RESERVED	BIT(62)
+#define SWAP_DESC_PIN		BIT(63)
 #define SWAP_DESC_TYPE_SHIFT	53
 
 static inline enum swap_desc_tag swap_desc_tag(unsigned long word)
@@ -180,7 +180,7 @@ struct swap_tier {
 	bool joined;
 	bool adopted;
 	bool draining;
-	spinlock_t lock;
+	spinlock_t lock;		/* inside of a lent cluster's lock */
 	struct list_head partial;
 	struct list_head empty;
 	atomic_long_t nr_lent;
@@ -210,6 +210,7 @@ extern struct swap_info_struct *swap_virtual_area;
 extern struct swap_ops swap_virtual_ops;
 extern struct swap_tier *swap_zswap_tier;
 extern struct plist_head swap_tiers;
+/* Protects the list of tiers; outside of a lent cluster's lock. */
 extern spinlock_t swap_tiers_lock;
 extern struct mutex swap_abs_mutex;
 extern struct workqueue_struct *swap_abs_wq;
@@ -338,6 +339,7 @@ bool swap_device_discard(struct swap_info_struct *si);
 /* Is this the virtual area? */
 static inline bool swap_is_virtual(struct swap_info_struct *si)
 {
+	/* data_race(): the flag is set before anybody knows of the area, for ever. */
 	return swap_abs_used() && (data_race(si->flags) & SWP_VIRTUAL);
 }
 
@@ -359,12 +361,15 @@ static inline bool folio_swap_is_virtual(const struct folio *folio)
  * Such entries bypass readahead. For a virtual entry it is a hint until a
  * folio of it is locked in the swap cache: either way of loading is right for
  * any backing.
+ *
+ * Return: true when nothing has to be waited for.
  */
 static inline bool swap_entry_synchronous(struct swap_info_struct *si,
 					  swp_entry_t entry)
 {
 	if (swap_is_virtual(si))
 		return swap_abs_synchronous(entry);
+	/* data_race(): does not change while the device is in use. */
 	return data_race(si->flags & SWP_SYNCHRONOUS_IO);
 }
 
@@ -372,12 +377,15 @@ static inline bool swap_entry_synchronous(struct swap_info_struct *si,
  * swap_folio_stable_writes - must the folio not change while it is written?
  * @si: the swap device of @folio
  * @folio: a locked folio in the swap cache
+ *
+ * Return: true when what it is written to can't have it changed meanwhile.
  */
 static inline bool swap_folio_stable_writes(struct swap_info_struct *si,
 					    struct folio *folio)
 {
 	if (swap_is_virtual(si))
 		return swap_abs_stable_writes(folio);
+	/* data_race(): does not change while the device is in use. */
 	return data_race(si->flags & SWP_STABLE_WRITES);
 }
 
@@ -417,6 +425,8 @@ static inline bool swap_folio_scattered(struct folio *folio)
  * zswap finds the objects of physical entries one by one, so it never loads a
  * large folio of these. For virtual entries the words of the whole range are
  * compared when the folio is put into the swap cache.
+ *
+ * Return: true when a large folio may be tried.
  */
 static inline bool swap_entry_large_load(swp_entry_t entry)
 {

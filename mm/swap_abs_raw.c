@@ -486,12 +486,11 @@ static bool swap_raw_same_load(unsigned long first, unsigned long next, unsigned
 static bool swap_raw_flag(unsigned long word, unsigned long flag)
 {
 	struct swap_info_struct *si;
-	bool ret;
 
 	/* A hint: the device may have just gone, or the word be of another slot. */
 	si = READ_ONCE(swap_info[swp_type(swap_desc_device_entry(word)) % MAX_SWAPFILES]);
-	ret = si && (data_race(si->flags) & flag);
-	return ret;
+	/* data_race(): either answer is right for any device. */
+	return si && (data_race(si->flags) & flag);
 }
 
 static bool swap_raw_synchronous(unsigned long word)

@@ -35,6 +35,7 @@ static ssize_t type_show(struct kobject *kobj, struct kobj_attribute *attr, char
 {
 	return sysfs_emit(buf, "%s\n", to_tier(kobj)->backend->name);
 }
+
 static struct kobj_attribute type_attr = __ATTR_RO(type);
 
 static ssize_t device_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
@@ -56,6 +57,7 @@ static ssize_t device_show(struct kobject *kobj, struct kobj_attribute *attr, ch
 	memmove(buf, path, len);
 	return len + sysfs_emit_at(buf, len, "\n");
 }
+
 static struct kobj_attribute device_attr = __ATTR_RO(device);
 
 /* zswap first, then the devices: by priority, equal ones alike. */
@@ -78,6 +80,7 @@ static ssize_t rank_show(struct kobject *kobj, struct kobj_attribute *attr, char
 	spin_unlock(&swap_tiers_lock);
 	return sysfs_emit(buf, "%d\n", rank);
 }
+
 static struct kobj_attribute rank_attr = __ATTR_RO(rank);
 
 static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
@@ -85,6 +88,7 @@ static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr, cha
 	return sysfs_emit(buf, "%s\n",
 			  READ_ONCE(to_tier(kobj)->draining) ? "draining" : "online");
 }
+
 static struct kobj_attribute state_attr = __ATTR_RO(state);
 
 static ssize_t capacity_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
@@ -95,6 +99,7 @@ static ssize_t capacity_show(struct kobject *kobj, struct kobj_attribute *attr, 
 	pages = tier_is_zswap(tier) ? zswap_capacity() : tier->si->pages;
 	return sysfs_emit(buf, "%llu\n", (u64)pages << PAGE_SHIFT);
 }
+
 static struct kobj_attribute capacity_attr = __ATTR_RO(capacity);
 
 static ssize_t used_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
@@ -106,6 +111,7 @@ static ssize_t used_show(struct kobject *kobj, struct kobj_attribute *attr, char
 				      percpu_counter_sum_positive(&tier->used);
 	return sysfs_emit(buf, "%llu\n", (u64)pages << PAGE_SHIFT);
 }
+
 static struct kobj_attribute used_attr = __ATTR_RO(used);
 
 static ssize_t stored_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
@@ -117,6 +123,7 @@ static ssize_t stored_show(struct kobject *kobj, struct kobj_attribute *attr, ch
 				      percpu_counter_sum_positive(&tier->used);
 	return sysfs_emit(buf, "%llu\n", (u64)pages << PAGE_SHIFT);
 }
+
 static struct kobj_attribute stored_attr = __ATTR_RO(stored);
 
 static struct attribute *swap_tier_attrs[] = {
@@ -218,5 +225,6 @@ static int __init swap_tier_sysfs_init(void)
 	swap_tiers_kobj = kobject_create_and_add("tiers", swap_kobj);
 	return swap_tiers_kobj ? 0 : -ENOMEM;
 }
+
 /* After the parent (subsys_initcall), before the first tier (fs_initcall). */
 subsys_initcall_sync(swap_tier_sysfs_init);

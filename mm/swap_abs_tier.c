@@ -77,6 +77,8 @@ void swap_tier_free(struct swap_tier *tier)
  * swap_tier_stat_sum - read a counter of a tier
  * @tier: the tier
  * @stat: which one
+ *
+ * Return: the sum over all CPUs.
  */
 unsigned long swap_tier_stat_sum(struct swap_tier *tier, enum swap_tier_stat stat)
 {

@@ -37,6 +37,7 @@ static inline bool swap_abs_used(void)
  *
  * Context: any; the answer can be old by the time that it is used, and both
  * kinds of entry work at any time.
+ * Return: true while vm.swap_abs is 1.
  */
 static inline bool swap_abs_enabled(void)
 {

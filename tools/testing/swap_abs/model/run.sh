@@ -70,12 +70,12 @@ explore()
 		# shellcheck disable=SC2086 # flags are words
 		"$SPIN" -a $2 mover.pml >spin.out 2>&1 || exit 1
 		# shellcheck disable=SC2086
-		$CC -w -DSAFETY -DMEMLIM=$mem $3 -o pan pan.c >cc.out 2>&1 ||
+		$CC -w -DSAFETY -DMEMLIM=$mem $3 -o ./pan pan.c >cc.out 2>&1 ||
 			exit 1
 		# shellcheck disable=SC2086
 		timeout 600 ./pan $4 >pan.out 2>&1
 		echo "exit status $?" >>pan.out
-		rm -f pan pan.[bchmpt]
+		rm -f ./pan pan.[bchmpt]
 	)
 }
 
@@ -85,8 +85,8 @@ whole()
 	grep -q '^exit status 0$' "$out/$1/pan.out" &&
 	grep -q 'errors: 0$' "$out/$1/pan.out" &&
 	grep -q 'states, stored' "$out/$1/pan.out" &&
-	! grep -Eqi 'not completed|too small|truncated|out of memory|reached -DMEMLIM|assertion violated |invalid end state ' \
-		"$out/$1/pan.out"
+	! grep -Eqi -e 'not completed|too small|truncated|out of memory' \
+		-e 'reached -DMEMLIM|assertion violated |invalid end state ' "$out/$1/pan.out"
 }
 
 # unreached <dir>: statements that never ran, but for those that must not
@@ -115,8 +115,8 @@ why()
 {
 	for f in pan.out cc.out spin.out; do
 		[ -s "$out/$1/$f" ] || continue
-		grep -Ei -m1 'violated |invalid end state |too small|out of memory|MEMLIM|not completed|error:' \
-			"$out/$1/$f" || tail -n 1 "$out/$1/$f"
+		grep -Ei -m1 -e 'violated |invalid end state |too small|out of memory' \
+			-e 'MEMLIM|not completed|error:' "$out/$1/$f" || tail -n 1 "$out/$1/$f"
 		return
 	done
 	echo "no output"

@@ -40,8 +40,8 @@ export SWAP_ABS_DEVS="${SWAP_ABS_DEVS:-/dev/ram0 /dev/ram1}"
 export SWAP_ABS_FULL=$full
 [ -n "$seconds" ] || seconds=$([ $full = 1 ] && echo 120 || echo 6)
 export SWAP_ABS_SECONDS="$seconds"
-all="bad_input slots anon shmem madvise userfaultfd thp pressure swapoff capacity"
-tests=${only:-$all toggle metadata races}
+all="bad_input metadata slots anon shmem madvise userfaultfd thp pressure swapoff capacity"
+tests=${only:-$all toggle races}
 
 # What the tests change is put back at the end.
 zswap=/sys/module/zswap/parameters

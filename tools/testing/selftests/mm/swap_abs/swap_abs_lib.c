@@ -1147,7 +1147,11 @@ int sa_task_end(struct sa_task *t, int seconds)
 	ret = sa_join(t->pid, seconds);
 	if (ret && ret != 1)
 		sa_log("process %d of the job: status %d", t->pid, ret);
-	return ret == -SIGKILL ? SA_KILLED : !!ret;
+	/*
+	 * handle_page_fault() of User Mode Linux turns the fault of a process
+	 * that is being killed into a SIGSEGV, which then comes first.
+	 */
+	return ret == -SIGKILL || ret == -SIGSEGV ? SA_KILLED : !!ret;
 }
 
 static int do_swapoff(void *path)

@@ -206,10 +206,10 @@ int sa_run(const char *cg, int (*fn)(void *), void *arg, int seconds);
 
 /*
  * One of several that work at once: a thread, but under User Mode Linux a
- * process. There, unmodified 7.3 as well, threads meet stale host mappings when
- * memory is short: foreign bytes and segmentation faults. fn says with anything
+ * process. There, on unmodified 7.3 as well, a process with threads that forks
+ * while memory is short finds foreign bytes in its pages. fn says with anything
  * but NULL that it found something; then sa_task_end() returns 1, and SA_KILLED
- * when the process was killed.
+ * when the process was killed (callers look whether it was for memory).
  */
 struct sa_task {
 	pthread_t thread;

@@ -263,7 +263,8 @@ static void in_cgroup(struct __test_metadata *_metadata,
 		oom = sa_cg_key(cg, "memory.events", "oom_kill");
 		load = went_out() - out;
 		EXPECT_EQ(0, sa_cg_destroy(cg));
-		if ((ret != -SIGKILL && ret != 4) || oom < 1)
+		/* 1 is a page with wrong contents: no excuse. */
+		if (!ret || ret == 1 || oom < 1)
 			break;
 		TH_LOG("%s, %d threads: killed for memory, %lld pages out",
 		       sa_pat_name[job->pats[0]], job->threads, load);
@@ -372,9 +373,9 @@ FIXTURE_SETUP(global)
 		SKIP(return, "%s", why);
 	if (sa_meminfo("MemTotal") > 4096LL * (long long)SA_MIB && !sa_full())
 		SKIP(return, "more than 4 GiB of memory: only in full mode");
-	/* Seen on unmodified 7.3 in one of ten runs. */
+	/* And shows it as a segfault. Unmodified 7.3, in one of ten runs. */
 	if (sa_uml())
-		SKIP(return, "User Mode Linux itself kills processes here");
+		SKIP(return, "User Mode Linux calls the OOM killer here by itself");
 }
 
 FIXTURE_TEARDOWN_PARENT(global)
@@ -401,6 +402,10 @@ TEST_F_TIMEOUT(global, four_threads, SA_TIMEOUT)
 	ret = sa_run(NULL, run_job, &job, SA_TIMEOUT / 2);
 	EXPECT_EQ(0, kill(balloon, 0));
 	sa_balloon_end(balloon);
+	/* That happens on 7.3 as it is, see the same with the layer on. */
+	if (ret == -SIGKILL && !variant->a.on)
+		SKIP(return, "out of memory without the layer, %lld pages out",
+		     went_out() - out);
 	EXPECT_EQ(0, ret) {
 		TH_LOG("status %d, %lld pages out", ret, went_out() - out);
 	}
