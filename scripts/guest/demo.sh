@@ -1,11 +1,11 @@
 #!/bin/bash
 # The demonstration of make run, inside the guest: a real job (sort over the
-# sources in the kernel's fs/, with the host's sort) that gets half the memory it
-# needs, three times:
+# sources in the kernel's fs/, with the host's sort) that gets less memory than it
+# needs:
 #
 #   1  without a limit: what the result must be, and how much memory it takes
-#   2  half of that, zswap and a disk: it all fits in zswap, so the disk stays empty
-#   3  half of that, zswap kept small: the rest goes to the disk, and the disk is
+#   2  three quarters of that, zswap and a disk: it fits in zswap, the disk stays empty
+#   3  the same, zswap kept small: the rest goes to the disk, and the disk is
 #      then swapped off under the job: what stood on it moves
 #
 # The tiers are shown as a table before, during and after. Exit 0 only if all of
@@ -144,9 +144,10 @@ want=$(value "$work/sum" none)
 need=$(value "$cg/free/memory.peak")
 note "$took s, needs $(mib "$need"), md5 of its output $want"
 hold "the job ended well" [ "$(value "$work/rc" 99)" = 0 ]
-half=$((need / 2))
+# Less, and 7.3 as it is kills the job, too: what is compressed is charged as well.
+half=$((need / 4 * 3))
 
-step "2. half of that memory; zswap on, $disk as a second tier"
+step "2. three quarters of that memory; zswap on, $disk as a second tier"
 # With compressed memory below, reading neighbours ahead only fills the cgroup.
 sysctl -q -w vm.page-cluster=0
 echo zstd >/sys/module/zswap/parameters/compressor
@@ -166,7 +167,7 @@ table
 note "$took s"
 hold "the job ended well" [ "$(value "$work/rc" 99)" = 0 ]
 hold "its output is the same" [ "$(value "$work/sum" none)" = "$want" ]
-hold "it did swap" [ "$swapped" -gt $((need / 8)) ]
+hold "it did swap" [ "$swapped" -gt $((need / 16)) ]
 if [ -n "$layer" ]; then
 	hold "the disk was not used at all" [ "$most" = 0 ]
 else
@@ -175,13 +176,13 @@ fi
 
 step "3. the same, zswap kept small; then swapoff $disk under the job"
 group small "$half"
-echo $((need / 16)) >"$cg/small/memory.zswap.max"
+echo $((need / 64)) >"$cg/small/memory.zswap.max"
 moved=0
 # Once there is enough on the disk: zswap may take all, and the disk goes.
 take_away() {
 	local on
 	on=$(disk_used)
-	[ "$on" -gt $((need / 8)) ] || return 1
+	[ "$on" -gt $((need / 16)) ] || return 1
 	echo "   before swapoff, $(mib "$on") on the disk:"
 	table
 	echo max >"$cg/$1/memory.zswap.max"

@@ -418,7 +418,8 @@ static double one_hog(struct __test_metadata *_metadata, bool device, int limit)
 
 TEST_F_TIMEOUT(oom, hog_is_killed, SA_TIMEOUT)
 {
-	double off, on;
+	/* Compressing what then is refused takes long where KASAN looks on. */
+	double off, on, slack = access("/sys/kernel/debug/kmemleak", F_OK) ? 2 : 30;
 
 	off = one_hog(_metadata, variant->device, LIMIT);
 	if (!sa_have_layer()) {
@@ -428,7 +429,7 @@ TEST_F_TIMEOUT(oom, hog_is_killed, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_layer(true));
 	on = one_hog(_metadata, variant->device, LIMIT);
 	TH_LOG("killed after %.2f s without the layer, %.2f s with it", off, on);
-	EXPECT_TRUE(on < off * 3 + 2);
+	EXPECT_TRUE(on < off * 3 + slack);
 }
 
 TEST_HARNESS_MAIN
