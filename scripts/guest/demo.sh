@@ -145,7 +145,7 @@ need=$(value "$cg/free/memory.peak")
 note "$took s, needs $(mib "$need"), md5 of its output $want"
 hold "the job ended well" [ "$(value "$work/rc" 99)" = 0 ]
 # Less, and 7.3 as it is kills the job, too: what is compressed is charged as well.
-half=$((need / 4 * 3))
+half=$((need * 3 / 4))
 
 step "2. three quarters of that memory; zswap on, $disk as a second tier"
 # With compressed memory below, reading neighbours ahead only fills the cgroup.
