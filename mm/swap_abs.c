@@ -308,6 +308,12 @@ out:
 	return err;
 }
 
+/* The descriptors of a locked virtual cluster, NULL when it is not in use. */
+static unsigned long *swap_abs_desc(struct swap_cluster_info *ci)
+{
+	return rcu_dereference_protected(ci->desc, lockdep_is_held(&ci->lock));
+}
+
 /*
  * Capacity
  */
@@ -413,7 +419,7 @@ void swap_abs_reserve_end(struct folio *folio, enum swap_room room)
 
 	ci_off = swp_cluster_offset(folio->swap);
 	ci = swap_cluster_get_and_lock(folio);
-	desc = rcu_dereference_protected(ci->desc, lockdep_is_held(&ci->lock));
+	desc = swap_abs_desc(ci);
 	for (i = 0; i < nr; i++)
 		WRITE_ONCE(desc[ci_off + i], SWAP_DESC_NONE);
 	swap_cluster_unlock(ci);
@@ -422,11 +428,6 @@ void swap_abs_reserve_end(struct folio *folio, enum swap_room room)
 /*
  * Descriptors
  */
-
-static unsigned long *swap_abs_desc(struct swap_cluster_info *ci)
-{
-	return rcu_dereference_protected(ci->desc, lockdep_is_held(&ci->lock));
-}
 
 static struct swap_cluster_info *swap_abs_lock(swp_entry_t entry)
 {
