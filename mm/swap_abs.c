@@ -90,10 +90,19 @@ static const struct swap_backend *const swap_backends[] = {
 #ifdef CONFIG_ZSWAP
 	&zswap_backend,
 #endif
+#ifdef CONFIG_SWAP_ABS_PACKED
+	&swap_packed_backend,
+#endif
 	&swap_raw_backend,
 };
 
-static const struct swap_backend *swap_backend_of(unsigned long word)
+/**
+ * swap_backend_of - who knows what a word points to
+ * @word: a descriptor
+ *
+ * Return: the backend, NULL for a word that points nowhere.
+ */
+const struct swap_backend *swap_backend_of(unsigned long word)
 {
 	switch (swap_desc_tag(word)) {
 #ifdef CONFIG_ZSWAP
@@ -102,6 +111,10 @@ static const struct swap_backend *swap_backend_of(unsigned long word)
 #endif
 	case SWAP_DESC_RAW:
 		return &swap_raw_backend;
+#ifdef CONFIG_SWAP_ABS_PACKED
+	case SWAP_DESC_PACKED:
+		return &swap_packed_backend;
+#endif
 	default:
 		return NULL;
 	}

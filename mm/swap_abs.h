@@ -20,6 +20,7 @@
 #include <linux/xarray.h>
 #include <linux/zswap.h>
 #include "swap.h"
+#include "swap_abs_pack.h"
 
 /*
  * The descriptor of a virtual slot: one word that says where the data is.
@@ -27,8 +28,9 @@
  *          63  62         61 ... 3          2..0
  * none:    |0|R|------------- 0 ------------|000|  in the folio, zero, or unused
  * zswap:   |P|R|---- physical address / 8 --|001|  compressed in RAM
- * raw:     |P|0|- type (5) -|- offset (50) -|010|  a block of a swap device
- * packed:  (reserved)                       |011|
+ * raw:     |P|0|- type (5) -|- offset (54) -|010|  a block of a swap device
+ * packed:  |P|0| type | codec (2) | length - 1 (12) | address / 16 (40) |011|
+ *                                              compressed, on a swap device
  * lost:    |0|0|------------- 0 ------------|100|  could not be read: gone
  *
  * P, pinned: a mover copies the data; only the mover clears the bit. A pinned
@@ -56,7 +58,14 @@ enum swap_desc_tag {
 #define SWAP_DESC_TAG_BITS	3
 #define SWAP_DESC_RESERVED	BIT(62)
 #define SWAP_DESC_PIN		BIT(63)
-#define SWAP_DESC_TYPE_SHIFT	53
+#define SWAP_DESC_TYPE_SHIFT	57
+
+/* Of a packed object. The address is that of its header. */
+#define SWAP_DESC_ADDR_BITS	40
+#define SWAP_DESC_LEN_SHIFT	(SWAP_DESC_TAG_BITS + SWAP_DESC_ADDR_BITS)
+#define SWAP_DESC_LEN_BITS	12
+#define SWAP_DESC_CODEC_SHIFT	(SWAP_DESC_LEN_SHIFT + SWAP_DESC_LEN_BITS)
+#define SWAP_DESC_CODEC_BITS	2
 
 static inline enum swap_desc_tag swap_desc_tag(unsigned long word)
 {
@@ -90,14 +99,57 @@ static inline unsigned long swap_desc_raw(unsigned int type, unsigned long offse
 	       offset << SWAP_DESC_TAG_BITS | SWAP_DESC_RAW;
 }
 
+static inline unsigned long swap_desc_packed(unsigned int type, u64 address,
+					     unsigned int length, unsigned int codec)
+{
+	unsigned long units = address / SWAP_PACK_ALIGN;
+
+	VM_WARN_ON_ONCE(units >> SWAP_DESC_ADDR_BITS);
+	VM_WARN_ON_ONCE(!length || (length - 1) >> SWAP_DESC_LEN_BITS);
+	VM_WARN_ON_ONCE(codec >> SWAP_DESC_CODEC_BITS);
+	return (unsigned long)type << SWAP_DESC_TYPE_SHIFT |
+	       (unsigned long)codec << SWAP_DESC_CODEC_SHIFT |
+	       (unsigned long)(length - 1) << SWAP_DESC_LEN_SHIFT |
+	       units << SWAP_DESC_TAG_BITS | SWAP_DESC_PACKED;
+}
+
+/* Bytes from the start of the device to the object's header. */
+static inline u64 swap_desc_address(unsigned long word)
+{
+	VM_WARN_ON_ONCE(swap_desc_tag(word) != SWAP_DESC_PACKED);
+	return (word >> SWAP_DESC_TAG_BITS & (BIT(SWAP_DESC_ADDR_BITS) - 1)) *
+	       SWAP_PACK_ALIGN;
+}
+
+static inline unsigned int swap_desc_length(unsigned long word)
+{
+	VM_WARN_ON_ONCE(swap_desc_tag(word) != SWAP_DESC_PACKED);
+	return (word >> SWAP_DESC_LEN_SHIFT & (BIT(SWAP_DESC_LEN_BITS) - 1)) + 1;
+}
+
+static inline unsigned int swap_desc_codec(unsigned long word)
+{
+	VM_WARN_ON_ONCE(swap_desc_tag(word) != SWAP_DESC_PACKED);
+	return word >> SWAP_DESC_CODEC_SHIFT & (BIT(SWAP_DESC_CODEC_BITS) - 1);
+}
+
+static inline bool swap_desc_on_device(unsigned long word)
+{
+	return swap_desc_tag(word) == SWAP_DESC_RAW ||
+	       swap_desc_tag(word) == SWAP_DESC_PACKED;
+}
+
+/* The block of a device that the data is in, or begins in. */
 static inline swp_entry_t swap_desc_device_entry(unsigned long word)
 {
 	unsigned long place = swap_desc_place(word);
-	unsigned long offset;
+	unsigned int type = place >> SWAP_DESC_TYPE_SHIFT;
 
-	VM_WARN_ON_ONCE(swap_desc_tag(word) != SWAP_DESC_RAW);
-	offset = place & (BIT(SWAP_DESC_TYPE_SHIFT) - 1);
-	return swp_entry(place >> SWAP_DESC_TYPE_SHIFT, offset >> SWAP_DESC_TAG_BITS);
+	VM_WARN_ON_ONCE(!swap_desc_on_device(word));
+	if (swap_desc_tag(word) == SWAP_DESC_PACKED)
+		return swp_entry(type, swap_desc_address(word) >> PAGE_SHIFT);
+	place &= BIT(SWAP_DESC_TYPE_SHIFT) - 1;
+	return swp_entry(type, place >> SWAP_DESC_TAG_BITS);
 }
 
 #endif /* CONFIG_SWAP_ABS */
@@ -119,6 +171,8 @@ static inline swp_entry_t swap_desc_device_entry(unsigned long word)
  *	does not sleep. Returns how many pages of device capacity that frees.
  * @same_load: can the word @next, @i slots after @first, be loaded into one
  *	folio with it?
+ * @moved: the data of a word that the caller has pinned is at its new place:
+ *	release the old one. May sleep.
  * @synchronous: is a load of the word done without waiting for I/O? A hint.
  * @stable: must the page not change while it is written there?
  *
@@ -131,12 +185,14 @@ struct swap_backend {
 	void (*load)(struct swap_io_ctx *ctx, struct folio *folio);
 	long (*drop)(const unsigned long *words, unsigned int nr);
 	bool (*same_load)(unsigned long first, unsigned long next, unsigned int i);
+	void (*moved)(unsigned long word);
 	bool (*synchronous)(unsigned long word);
 	bool (*stable)(unsigned long word);
 };
 
 extern const struct swap_backend zswap_backend;
 extern const struct swap_backend swap_raw_backend;
+extern const struct swap_backend swap_packed_backend;
 
 /* One counter a page, but for @errors, which are events. */
 enum swap_tier_stat {
@@ -152,6 +208,14 @@ struct swap_tier_stats {
 	unsigned long count[NR_SWAP_TIER_STATS];
 };
 
+/* How new data is written to a device. */
+enum swap_format {
+	SWAP_FORMAT_RAW,
+	SWAP_FORMAT_PACKED,
+};
+
+struct swap_pack;
+
 /**
  * struct swap_tier - one place for swapped data that the administrator sees
  * @kobj: /sys/kernel/mm/swap/tiers/<name>
@@ -166,7 +230,10 @@ struct swap_tier_stats {
  * @partial: lent clusters with a free slot (CLUSTER_FLAG_LENT_PARTIAL)
  * @empty: lent clusters that wait to go back (CLUSTER_FLAG_LENT_EMPTY)
  * @nr_lent: clusters lent, the empty ones too
- * @used: slots of the device in use; objects of virtual slots in zswap
+ * @format: how new data is written; written under swap_abs_mutex
+ * @pack: segments and staging of the packed format, once it has been used
+ * @used: slots of the device in use, all those of segments; objects of virtual
+ *	slots in zswap
  * @release_work: returns the clusters on @empty
  * @bad: offsets where a write failed: never used again before swapoff
  * @stats: counters
@@ -184,6 +251,8 @@ struct swap_tier {
 	struct list_head partial;
 	struct list_head empty;
 	atomic_long_t nr_lent;
+	enum swap_format format;
+	struct swap_pack *pack;
 	struct percpu_counter used;
 	struct work_struct release_work;
 	struct xarray bad;
@@ -217,6 +286,7 @@ extern struct workqueue_struct *swap_abs_wq;
 
 /* mm/swap_abs.c */
 int swap_abs_switch(bool on);
+const struct swap_backend *swap_backend_of(unsigned long word);
 bool swap_abs_take_room(long nr);
 void swap_abs_give_room(long nr);
 void swap_abs_init_slots(struct swap_cluster_info *ci, unsigned int ci_off,
@@ -247,6 +317,7 @@ void swap_abs_cluster_freed(void);
 swp_entry_t swap_abs_backing(swp_entry_t entry);
 
 /* mm/swap_abs_raw.c */
+bool swap_raw_has_room(struct swap_tier *tier);
 bool swap_raw_alloc(unsigned long *words, unsigned int nr);
 void swap_raw_free(const unsigned long *words, unsigned int nr);
 void swap_raw_write_failed(struct folio *folio);
@@ -256,9 +327,112 @@ unsigned int swap_raw_run(struct folio *folio, unsigned int first,
 void swap_raw_release(struct work_struct *work);
 void swap_raw_forget_bad(struct swap_tier *tier);
 
+/* mm/swap_abs_packed.c */
+#ifdef CONFIG_SWAP_ABS_PACKED
+bool swap_packed_supported(struct swap_info_struct *si);
+int swap_packed_start(struct swap_tier *tier);
+void swap_packed_stop(struct swap_tier *tier);
+void swap_packed_forget_bad(struct swap_tier *tier);
+void swap_packed_free(struct swap_tier *tier);
+bool swap_packed_refill(struct swap_pack *pack);
+int swap_packed_move(swp_entry_t slot, unsigned long place, const void *data,
+		     unsigned int length, unsigned int codec, bool may_wait);
+void *swap_packed_get_buffer(void);
+void swap_packed_put_buffer(void *buf);
+unsigned long swap_packed_moving_pages(void);
+unsigned long swap_packed_objects(struct swap_tier *tier);
+unsigned long swap_packed_segments(struct swap_tier *tier);
+unsigned int swap_packed_check(struct swap_tier *tier, bool begin);
+void swap_packed_check_word(unsigned long word);
+#else
+static inline bool swap_packed_supported(struct swap_info_struct *si)
+{
+	return false;
+}
+
+static inline int swap_packed_start(struct swap_tier *tier)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void swap_packed_stop(struct swap_tier *tier)
+{
+}
+
+static inline void swap_packed_forget_bad(struct swap_tier *tier)
+{
+}
+
+static inline void swap_packed_free(struct swap_tier *tier)
+{
+}
+
+static inline int swap_packed_move(swp_entry_t slot, unsigned long place, const void *data,
+				   unsigned int length, unsigned int codec, bool may_wait)
+{
+	return -ENOSPC;
+}
+
+static inline void *swap_packed_get_buffer(void)
+{
+	return NULL;
+}
+
+static inline void swap_packed_put_buffer(void *buf)
+{
+}
+
+static inline unsigned long swap_packed_moving_pages(void)
+{
+	return 0;
+}
+
+static inline unsigned long swap_packed_objects(struct swap_tier *tier)
+{
+	return 0;
+}
+
+static inline unsigned long swap_packed_segments(struct swap_tier *tier)
+{
+	return 0;
+}
+
+static inline unsigned int swap_packed_check(struct swap_tier *tier, bool begin)
+{
+	return 0;
+}
+
+static inline void swap_packed_check_word(unsigned long word)
+{
+}
+#endif /* CONFIG_SWAP_ABS_PACKED */
+
+/* mm/swap_abs_codec.c */
+/* Where zswap has not said what to use. */
+#ifdef CONFIG_ZSWAP
+#define SWAP_CODEC_FIRST	CONFIG_ZSWAP_COMPRESSOR_DEFAULT
+#else
+#define SWAP_CODEC_FIRST	"lzo"
+#endif
+int swap_codec_default(void);
+int swap_codec_compress(unsigned int codec, struct page *page, void *dst);
+bool swap_codec_decompress(unsigned int codec, const void *src,
+			   unsigned int length, struct page *page);
+
 /* mm/swap_abs_tier.c */
 void swap_tiers_adopt(bool adopt);
 void swap_tier_free(struct swap_tier *tier);
+int swap_tier_set_format(struct swap_tier *tier, enum swap_format format);
+#ifdef CONFIG_SWAP_ABS_PACKED
+/* mm/swap_abs_codec.c, for mm/zswap.c */
+int swap_codec_get(const char *name);
+#else
+static inline int swap_codec_get(const char *name)
+{
+	return -ENOENT;
+}
+#endif
+
 #ifdef CONFIG_SWAP_ABS
 int swap_tier_create(struct swap_info_struct *si);
 void swap_tier_join(struct swap_info_struct *si);
@@ -320,9 +494,8 @@ void swap_virtual_area_start(struct swap_info_struct *si);
 int swap_virtual_area_add(struct swap_info_struct *si, unsigned long first,
 			  unsigned long nr);
 struct swap_cluster_info *swap_cluster_lend(struct swap_info_struct *si,
-					    unsigned long *map);
-unsigned long *swap_cluster_return(struct swap_info_struct *si,
-				   struct swap_cluster_info *ci);
+					    enum swap_cluster_flags flags);
+void swap_cluster_return(struct swap_info_struct *si, struct swap_cluster_info *ci);
 void swap_device_adopt(struct swap_info_struct *si, bool adopt);
 bool swap_device_tryget(struct swap_info_struct *si);
 sector_t swap_device_run(struct swap_info_struct *si, pgoff_t offset,

@@ -50,6 +50,7 @@ struct swap_check {
 	unsigned long violations;
 	unsigned long slots, reserved, pinned, lost;
 	unsigned long raw[MAX_SWAPFILES];
+	unsigned long packed;
 	char first[128];
 };
 
@@ -76,12 +77,31 @@ static void check_raw(struct swap_check *check, unsigned long slot, unsigned lon
 		return;
 	}
 	ci = swap_cluster_lock(si, offset);
-	if (ci->flags < CLUSTER_FLAG_LENT)
+	if (ci->flags < CLUSTER_FLAG_LENT || ci->flags == CLUSTER_FLAG_LENT_SEGMENT)
 		violation(check, "slot %lu in a cluster that is not lent: %lx", slot, word);
 	else if (!test_bit(offset % SWAPFILE_CLUSTER, ci->lent_map))
 		violation(check, "slot %lu on a free block: %lx", slot, word);
 	swap_cluster_unlock(ci);
 	check->raw[swp_type(entry)]++;
+}
+
+static void check_packed(struct swap_check *check, unsigned long slot, unsigned long word)
+{
+	swp_entry_t entry = swap_desc_device_entry(word);
+	struct swap_info_struct *si = READ_ONCE(swap_info[swp_type(entry)]);
+	struct swap_cluster_info *ci;
+
+	if (!si || !si->tier || swp_offset(entry) >= si->max) {
+		violation(check, "slot %lu on no device: %lx", slot, word);
+		return;
+	}
+	ci = __swap_offset_to_cluster(si, swp_offset(entry));
+	if (ci->flags != CLUSTER_FLAG_LENT_SEGMENT || !ci->segment) {
+		violation(check, "slot %lu in a cluster that is no segment: %lx", slot, word);
+		return;
+	}
+	swap_packed_check_word(word);
+	check->packed++;
 }
 
 static void check_slot(struct swap_check *check, struct swap_cluster_info *ci,
@@ -108,7 +128,7 @@ static void check_slot(struct swap_check *check, struct swap_cluster_info *ci,
 		violation(check, "slot %lu has data nowhere: %lx", slot, word);
 	if (swp_tb_is_shadow(swp_tb) && !__swp_tb_get_count(swp_tb))
 		violation(check, "slot %lu is nobody's", slot);
-	if (tag >= NR_SWAP_DESC_TAGS || tag == SWAP_DESC_PACKED)
+	if (tag >= NR_SWAP_DESC_TAGS)
 		violation(check, "slot %lu has no backend: %lx", slot, word);
 	if (tag != SWAP_DESC_NONE && tag != SWAP_DESC_ZSWAP && (word & SWAP_DESC_RESERVED))
 		violation(check, "slot %lu holds capacity twice: %lx", slot, word);
@@ -120,6 +140,20 @@ static void check_slot(struct swap_check *check, struct swap_cluster_info *ci,
 			  swp_offset(zswap_object_entry(word)));
 	if (tag == SWAP_DESC_RAW)
 		check_raw(check, slot, word);
+	if (tag == SWAP_DESC_PACKED)
+		check_packed(check, slot, word);
+}
+
+static void check_packed_begin(void)
+{
+	struct swap_info_struct *si;
+	int type;
+
+	for (type = 0; type < MAX_SWAPFILES; type++) {
+		si = READ_ONCE(swap_info[type]);
+		if (si && !swap_is_virtual(si) && si->tier)
+			swap_packed_check(si->tier, true);
+	}
 }
 
 static void check_clusters(struct swap_check *check)
@@ -152,7 +186,10 @@ static long device_room(struct swap_info_struct *si)
 	for (i = 0; i < nr; i++) {
 		ci = &si->cluster_info[i];
 		spin_lock(&ci->lock);
-		if (ci->flags >= CLUSTER_FLAG_LENT)
+		/* A segment has no room, whatever is in it. */
+		if (ci->flags == CLUSTER_FLAG_LENT_SEGMENT)
+			;
+		else if (ci->flags >= CLUSTER_FLAG_LENT)
 			room += SWAPFILE_CLUSTER - bitmap_weight(ci->lent_map, SWAPFILE_CLUSTER);
 		else if (!ci->count || i >= si->nr_adopted)
 			room += SWAPFILE_CLUSTER - ci->count;
@@ -166,6 +203,7 @@ static void check_sums(struct swap_check *check, long nr_before)
 {
 	unsigned long used[MAX_SWAPFILES] = {};
 	struct swap_info_struct *si;
+	unsigned int wrong = 0;
 	long room = 0;
 	int type;
 
@@ -176,11 +214,15 @@ static void check_sums(struct swap_check *check, long nr_before)
 		if (swap_is_virtual(si) || !(si->flags & SWP_WRITEOK) || !si->tier)
 			continue;
 		room += device_room(si);
-		used[type] = percpu_counter_sum(&si->tier->used);
+		used[type] = percpu_counter_sum(&si->tier->used) -
+			     swap_packed_segments(si->tier) * SWAPFILE_CLUSTER;
+		wrong += swap_packed_check(si->tier, false);
 	}
 	if (atomic_long_read(&nr_swap_pages) != nr_before)
 		return;
 
+	if (wrong)
+		violation(check, "%u segments with other bytes in use than counted", wrong);
 	for (type = 0; type < MAX_SWAPFILES; type++)
 		if (used[type] != check->raw[type])
 			violation(check, "type %d: %lu blocks used, %lu pointed to",
@@ -204,6 +246,7 @@ static int check_show(struct seq_file *m, void *v)
 	mutex_lock(&swap_abs_mutex);
 	if (swap_abs_used()) {
 		nr = atomic_long_read(&nr_swap_pages);
+		check_packed_begin();
 		check_clusters(check);
 		check_sums(check, nr);
 	}
@@ -234,6 +277,7 @@ static size_t memcg_table_size(struct swap_cluster_info *ci)
 static int metadata_show(struct seq_file *m, void *v)
 {
 	unsigned long clusters = 0, memcg = 0, lent = 0, lent_map = 0;
+	unsigned long lent_segments = 0, segment = 0;
 	struct swap_check *check;
 	struct swap_cluster_info *ci;
 	struct swap_info_struct *si;
@@ -271,7 +315,10 @@ static int metadata_show(struct seq_file *m, void *v)
 		for (i = 0; i < nr; i++) {
 			ci = &si->cluster_info[i];
 			spin_lock(&ci->lock);
-			if (ci->flags >= CLUSTER_FLAG_LENT) {
+			if (ci->flags == CLUSTER_FLAG_LENT_SEGMENT) {
+				lent_segments++;
+				segment += ksize(ci->segment);
+			} else if (ci->flags >= CLUSTER_FLAG_LENT) {
 				lent++;
 				lent_map += ksize(ci->lent_map);
 			}
@@ -289,11 +336,14 @@ out:
 	seq_printf(m, "cluster_bytes %lu\n", clusters * sizeof(struct swap_cluster_info));
 	seq_printf(m, "lent_map_bytes %lu\n", lent_map);
 	seq_printf(m, "lent_cluster_bytes %lu\n", lent * sizeof(struct swap_cluster_info));
+	seq_printf(m, "segment_bytes %lu\n", segment +
+		   lent_segments * sizeof(struct swap_cluster_info));
 	seq_printf(m, "zswap_entry_bytes %lu\n",
 		   nr * (zswap_object_size() - (nr ? sizeof(long) : 0)));
 	seq_printf(m, "zswap_handle_bytes %lu\n", nr * sizeof(long));
 	seq_printf(m, "cluster_info_size %zu\n", sizeof(struct swap_cluster_info));
 	seq_printf(m, "raw_pages %lu\n", raw);
+	seq_printf(m, "packed_pages %lu\n", check->packed);
 	seq_printf(m, "zswap_pages %lu\n", nr);
 	kfree(check);
 	return 0;

@@ -33,7 +33,7 @@
 
 static bool swap_drain_is_on(unsigned long word, struct swap_info_struct *si)
 {
-	return swap_desc_tag(word) == SWAP_DESC_RAW &&
+	return swap_desc_on_device(word) &&
 	       swp_type(swap_desc_device_entry(word)) == si->type;
 }
 
@@ -90,10 +90,10 @@ static struct folio *swap_drain_get_folio(struct swap_info_struct *si, swp_entry
 static bool swap_drain_read_again(struct folio *folio)
 {
 	struct swap_io_ctx ctx = {};
+	unsigned long word = swap_abs_word(folio->swap);
 	struct swap_cluster_info *ci;
 	swp_entry_t slot, backing;
 
-	backing = swap_abs_backing(folio->swap);
 	swap_read_folio(&ctx, folio);
 	swap_read_submit(&ctx);
 	folio_lock(folio);
@@ -103,15 +103,16 @@ static bool swap_drain_read_again(struct folio *folio)
 		return false;
 
 	slot = folio->swap;
-	if (swap_abs_backing(slot).val != backing.val)
+	if (swap_desc_place(swap_abs_word(slot)) != swap_desc_place(word))
 		return false;
+	backing = swap_desc_device_entry(word);
 	swap_tier_count(__swap_entry_to_info(backing)->tier, SWAP_TIER_ERRORS, 1);
 	pr_alert_ratelimited("swap: a page is lost, type %u offset %lu can't be read\n",
 			     swp_type(backing), swp_offset(backing));
 	ci = swap_cluster_get_and_lock(folio);
 	swap_abs_set_lost(ci, swp_cluster_offset(slot));
 	swap_cluster_unlock(ci);
-	trace_swap_abs_move(slot, SWAP_DESC_RAW, SWAP_DESC_LOST, -EIO);
+	trace_swap_abs_move(slot, word, SWAP_DESC_LOST, -EIO);
 	swap_cache_del_folio(folio);
 	return false;
 }
@@ -120,6 +121,7 @@ static bool swap_drain_read_again(struct folio *folio)
 static int swap_drain_folio(struct swap_info_struct *si, struct folio *folio)
 {
 	unsigned int nr = folio_nr_pages(folio), noreclaim;
+	unsigned long word = swap_abs_word(folio->swap);
 	swp_entry_t slot = folio->swap;
 	struct swap_io_ctx ctx = {};
 	int ret;
@@ -176,7 +178,7 @@ static int swap_drain_folio(struct swap_info_struct *si, struct folio *folio)
 	}
 moved:
 	swap_tier_count(si->tier, SWAP_TIER_MOVED_OUT, nr);
-	trace_swap_abs_move(slot, SWAP_DESC_RAW, swap_abs_word(slot), 0);
+	trace_swap_abs_move(slot, word, swap_abs_word(slot), 0);
 	return 0;
 }
 
@@ -283,6 +285,7 @@ int swap_abs_drain(struct swap_info_struct *si)
 	}
 
 	swap_raw_forget_bad(tier);
+	swap_packed_forget_bad(tier);
 	while (atomic_long_read(&tier->nr_lent)) {
 		queue_work(swap_abs_wq, &tier->release_work);
 		flush_work(&tier->release_work);

@@ -193,13 +193,21 @@ static struct swap_cluster_info *swap_raw_borrow(struct swap_tier *tier)
 	map = bitmap_zalloc(SWAPFILE_CLUSTER, GFP_NOWAIT | __GFP_NOWARN);
 	if (!map)
 		return NULL;
-	ci = swap_cluster_lend(tier->si, map);
+	ci = swap_cluster_lend(tier->si, CLUSTER_FLAG_LENT);
 	if (!ci) {
 		bitmap_free(map);
 		return NULL;
 	}
+	ci->lent_map = map;
 	atomic_long_inc(&tier->nr_lent);
 	return ci;
+}
+
+/* Is there a free slot, or a cluster to be had? A hint. */
+bool swap_raw_has_room(struct swap_tier *tier)
+{
+	return !list_empty_careful(&tier->partial) || !list_empty_careful(&tier->empty) ||
+	       !list_empty_careful(&tier->si->free_clusters);
 }
 
 static unsigned int swap_raw_take_tier(struct swap_tier *tier, unsigned long *words,
@@ -393,22 +401,29 @@ static bool swap_raw_rewrite(struct folio *folio)
 }
 
 /*
- * A copy on a device that is being emptied makes room for another one, in sum:
- * what is still used of the device is subtracted from nr_swap_pages. But the
- * other devices must have that room besides what they have promised.
+ * Take the device capacity that a folio needs besides what its slots have. A
+ * copy on a device that is being emptied makes room for another one, in sum: what
+ * is still used of that device is subtracted from nr_swap_pages. But the other
+ * devices must have that room besides what they have promised.
  */
-static bool swap_raw_may_replace(struct folio *folio)
+static bool swap_raw_take_room(struct folio *folio, long *taken)
 {
 	unsigned long word = swap_abs_word(folio->swap);
 	struct swap_info_struct *si;
 
-	if (swap_desc_tag(word) != SWAP_DESC_RAW)
-		return true;
+	*taken = swap_abs_room_needed(folio);
+	if (!swap_desc_on_device(word))
+		goto take;
 	si = __swap_entry_to_info(swap_desc_device_entry(word));
 	if (READ_ONCE(si->flags) & SWP_WRITEOK)
-		return true;
-	return atomic_long_read(&nr_swap_pages) + percpu_counter_sum(&si->tier->used) >=
-	       folio_nr_pages(folio);
+		goto take;
+	if (atomic_long_read(&nr_swap_pages) + percpu_counter_sum(&si->tier->used) <
+	    folio_nr_pages(folio))
+		return false;
+	swap_abs_give_room(-*taken);
+	return true;
+take:
+	return !*taken || swap_abs_take_room(*taken);
 }
 
 static void swap_raw_count(struct folio *folio, enum swap_tier_stat stat)
@@ -426,10 +441,7 @@ static int swap_raw_store(struct swap_io_ctx *ctx, struct folio *folio)
 	int err = -ENOSPC;
 
 	if (!swap_raw_rewrite(folio)) {
-		if (!swap_raw_may_replace(folio))
-			return -ENOSPC;
-		taken = swap_abs_room_needed(folio);
-		if (taken && !swap_abs_take_room(taken))
+		if (!swap_raw_take_room(folio, &taken))
 			return -ENOSPC;
 		if (nr > 1) {
 			words = kmalloc_array(nr, sizeof(*words), GFP_NOIO | __GFP_NOWARN);
@@ -617,8 +629,10 @@ void swap_raw_release(struct work_struct *work)
 		return;
 
 	while ((ci = swap_raw_isolate(tier, &tier->empty))) {
-		ci->flags = CLUSTER_FLAG_LENT_EMPTY;
-		map = swap_cluster_return(tier->si, ci);
+		map = ci->lent_map;
+		VM_WARN_ON_ONCE(!bitmap_empty(map, SWAPFILE_CLUSTER));
+		ci->lent_map = NULL;
+		swap_cluster_return(tier->si, ci);
 		swap_cluster_unlock(ci);
 		atomic_long_dec(&tier->nr_lent);
 		bitmap_free(map);

@@ -119,15 +119,49 @@ static ssize_t stored_show(struct kobject *kobj, struct kobj_attribute *attr, ch
 	struct swap_tier *tier = to_tier(kobj);
 	s64 pages;
 
-	pages = tier_is_zswap(tier) ? atomic_long_read(&zswap_stored_pages) :
-				      percpu_counter_sum_positive(&tier->used);
+	if (tier_is_zswap(tier))
+		pages = atomic_long_read(&zswap_stored_pages);
+	else
+		pages = max(percpu_counter_sum_positive(&tier->used) -
+			    (s64)swap_packed_segments(tier) * SWAPFILE_CLUSTER, 0) +
+			swap_packed_objects(tier);
 	return sysfs_emit(buf, "%llu\n", (u64)pages << PAGE_SHIFT);
 }
 
 static struct kobj_attribute stored_attr = __ATTR_RO(stored);
 
+static const char *const swap_format_names[] = {
+	[SWAP_FORMAT_RAW]	= "raw",
+	[SWAP_FORMAT_PACKED]	= "packed",
+};
+
+static ssize_t format_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	struct swap_tier *tier = to_tier(kobj);
+
+	if (tier_is_zswap(tier))
+		return sysfs_emit(buf, "compressed\n");
+	return sysfs_emit(buf, "%s\n", swap_format_names[READ_ONCE(tier->format)]);
+}
+
+static ssize_t format_store(struct kobject *kobj, struct kobj_attribute *attr,
+			    const char *buf, size_t count)
+{
+	struct swap_tier *tier = to_tier(kobj);
+	int format, err;
+
+	format = sysfs_match_string(swap_format_names, buf);
+	if (format < 0 || tier_is_zswap(tier))
+		return -EINVAL;
+	err = swap_tier_set_format(tier, format);
+	return err ?: count;
+}
+
+static struct kobj_attribute format_attr = __ATTR_RW(format);
+
 static struct attribute *swap_tier_attrs[] = {
 	&type_attr.attr,
+	&format_attr.attr,
 	&device_attr.attr,
 	&rank_attr.attr,
 	&state_attr.attr,

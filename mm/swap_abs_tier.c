@@ -111,6 +111,43 @@ static void swap_tier_adopt(struct swap_tier *tier, bool adopt)
 		return;
 	tier->adopted = adopt;
 	swap_device_adopt(tier->si, adopt);
+	if (adopt && tier->format == SWAP_FORMAT_PACKED && swap_packed_start(tier)) {
+		pr_warn("swap: no memory to write packed to swap%d, it is written raw\n",
+			tier->id);
+		WRITE_ONCE(tier->format, SWAP_FORMAT_RAW);
+	}
+}
+
+/**
+ * swap_tier_set_format - choose how new data is written to a tier
+ * @tier: the tier of a device
+ * @format: how
+ *
+ * What is there stays as it is, and is read as it was written.
+ *
+ * Context: process context, sleeps.
+ * Return: 0, -EOPNOTSUPP when the device can't have it, or -ENOMEM.
+ */
+int swap_tier_set_format(struct swap_tier *tier, enum swap_format format)
+{
+	int err = 0;
+
+	mutex_lock(&swap_abs_mutex);
+	if (format == tier->format)
+		goto out;
+	if (format == SWAP_FORMAT_RAW) {
+		WRITE_ONCE(tier->format, format);
+		swap_packed_stop(tier);
+		goto out;
+	}
+	err = swap_packed_supported(tier->si) ? 0 : -EOPNOTSUPP;
+	if (!err && tier->adopted)
+		err = swap_packed_start(tier);
+	if (!err)
+		WRITE_ONCE(tier->format, format);
+out:
+	mutex_unlock(&swap_abs_mutex);
+	return err;
 }
 
 /**
@@ -150,6 +187,9 @@ int swap_tier_create(struct swap_info_struct *si)
 		return -ENOMEM;
 
 	tier->si = si;
+	/* What needs no I/O gains nothing by it, and would have to be decompressed. */
+	if (!(si->flags & SWP_SYNCHRONOUS_IO) && swap_packed_supported(si))
+		tier->format = SWAP_FORMAT_PACKED;
 	tier->id = ida_alloc(&swap_tier_ida, GFP_KERNEL);
 	if (tier->id < 0)
 		goto fail;
@@ -203,6 +243,7 @@ void swap_tier_leave(struct swap_info_struct *si)
 {
 	mutex_lock(&swap_abs_mutex);
 	WRITE_ONCE(si->tier->draining, true);
+	swap_packed_stop(si->tier);
 	swap_tier_adopt(si->tier, false);
 	mutex_unlock(&swap_abs_mutex);
 }
@@ -237,6 +278,7 @@ void swap_tier_destroy(struct swap_info_struct *si)
 		return;
 
 	flush_work(&tier->release_work);
+	swap_packed_free(tier);
 	VM_WARN_ON_ONCE(atomic_long_read(&tier->nr_lent));
 	VM_WARN_ON_ONCE(percpu_counter_sum(&tier->used));
 

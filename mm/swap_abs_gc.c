@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Collection of packed segments: what is still in use of a segment is appended
+ * to the stream of survivors, and when that is on the device and the last
+ * object here has gone, the segment can be filled again.
+ *
+ * It is a mover like zswap's writeback (rule 3 of mm/swap_abs.c): headers on the
+ * device say whose an object may be, the descriptor of that slot confirms it by
+ * pointing exactly here, and is pinned until the copy is on the device. What is
+ * not confirmed is dead. Who loads or frees an object never waits for this.
+ *
+ * One work a tier. It holds a reference of the segment that it reads, takes no
+ * lock for longer than a look at a list, reads at idle priority, 32 KiB at a
+ * time, and its own writes wait for chunks like everybody's. The last spare
+ * segment is kept for it.
+ */
+#include <linux/blkdev.h>
+#include <linux/ioprio.h>
+#include <linux/jiffies.h>
+#include <linux/suspend.h>
+#include <linux/swap.h>
+#include <linux/swapops.h>
+#include "internal.h"
+#include "swap.h"
+#include "swap_abs_packed.h"
+
+/* The segments that a victim is chosen from, so that it does not take long. */
+#define SWAP_GC_SAMPLE		512
+
+/* Of its own: it waits for work of swap_abs_wq. */
+static struct workqueue_struct *swap_gc_wq;
+
+/**
+ * swap_pack_gc_wanted - segments run low
+ * @pack: of a tier
+ *
+ * Context: any.
+ */
+void swap_pack_gc_wanted(struct swap_pack *pack)
+{
+	if (!READ_ONCE(pack->gc_stop))
+		queue_work(swap_gc_wq, &pack->gc_work);
+}
+
+static bool swap_pack_gc_needed(struct swap_pack *pack)
+{
+	if (READ_ONCE(pack->gc_stop) || pm_suspended_storage())
+		return false;
+	if ((u64)READ_ONCE(pack->nr_segments) * SWAPFILE_CLUSTER * 10 >
+	    (u64)pack->tier->si->pages * 7)
+		return true;
+	while (READ_ONCE(pack->nr_spares) < SWAP_NR_SPARES)
+		if (!swap_packed_refill(pack))
+			return true;
+	return false;
+}
+
+/*
+ * Is there less to write for what it makes room for than would be to write of
+ * raw pages? With R pages' worth in a block, and of a segment u in use, R * (1 - u).
+ */
+static bool swap_pack_gc_pays(u64 pages, u64 bytes, unsigned int live)
+{
+	return pages * SWAP_PACK_BLOCK / 12 * 10 >=
+	       mul_u64_u32_div(bytes, SWAP_SEGMENT_SIZE, SWAP_SEGMENT_SIZE - live);
+}
+
+/* The segment that is best collected, off its list, with a reference; or NULL. */
+static struct swap_segment *swap_pack_victim(struct swap_pack *pack)
+{
+	u64 pages = percpu_counter_sum_positive(&pack->objects), bytes = 0, benefit, most = 0;
+	struct swap_segment *segment, *best = NULL;
+	unsigned int live, n = 0, used = 0;
+	LIST_HEAD(seen);
+
+	spin_lock(&pack->lock);
+	while (n++ < SWAP_GC_SAMPLE && !list_empty(&pack->closed)) {
+		segment = list_first_entry(&pack->closed, struct swap_segment, list);
+		list_move_tail(&segment->list, &seen);
+		live = atomic_read(&segment->live);
+		bytes += live;
+		used++;
+		if (segment->bad || atomic_read(&segment->writing))
+			continue;
+		benefit = swap_pack_benefit(live, SWAP_SEGMENT_SIZE,
+					    jiffies - segment->filled);
+		if (benefit > most && refcount_read(&segment->refs)) {
+			most = benefit;
+			best = segment;
+		}
+	}
+	/* The sample stands for all of them. */
+	bytes = used ? div_u64(bytes * pack->nr_segments, used) : 0;
+	if (best && !swap_pack_gc_pays(pages, bytes, atomic_read(&best->live)))
+		best = NULL;
+	if (best && refcount_inc_not_zero(&best->refs))
+		list_del_init(&best->list);
+	else
+		best = NULL;
+	/* Behind the others, so that the next sample has new ones. */
+	list_splice_tail(&seen, &pack->closed);
+	spin_unlock(&pack->lock);
+	return best;
+}
+
+/* An object that was found. False when there is no room to go on. */
+static bool swap_pack_collect_object(struct swap_segment *segment,
+				     const struct swap_pack_object *object)
+{
+	struct swap_pack *pack = segment->pack;
+	unsigned int type = pack->tier->si->type;
+	swp_entry_t slot;
+	unsigned long word;
+	u64 address;
+
+	/* What the device says is checked before it is used for anything. */
+	if (!object->slot || object->slot >= READ_ONCE(swap_virtual_area->max) ||
+	    object->codec >> SWAP_DESC_CODEC_BITS)
+		return true;
+	slot = swp_entry(swap_virtual_area->type, object->slot);
+	address = ((u64)swap_segment_offset(segment) << PAGE_SHIFT) + object->offset;
+	word = swap_desc_packed(type, address, object->length, object->codec);
+	if (swap_desc_place(swap_abs_word(slot)) != word || !swap_abs_pin(slot, word))
+		return true;
+
+	swap_abs_debug_move();
+	if (swap_pack_move_to(pack, SWAP_STREAM_SURVIVORS, slot, word, object->data,
+			      object->length, object->codec, true))
+		return true;
+	if (!swap_abs_unpin(slot, word)) {
+		swap_abs_debug_orphan();
+		swap_packed_backend.drop(&word, 1);
+	}
+	return false;
+}
+
+/* Read up to SWAP_GC_SIZE from a block on. Return: bytes, 0 when that fails twice. */
+static unsigned int swap_pack_collect_read(struct swap_segment *segment,
+					   unsigned int base)
+{
+	unsigned int blocks = min(segment->end - base, SWAP_GC_SIZE) / SWAP_PACK_BLOCK;
+	pgoff_t offset = swap_segment_offset(segment) + base / SWAP_PACK_BLOCK;
+	struct swap_pack *pack = segment->pack;
+	struct swap_info_struct *si = pack->tier->si;
+	int tries = 2;
+
+	swap_device_run(si, offset, &blocks);
+	while (tries--)
+		if (!swap_packed_read_sync(si, offset, blocks, pack->gc_buf,
+					   IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0)))
+			return blocks * SWAP_PACK_BLOCK;
+	return 0;
+}
+
+/* Return: true when it has become emptier. */
+static bool swap_pack_collect(struct swap_segment *segment)
+{
+	struct swap_pack *pack = segment->pack;
+	unsigned int pos = 0, base, size, next, before = atomic_read(&segment->live);
+	struct swap_pack_object object;
+	bool unreadable = false;
+
+	while (pos < segment->end && atomic_read(&segment->live)) {
+		if (READ_ONCE(pack->gc_stop))
+			break;
+		base = ALIGN_DOWN(pos, SWAP_PACK_BLOCK);
+		size = swap_pack_collect_read(segment, base);
+		if (!size) {
+			/* What is there stays there, for who loads it. */
+			unreadable = true;
+			pos = base + SWAP_PACK_BLOCK;
+			continue;
+		}
+		next = pos - base;
+		while (swap_pack_next(pack->gc_buf, size, &next, base, segment->seq, &object))
+			if (!swap_pack_collect_object(segment, &object))
+				goto flush;
+		/* What seems to begin here and go on in another extent is none. */
+		pos = base + next > pos ? base + next : base + size;
+		cond_resched();
+	}
+flush:
+	swap_pack_flush(pack, SWAP_STREAM_SURVIVORS);
+	wait_event(pack->wait, !atomic_read(&pack->surviving));
+
+	/* If something is left: it was in use just now, or can't be read. */
+	spin_lock(&pack->lock);
+	segment->bad |= unreadable;
+	segment->filled = jiffies;
+	list_add_tail(&segment->list, &pack->closed);
+	spin_unlock(&pack->lock);
+	return atomic_read(&segment->live) < before;
+}
+
+/**
+ * swap_pack_gc - make segments free
+ * @work: swap_pack.gc_work
+ */
+void swap_pack_gc(struct work_struct *work)
+{
+	struct swap_pack *pack = container_of(work, struct swap_pack, gc_work);
+	struct swap_segment *segment;
+	bool progress = true;
+
+	while (progress && swap_pack_gc_needed(pack)) {
+		segment = swap_pack_victim(pack);
+		if (!segment)
+			return;
+		progress = swap_pack_collect(segment);
+		swap_segment_put(segment);
+		cond_resched();
+	}
+}
+
+static int __init swap_pack_gc_init(void)
+{
+	swap_gc_wq = alloc_workqueue("swap_abs_gc", WQ_UNBOUND | WQ_FREEZABLE, 0);
+	return swap_gc_wq ? 0 : -ENOMEM;
+}
+fs_initcall(swap_pack_gc_init);

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The format of the packed backend of the swap abstraction; see
+ * mm/swap_abs_pack.h for what it looks like, and mm/swap_abs_packed.c for who
+ * uses it. Also compiled in user space: nothing here may need more than
+ * tools/testing/swap_abs/ offers.
+ *
+ * It owns no state. Callers serialize what they do with a chunk.
+ */
+#include <linux/align.h>
+#include <linux/bug.h>
+#include <linux/crc32.h>
+#include <linux/errno.h>
+#include <linux/math.h>
+#include <linux/math64.h>
+#include <linux/stddef.h>
+#include <linux/string.h>
+#include <asm/byteorder.h>
+#include "swap_abs_pack.h"
+
+/**
+ * swap_pack_size - how much of a segment an object takes
+ * @length: bytes of data
+ *
+ * Return: bytes, with header and alignment.
+ */
+unsigned int swap_pack_size(unsigned int length)
+{
+	return ALIGN(sizeof(struct swap_pack_header) + length, SWAP_PACK_ALIGN);
+}
+
+/**
+ * swap_pack_chunk_init - begin to fill a chunk
+ * @chunk: what is set up
+ * @buf: @size bytes
+ * @seq: of the segment
+ * @start: where in the segment, in bytes, whole blocks
+ * @size: how much of it, in bytes, whole blocks
+ */
+void swap_pack_chunk_init(struct swap_pack_chunk *chunk, u8 *buf, u32 seq,
+			  unsigned int start, unsigned int size)
+{
+	WARN_ON_ONCE(start % SWAP_PACK_BLOCK || size % SWAP_PACK_BLOCK || !size);
+	chunk->buf = buf;
+	chunk->start = start;
+	chunk->size = size;
+	chunk->used = 0;
+	chunk->seq = seq;
+}
+
+/**
+ * swap_pack_fits - is there room for one more object?
+ * @chunk: the chunk
+ * @length: bytes of data, at most SWAP_PACK_MAX_LENGTH
+ *
+ * Return: false when the chunk must be ended first. An empty one has room for
+ * any object.
+ */
+bool swap_pack_fits(const struct swap_pack_chunk *chunk, unsigned int length)
+{
+	return chunk->used + swap_pack_size(length) <= chunk->size;
+}
+
+static u32 swap_pack_crc(const struct swap_pack_header *header, const void *data,
+			 unsigned int length)
+{
+	u32 crc = crc32c(~0, header, offsetof(struct swap_pack_header, crc));
+
+	return crc32c(crc, data, length);
+}
+
+/**
+ * swap_pack_append - put an object into a chunk
+ * @chunk: a chunk that it fits
+ * @slot: the virtual slot
+ * @data: what is copied
+ * @length: bytes of it, 1 to SWAP_PACK_MAX_LENGTH
+ * @codec: index of the compressor
+ * @blocks: gets how many blocks the object begins, 0 or 1; that many in all
+ *	as the chunk will be written
+ *
+ * Return: where the object is, in bytes from the start of the segment.
+ */
+unsigned int swap_pack_append(struct swap_pack_chunk *chunk, unsigned int slot,
+			      const void *data, unsigned int length,
+			      unsigned int codec, unsigned int *blocks)
+{
+	unsigned int offset = chunk->used, size = swap_pack_size(length);
+	struct swap_pack_header *header = (void *)(chunk->buf + offset);
+	unsigned int end = sizeof(*header) + length;
+
+	WARN_ON_ONCE(!length || length > SWAP_PACK_MAX_LENGTH);
+	WARN_ON_ONCE(!swap_pack_fits(chunk, length));
+
+	header->slot = cpu_to_le32(slot);
+	header->seq = cpu_to_le32(chunk->seq);
+	header->length = cpu_to_le16(length);
+	header->codec = codec;
+	header->version = SWAP_PACK_VERSION;
+	memcpy(header + 1, data, length);
+	/* The copy, in case somebody changes the original meanwhile. */
+	header->crc = cpu_to_le32(swap_pack_crc(header, header + 1, length));
+	/* Nothing of the kernel's memory goes to the device. */
+	memset(chunk->buf + offset + end, 0, size - end);
+
+	chunk->used += size;
+	*blocks = DIV_ROUND_UP(chunk->used, SWAP_PACK_BLOCK) -
+		  DIV_ROUND_UP(offset, SWAP_PACK_BLOCK);
+	return chunk->start + offset;
+}
+
+/**
+ * swap_pack_chunk_end - make a chunk ready to be written
+ * @chunk: the chunk; nothing is appended to it from now on
+ *
+ * Return: bytes to write, whole blocks, zero after the last object.
+ */
+unsigned int swap_pack_chunk_end(struct swap_pack_chunk *chunk)
+{
+	unsigned int size = ALIGN(chunk->used, SWAP_PACK_BLOCK);
+
+	memset(chunk->buf + chunk->used, 0, size - chunk->used);
+	return size;
+}
+
+/**
+ * swap_pack_check - is this the object that a descriptor says?
+ * @buf: what was read from the place: the header, and all of the data
+ * @want: slot, length and codec that the descriptor has
+ * @seq: of the segment
+ *
+ * Nothing that was read is believed before it has been compared; the length
+ * comes from the descriptor alone.
+ *
+ * Return: 0, or -EBADMSG when it is not.
+ */
+int swap_pack_check(const void *buf, const struct swap_pack_object *want, u32 seq)
+{
+	const struct swap_pack_header *header = buf;
+
+	if (header->version != SWAP_PACK_VERSION ||
+	    le32_to_cpu(header->seq) != seq ||
+	    le32_to_cpu(header->slot) != want->slot ||
+	    le16_to_cpu(header->length) != want->length ||
+	    header->codec != want->codec)
+		return -EBADMSG;
+	if (le32_to_cpu(header->crc) != swap_pack_crc(header, header + 1, want->length))
+		return -EBADMSG;
+	return 0;
+}
+
+/**
+ * swap_pack_next - find the next whole object in a part of a segment
+ * @buf: what was read, from a block's start on
+ * @size: bytes of it
+ * @pos: where to go on, in bytes from @buf, a multiple of SWAP_PACK_ALIGN; moved
+ *	behind the object. With false it is where the next part must begin at the
+ *	latest: an object may begin there whose end was not read
+ * @base: where @buf begins, in bytes from the start of the segment
+ * @seq: of the segment
+ * @found: the object, with a checksum that is right
+ *
+ * What can't be an object is stepped over, so that one bad block hides nothing
+ * but what is in it.
+ *
+ * Return: true with @found, or false at the end.
+ */
+bool swap_pack_next(const void *buf, unsigned int size, unsigned int *pos,
+		    unsigned int base, u32 seq, struct swap_pack_object *found)
+{
+	const struct swap_pack_header *header;
+	unsigned int length;
+
+	while (*pos + sizeof(*header) <= size) {
+		header = buf + *pos;
+		if (!header->version) {
+			/* Padding, up to the next block. */
+			*pos = ALIGN(*pos + 1, SWAP_PACK_BLOCK);
+			continue;
+		}
+		length = le16_to_cpu(header->length);
+		if (header->version != SWAP_PACK_VERSION || !length ||
+		    length > SWAP_PACK_MAX_LENGTH || le32_to_cpu(header->seq) != seq) {
+			*pos += SWAP_PACK_ALIGN;
+			continue;
+		}
+		if (*pos + sizeof(*header) + length > size)
+			return false;
+		if (le32_to_cpu(header->crc) != swap_pack_crc(header, header + 1, length)) {
+			*pos += SWAP_PACK_ALIGN;
+			continue;
+		}
+		found->offset = base + *pos;
+		found->slot = le32_to_cpu(header->slot);
+		found->length = length;
+		found->codec = header->codec;
+		found->data = header + 1;
+		*pos += swap_pack_size(length);
+		return true;
+	}
+	return false;
+}
+
+/**
+ * swap_pack_benefit - how much is gained by collecting a segment
+ * @live: bytes in use of it
+ * @size: bytes that it has
+ * @age: how long ago it was filled, in any unit
+ *
+ * Space gained by age over what it costs, (1 - u) * age / (1 + u): u of a
+ * segment has to be read and written, and what is old goes on living. From
+ * Rosenblum and Ousterhout, "The Design and Implementation of a Log-Structured
+ * File System", 1992.
+ *
+ * Return: a figure that is larger for a better victim.
+ */
+u64 swap_pack_benefit(unsigned int live, unsigned int size, unsigned long age)
+{
+	if (live >= size)
+		return 0;
+	return div_u64((u64)(size - live) * (age + 1), size + live);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The format of the packed backend, and the arithmetic of packing: how objects
+ * lie in a segment, how a segment is filled chunk by chunk, which one is best
+ * collected. No locks, no I/O and nothing of the kernel but types, so that it
+ * also compiles in user space, where tools/testing/swap_abs/ tests it.
+ *
+ * A segment is one cluster of a swap device. Objects are appended to it one
+ * after another, aligned to 16 bytes, and straddle blocks::
+ *
+ *	|<------------- block ------------>|<------------- block -----...
+ *	| header | data  |pad| header | data...       |pad| header |...
+ *
+ * Little endian on the device, as a descriptor in RAM alone says where an
+ * object is; nothing survives a reboot, but hibernation may change nothing.
+ * Header and data fit one block, so an object lies in two blocks at most.
+ * A chunk is what is written at once: whole blocks, zero after the last object.
+ * Objects do not straddle chunks, and no block is written twice in the life of
+ * a segment.
+ */
+#ifndef _MM_SWAP_ABS_PACK_H
+#define _MM_SWAP_ABS_PACK_H
+
+#include <linux/types.h>
+
+#define SWAP_PACK_BLOCK		4096U
+#define SWAP_PACK_ALIGN		16U
+#define SWAP_PACK_VERSION	1
+
+/**
+ * struct swap_pack_header - what precedes an object on the device
+ * @slot: the virtual slot whose data it is; a hint that the descriptor of the
+ *	slot must confirm, by pointing here
+ * @seq: of the segment, which tells it from what the device had here before: a
+ *	write that never arrived is noticed
+ * @length: bytes of data that follow
+ * @codec: index of the compressor
+ * @version: SWAP_PACK_VERSION; padding is zero, and thus no header
+ * @crc: crc32c of the fields above and of the data
+ */
+struct swap_pack_header {
+	__le32 slot;
+	__le32 seq;
+	__le16 length;
+	u8 codec;
+	u8 version;
+	__le32 crc;
+};
+
+#define SWAP_PACK_MAX_LENGTH	(SWAP_PACK_BLOCK - sizeof(struct swap_pack_header))
+
+/**
+ * struct swap_pack_object - an object that was found on the device
+ * @offset: bytes from the start of the segment, of the header
+ * @slot: as in the header
+ * @length: bytes of data
+ * @codec: index of the compressor
+ * @data: the data, in the buffer that was searched
+ */
+struct swap_pack_object {
+	unsigned int offset;
+	unsigned int slot;
+	unsigned int length;
+	unsigned int codec;
+	const void *data;
+};
+
+/**
+ * struct swap_pack_chunk - part of a segment that is being filled in RAM
+ * @buf: @size bytes
+ * @start: bytes from the start of the segment, whole blocks
+ * @size: bytes that it can take, whole blocks
+ * @used: bytes appended
+ * @seq: of the segment
+ */
+struct swap_pack_chunk {
+	u8 *buf;
+	unsigned int start;
+	unsigned int size;
+	unsigned int used;
+	u32 seq;
+};
+
+unsigned int swap_pack_size(unsigned int length);
+void swap_pack_chunk_init(struct swap_pack_chunk *chunk, u8 *buf, u32 seq,
+			  unsigned int start, unsigned int size);
+bool swap_pack_fits(const struct swap_pack_chunk *chunk, unsigned int length);
+unsigned int swap_pack_append(struct swap_pack_chunk *chunk, unsigned int slot,
+			      const void *data, unsigned int length,
+			      unsigned int codec, unsigned int *blocks);
+unsigned int swap_pack_chunk_end(struct swap_pack_chunk *chunk);
+int swap_pack_check(const void *buf, const struct swap_pack_object *want, u32 seq);
+bool swap_pack_next(const void *buf, unsigned int size, unsigned int *pos,
+		    unsigned int base, u32 seq, struct swap_pack_object *found);
+u64 swap_pack_benefit(unsigned int live, unsigned int size, unsigned long age);
+
+#endif /* _MM_SWAP_ABS_PACK_H */

@@ -1,0 +1,1103 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The packed backend of the swap abstraction: compressed pages on a swap device
+ * as they are, one behind another, so that the same I/O frees more memory.
+ *
+ * A segment is a cluster that the device has lent. Objects are appended to a
+ * chunk of it in RAM, 128 KiB, which is written when it is full or has waited
+ * for 5 ms. There are two ways in, that meet in a chunk:
+ *
+ * - Reclaim stores a folio. It is compressed, its word set and its writeback
+ *   begun before the chunk can be written; the folio has the data until then.
+ * - A mover has pinned a copy elsewhere (zswap, or a segment that is collected)
+ *   and appends what is compressed already: no folio, no swap cache entry, no
+ *   decompression. The word is set by swap_abs_commit() when the chunk is on the
+ *   device; until then loads are served from where the data was.
+ *
+ * This file owns segments and chunks. What is read is in
+ * mm/swap_abs_packed_read.c, which segments are collected in mm/swap_abs_gc.c,
+ * and how objects lie in a segment in mm/swap_abs_pack.c. Callers are
+ * mm/swap_abs.c through the table of operations, mm/zswap.c, which moves its
+ * objects here, and mm/swap_abs_tier.c as devices come and go.
+ *
+ * A segment's references are its objects in use, its chunks in flight, and who
+ * fills or collects it. Dropping an object is thus two atomic operations, under
+ * any lock; who drops the last reference hands the segment to a worker. While a
+ * word points to an object, or is pinned, its segment is where it was and has
+ * its sequence number, and no lock is needed to look there.
+ *
+ * Capacity: a segment holds all slots of its cluster in nr_swap_pages for as long
+ * as it is lent, with data or as a spare, and an object holds nothing. So lending
+ * one fails when what is left is promised; those promises are kept by raw slots.
+ *
+ * Locks: folio lock, swap_pack_stream.lock, then a virtual cluster's lock or
+ * swap_pack.lock, then those of the device (si->lock, its cluster locks). All are
+ * of process context: completions queue work.
+ *
+ * Forward progress: buffers, chunks and segments are preallocated. Who waits for
+ * a chunk or a buffer waits for I/O that is submitted, or for the flush worker
+ * (WQ_MEM_RECLAIM), and holds nothing that these need.
+ */
+#include <linux/blkdev.h>
+#include <linux/memcontrol.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+#include <linux/suspend.h>
+#include <linux/swap.h>
+#include <linux/swap_ops.h>
+#include <linux/vmalloc.h>
+#include "internal.h"
+#include "swap.h"
+#include "swap_abs_packed.h"
+
+#include <trace/events/swap_abs.h>
+
+/* How long an object may wait for others to be written with. */
+#define SWAP_FLUSH_DELAY	max(HZ / 200, 1)
+
+/* Smaller devices have no use for spare segments. */
+#define SWAP_PACKED_MIN_CLUSTERS	8
+
+/* A large folio, whose pages may be in several chunks. */
+struct swap_pack_write {
+	struct folio *folio;		/* NULL: given up */
+	atomic_t pending;
+	bool failed;
+};
+
+/* Where pages are compressed to, or objects copied to: blocks. */
+static mempool_t swap_packed_buffers;
+static atomic_long_t swap_packed_moving = ATOMIC_LONG_INIT(0);	/* bytes */
+
+/**
+ * swap_packed_get_buffer - a block to compress to
+ *
+ * Context: process context, may sleep, GFP_NOIO.
+ * Return: SWAP_PACK_BLOCK bytes, for swap_packed_put_buffer().
+ */
+void *swap_packed_get_buffer(void)
+{
+	return page_address(mempool_alloc(&swap_packed_buffers, GFP_NOIO));
+}
+
+/* Take back swap_packed_get_buffer(). */
+void swap_packed_put_buffer(void *buf)
+{
+	mempool_free(virt_to_page(buf), &swap_packed_buffers);
+}
+
+/**
+ * swap_packed_moving_pages - what is on its way out of zswap
+ *
+ * Return: pages of RAM that will be free when it has been written.
+ */
+unsigned long swap_packed_moving_pages(void)
+{
+	return atomic_long_read(&swap_packed_moving) >> PAGE_SHIFT;
+}
+
+/*
+ * Segments
+ */
+
+/**
+ * swap_segment_of - the segment of an object
+ * @word: a descriptor that is packed and can't change, or is pinned
+ */
+struct swap_segment *swap_segment_of(unsigned long word)
+{
+	swp_entry_t entry = swap_desc_device_entry(word);
+
+	return __swap_entry_to_cluster(entry)->segment;
+}
+
+/* Where a segment begins on its device, in pages. */
+pgoff_t swap_segment_offset(struct swap_segment *segment)
+{
+	return (segment->ci - segment->pack->tier->si->cluster_info) * SWAPFILE_CLUSTER;
+}
+
+/**
+ * swap_segment_put - drop a reference
+ * @segment: the segment, not to be used any more
+ *
+ * Context: any but interrupts.
+ */
+void swap_segment_put(struct swap_segment *segment)
+{
+	struct swap_pack *pack = segment->pack;
+
+	if (!refcount_dec_and_test(&segment->refs))
+		return;
+	VM_WARN_ON_ONCE(atomic_read(&segment->live));
+	VM_WARN_ON_ONCE(atomic_read(&segment->writing));
+	llist_add(&segment->dead, &pack->dead);
+	queue_work(swap_abs_wq, &pack->release_work);
+}
+
+/* Give a segment's cluster back to the device. */
+static void swap_segment_return(struct swap_segment *segment)
+{
+	struct swap_pack *pack = segment->pack;
+	struct swap_tier *tier = pack->tier;
+	struct swap_cluster_info *ci = segment->ci;
+
+	spin_lock(&ci->lock);
+	VM_WARN_ON_ONCE(ci->segment != segment);
+	ci->segment = NULL;
+	swap_cluster_return(tier->si, ci);
+	spin_unlock(&ci->lock);
+	mempool_free(segment, &pack->segments);
+	atomic_long_dec(&tier->nr_lent);
+	swap_abs_give_room(SWAPFILE_CLUSTER);
+}
+
+/* Segments that nothing refers to are spares again, or go back. */
+static void swap_pack_release(struct work_struct *work)
+{
+	struct swap_pack *pack = container_of(work, struct swap_pack, release_work);
+	struct swap_segment *segment, *next;
+	bool back;
+
+	/* A hibernation image knows the cluster as lent: nothing changes under it. */
+	if (pm_suspended_storage())
+		return;
+
+	llist_for_each_entry_safe(segment, next, llist_del_all(&pack->dead), dead) {
+		back = false;
+		spin_lock(&pack->lock);
+		list_del_init(&segment->list);
+		pack->nr_segments--;
+		if (segment->bad) {
+			list_add(&segment->list, &pack->bad);
+		} else if (pack->nr_spares < SWAP_NR_SPARES &&
+			   (READ_ONCE(pack->tier->si->flags) & SWP_WRITEOK)) {
+			list_add(&segment->list, &pack->spares);
+			pack->nr_spares++;
+		} else {
+			back = true;
+		}
+		spin_unlock(&pack->lock);
+		if (back)
+			swap_segment_return(segment);
+		/* Last: swapoff waits for it, then takes what is left. */
+		percpu_counter_sub(&pack->tier->used, SWAPFILE_CLUSTER);
+		cond_resched();
+	}
+}
+
+/**
+ * swap_packed_refill - lend a cluster as a spare segment
+ * @pack: of a tier
+ *
+ * Context: process context, does not sleep.
+ * Return: true when there is one more.
+ */
+bool swap_packed_refill(struct swap_pack *pack)
+{
+	struct swap_info_struct *si = pack->tier->si;
+	struct swap_segment *segment;
+	struct swap_cluster_info *ci;
+
+	segment = mempool_alloc(&pack->segments, GFP_NOWAIT | __GFP_NOWARN);
+	if (!segment)
+		return false;
+	if (!swap_abs_take_room(SWAPFILE_CLUSTER))
+		goto fail;
+	ci = swap_cluster_lend(si, CLUSTER_FLAG_LENT_SEGMENT);
+	if (!ci)
+		goto fail_room;
+
+	memset(segment, 0, sizeof(*segment));
+	INIT_LIST_HEAD(&segment->list);
+	segment->pack = pack;
+	segment->ci = ci;
+	ci->segment = segment;
+	spin_unlock(&ci->lock);
+	atomic_long_inc(&pack->tier->nr_lent);
+
+	spin_lock(&pack->lock);
+	list_add_tail(&segment->list, &pack->spares);
+	pack->nr_spares++;
+	spin_unlock(&pack->lock);
+	return true;
+
+fail_room:
+	swap_abs_give_room(SWAPFILE_CLUSTER);
+fail:
+	mempool_free(segment, &pack->segments);
+	return false;
+}
+
+/* A segment to fill, or NULL. The last spare one is for what is collected. */
+static struct swap_segment *swap_segment_open(struct swap_pack *pack,
+					      enum swap_stream_id id)
+{
+	struct swap_segment *segment = NULL;
+	bool collect;
+
+	if (READ_ONCE(pack->nr_spares) < SWAP_NR_SPARES)
+		swap_packed_refill(pack);
+
+	spin_lock(&pack->lock);
+	if (pack->nr_spares > (id == SWAP_STREAM_FRESH)) {
+		segment = list_first_entry(&pack->spares, struct swap_segment, list);
+		list_del_init(&segment->list);
+		pack->nr_spares--;
+		pack->nr_segments++;
+		segment->seq = pack->next_seq++;
+	}
+	collect = pack->nr_spares < SWAP_NR_SPARES ||
+		  (u64)pack->nr_segments * SWAPFILE_CLUSTER * 10 > (u64)pack->tier->si->pages * 7;
+	spin_unlock(&pack->lock);
+
+	if (collect)
+		swap_pack_gc_wanted(pack);
+	if (!segment)
+		return NULL;
+
+	/* Before the lock of the stream is dropped: swapoff takes that once. */
+	percpu_counter_add(&pack->tier->used, SWAPFILE_CLUSTER);
+	segment->end = 0;
+	refcount_set(&segment->refs, 1);
+	return segment;
+}
+
+/* Nothing more is appended to the stream's segment. */
+static void swap_segment_close(struct swap_pack_stream *stream)
+{
+	struct swap_segment *segment = stream->segment;
+	struct swap_pack *pack = segment->pack;
+
+	lockdep_assert_held(&stream->lock);
+	stream->segment = NULL;
+	segment->filled = jiffies;
+	spin_lock(&pack->lock);
+	list_add_tail(&segment->list, &pack->closed);
+	spin_unlock(&pack->lock);
+	swap_segment_put(segment);
+}
+
+/*
+ * Chunks
+ */
+
+static struct swap_pack_io *swap_pack_get_io(struct swap_pack *pack)
+{
+	struct swap_pack_io *io;
+
+	spin_lock(&pack->lock);
+	io = list_first_entry_or_null(&pack->idle, struct swap_pack_io, list);
+	if (io)
+		list_del(&io->list);
+	spin_unlock(&pack->lock);
+	return io;
+}
+
+static void swap_pack_put_io(struct swap_pack *pack, struct swap_pack_io *io)
+{
+	spin_lock(&pack->lock);
+	list_add(&io->list, &pack->idle);
+	spin_unlock(&pack->lock);
+	wake_up_all(&pack->wait);
+}
+
+/* Begin a chunk where the stream's segment ends. */
+static void swap_pack_begin_chunk(struct swap_pack *pack,
+				  struct swap_pack_stream *stream,
+				  struct swap_pack_io *io)
+{
+	struct swap_segment *segment = stream->segment;
+	unsigned int blocks = (SWAP_SEGMENT_SIZE - segment->end) / SWAP_PACK_BLOCK;
+
+	/* Within one extent of a swapfile. */
+	blocks = min(blocks, SWAP_CHUNK_BLOCKS);
+	io->sector = swap_device_run(pack->tier->si, swap_segment_offset(segment) +
+				     segment->end / SWAP_PACK_BLOCK, &blocks);
+	io->segment = segment;
+	io->id = stream - pack->streams;
+	io->nr_items = 0;
+	io->failed = false;
+	swap_pack_chunk_init(&io->chunk, io->buf, segment->seq, segment->end,
+			     blocks * SWAP_PACK_BLOCK);
+	refcount_inc(&segment->refs);
+	atomic_inc(&segment->writing);
+	stream->io = io;
+	mod_delayed_work(swap_abs_wq, &stream->flush, SWAP_FLUSH_DELAY);
+}
+
+/* End the stream's chunk, so that it can be written. */
+static struct swap_pack_io *swap_pack_end_chunk(struct swap_pack_stream *stream)
+{
+	struct swap_segment *segment = stream->segment;
+	struct swap_pack_io *io = stream->io;
+	struct bio *bio = &io->bio;
+	unsigned int size;
+
+	lockdep_assert_held(&stream->lock);
+	size = swap_pack_chunk_end(&io->chunk);
+	stream->io = NULL;
+	segment->end += size;
+	if (segment->end == SWAP_SEGMENT_SIZE || segment->bad)
+		swap_segment_close(stream);
+
+	bio_init(bio, segment->pack->tier->si->bdev, io->bvecs, SWAP_CHUNK_BLOCKS,
+		 REQ_OP_WRITE | REQ_SWAP);
+	bio->bi_iter.bi_sector = io->sector;
+	bio->bi_private = io;
+	/* Whole pages, one bio_vec each at most: it fits. */
+	WARN_ON_ONCE(!bio_add_vmalloc(bio, io->buf, size));
+	return io;
+}
+
+static void swap_pack_write_end(struct bio *bio)
+{
+	struct swap_pack_io *io = bio->bi_private;
+
+	if (bio->bi_status) {
+		io->failed = true;
+		pr_alert_ratelimited("swap: write error on %pg, sector %llu\n",
+				     bio->bi_bdev, (unsigned long long)io->sector);
+	}
+	bio_uninit(bio);
+	queue_work(swap_abs_wq, &io->work);
+}
+
+static void swap_pack_submit(struct swap_pack_io *io)
+{
+	io->bio.bi_end_io = swap_pack_write_end;
+	submit_bio(&io->bio);
+}
+
+/**
+ * swap_pack_flush - write what has been appended to a stream
+ * @pack: of a tier
+ * @id: the stream
+ *
+ * Context: process context, submits I/O.
+ */
+void swap_pack_flush(struct swap_pack *pack, enum swap_stream_id id)
+{
+	struct swap_pack_stream *stream = &pack->streams[id];
+	struct swap_pack_io *io = NULL;
+
+	spin_lock(&stream->lock);
+	if (stream->io)
+		io = swap_pack_end_chunk(stream);
+	spin_unlock(&stream->lock);
+	if (io)
+		swap_pack_submit(io);
+}
+
+static void swap_pack_flush_fresh(struct work_struct *work)
+{
+	struct swap_pack *pack = container_of(to_delayed_work(work), struct swap_pack,
+					      streams[SWAP_STREAM_FRESH].flush);
+
+	swap_pack_flush(pack, SWAP_STREAM_FRESH);
+}
+
+static void swap_pack_flush_survivors(struct work_struct *work)
+{
+	struct swap_pack *pack = container_of(to_delayed_work(work), struct swap_pack,
+					      streams[SWAP_STREAM_SURVIVORS].flush);
+
+	swap_pack_flush(pack, SWAP_STREAM_SURVIVORS);
+}
+
+/*
+ * Get a chunk of the stream that has room for @length more bytes, and lock the
+ * stream. NULL when there is no room on the device, or none at once.
+ */
+static struct swap_pack_io *swap_pack_lock(struct swap_pack *pack,
+					   enum swap_stream_id id,
+					   unsigned int length, bool may_wait)
+{
+	struct swap_pack_stream *stream = &pack->streams[id];
+	struct swap_pack_io *io, *full;
+
+	for (;;) {
+		full = NULL;
+		spin_lock(&stream->lock);
+		io = stream->io;
+		if (io && (!swap_pack_fits(&io->chunk, length) ||
+			   io->nr_items == SWAP_CHUNK_ITEMS)) {
+			full = swap_pack_end_chunk(stream);
+			io = NULL;
+		}
+		if (io)
+			return io;
+
+		/* swapoff takes the lock once after it has cleared the flag. */
+		if (!(READ_ONCE(pack->tier->si->flags) & SWP_WRITEOK))
+			break;
+		if (!stream->segment)
+			stream->segment = swap_segment_open(pack, id);
+		if (!stream->segment)
+			break;
+		io = swap_pack_get_io(pack);
+		if (io) {
+			swap_pack_begin_chunk(pack, stream, io);
+			if (full) {
+				/* It can't be submitted with the lock held. */
+				spin_unlock(&stream->lock);
+				swap_pack_submit(full);
+				continue;
+			}
+			return io;
+		}
+		spin_unlock(&stream->lock);
+		if (full)
+			swap_pack_submit(full);
+		if (!may_wait)
+			return NULL;
+		/* All are on the device, and come back by themselves. */
+		wait_event(pack->wait, !list_empty_careful(&pack->idle));
+	}
+	spin_unlock(&stream->lock);
+	if (full)
+		swap_pack_submit(full);
+	return NULL;
+}
+
+static void swap_pack_unlock(struct swap_pack *pack, enum swap_stream_id id)
+{
+	spin_unlock(&pack->streams[id].lock);
+}
+
+/* Append an object to a chunk of a locked stream. Its word is in the item. */
+static struct swap_pack_item *swap_pack_add(struct swap_pack_io *io, swp_entry_t slot,
+					    const void *data, unsigned int length,
+					    unsigned int codec)
+{
+	struct swap_pack_item *item = &io->items[io->nr_items++];
+	struct swap_segment *segment = io->segment;
+	struct swap_pack *pack = segment->pack;
+	unsigned int offset, blocks;
+
+	offset = swap_pack_append(&io->chunk, swp_offset(slot), data, length, codec, &blocks);
+	refcount_inc(&segment->refs);
+	atomic_add(swap_pack_size(length), &segment->live);
+	percpu_counter_inc(&pack->objects);
+
+	memset(item, 0, sizeof(*item));
+	item->slot = slot;
+	item->to = swap_desc_packed(pack->tier->si->type,
+				    ((u64)swap_segment_offset(segment) << PAGE_SHIFT) + offset,
+				    length, codec);
+	return item;
+}
+
+/*
+ * What happens to objects when they have been written
+ */
+
+static void swap_pack_end_folio(struct folio *folio, bool failed)
+{
+	if (failed) {
+		/* Before writeback ends: RAM has the only copy. */
+		folio_mark_dirty(folio);
+		folio_clear_reclaim(folio);
+	}
+	folio_end_writeback(folio);
+}
+
+static void swap_pack_write_put(struct swap_pack_write *write, bool failed)
+{
+	if (failed)
+		WRITE_ONCE(write->failed, true);
+	if (!atomic_dec_and_test(&write->pending))
+		return;
+	if (write->folio)
+		swap_pack_end_folio(write->folio, write->failed);
+	kfree(write);
+}
+
+static void swap_pack_move_end(struct swap_tier *tier, struct swap_pack_item *item,
+			       bool failed)
+{
+	const struct swap_backend *backend = swap_backend_of(item->from);
+	int err = failed ? -EIO : 0;
+
+	if (!err && !swap_abs_commit(item->slot, item->from, item->to, NULL, 0))
+		err = -EAGAIN;
+
+	trace_swap_abs_move(item->slot, item->from, err ? item->from : item->to, err);
+	atomic_long_sub(swap_desc_length(item->to), &swap_packed_moving);
+	if (!err) {
+		backend->moved(item->from);
+		if (backend != &swap_packed_backend)
+			swap_tier_count(tier, SWAP_TIER_MOVED_IN, 1);
+		return;
+	}
+	swap_packed_backend.drop(&item->to, 1);
+	if (!swap_abs_unpin(item->slot, item->from)) {
+		swap_abs_debug_orphan();
+		backend->drop(&item->from, 1);
+	}
+}
+
+/* A chunk has been written, or could not be. */
+static void swap_pack_io_done(struct work_struct *work)
+{
+	struct swap_pack_io *io = container_of(work, struct swap_pack_io, work);
+	struct swap_segment *segment = io->segment;
+	struct swap_pack *pack = segment->pack;
+	unsigned int i;
+
+	/* Its blocks are not used again before swapoff. */
+	if (io->failed)
+		WRITE_ONCE(segment->bad, true);
+
+	for (i = 0; i < io->nr_items; i++) {
+		struct swap_pack_item *item = &io->items[i];
+
+		if (io->failed)
+			swap_tier_count(pack->tier, SWAP_TIER_ERRORS, 1);
+		if (item->folio) {
+			swap_pack_end_folio(item->folio, io->failed);
+		} else if (item->write) {
+			swap_pack_write_put(item->write, io->failed);
+		} else {
+			swap_pack_move_end(pack->tier, item, io->failed);
+		}
+		cond_resched();
+	}
+	if (io->id == SWAP_STREAM_SURVIVORS)
+		atomic_sub(io->nr_items, &pack->surviving);
+	atomic_dec(&segment->writing);
+	swap_segment_put(segment);
+	swap_pack_put_io(pack, io);
+}
+
+/*
+ * The ways in
+ */
+
+/*
+ * The tier that takes packed data now, with a reference of its device: the first
+ * one in order, unless a raw one with room comes before it.
+ */
+static struct swap_pack *swap_packed_get(void)
+{
+	struct swap_pack *pack = NULL;
+	struct swap_tier *tier;
+
+	spin_lock(&swap_tiers_lock);
+	plist_for_each_entry(tier, &swap_tiers, node) {
+		if (!(READ_ONCE(tier->si->flags) & SWP_WRITEOK))
+			continue;
+		if (READ_ONCE(tier->format) != SWAP_FORMAT_PACKED || !tier->pack) {
+			if (swap_raw_has_room(tier))
+				break;
+			continue;
+		}
+		/* One that has just refused is full, until it collects. */
+		if (!READ_ONCE(tier->pack->streams[SWAP_STREAM_FRESH].segment) &&
+		    READ_ONCE(tier->pack->nr_spares) <= 1 &&
+		    !swap_packed_refill(tier->pack)) {
+			swap_pack_gc_wanted(tier->pack);
+			continue;
+		}
+		if (!swap_device_tryget(tier->si))
+			continue;
+		pack = tier->pack;
+		plist_requeue(&tier->node, &swap_tiers);
+		break;
+	}
+	spin_unlock(&swap_tiers_lock);
+	return pack;
+}
+
+static void swap_packed_put(struct swap_pack *pack)
+{
+	put_swap_device(pack->tier->si);
+}
+
+static int swap_packed_store_page(struct swap_pack *pack, struct folio *folio,
+				  unsigned int codec, void *buf)
+{
+	struct swap_pack_item *item;
+	struct swap_pack_io *io;
+	int length;
+
+	length = swap_codec_compress(codec, &folio->page, buf);
+	if (length < 0)
+		return -ENOSPC;
+	io = swap_pack_lock(pack, SWAP_STREAM_FRESH, length, true);
+	if (!io)
+		return -ENOSPC;
+
+	/* The chunk is not written before the lock is dropped. */
+	item = swap_pack_add(io, folio->swap, buf, length, codec);
+	item->folio = folio;
+	swap_abs_install(folio, &item->to, 0);
+	trace_swap_abs_store(folio->swap, item->to, 1);
+	swap_writeout_begin(folio);
+	swap_pack_unlock(pack, SWAP_STREAM_FRESH);
+	return 0;
+}
+
+/*
+ * Page after page. Chunks that are full are written meanwhile, as the folio is
+ * locked; its writeback begins when all pages have a place.
+ */
+static int swap_packed_store_large(struct swap_pack *pack, struct folio *folio,
+				   unsigned int codec, void *buf)
+{
+	unsigned int i, nr = folio_nr_pages(folio);
+	swp_entry_t slot = folio->swap;
+	struct swap_pack_write *write;
+	struct swap_pack_item *item;
+	struct swap_pack_io *io;
+	unsigned long *words;
+	int length, err;
+
+	words = kmalloc_array(nr, sizeof(*words), GFP_NOIO | __GFP_NOWARN);
+	write = kzalloc(sizeof(*write), GFP_NOIO | __GFP_NOWARN);
+	err = -ENOMEM;
+	if (!words || !write)
+		goto out;
+	atomic_set(&write->pending, 1);
+
+	err = -ENOSPC;
+	for (i = 0; i < nr; i++, slot.val++) {
+		length = swap_codec_compress(codec, folio_page(folio, i), buf);
+		if (length < 0)
+			goto undo;
+		io = swap_pack_lock(pack, SWAP_STREAM_FRESH, length, true);
+		if (!io)
+			goto undo;
+		atomic_inc(&write->pending);
+		item = swap_pack_add(io, slot, buf, length, codec);
+		item->write = write;
+		words[i] = item->to;
+		swap_pack_unlock(pack, SWAP_STREAM_FRESH);
+		cond_resched();
+	}
+
+	swap_abs_install(folio, words, 0);
+	trace_swap_abs_store(folio->swap, words[0], nr);
+	write->folio = folio;
+	swap_writeout_begin(folio);
+	swap_pack_write_put(write, false);
+	kfree(words);
+	return 0;
+
+undo:
+	swap_packed_backend.drop(words, i);
+	swap_pack_write_put(write, false);
+	write = NULL;
+out:
+	kfree(write);
+	kfree(words);
+	return err;
+}
+
+static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio)
+{
+	unsigned int nr = folio_nr_pages(folio);
+	int codec = swap_codec_default(), err;
+	struct swap_pack *pack;
+	void *buf;
+
+	if (codec < 0)
+		return -ENOSPC;
+	pack = swap_packed_get();
+	if (!pack)
+		return -ENOSPC;
+
+	buf = swap_packed_get_buffer();
+	if (nr == 1)
+		err = swap_packed_store_page(pack, folio, codec, buf);
+	else
+		err = swap_packed_store_large(pack, folio, codec, buf);
+	swap_packed_put_buffer(buf);
+	if (!err)
+		swap_tier_count(pack->tier, SWAP_TIER_STORE, nr);
+	swap_packed_put(pack);
+	return err;
+}
+
+/**
+ * swap_pack_move_to - append compressed data that a mover has pinned
+ * @pack: of the tier that gets it; with a reference of its device
+ * @id: the stream
+ * @slot: whose data it is
+ * @from: its word, pinned
+ * @data: what is copied
+ * @length: bytes of it
+ * @codec: index of the compressor
+ * @may_wait: wait for an idle chunk
+ *
+ * Context: process context, submits I/O.
+ * Return: true when the rest happens by itself, the end of the pin included;
+ * false when there is no room, with the word still pinned.
+ */
+bool swap_pack_move_to(struct swap_pack *pack, enum swap_stream_id id,
+		       swp_entry_t slot, unsigned long from, const void *data,
+		       unsigned int length, unsigned int codec, bool may_wait)
+{
+	struct swap_pack_item *item;
+	struct swap_pack_io *io;
+
+	io = swap_pack_lock(pack, id, length, may_wait);
+	if (!io)
+		return false;
+	item = swap_pack_add(io, slot, data, length, codec);
+	item->from = from;
+	if (id == SWAP_STREAM_SURVIVORS)
+		atomic_inc(&pack->surviving);
+	atomic_long_add(length, &swap_packed_moving);
+	swap_pack_unlock(pack, id);
+	return true;
+}
+
+/**
+ * swap_packed_move - move compressed data to the first packed tier with room
+ * @slot: whose data it is
+ * @place: its word, that the caller has pinned
+ * @data: what is copied
+ * @length: bytes of it, at most SWAP_PACK_MAX_LENGTH
+ * @codec: index of the compressor
+ * @may_wait: wait for I/O when too much is in flight
+ *
+ * Context: process context, submits I/O.
+ * Return: 0 when the move is under way and ends by itself; -ENOSPC when no packed
+ * tier has room, with the word still pinned.
+ */
+int swap_packed_move(swp_entry_t slot, unsigned long place, const void *data,
+		     unsigned int length, unsigned int codec, bool may_wait)
+{
+	struct swap_pack *pack = swap_packed_get();
+	bool moved;
+
+	if (!pack)
+		return -ENOSPC;
+	moved = swap_pack_move_to(pack, SWAP_STREAM_FRESH, slot, place, data, length,
+				  codec, may_wait);
+	swap_packed_put(pack);
+	return moved ? 0 : -ENOSPC;
+}
+
+/*
+ * Operations
+ */
+
+static long swap_packed_drop(const unsigned long *words, unsigned int nr)
+{
+	struct swap_segment *segment;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		segment = swap_segment_of(words[i]);
+		percpu_counter_dec(&segment->pack->objects);
+		atomic_sub(swap_pack_size(swap_desc_length(words[i])), &segment->live);
+		swap_segment_put(segment);
+	}
+	/* The segment holds the capacity. */
+	return 0;
+}
+
+static void swap_packed_moved(unsigned long word)
+{
+	swap_packed_drop(&word, 1);
+}
+
+/* Page by page, whatever the order: they are apart on the device. */
+static bool swap_packed_same_load(unsigned long first, unsigned long next, unsigned int i)
+{
+	return i == 0;
+}
+
+static bool swap_packed_no(unsigned long word)
+{
+	return false;
+}
+
+const struct swap_backend swap_packed_backend = {
+	.name		= "packed",
+	.store		= swap_packed_store,
+	.load		= swap_packed_load,
+	.drop		= swap_packed_drop,
+	.same_load	= swap_packed_same_load,
+	.moved		= swap_packed_moved,
+	.synchronous	= swap_packed_no,
+	/* What is written is a copy. */
+	.stable		= swap_packed_no,
+};
+
+/*
+ * Tiers
+ */
+
+/**
+ * swap_packed_supported - can data be packed on a device?
+ * @si: the device
+ *
+ * Return: false for filesystems that do their own swap I/O, devices of a few
+ * MiB, and such that an object's address has too few bits for.
+ */
+bool swap_packed_supported(struct swap_info_struct *si)
+{
+	return si->ops == &swap_bdev_ops &&
+	       si->max >= SWAP_PACKED_MIN_CLUSTERS * SWAPFILE_CLUSTER &&
+	       (u64)si->max << PAGE_SHIFT <= SWAP_PACK_ALIGN * BIT_ULL(SWAP_DESC_ADDR_BITS);
+}
+
+static void swap_pack_free_ios(struct swap_pack *pack)
+{
+	struct swap_pack_io *io, *next;
+
+	list_for_each_entry_safe(io, next, &pack->idle, list) {
+		vfree(io->buf);
+		kvfree(io);
+	}
+}
+
+static int swap_pack_alloc_ios(struct swap_pack *pack)
+{
+	struct swap_pack_io *io;
+	int i;
+
+	for (i = 0; i < SWAP_NR_CHUNKS; i++) {
+		io = kvzalloc(sizeof(*io), GFP_KERNEL);
+		if (!io)
+			return -ENOMEM;
+		io->buf = vmalloc(SWAP_CHUNK_SIZE);
+		if (!io->buf) {
+			kvfree(io);
+			return -ENOMEM;
+		}
+		INIT_WORK(&io->work, swap_pack_io_done);
+		list_add(&io->list, &pack->idle);
+	}
+	return 0;
+}
+
+static struct swap_pack *swap_pack_alloc(struct swap_tier *tier)
+{
+	struct swap_pack *pack = kzalloc_obj(*pack);
+	int i;
+
+	if (!pack)
+		return NULL;
+	pack->tier = tier;
+	pack->next_seq = get_random_u32();
+	spin_lock_init(&pack->lock);
+	INIT_LIST_HEAD(&pack->idle);
+	INIT_LIST_HEAD(&pack->spares);
+	INIT_LIST_HEAD(&pack->closed);
+	INIT_LIST_HEAD(&pack->bad);
+	init_llist_head(&pack->dead);
+	init_waitqueue_head(&pack->wait);
+	INIT_WORK(&pack->release_work, swap_pack_release);
+	INIT_WORK(&pack->gc_work, swap_pack_gc);
+	for (i = 0; i < NR_SWAP_STREAMS; i++)
+		spin_lock_init(&pack->streams[i].lock);
+	INIT_DELAYED_WORK(&pack->streams[SWAP_STREAM_FRESH].flush, swap_pack_flush_fresh);
+	INIT_DELAYED_WORK(&pack->streams[SWAP_STREAM_SURVIVORS].flush,
+			  swap_pack_flush_survivors);
+
+	if (percpu_counter_init(&pack->objects, 0, GFP_KERNEL))
+		goto free_pack;
+	if (mempool_init_kmalloc_pool(&pack->segments, SWAP_NR_SPARES,
+				      sizeof(struct swap_segment)))
+		goto free_objects;
+	pack->gc_buf = kmalloc(SWAP_GC_SIZE, GFP_KERNEL);
+	if (!pack->gc_buf || swap_pack_alloc_ios(pack))
+		goto free_ios;
+	return pack;
+
+free_ios:
+	swap_pack_free_ios(pack);
+	kfree(pack->gc_buf);
+	mempool_exit(&pack->segments);
+free_objects:
+	percpu_counter_destroy(&pack->objects);
+free_pack:
+	kfree(pack);
+	return NULL;
+}
+
+/**
+ * swap_packed_start - let packed data be stored in a tier
+ * @tier: the tier of a device that is supported
+ *
+ * Context: process context, sleeps; serialized by swap_abs_mutex.
+ * Return: 0, or -ENOMEM.
+ */
+int swap_packed_start(struct swap_tier *tier)
+{
+	struct swap_pack *pack = tier->pack;
+
+	lockdep_assert_held(&swap_abs_mutex);
+	if (swap_codec_default() < 0)
+		swap_codec_get(SWAP_CODEC_FIRST);
+	if (!pack) {
+		pack = swap_pack_alloc(tier);
+		if (!pack)
+			return -ENOMEM;
+		/* Under the lock that swap_packed_get() looks for it with. */
+		spin_lock(&swap_tiers_lock);
+		tier->pack = pack;
+		spin_unlock(&swap_tiers_lock);
+	}
+	WRITE_ONCE(pack->gc_stop, false);
+	return 0;
+}
+
+/**
+ * swap_packed_stop - nothing more is packed in a tier
+ * @tier: a tier whose format is not packed any more, or whose device is about
+ *	to be emptied
+ *
+ * What is in RAM is on its way to the device when this returns, and spare
+ * segments are back at it.
+ *
+ * Context: process context, sleeps; serialized by swap_abs_mutex.
+ */
+void swap_packed_stop(struct swap_tier *tier)
+{
+	struct swap_pack *pack = tier->pack;
+	struct swap_segment *segment;
+	struct swap_pack_io *io;
+	int i;
+
+	lockdep_assert_held(&swap_abs_mutex);
+	if (!pack)
+		return;
+
+	WRITE_ONCE(pack->gc_stop, true);
+	cancel_work_sync(&pack->gc_work);
+	for (i = 0; i < NR_SWAP_STREAMS; i++) {
+		struct swap_pack_stream *stream = &pack->streams[i];
+
+		io = NULL;
+		spin_lock(&stream->lock);
+		if (stream->io)
+			io = swap_pack_end_chunk(stream);
+		if (stream->segment)
+			swap_segment_close(stream);
+		spin_unlock(&stream->lock);
+		if (io)
+			swap_pack_submit(io);
+	}
+	flush_work(&pack->release_work);
+
+	spin_lock(&pack->lock);
+	while (!list_empty(&pack->spares)) {
+		segment = list_first_entry(&pack->spares, struct swap_segment, list);
+		list_del_init(&segment->list);
+		pack->nr_spares--;
+		spin_unlock(&pack->lock);
+		swap_segment_return(segment);
+		spin_lock(&pack->lock);
+	}
+	spin_unlock(&pack->lock);
+}
+
+/**
+ * swap_packed_forget_bad - give segments that could not be written back
+ * @tier: a tier without data
+ *
+ * Context: process context, sleeps.
+ */
+void swap_packed_forget_bad(struct swap_tier *tier)
+{
+	struct swap_pack *pack = tier->pack;
+	struct swap_segment *segment, *next;
+	LIST_HEAD(bad);
+
+	if (!pack)
+		return;
+	flush_work(&pack->release_work);
+	spin_lock(&pack->lock);
+	list_splice_init(&pack->bad, &bad);
+	spin_unlock(&pack->lock);
+	list_for_each_entry_safe(segment, next, &bad, list)
+		swap_segment_return(segment);
+}
+
+/**
+ * swap_packed_free - free what the packed format of a tier has
+ * @tier: a tier that was stopped, without data
+ *
+ * Context: process context, sleeps.
+ */
+void swap_packed_free(struct swap_tier *tier)
+{
+	struct swap_pack *pack = tier->pack;
+	int i;
+
+	if (!pack)
+		return;
+	for (i = 0; i < NR_SWAP_STREAMS; i++)
+		cancel_delayed_work_sync(&pack->streams[i].flush);
+	cancel_work_sync(&pack->gc_work);
+	/* Each chunk is idle after its work has done its last. */
+	flush_workqueue(swap_abs_wq);
+	VM_WARN_ON_ONCE(pack->nr_segments || pack->nr_spares);
+	VM_WARN_ON_ONCE(percpu_counter_sum(&pack->objects));
+	swap_pack_free_ios(pack);
+	kfree(pack->gc_buf);
+	mempool_exit(&pack->segments);
+	percpu_counter_destroy(&pack->objects);
+	kfree(pack);
+	tier->pack = NULL;
+}
+
+/* Pages that are packed in a tier. */
+unsigned long swap_packed_objects(struct swap_tier *tier)
+{
+	return tier->pack ? percpu_counter_sum_positive(&tier->pack->objects) : 0;
+}
+
+/* Segments with data in a tier. */
+unsigned long swap_packed_segments(struct swap_tier *tier)
+{
+	return tier->pack ? READ_ONCE(tier->pack->nr_segments) : 0;
+}
+
+/**
+ * swap_packed_check - for the self-check: are the bytes in use right?
+ * @tier: the tier
+ * @begin: forget what was seen, before the words are walked; else compare
+ *
+ * Means something only while nothing is swapped in or out.
+ *
+ * Return: number of full segments in which not as much is in use as is counted.
+ */
+unsigned int swap_packed_check(struct swap_tier *tier, bool begin)
+{
+	struct swap_pack *pack = tier->pack;
+	struct swap_segment *segment;
+	unsigned int wrong = 0;
+
+	if (!pack)
+		return 0;
+	spin_lock(&pack->lock);
+	list_for_each_entry(segment, &pack->closed, list) {
+		if (begin)
+			segment->seen = 0;
+		else if (!atomic_read(&segment->writing) &&
+			 segment->seen != atomic_read(&segment->live))
+			wrong++;
+	}
+	spin_unlock(&pack->lock);
+	return wrong;
+}
+
+/* A slot's word has been seen, under the lock of its cluster. */
+void swap_packed_check_word(unsigned long word)
+{
+	struct swap_segment *segment = swap_segment_of(word);
+
+	segment->seen += swap_pack_size(swap_desc_length(word));
+}
+
+static int __init swap_packed_init(void)
+{
+	return mempool_init_page_pool(&swap_packed_buffers, SWAP_NR_CHUNKS, 0);
+}
+fs_initcall(swap_packed_init);

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The packed backend inside of its files: mm/swap_abs_packed.c (segments, what
+ * is written), mm/swap_abs_packed_read.c and mm/swap_abs_gc.c. The format is in
+ * mm/swap_abs_pack.h, what others call in mm/swap_abs.h.
+ */
+#ifndef _MM_SWAP_ABS_PACKED_H
+#define _MM_SWAP_ABS_PACKED_H
+
+#include <linux/bio.h>
+#include <linux/llist.h>
+#include <linux/mempool.h>
+#include <linux/percpu_counter.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include "swap_abs.h"
+
+#define SWAP_SEGMENT_SIZE	(SWAPFILE_CLUSTER * SWAP_PACK_BLOCK)
+
+/* What is written at once, and how much of that a tier can have in flight. */
+#define SWAP_CHUNK_BLOCKS	32
+#define SWAP_CHUNK_SIZE		(SWAP_CHUNK_BLOCKS * SWAP_PACK_BLOCK)
+#define SWAP_CHUNK_ITEMS	512
+#define SWAP_NR_CHUNKS		8
+
+/* What is read at once of a segment that is collected. */
+#define SWAP_GC_SIZE		(8 * SWAP_PACK_BLOCK)
+
+/* Clusters that are lent ahead. The last one is for what is collected. */
+#define SWAP_NR_SPARES		2
+
+/*
+ * What is new and what has survived a collection is kept apart: the one dies
+ * soon, the other late, and a segment of both would have to be collected again.
+ */
+enum swap_stream_id {
+	SWAP_STREAM_FRESH,
+	SWAP_STREAM_SURVIVORS,
+	NR_SWAP_STREAMS,
+};
+
+/**
+ * struct swap_segment - a lent cluster that objects are packed into
+ * @list: in swap_pack.spares, .closed or .bad, by swap_pack.lock; on none while
+ *	a stream fills it or it is collected
+ * @dead: in swap_pack.dead
+ * @pack: whose it is
+ * @ci: the cluster
+ * @seq: tells what is written now from what was here before
+ * @end: bytes appended, whole blocks; protected by the stream's lock
+ * @filled: when it was closed, in jiffies
+ * @live: bytes of the objects that are in use
+ * @refs: one for the stream that fills it or the collection that empties it, one
+ *	for each chunk that is not done, one for each object. At zero nothing
+ *	points here, writes here or reads here, and the cluster can be used again
+ * @writing: chunks that are not done
+ * @bad: a write has failed: not to be used again before swapoff
+ * @seen: for the self-check, sum of the objects that descriptors point to
+ */
+struct swap_segment {
+	struct list_head list;
+	struct llist_node dead;
+	struct swap_pack *pack;
+	struct swap_cluster_info *ci;
+	u32 seq;
+	unsigned int end;
+	unsigned long filled;
+	atomic_t live;
+	refcount_t refs;
+	atomic_t writing;
+	bool bad;
+	unsigned int seen;
+};
+
+struct swap_pack_write;
+
+/**
+ * struct swap_pack_item - an object in a chunk, and what is to do when it is
+ * on the device
+ * @folio: a folio of one page, that is under writeback until then
+ * @write: a large folio, or NULL
+ * @slot: else the slot whose data is moved
+ * @from: its word, pinned
+ * @to: its new word
+ */
+struct swap_pack_item {
+	struct folio *folio;
+	struct swap_pack_write *write;
+	swp_entry_t slot;
+	unsigned long from;
+	unsigned long to;
+};
+
+/* A chunk with its buffer, and its write. Made with the tier, and used again. */
+struct swap_pack_io {
+	struct list_head list;
+	struct swap_segment *segment;
+	struct swap_pack_chunk chunk;
+	struct work_struct work;
+	sector_t sector;
+	enum swap_stream_id id;
+	bool failed;
+	unsigned int nr_items;
+	u8 *buf;
+	struct bio bio;
+	struct bio_vec bvecs[SWAP_CHUNK_BLOCKS];
+	struct swap_pack_item items[SWAP_CHUNK_ITEMS];
+};
+
+/**
+ * struct swap_pack_stream - objects on their way to a segment
+ * @lock: protects all here, and what is appended; outside of a virtual
+ *	cluster's lock and of swap_pack.lock
+ * @segment: being filled, or NULL
+ * @io: the chunk that is being filled, or NULL
+ * @flush: writes @io when it has waited long enough
+ */
+struct swap_pack_stream {
+	spinlock_t lock;
+	struct swap_segment *segment;
+	struct swap_pack_io *io;
+	struct delayed_work flush;
+};
+
+/**
+ * struct swap_pack - the packed format of a tier
+ * @tier: the tier
+ * @streams: what is being filled
+ * @lock: protects the lists and counts that follow
+ * @idle: chunks that are not in use
+ * @spares: segments without data, ready to be filled
+ * @closed: full segments, in the order in which they were filled
+ * @bad: segments without data that could not be written
+ * @nr_spares: length of @spares
+ * @nr_segments: segments with data
+ * @next_seq: sequence number of the next segment
+ * @dead: segments that nothing refers to, for @release_work
+ * @objects: number of objects in use
+ * @surviving: objects on their way to the stream of survivors
+ * @wait: for an idle chunk, and for @surviving to become zero
+ * @segments: where a struct swap_segment comes from without waiting
+ * @gc_work: collects segments
+ * @gc_buf: what is collected is read to
+ * @gc_stop: collect nothing now; written under swap_abs_mutex
+ */
+struct swap_pack {
+	struct swap_tier *tier;
+	struct swap_pack_stream streams[NR_SWAP_STREAMS];
+	spinlock_t lock;
+	struct list_head idle;
+	struct list_head spares;
+	struct list_head closed;
+	struct list_head bad;
+	unsigned int nr_spares;
+	unsigned int nr_segments;
+	u32 next_seq;
+	struct llist_head dead;
+	struct work_struct release_work;
+	struct percpu_counter objects;
+	atomic_t surviving;
+	wait_queue_head_t wait;
+	mempool_t segments;
+	struct work_struct gc_work;
+	u8 *gc_buf;
+	bool gc_stop;
+};
+
+struct swap_segment *swap_segment_of(unsigned long word);
+void swap_segment_put(struct swap_segment *segment);
+pgoff_t swap_segment_offset(struct swap_segment *segment);
+bool swap_pack_move_to(struct swap_pack *pack, enum swap_stream_id id,
+		       swp_entry_t slot, unsigned long from, const void *data,
+		       unsigned int length, unsigned int codec, bool may_wait);
+void swap_pack_flush(struct swap_pack *pack, enum swap_stream_id id);
+
+/* mm/swap_abs_packed_read.c */
+void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio);
+int swap_packed_read_sync(struct swap_info_struct *si, pgoff_t offset,
+			  unsigned int blocks, void *buf, unsigned int ioprio);
+
+/* mm/swap_abs_gc.c */
+void swap_pack_gc(struct work_struct *work);
+void swap_pack_gc_wanted(struct swap_pack *pack);
+
+#endif /* _MM_SWAP_ABS_PACKED_H */
