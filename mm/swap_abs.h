@@ -436,6 +436,7 @@ static inline int swap_codec_get(const char *name)
 #ifdef CONFIG_SWAP_ABS
 int swap_tier_create(struct swap_info_struct *si);
 void swap_tier_join(struct swap_info_struct *si);
+void swap_tier_ready(struct swap_info_struct *si);
 void swap_tier_leave(struct swap_info_struct *si);
 void swap_tier_stay(struct swap_info_struct *si);
 void swap_tier_destroy(struct swap_info_struct *si);
@@ -449,6 +450,10 @@ static inline int swap_tier_create(struct swap_info_struct *si)
 }
 
 static inline void swap_tier_join(struct swap_info_struct *si)
+{
+}
+
+static inline void swap_tier_ready(struct swap_info_struct *si)
 {
 }
 

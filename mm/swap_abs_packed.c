@@ -135,6 +135,22 @@ void swap_segment_put(struct swap_segment *segment)
 	queue_work(swap_abs_wq, &pack->release_work);
 }
 
+/*
+ * One that is being filled, with nothing in use of it and nothing on its way, can
+ * begin anew: let the flush worker look.
+ */
+static void swap_segment_idle(struct swap_segment *segment)
+{
+	struct swap_pack *pack = segment->pack;
+	int i;
+
+	if (atomic_read(&segment->live) || atomic_read(&segment->writing))
+		return;
+	for (i = 0; i < NR_SWAP_STREAMS; i++)
+		if (READ_ONCE(pack->streams[i].segment) == segment)
+			mod_delayed_work(swap_abs_wq, &pack->streams[i].flush, 0);
+}
+
 /* Give a segment's cluster back to the device. */
 static void swap_segment_return(struct swap_segment *segment)
 {
@@ -389,20 +405,23 @@ void swap_pack_flush(struct swap_pack *pack, enum swap_stream_id id)
 		swap_pack_submit(io);
 }
 
-static void swap_pack_flush_fresh(struct work_struct *work)
+static void swap_pack_flush_work(struct work_struct *work)
 {
-	struct swap_pack *pack = container_of(to_delayed_work(work), struct swap_pack,
-					      streams[SWAP_STREAM_FRESH].flush);
+	struct swap_pack_stream *stream = container_of(to_delayed_work(work),
+						       struct swap_pack_stream, flush);
+	struct swap_pack_io *io = NULL;
+	struct swap_segment *segment;
 
-	swap_pack_flush(pack, SWAP_STREAM_FRESH);
-}
-
-static void swap_pack_flush_survivors(struct work_struct *work)
-{
-	struct swap_pack *pack = container_of(to_delayed_work(work), struct swap_pack,
-					      streams[SWAP_STREAM_SURVIVORS].flush);
-
-	swap_pack_flush(pack, SWAP_STREAM_SURVIVORS);
+	spin_lock(&stream->lock);
+	segment = stream->segment;
+	if (stream->io)
+		io = swap_pack_end_chunk(stream);
+	else if (segment && segment->end && !atomic_read(&segment->live) &&
+		 !atomic_read(&segment->writing))
+		swap_segment_close(stream);
+	spin_unlock(&stream->lock);
+	if (io)
+		swap_pack_submit(io);
 }
 
 /*
@@ -566,6 +585,7 @@ static void swap_pack_io_done(struct work_struct *work)
 	if (io->id == SWAP_STREAM_SURVIVORS)
 		atomic_sub(io->nr_items, &pack->surviving);
 	atomic_dec(&segment->writing);
+	swap_segment_idle(segment);
 	swap_segment_put(segment);
 	swap_pack_put_io(pack, io);
 }
@@ -792,7 +812,9 @@ static long swap_packed_drop(const unsigned long *words, unsigned int nr)
 	for (i = 0; i < nr; i++) {
 		segment = swap_segment_of(words[i]);
 		percpu_counter_dec(&segment->pack->objects);
-		atomic_sub(swap_pack_size(swap_desc_length(words[i])), &segment->live);
+		if (!atomic_sub_return(swap_pack_size(swap_desc_length(words[i])),
+				       &segment->live))
+			swap_segment_idle(segment);
 		swap_segment_put(segment);
 	}
 	/* The segment holds the capacity. */
@@ -893,11 +915,10 @@ static struct swap_pack *swap_pack_alloc(struct swap_tier *tier)
 	init_waitqueue_head(&pack->wait);
 	INIT_WORK(&pack->release_work, swap_pack_release);
 	INIT_WORK(&pack->gc_work, swap_pack_gc);
-	for (i = 0; i < NR_SWAP_STREAMS; i++)
+	for (i = 0; i < NR_SWAP_STREAMS; i++) {
 		spin_lock_init(&pack->streams[i].lock);
-	INIT_DELAYED_WORK(&pack->streams[SWAP_STREAM_FRESH].flush, swap_pack_flush_fresh);
-	INIT_DELAYED_WORK(&pack->streams[SWAP_STREAM_SURVIVORS].flush,
-			  swap_pack_flush_survivors);
+		INIT_DELAYED_WORK(&pack->streams[i].flush, swap_pack_flush_work);
+	}
 
 	if (percpu_counter_init(&pack->objects, 0, GFP_KERNEL))
 		goto free_pack;
@@ -944,6 +965,9 @@ int swap_packed_start(struct swap_tier *tier)
 		spin_unlock(&swap_tiers_lock);
 	}
 	WRITE_ONCE(pack->gc_stop, false);
+	/* What is kept as spare must not be promised before. */
+	while (pack->nr_spares < SWAP_NR_SPARES && swap_packed_refill(pack))
+		;
 	return 0;
 }
 

@@ -115,7 +115,8 @@ struct swap_pack_io {
  *	cluster's lock and of swap_pack.lock
  * @segment: being filled, or NULL
  * @io: the chunk that is being filled, or NULL
- * @flush: writes @io when it has waited long enough
+ * @flush: writes @io when it has waited long enough, or closes a segment that
+ *	nothing is in use of
  */
 struct swap_pack_stream {
 	spinlock_t lock;

@@ -111,11 +111,16 @@ static void swap_tier_adopt(struct swap_tier *tier, bool adopt)
 		return;
 	tier->adopted = adopt;
 	swap_device_adopt(tier->si, adopt);
-	if (adopt && tier->format == SWAP_FORMAT_PACKED && swap_packed_start(tier)) {
-		pr_warn("swap: no memory to write packed to swap%d, it is written raw\n",
-			tier->id);
-		WRITE_ONCE(tier->format, SWAP_FORMAT_RAW);
-	}
+}
+
+/* Get ready for packed data, on a device that can lend clusters. */
+static void swap_tier_prepare(struct swap_tier *tier)
+{
+	lockdep_assert_held(&swap_abs_mutex);
+	if (tier->format != SWAP_FORMAT_PACKED || !swap_packed_start(tier))
+		return;
+	pr_warn("swap: no memory to write packed to swap%d, it is written raw\n", tier->id);
+	WRITE_ONCE(tier->format, SWAP_FORMAT_RAW);
 }
 
 /**
@@ -166,8 +171,13 @@ void swap_tiers_adopt(bool adopt)
 		if (!READ_ONCE(swap_info[type]))
 			break;
 		tier = swap_info[type]->tier;
-		if (tier && tier->joined && !tier->draining)
-			swap_tier_adopt(tier, adopt);
+		if (!tier || !tier->joined || tier->draining)
+			continue;
+		swap_tier_adopt(tier, adopt);
+		if (adopt)
+			swap_tier_prepare(tier);
+		else
+			swap_packed_stop(tier);
 	}
 }
 
@@ -230,6 +240,20 @@ void swap_tier_join(struct swap_info_struct *si)
 	spin_unlock(&swap_tiers_lock);
 	tier->joined = true;
 	swap_tiers_update_flags();
+	mutex_unlock(&swap_abs_mutex);
+}
+
+/**
+ * swap_tier_ready - a device has been enabled, at first or again
+ * @si: the device
+ *
+ * Context: process context, sleeps.
+ */
+void swap_tier_ready(struct swap_info_struct *si)
+{
+	mutex_lock(&swap_abs_mutex);
+	if (swap_abs_on && !si->tier->draining)
+		swap_tier_prepare(si->tier);
 	mutex_unlock(&swap_abs_mutex);
 }
 

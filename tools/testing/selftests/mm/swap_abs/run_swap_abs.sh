@@ -4,11 +4,12 @@
 # Run the tests of the swap abstraction as root on a machine that has no swap
 # in use, usually a guest:
 #
-#   [-f] [-t SECONDS] [-o "TEST..."] [-b DIR] [DEVICE...]
+#   [-f] [-p] [-t SECONDS] [-o "TEST..."] [-b DIR] [DEVICE...]
 #
 #   DEVICE   block devices, or files for loop devices, that may be overwritten
 #            (at least 256 MiB each; default /dev/ram0 and /dev/ram1)
 #   -f       full: larger working sets, more rounds
+#   -p       devices are written packed, where they can be
 #   -t       how long each soak test lasts (default 6, with -f 120)
 #   -o       only these programs, "slots" for test_slots
 #   -b       where the programs are (default: beside this script)
@@ -18,9 +19,10 @@
 
 bin=$(cd "$(dirname "$0")" && pwd)
 full=0 seconds='' only=''
-while getopts ft:o:b:h opt; do
+while getopts fpt:o:b:h opt; do
 	case $opt in
 	f) full=1 ;;
+	p) export SWAP_ABS_FORMAT=packed ;;
 	t) seconds=$OPTARG ;;
 	o) only=$OPTARG ;;
 	b) bin=$OPTARG ;;

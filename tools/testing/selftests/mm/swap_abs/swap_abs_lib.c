@@ -794,7 +794,29 @@ int sa_swapon(const char *path, size_t pages, int prio)
 		return ret;
 	if (prio >= 0)
 		flags = SWAP_FLAG_PREFER | (prio & SWAP_FLAG_PRIO_MASK);
-	return swapon(path, flags) ? -errno : 0;
+	if (swapon(path, flags))
+		return -errno;
+	/* Devices that can't have it, and kernels that don't know it, stay raw. */
+	sa_format(path, sa_packed() ? "packed" : "raw");
+	return 0;
+}
+
+bool sa_packed(void)
+{
+	const char *format = getenv("SWAP_ABS_FORMAT");
+
+	return format && !strcmp(format, "packed");
+}
+
+int sa_format(const char *path, const char *format)
+{
+	char file[512];
+	const char *tier = sa_tier(path);
+
+	if (!tier)
+		return -ENOENT;
+	snprintf(file, sizeof(file), SA_TIERS "/%s/format", tier);
+	return sa_write(file, format);
 }
 
 int sa_swapoff(const char *path)

@@ -157,8 +157,14 @@ const char *sa_dev(int i);
 size_t sa_dev_pages(int i);
 /* Write a swap header for so many pages, 0: all there are */
 int sa_mkswap(const char *path, size_t pages);
-/* mkswap and swapon. pages 0: the whole device; prio < 0: the kernel's choice */
+/*
+ * mkswap and swapon. pages 0: the whole device; prio < 0: the kernel's choice.
+ * New data is written raw, or packed when the tests run with SWAP_ABS_FORMAT=packed.
+ */
 int sa_swapon(const char *path, size_t pages, int prio);
+bool sa_packed(void);
+/* Choose how new data is written to a device; 0 or -errno */
+int sa_format(const char *path, const char *format);
 int sa_swapoff(const char *path);
 /* In pages, from /proc/swaps; false when it is not there */
 bool sa_swaps(const char *path, size_t *size, size_t *used, int *prio);
