@@ -156,7 +156,6 @@ static inline swp_entry_t swap_desc_device_entry(unsigned long word)
 
 /**
  * struct swap_backend - a kind of place where swapped data can be
- * @name: the tier's type in sysfs
  * @store: move a folio's data to the backend, all of it or nothing.
  *	Called in reclaim or by who moves data, may sleep, GFP_NOIO. The folio is
  *	locked, in the swap cache of the virtual area, uptodate and not under
@@ -180,7 +179,6 @@ static inline swp_entry_t swap_desc_device_entry(unsigned long word)
  * swap_backends[] of mm/swap_abs.c.
  */
 struct swap_backend {
-	const char *name;
 	int (*store)(struct swap_io_ctx *ctx, struct folio *folio);
 	void (*load)(struct swap_io_ctx *ctx, struct folio *folio);
 	long (*drop)(const unsigned long *words, unsigned int nr);
@@ -219,7 +217,6 @@ struct swap_pack;
 /**
  * struct swap_tier - one place for swapped data that the administrator sees
  * @kobj: /sys/kernel/mm/swap/tiers/<name>
- * @backend: how data is written to it
  * @si: the device, NULL for zswap
  * @id: the N of swapN
  * @node: in swap_tiers, by the device's priority; protected by swap_tiers_lock
@@ -240,7 +237,6 @@ struct swap_pack;
  */
 struct swap_tier {
 	struct kobject kobj;
-	const struct swap_backend *backend;
 	struct swap_info_struct *si;
 	int id;
 	struct plist_node node;
@@ -332,6 +328,7 @@ void swap_raw_forget_bad(struct swap_tier *tier);
 bool swap_packed_supported(struct swap_info_struct *si);
 int swap_packed_start(struct swap_tier *tier);
 void swap_packed_stop(struct swap_tier *tier);
+int swap_packed_drain(struct swap_tier *tier);
 void swap_packed_forget_bad(struct swap_tier *tier);
 void swap_packed_free(struct swap_tier *tier);
 bool swap_packed_refill(struct swap_pack *pack);
@@ -357,6 +354,11 @@ static inline int swap_packed_start(struct swap_tier *tier)
 
 static inline void swap_packed_stop(struct swap_tier *tier)
 {
+}
+
+static inline int swap_packed_drain(struct swap_tier *tier)
+{
+	return 0;
 }
 
 static inline void swap_packed_forget_bad(struct swap_tier *tier)

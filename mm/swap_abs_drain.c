@@ -273,6 +273,10 @@ int swap_abs_drain(struct swap_info_struct *si)
 	if (!swap_abs_used())
 		return 0;
 
+	err = swap_packed_drain(tier);
+	if (err)
+		return err;
+
 	/* A store that has taken its slots may not have told where they are yet. */
 	while (percpu_counter_sum(&tier->used)) {
 		err = swap_drain_scan(si);

@@ -111,6 +111,7 @@ static bool swap_pack_collect_object(struct swap_segment *segment,
 	unsigned int type = pack->tier->si->type;
 	swp_entry_t slot;
 	unsigned long word;
+	bool moved;
 	u64 address;
 
 	/* What the device says is checked before it is used for anything. */
@@ -124,8 +125,13 @@ static bool swap_pack_collect_object(struct swap_segment *segment,
 		return true;
 
 	swap_abs_debug_move();
-	if (swap_pack_move_to(pack, SWAP_STREAM_SURVIVORS, slot, word, object->data,
-			      object->length, object->codec, true))
+	if (READ_ONCE(pack->tier->draining))
+		moved = !swap_packed_move(slot, word, object->data, object->length,
+					  object->codec, true);
+	else
+		moved = swap_pack_move_to(pack, SWAP_STREAM_SURVIVORS, slot, word,
+					  object->data, object->length, object->codec, true);
+	if (moved)
 		return true;
 	if (!swap_abs_unpin(slot, word)) {
 		swap_abs_debug_orphan();
@@ -152,17 +158,20 @@ static unsigned int swap_pack_collect_read(struct swap_segment *segment,
 	return 0;
 }
 
-/* Return: true when it has become emptier. */
-static bool swap_pack_collect(struct swap_segment *segment)
+/*
+ * Move what is in use of a segment, off its list and with a reference. Return:
+ * true when all that could be read was.
+ */
+static bool swap_pack_empty(struct swap_segment *segment)
 {
 	struct swap_pack *pack = segment->pack;
-	unsigned int pos = 0, base, size, next, before = atomic_read(&segment->live);
+	unsigned int pos = 0, base, size, next;
 	struct swap_pack_object object;
 	bool unreadable = false;
 
 	while (pos < segment->end && atomic_read(&segment->live)) {
-		if (READ_ONCE(pack->gc_stop))
-			break;
+		if (READ_ONCE(pack->gc_stop) && !READ_ONCE(pack->tier->draining))
+			return false;
 		base = ALIGN_DOWN(pos, SWAP_PACK_BLOCK);
 		size = swap_pack_collect_read(segment, base);
 		if (!size) {
@@ -174,22 +183,82 @@ static bool swap_pack_collect(struct swap_segment *segment)
 		next = pos - base;
 		while (swap_pack_next(pack->gc_buf, size, &next, base, segment->seq, &object))
 			if (!swap_pack_collect_object(segment, &object))
-				goto flush;
+				return false;
 		/* What seems to begin here and go on in another extent is none. */
 		pos = base + next > pos ? base + next : base + size;
 		cond_resched();
 	}
-flush:
-	swap_pack_flush(pack, SWAP_STREAM_SURVIVORS);
-	wait_event(pack->wait, !atomic_read(&pack->surviving));
+	/* No victim again, but for those who load what can be read. */
+	if (unreadable)
+		WRITE_ONCE(segment->bad, true);
+	return true;
+}
 
-	/* If something is left: it was in use just now, or can't be read. */
+/* Back to the others, if something is in use still. */
+static void swap_pack_putback(struct swap_segment *segment)
+{
+	struct swap_pack *pack = segment->pack;
+
 	spin_lock(&pack->lock);
-	segment->bad |= unreadable;
 	segment->filled = jiffies;
 	list_add_tail(&segment->list, &pack->closed);
 	spin_unlock(&pack->lock);
-	return atomic_read(&segment->live) < before;
+	swap_segment_put(segment);
+}
+
+/* Return: true when it has become emptier. */
+static bool swap_pack_collect(struct swap_segment *segment)
+{
+	struct swap_pack *pack = segment->pack;
+	int live = atomic_read(&segment->live);
+	bool emptier;
+
+	swap_pack_empty(segment);
+	swap_pack_flush(pack, SWAP_STREAM_SURVIVORS);
+	wait_event(pack->wait, !atomic_read(&pack->surviving));
+	emptier = atomic_read(&segment->live) < live;
+	swap_pack_putback(segment);
+	return emptier;
+}
+
+/**
+ * swap_packed_drain - move packed data to other packed tiers, as it is
+ * @tier: a tier that is draining
+ *
+ * What stays here, because there is no room or it is in use just now, is for the
+ * caller to move in another way.
+ *
+ * Context: process context, sleeps; one at a time for a tier.
+ * Return: 0, or -EINTR for a signal.
+ */
+int swap_packed_drain(struct swap_tier *tier)
+{
+	struct swap_pack *pack = tier->pack;
+	struct swap_segment *segment;
+	bool more = true;
+	LIST_HEAD(seen);
+
+	if (!pack)
+		return 0;
+
+	/* Each once: what is put back goes to the end. */
+	spin_lock(&pack->lock);
+	list_splice_init(&pack->closed, &seen);
+	while (more && !list_empty(&seen) && !signal_pending(current)) {
+		segment = list_first_entry(&seen, struct swap_segment, list);
+		list_del_init(&segment->list);
+		if (!refcount_inc_not_zero(&segment->refs))
+			continue;
+		spin_unlock(&pack->lock);
+		more = swap_pack_empty(segment);
+		swap_pack_putback(segment);
+		cond_resched();
+		spin_lock(&pack->lock);
+	}
+	list_splice(&seen, &pack->closed);
+	spin_unlock(&pack->lock);
+	swap_packed_wait_moved();
+	return signal_pending(current) ? -EINTR : 0;
 }
 
 /**
@@ -207,7 +276,6 @@ void swap_pack_gc(struct work_struct *work)
 		if (!segment)
 			return;
 		progress = swap_pack_collect(segment);
-		swap_segment_put(segment);
 		cond_resched();
 	}
 }

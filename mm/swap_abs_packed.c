@@ -38,6 +38,7 @@
  * a chunk or a buffer waits for I/O that is submitted, or for the flush worker
  * (WQ_MEM_RECLAIM), and holds nothing that these need.
  */
+#include <linux/blk-cgroup.h>
 #include <linux/blkdev.h>
 #include <linux/memcontrol.h>
 #include <linux/pagemap.h>
@@ -69,6 +70,9 @@ struct swap_pack_write {
 static mempool_t swap_packed_buffers;
 static atomic_long_t swap_packed_moving = ATOMIC_LONG_INIT(0);	/* bytes */
 
+/* The device that this CPU has stored to last. These structs are never freed. */
+static DEFINE_PER_CPU(struct swap_info_struct *, swap_packed_hint);
+
 /**
  * swap_packed_get_buffer - a block to compress to
  *
@@ -94,6 +98,21 @@ void swap_packed_put_buffer(void *buf)
 unsigned long swap_packed_moving_pages(void)
 {
 	return atomic_long_read(&swap_packed_moving) >> PAGE_SHIFT;
+}
+
+/**
+ * swap_packed_wait_moved - wait until what is on its way now has settled
+ *
+ * It does so by itself, within the time of a flush and a write; a second is the
+ * most that is waited for, as others may go on to move things.
+ */
+void swap_packed_wait_moved(void)
+{
+	unsigned long end = jiffies + HZ;
+
+	while (atomic_long_read(&swap_packed_moving) && time_before(jiffies, end) &&
+	       !signal_pending(current))
+		schedule_timeout_interruptible(1);
 }
 
 /*
@@ -361,6 +380,8 @@ static struct swap_pack_io *swap_pack_end_chunk(struct swap_pack_stream *stream)
 		 REQ_OP_WRITE | REQ_SWAP);
 	bio->bi_iter.bi_sector = io->sector;
 	bio->bi_private = io;
+	/* It may be anybody's, and what is behind it must not wait for one cgroup. */
+	bio_associate_blkg_from_css(bio, blkcg_root_css);
 	/* Whole pages, one bio_vec each at most: it fits. */
 	WARN_ON_ONCE(!bio_add_vmalloc(bio, io->buf, size));
 	return io;
@@ -600,8 +621,18 @@ static void swap_pack_io_done(struct work_struct *work)
  */
 static struct swap_pack *swap_packed_get(void)
 {
+	struct swap_info_struct *si = this_cpu_read(swap_packed_hint);
 	struct swap_pack *pack = NULL;
 	struct swap_tier *tier;
+
+	/* The one that this CPU has used last, until its segment is full. */
+	if (si && swap_device_tryget(si)) {
+		tier = si->tier;
+		if (READ_ONCE(tier->format) == SWAP_FORMAT_PACKED && tier->pack &&
+		    READ_ONCE(tier->pack->streams[SWAP_STREAM_FRESH].segment))
+			return tier->pack;
+		put_swap_device(si);
+	}
 
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node) {
@@ -622,6 +653,7 @@ static struct swap_pack *swap_packed_get(void)
 		if (!swap_device_tryget(tier->si))
 			continue;
 		pack = tier->pack;
+		this_cpu_write(swap_packed_hint, tier->si);
 		plist_requeue(&tier->node, &swap_tiers);
 		break;
 	}
@@ -783,8 +815,8 @@ bool swap_pack_move_to(struct swap_pack *pack, enum swap_stream_id id,
  * @may_wait: wait for I/O when too much is in flight
  *
  * Context: process context, submits I/O.
- * Return: 0 when the move is under way and ends by itself; -ENOSPC when no packed
- * tier has room, with the word still pinned.
+ * Return: 0 when the move is under way and ends by itself. With the word still
+ * pinned, -ENOSPC when no packed tier has room, or -EAGAIN when it would wait.
  */
 int swap_packed_move(swp_entry_t slot, unsigned long place, const void *data,
 		     unsigned int length, unsigned int codec, bool may_wait)
@@ -797,7 +829,9 @@ int swap_packed_move(swp_entry_t slot, unsigned long place, const void *data,
 	moved = swap_pack_move_to(pack, SWAP_STREAM_FRESH, slot, place, data, length,
 				  codec, may_wait);
 	swap_packed_put(pack);
-	return moved ? 0 : -ENOSPC;
+	if (moved)
+		return 0;
+	return may_wait ? -ENOSPC : -EAGAIN;
 }
 
 /*
@@ -838,7 +872,6 @@ static bool swap_packed_no(unsigned long word)
 }
 
 const struct swap_backend swap_packed_backend = {
-	.name		= "packed",
 	.store		= swap_packed_store,
 	.load		= swap_packed_load,
 	.drop		= swap_packed_drop,

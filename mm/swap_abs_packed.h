@@ -175,6 +175,7 @@ bool swap_pack_move_to(struct swap_pack *pack, enum swap_stream_id id,
 		       swp_entry_t slot, unsigned long from, const void *data,
 		       unsigned int length, unsigned int codec, bool may_wait);
 void swap_pack_flush(struct swap_pack *pack, enum swap_stream_id id);
+void swap_packed_wait_moved(void);
 
 /* mm/swap_abs_packed_read.c */
 void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio);

@@ -516,7 +516,6 @@ static bool swap_raw_stable(unsigned long word)
 }
 
 const struct swap_backend swap_raw_backend = {
-	.name		= "raw",
 	.store		= swap_raw_store,
 	.load		= swap_raw_load,
 	.drop		= swap_raw_drop,

@@ -5,8 +5,8 @@
  * Documentation/ABI/testing/sysfs-kernel-mm-swap.
  *
  * The directory of a tier owns its struct swap_tier: that is freed when the last
- * open file of it is closed. All of the files only read; nothing here takes a
- * lock but swap_tiers_lock, for the order.
+ * open file of it is closed. Nothing here takes a lock but swap_tiers_lock, for
+ * the order; choosing a format is done by mm/swap_abs_tier.c.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -33,7 +33,7 @@ static bool tier_is_zswap(struct swap_tier *tier)
 
 static ssize_t type_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%s\n", to_tier(kobj)->backend->name);
+	return sysfs_emit(buf, "%s\n", tier_is_zswap(to_tier(kobj)) ? "zswap" : "device");
 }
 
 static struct kobj_attribute type_attr = __ATTR_RO(type);

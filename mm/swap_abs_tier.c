@@ -33,7 +33,7 @@ struct swap_tier *swap_zswap_tier __read_mostly;
 /* The N of swapN. */
 static DEFINE_IDA(swap_tier_ida);
 
-static struct swap_tier *swap_tier_alloc(const struct swap_backend *backend)
+static struct swap_tier *swap_tier_alloc(void)
 {
 	struct swap_tier *tier = kzalloc_obj(*tier);
 
@@ -45,7 +45,6 @@ static struct swap_tier *swap_tier_alloc(const struct swap_backend *backend)
 	if (percpu_counter_init(&tier->used, 0, GFP_KERNEL))
 		goto free_stats;
 
-	tier->backend = backend;
 	tier->id = -1;
 	plist_node_init(&tier->node, 0);
 	spin_lock_init(&tier->lock);
@@ -190,7 +189,7 @@ void swap_tiers_adopt(bool adopt)
  */
 int swap_tier_create(struct swap_info_struct *si)
 {
-	struct swap_tier *tier = swap_tier_alloc(&swap_raw_backend);
+	struct swap_tier *tier = swap_tier_alloc();
 	int err = -ENOMEM;
 
 	if (!tier)
@@ -329,7 +328,7 @@ static int __init swap_tier_init(void)
 	if (!IS_ENABLED(CONFIG_ZSWAP))
 		return 0;
 
-	tier = swap_tier_alloc(&zswap_backend);
+	tier = swap_tier_alloc();
 	if (!tier)
 		return -ENOMEM;
 	err = swap_tier_sysfs_add(tier);

@@ -159,7 +159,7 @@ static int look_at_tier(struct __test_metadata *_metadata, const char *dev)
 		EXPECT_STREQ(before, after);
 	}
 	ASSERT_EQ(0, sa_tier_str(dev, "type", text, sizeof(text)));
-	EXPECT_STREQ(dev ? "raw" : "zswap", text);
+	EXPECT_STREQ(dev ? "device" : "zswap", text);
 	ASSERT_EQ(0, sa_tier_str(dev, "device", text, sizeof(text)));
 	EXPECT_STREQ(dev ? dev : "", text);
 	ASSERT_EQ(0, sa_tier_str(dev, "state", text, sizeof(text)));
