@@ -89,14 +89,11 @@ static struct folio *swap_drain_get_folio(struct swap_info_struct *si, swp_entry
 /* A read has failed. Try once more; then say in the descriptor that it's gone. */
 static bool swap_drain_read_again(struct folio *folio)
 {
-	struct swap_io_ctx ctx = {};
 	unsigned long word = swap_abs_word(folio->swap);
 	struct swap_cluster_info *ci;
 	swp_entry_t slot, backing;
 
-	swap_read_folio(&ctx, folio);
-	swap_read_submit(&ctx);
-	folio_lock(folio);
+	swap_read_again(folio);
 	if (folio_test_uptodate(folio))
 		return true;
 	if (!folio_test_swapcache(folio) || folio_test_large(folio))

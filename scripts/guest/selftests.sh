@@ -2,7 +2,8 @@
 # Run kselftests inside the guest: scripts/guest/selftests.sh DIR TIMEOUT TARGET...
 #
 # DIR is what scripts/selftests installed. A TARGET is a collection (mm/swap_abs)
-# or one program of it (mm/swap_abs:slots, cgroup:test_zswap). The project's own
+# or one program of it (mm/swap_abs:slots, cgroup:test_zswap), or one variant of a
+# program of the project's own (mm/swap_abs:races:all). The project's own
 # go through their runner, with OPTIONS (from TEST_OPTIONS of scripts/guest-tests)
 # and the scratch disks; TIMEOUT in seconds holds for one program of the others.
 # Prints TAP. Called by scripts/guest-tests through scripts/vm, which sets DISKS.

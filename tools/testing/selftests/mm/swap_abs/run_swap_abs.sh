@@ -11,7 +11,8 @@
 #   -f       full: larger working sets, more rounds
 #   -p       devices are written packed, where they can be
 #   -t       how long each soak test lasts (default 6, with -f 120)
-#   -o       only these programs, "slots" for test_slots
+#   -o       only these programs, "slots" for test_slots; "races:all" for one
+#            variant of its tests
 #   -b       where the programs are (default: beside this script)
 #
 # Prints one TAP stream, "ok 12 slots: on.zswap_takes_none", for all programs.
@@ -43,7 +44,7 @@ export SWAP_ABS_FULL=$full
 [ -n "$seconds" ] || seconds=$([ $full = 1 ] && echo 120 || echo 6)
 export SWAP_ABS_SECONDS="$seconds"
 all="bad_input metadata slots anon shmem madvise userfaultfd thp pressure swapoff capacity"
-tests=${only:-$all toggle races}
+tests=${only:-$all toggle faults races}
 
 # What the tests change is put back at the end.
 zswap=/sys/module/zswap/parameters
@@ -105,13 +106,17 @@ flatten() {
 tmp=$(mktemp -d /tmp/swap_abs.XXXXXX) || exit 1
 n=0 passed=0 failed=0 skipped=0
 for t in $tests; do
-	if [ ! -x "$bin/test_$t" ]; then
+	set -- "$bin/test_${t%%:*}"
+	if [ ! -x "$1" ]; then
 		n=$((n + 1)) failed=$((failed + 1))
-		echo "not ok $n $t: $bin/test_$t is not there"
+		echo "not ok $n $t: $1 is not there"
 		continue
 	fi
+	case $t in
+	*:*) set -- "$1" -v "${t#*:}" ;;
+	esac
 	start=$(date +%s)
-	"$bin/test_$t" 2>&1 </dev/null | flatten "$t" "$n" "$tmp/counts"
+	"$@" 2>&1 </dev/null | flatten "${t%%:*}" "$n" "$tmp/counts"
 	read -r n p f s <"$tmp/counts"
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 	echo "# $t: $p passed, $f failed, $s skipped in $(($(date +%s) - start)) s"

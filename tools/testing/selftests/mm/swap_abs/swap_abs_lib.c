@@ -10,6 +10,7 @@
 #include <linux/loop.h>
 #include <poll.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -32,6 +33,8 @@
 #define WORDS		(SA_PAGE / 8)
 #define MAX_DEVS	8
 #define FS_DIR		"/tmp/swap_abs_mnt"
+#define DM_NAME		"sa_dm0"
+#define TRACING		"/sys/kernel/tracing"
 
 /* --- page contents ----------------------------------------------------- */
 
@@ -245,6 +248,31 @@ size_t sa_area_check(const struct sa_area *a)
 	return bad;
 }
 
+static sigjmp_buf bus_env;
+
+static void on_bus(int sig)
+{
+	siglongjmp(bus_env, 1);
+}
+
+bool sa_bus(const void *p)
+{
+	struct sigaction sa = { .sa_handler = on_bus }, old;
+	static char seen;
+	bool bus;
+
+	sigaction(SIGBUS, &sa, &old);
+	if (sigsetjmp(bus_env, 1)) {
+		bus = true;
+	} else {
+		seen = __atomic_load_n((const char *)p, __ATOMIC_SEQ_CST);
+		bus = false;
+	}
+	(void)seen;
+	sigaction(SIGBUS, &old, NULL);
+	return bus;
+}
+
 /* --- files and knobs --------------------------------------------------- */
 
 void sa_log(const char *fmt, ...)
@@ -404,13 +432,26 @@ long long sa_zswapped(void)
 }
 
 /*
- * A pool that may hold nothing is over its limit at the next store; its worker
- * then shrinks it until nothing is left. Each round gives it such a store: the
- * worker gives up after some pages that it could not have.
+ * A pool that may hold nothing is over its limit at the next store, which it
+ * refuses; its worker then shrinks it until nothing is left.
  */
-int sa_zswap_drain(int seconds)
+static int store_over_limit(void)
 {
-	double end = sa_now() + seconds;
+	struct sa_area a;
+	int ret = sa_area_map(&a, 1, SA_TEXT, 99);
+
+	if (ret)
+		return ret;
+	sa_area_fill(&a);
+	madvise(a.p, SA_PAGE, MADV_PAGEOUT);
+	usleep(20000);
+	sa_area_unmap(&a);
+	return 0;
+}
+
+/* With the limit at 0, and put back */
+static int at_no_limit(int (*fn)(int), int arg)
+{
 	char old[32];
 	int ret;
 
@@ -418,25 +459,42 @@ int sa_zswap_drain(int seconds)
 	if (ret < 0)
 		return ret;
 	ret = sa_zswap_param("max_pool_percent", "0");
-	while (!ret && sa_zswapped()) {
-		struct sa_area a;
+	if (!ret)
+		ret = fn(arg);
+	sa_zswap_param("max_pool_percent", old);
+	return ret;
+}
 
+static int kick_once(int arg)
+{
+	return store_over_limit();
+}
+
+int sa_zswap_kick(void)
+{
+	return at_no_limit(kick_once, 0);
+}
+
+/* The worker gives up after some pages that it could not have. */
+static int kick_until_empty(int seconds)
+{
+	double end = sa_now() + seconds;
+	int ret = 0;
+
+	while (!ret && sa_zswapped()) {
 		if (sa_now() > end) {
 			sa_log("zswap still holds %lld bytes after %d s",
 			       sa_zswapped(), seconds);
-			ret = -ETIMEDOUT;
-			break;
+			return -ETIMEDOUT;
 		}
-		ret = sa_area_map(&a, 1, SA_TEXT, 99);
-		if (ret)
-			break;
-		sa_area_fill(&a);
-		madvise(a.p, SA_PAGE, MADV_PAGEOUT);
-		usleep(20000);
-		sa_area_unmap(&a);
+		ret = store_over_limit();
 	}
-	sa_zswap_param("max_pool_percent", old);
 	return ret;
+}
+
+int sa_zswap_drain(int seconds)
+{
+	return at_no_limit(kick_until_empty, seconds);
 }
 
 long long sa_violations(void)
@@ -458,6 +516,11 @@ long long sa_violations(void)
 			sa_log("check: %s", line);
 	}
 	return n;
+}
+
+long long sa_scan(const char *key)
+{
+	return sa_read_key(SA_DEBUG "/check", key);
 }
 
 /* --- the world around a test ------------------------------------------- */
@@ -541,20 +604,23 @@ const char *sa_dev(int i)
 	return i < sa_ndevs() ? devs[i] : NULL;
 }
 
-size_t sa_dev_pages(int i)
+static size_t block_pages(const char *path)
 {
 	__u64 bytes = 0;
 	int fd;
 
-	if (i >= sa_ndevs())
-		return 0;
-	fd = open(devs[i], O_RDONLY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
 	if (ioctl(fd, BLKGETSIZE64, &bytes))
 		bytes = 0;
 	close(fd);
 	return bytes / SA_PAGE;
+}
+
+size_t sa_dev_pages(int i)
+{
+	return i < sa_ndevs() ? block_pages(devs[i]) : 0;
 }
 
 static bool is_ours(const char *path)
@@ -566,7 +632,7 @@ static bool is_ours(const char *path)
 	for (i = 0; i < sa_ndevs(); i++)
 		if (!strcmp(path, devs[i]))
 			return true;
-	return false;
+	return sa_dm() && !strcmp(path, sa_dm());
 }
 
 /* The n-th device in /proc/swaps */
@@ -674,11 +740,17 @@ void sa_reset(void)
 	char name[256];
 	int i;
 
+	sa_write_num(SA_DEBUG "/move_delay_ms", 0);
+	sa_write(TRACING "/events/swap_abs/enable", "0");
+	/* What is left must be readable. */
+	if (sa_dm())
+		sa_dm_set(NULL);
 	all_cgs(destroy_cg);
 
 	for (i = 0; swaps_line(i, name, sizeof(name), NULL, NULL, NULL);)
 		if (!is_ours(name) || swapoff(name))
 			i++;
+	sa_dm_remove();
 	empty_zswap();
 	sa_layer(false);
 	sa_zswap(false);
@@ -824,37 +896,50 @@ int sa_swapoff(const char *path)
 	return swapoff(path) ? -errno : 0;
 }
 
-const char *sa_mkfs(int i, const char **dir)
+/*
+ * Run a program, its output unseen. Its exit status (127: there is no such
+ * program), or as sa_join() says.
+ */
+static int run_program(const char * const *argv, const char *input)
 {
-	static const char * const paths[] = {
-		"/sbin/mkfs.ext4", "/usr/sbin/mkfs.ext4", "/usr/bin/mkfs.ext4", NULL
-	};
-	const char *prog = NULL;
+	int in[2], null;
 	pid_t pid;
-	size_t j;
 
-	for (j = 0; paths[j] && !prog; j++)
-		if (!access(paths[j], X_OK))
-			prog = paths[j];
-	if (!prog)
-		return "no mkfs.ext4";
-	if (i >= sa_ndevs())
-		return "no device for a filesystem";
+	if (pipe2(in, O_CLOEXEC))
+		return -errno;
 	pid = sa_fork();
-	if (pid < 0)
-		return "fork failed";
 	if (!pid) {
-		int null = open("/dev/null", O_RDWR);
-
-		dup2(null, 0);
+		null = open("/dev/null", O_RDWR);
+		dup2(in[0], 0);
 		dup2(null, 1);
 		dup2(null, 2);
-		execl(prog, prog, "-F", "-q", "-b", "4096", "-O",
-		      "^has_journal", "-E", "nodiscard", sa_dev(i), "128M", NULL);
+		setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+		/* There may be no udev: then it makes the nodes itself. */
+		setenv("DM_DISABLE_UDEV", "1", 1);
+		execvp(argv[0], (char * const *)argv);
 		_exit(127);
 	}
-	if (sa_join(pid, 120))
-		return "mkfs.ext4 failed";
+	close(in[0]);
+	/* A pipe takes more than any input here. */
+	if (input && write(in[1], input, strlen(input)) < 0)
+		sa_log("%s: %s", argv[0], strerror(errno));
+	close(in[1]);
+	return sa_join(pid, 120);
+}
+
+const char *sa_mkfs(int i, const char **dir)
+{
+	const char * const argv[] = {
+		"mkfs.ext4", "-F", "-q", "-b", "4096", "-O", "^has_journal",
+		"-E", "nodiscard", sa_dev(i), "128M", NULL
+	};
+	int ret;
+
+	if (i >= sa_ndevs())
+		return "no device for a filesystem";
+	ret = run_program(argv, NULL);
+	if (ret)
+		return ret == 127 ? "no mkfs.ext4" : "mkfs.ext4 failed";
 	mkdir(FS_DIR, 0700);
 	if (mount(sa_dev(i), FS_DIR, "ext4", 0, NULL))
 		return "cannot mount ext4";
@@ -908,6 +993,85 @@ int sa_fragmented(const char *dir, const char *path, size_t pages, int extents)
 	}
 	close(fd);
 	return ret;
+}
+
+static const char * const dm_target[] = {
+	[SA_WORKS]		= "linear %s %zu",
+	/* Always down: up for no second, down for one, and so on. */
+	[SA_WRITE_FAILS]	= "flakey %s %zu 0 1 1 error_writes",
+	[SA_FAILS]		= "error",
+};
+
+/* The table of a device mapper device: a line for each run of equal pages */
+static int dm_table(const unsigned char *faults, size_t pages, char *buf,
+		    size_t size)
+{
+	const size_t sectors = SA_PAGE / 512;
+	size_t i, run, len = 0;
+	enum sa_fault fault;
+	char target[512];
+
+	for (i = 0; i < pages; i += run) {
+		fault = faults ? faults[i] : SA_WORKS;
+		for (run = 1; i + run < pages; run++)
+			if (faults && faults[i + run] != fault)
+				break;
+		snprintf(target, sizeof(target), dm_target[fault], sa_dev(0),
+			 i * sectors);
+		len += snprintf(buf + len, size - len, "%zu %zu %s\n",
+				i * sectors, run * sectors, target);
+		if (len >= size)
+			return -E2BIG;
+	}
+	return 0;
+}
+
+const char *sa_dm(void)
+{
+	static char path[4096];
+
+	return realpath("/dev/mapper/" DM_NAME, path);
+}
+
+const char *sa_dm_make(size_t pages)
+{
+	static const char * const argv[] = { "dmsetup", "create", DM_NAME, NULL };
+	char table[512];
+	int ret;
+
+	if (!sa_ndevs() || pages > sa_dev_pages(0))
+		return "no block device for the device mapper";
+	ret = dm_table(NULL, pages, table, sizeof(table));
+	if (!ret)
+		ret = run_program(argv, table);
+	if (ret == 127)
+		return "no dmsetup";
+	return !ret && sa_dm() ? NULL : "no device mapper";
+}
+
+int sa_dm_set(const unsigned char *faults)
+{
+	static const char * const reload[] = { "dmsetup", "reload", DM_NAME, NULL };
+	static const char * const resume[] = { "dmsetup", "resume", DM_NAME, NULL };
+	static char table[32768];
+	int ret;
+
+	ret = dm_table(faults, block_pages(sa_dm()), table, sizeof(table));
+	if (!ret)
+		ret = run_program(reload, table);
+	return ret ? ret : run_program(resume, NULL);
+}
+
+void sa_dm_remove(void)
+{
+	static const char * const argv[] = { "dmsetup", "remove", DM_NAME, NULL };
+	int ret;
+
+	if (!sa_dm())
+		return;
+	ret = run_program(argv, NULL);
+	if (ret)
+		sa_log("cannot remove %s: %d", sa_dm(), ret);
 }
 
 /* --- tiers ------------------------------------------------------------- */
@@ -969,6 +1133,146 @@ int sa_tier_str(const char *device, const char *file, char *buf, size_t size)
 		return ret;
 	buf[strcspn(buf, "\n")] = 0;
 	return 0;
+}
+
+/* --- the kernel's log and tracepoints ----------------------------------- */
+
+void sa_log_expect(const char *regex)
+{
+	char line[512];
+
+	snprintf(line, sizeof(line), "log-check: expect %s\n",
+		 regex ? regex : "nothing");
+	if (sa_write("/dev/kmsg", line))
+		sa_log("/dev/kmsg: %s", strerror(errno));
+}
+
+int sa_log_open(void)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0 || lseek(fd, 0, SEEK_END) < 0)
+		return -errno;
+	return fd;
+}
+
+int sa_log_close(int fd, char *buf, size_t size)
+{
+	char record[2048], *text;
+	size_t len = 0;
+	ssize_t n;
+
+	buf[0] = 0;
+	/* Each read is a record: "6,1234,5678,-;text\n", then lines of its own. */
+	while ((n = read(fd, record, sizeof(record) - 1)) > 0) {
+		record[n] = 0;
+		text = strchr(record, ';');
+		if (!text)
+			continue;
+		text++;
+		text[strcspn(text, "\n")] = 0;
+		len += snprintf(buf + len, size - len, "%s\n", text);
+		if (len >= size) {
+			close(fd);
+			return -E2BIG;
+		}
+	}
+	close(fd);
+	return 0;
+}
+
+int sa_trace_start(void)
+{
+	int fd;
+
+	sa_write(TRACING "/buffer_size_kb", "4096");
+	/* Truncating it empties the buffers. */
+	fd = open(TRACING "/trace", O_WRONLY | O_TRUNC | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return sa_write(TRACING "/events/swap_abs/enable", "1");
+}
+
+/* The descriptor's layout is that of mm/swap_abs.h. */
+static bool parse_event(const char *line, struct sa_event *e)
+{
+	static const char * const names[] = {
+		[SA_STORE]	= "swap_abs_store: ",
+		[SA_LOAD]	= "swap_abs_load: ",
+		[SA_MOVE]	= "swap_abs_move: ",
+	};
+	const char *p = NULL;
+	unsigned long word;
+	int i;
+
+	memset(e, 0, sizeof(*e));
+	for (i = SA_STORE; i <= SA_MOVE && !p; i++) {
+		p = strstr(line, names[i]);
+		if (p) {
+			p += strlen(names[i]);
+			e->kind = i;
+		}
+	}
+	if (!p)
+		return false;
+	e->nr = 1;
+	if (e->kind == SA_MOVE)
+		return sscanf(p, "slot=%lu from=%7s to=%7s err=%d", &e->slot,
+			      e->from, e->to, &e->err) == 4;
+	if (sscanf(p, "slot=%lu nr=%zu place=%7s word=%lx", &e->slot, &e->nr,
+		   e->kind == SA_STORE ? e->to : e->from, &word) != 4)
+		return false;
+	e->type = word >> 53 & 31;
+	e->offset = (word & ((1UL << 53) - 1)) >> 3;
+	return true;
+}
+
+long sa_trace_stop(struct sa_event **events)
+{
+	long n = 0, size = 0, in, written;
+	char line[1024];
+	FILE *f;
+
+	*events = NULL;
+	sa_write(TRACING "/events/swap_abs/enable", "0");
+	f = fopen(TRACING "/trace", "r");
+	if (!f)
+		return -errno;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "# entries-in-buffer/entries-written: %ld/%ld",
+			   &in, &written) == 2 && in != written) {
+			n = -EOVERFLOW;
+			break;
+		}
+		if (line[0] == '#')
+			continue;
+		if (n == size) {
+			size = 2 * size + 1024;
+			*events = realloc(*events, size * sizeof(**events));
+			if (!*events) {
+				n = -ENOMEM;
+				break;
+			}
+		}
+		if (parse_event(line, *events + n))
+			n++;
+	}
+	fclose(f);
+	return n;
+}
+
+long long sa_trace_pages(const struct sa_event *events, long nr,
+			 enum sa_event_kind kind, const char *from,
+			 const char *to)
+{
+	long long pages = 0;
+
+	for (; nr > 0; nr--, events++)
+		if (events->kind == kind && !events->err &&
+		    !strcmp(events->from, from) && !strcmp(events->to, to))
+			pages += events->nr;
+	return pages;
 }
 
 /* --- cgroups ----------------------------------------------------------- */

@@ -18,6 +18,8 @@
 #define SA_PAGE		4096UL
 #define SA_MIB		0x100000UL
 #define SA_MIB_PAGES	(SA_MIB / SA_PAGE)
+/* Slots of a cluster, what a device lends at once: at most so many */
+#define SA_CLUSTER	512
 
 /* Upper bound of one test, not its usual time: debug kernels are slow. */
 #define SA_TIMEOUT	900
@@ -61,6 +63,9 @@ void sa_area_fill(struct sa_area *a);
 /* Number of pages that are not what sa_area_fill() wrote */
 size_t sa_area_check(const struct sa_area *a);
 
+/* Does reading a byte there raise SIGBUS? */
+bool sa_bus(const void *p);
+
 __u64 sa_rand(__u64 *state);
 
 /* --- files and knobs --------------------------------------------------- */
@@ -90,11 +95,15 @@ int sa_zswap(bool on);
 int sa_zswap_param(const char *name, const char *value);
 /* Bytes that zswap holds, uncompressed */
 long long sa_zswapped(void);
+/* Make zswap begin to write back all that it holds now, and take new pages on */
+int sa_zswap_kick(void);
 /* Make zswap write back all that it holds; 0 when it is empty in time */
 int sa_zswap_drain(int seconds);
 
 /* Violations that the kernel's own scan finds; 0 where there is no scan */
 long long sa_violations(void);
+/* A number that the scan prints (slots, pinned, lost, orphans), or -errno */
+long long sa_scan(const char *key);
 
 /* Wait until cond holds, at most so many seconds; true when it does */
 #define sa_wait(cond, seconds)						\
@@ -175,12 +184,59 @@ const char *sa_mkfs(int i, const char **dir);
 /* A file of so many pages in at least so many extents; 0 or -errno */
 int sa_fragmented(const char *dir, const char *path, size_t pages, int extents);
 
+/*
+ * A device over so many pages of the first one, each of which can be made to
+ * fail (device mapper). NULL, or why there is none.
+ */
+const char *sa_dm_make(size_t pages);
+/* Its path, NULL when there is none */
+const char *sa_dm(void);
+void sa_dm_remove(void);
+
+enum sa_fault { SA_WORKS, SA_WRITE_FAILS, SA_FAILS };
+
+/* One sa_fault a page; NULL: all of it works */
+int sa_dm_set(const unsigned char *faults);
+
 /* --- tiers ------------------------------------------------------------- */
 
 /* The name of the tier of a device ("zswap": NULL), or NULL */
 const char *sa_tier(const char *device);
 long long sa_tier_num(const char *device, const char *file);
 int sa_tier_str(const char *device, const char *file, char *buf, size_t size);
+
+/* --- the kernel's log and tracepoints ----------------------------------- */
+
+/*
+ * Tell who looks at the log for suspicious lines that those which match are
+ * wanted, from here on until NULL says that no more are.
+ */
+void sa_log_expect(const char *regex);
+/* The log from now on: a file descriptor, or -errno */
+int sa_log_open(void);
+/* What has come since then, a line each; closes it. 0 or -errno */
+int sa_log_close(int fd, char *buf, size_t size);
+
+enum sa_event_kind { SA_STORE, SA_LOAD, SA_MOVE };
+
+struct sa_event {
+	enum sa_event_kind kind;
+	unsigned long slot;
+	size_t nr;			/* pages */
+	char from[8], to[8];		/* kinds of place, "" where none is told */
+	unsigned int type;		/* where on which device, for "raw" */
+	unsigned long offset;		/* of a store or load */
+	int err;
+};
+
+/* Record the layer's tracepoints; 0 or -errno */
+int sa_trace_start(void);
+/* Their number, or -errno; free(*events) */
+long sa_trace_stop(struct sa_event **events);
+/* Pages of all events without an error that go from and to such places */
+long long sa_trace_pages(const struct sa_event *events, long nr,
+			 enum sa_event_kind kind, const char *from,
+			 const char *to);
 
 /* --- cgroups ----------------------------------------------------------- */
 

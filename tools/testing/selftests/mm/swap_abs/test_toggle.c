@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * vm.swap_abs turned on and off: idle, under load, with entries of both kinds
- * in one address space and across fork.
+ * in one address space and across fork, and while the device is full of either.
  *
  * It fails on a kernel where an entry made before a switch is lost after it,
- * where "on" leaves new entries physical or "off" new ones virtual, or where
- * the virtual area does not drain once it is off.
+ * where "on" leaves new entries physical or "off" new ones virtual, where the
+ * virtual area does not drain once it is off, or where a switch makes capacity
+ * of what is in use or loses some.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -239,6 +240,169 @@ TEST_F_TIMEOUT(toggle, under_load, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
 	EXPECT_EQ(0, sa_cg_destroy(cg));
 	EXPECT_TRUE(sa_wait_purged(drained(), 10));
+}
+
+/*
+ * A switch while nothing is free. The device ends within a cluster; with the
+ * layer on, its first and last cluster are out of reach.
+ */
+FIXTURE(full)
+{
+	long long free[2];	/* with nothing on it, off and on */
+};
+
+FIXTURE_VARIANT(full)
+{
+	bool zswap;		/* takes pages once the device is full */
+};
+
+FIXTURE_VARIANT_ADD(full, device) { .zswap = false };
+
+FIXTURE_VARIANT_ADD(full, zswap) { .zswap = true };
+
+#define FULL_PAGES	(12 * SA_MIB_PAGES + 77)
+
+FIXTURE_SETUP(full)
+{
+	const char *why = sa_begin(true);
+	int on;
+
+	if (why)
+		SKIP(return, "%s", why);
+	if (!sa_ndevs())
+		SKIP(return, "no block device to swap on");
+	if (variant->zswap && !sa_have_zswap())
+		SKIP(return, "no zswap");
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), FULL_PAGES, -1));
+	for (on = 0; on < 2; on++) {
+		ASSERT_EQ(0, sa_layer(on));
+		self->free[on] = sa_meminfo("SwapFree");
+	}
+	ASSERT_LT(0, self->free[1]);
+	ASSERT_LT(self->free[1], self->free[0]);
+}
+
+FIXTURE_TEARDOWN_PARENT(full)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+/* Another area, pushed out as far as there is room. Bytes that went */
+static long long push(struct sa_area *a, size_t pages, enum sa_pat pat, __u64 seed)
+{
+	if (sa_area_map(a, pages, pat, seed))
+		return -1;
+	sa_area_fill(a);
+	return sa_pageout(a->p, a->n) * SA_PAGE;
+}
+
+static void switch_to_and_fro(struct __test_metadata *_metadata, bool on,
+			      const long long *free_bytes)
+{
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		on = !on;
+		ASSERT_EQ(0, sa_layer(on));
+		EXPECT_EQ(free_bytes[on], sa_meminfo("SwapFree"));
+		EXPECT_EQ(0, sa_violations());
+	}
+}
+
+TEST_F_TIMEOUT(full, on, SA_TIMEOUT)
+{
+	size_t n = 2 * SA_MIB_PAGES;
+	long long nothing[2] = { }, stored;
+	struct sa_area a, b, c;
+	double start;
+
+	ASSERT_EQ(0, sa_layer(false));
+	ASSERT_EQ(self->free[0], push(&a, FULL_PAGES, SA_RANDOM, 50));
+	ASSERT_EQ(0, sa_meminfo("SwapFree"));
+	if (variant->zswap)
+		ASSERT_EQ(0, sa_zswap(true));
+	switch_to_and_fro(_metadata, false, nothing);
+
+	/* Nothing can be promised: only zswap takes pages, that it can compress. */
+	ASSERT_EQ(0, sa_layer(true));
+	start = sa_now();
+	if (variant->zswap) {
+		EXPECT_LE((long long)((n - 8) * SA_PAGE), push(&b, n, SA_TEXT, 51));
+		stored = sa_tier_num(NULL, "stored");
+		/* It is asked, and says no: these stay in the swap cache. */
+		EXPECT_LE(0, push(&c, n, SA_RANDOM, 52));
+		EXPECT_EQ(stored, sa_tier_num(NULL, "stored"));
+	} else {
+		EXPECT_EQ(0, push(&b, n, SA_TEXT, 51));
+		EXPECT_EQ(0, push(&c, n, SA_RANDOM, 52));
+	}
+	EXPECT_LT(sa_now() - start, 60);
+	EXPECT_EQ(0, sa_meminfo("SwapFree"));
+	EXPECT_EQ(0, sa_tier_num(sa_dev(0), "used"));
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_EQ(0, sa_area_check(&c));
+	EXPECT_EQ(0, sa_area_check(&b));
+	EXPECT_EQ(0, sa_area_check(&a));
+
+	/* What becomes free is the layer's. */
+	sa_area_unmap(&a);
+	sa_area_unmap(&b);
+	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") == self->free[1], 20));
+	ASSERT_EQ(0, sa_zswap(false));
+	EXPECT_EQ((long long)(n * SA_PAGE), push(&b, n, SA_RANDOM, 53));
+	EXPECT_EQ((long long)(n * SA_PAGE), sa_tier_num(sa_dev(0), "used"));
+	EXPECT_EQ(0, sa_area_check(&b));
+	sa_area_unmap(&b);
+	sa_area_unmap(&c);
+	EXPECT_TRUE(sa_wait_purged(drained(), 20));
+	EXPECT_EQ(self->free[1], sa_meminfo("SwapFree"));
+}
+
+TEST_F_TIMEOUT(full, off, SA_TIMEOUT)
+{
+	long long stranded = self->free[0] - self->free[1], nothing[2] = { };
+	size_t n = 2 * SA_MIB_PAGES, half = FULL_PAGES / 2, i;
+	long long left[2] = { stranded, 0 };
+	struct sa_area a, b, c, d;
+	double start;
+
+	ASSERT_EQ(self->free[1], push(&a, FULL_PAGES, SA_RANDOM, 60));
+	ASSERT_EQ(0, sa_meminfo("SwapFree"));
+	if (variant->zswap) {
+		ASSERT_EQ(0, sa_zswap(true));
+		EXPECT_LE((long long)((n - 8) * SA_PAGE), push(&b, n, SA_TEXT, 61));
+	}
+	/* Off, there are the slots that the layer can't reach. */
+	switch_to_and_fro(_metadata, true, left);
+	ASSERT_EQ(0, sa_layer(false));
+	start = sa_now();
+	EXPECT_EQ(stranded, push(&c, 2 * n, SA_RANDOM, 62));
+	EXPECT_LT(sa_now() - start, 60);
+	EXPECT_EQ(0, sa_meminfo("SwapFree"));
+	EXPECT_EQ(0, sa_violations());
+	switch_to_and_fro(_metadata, false, nothing);
+
+	/* Virtual slots that are freed make room for physical ones. */
+	madvise(a.p, half * SA_PAGE, MADV_DONTNEED);
+	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") >=
+				   (long long)((half - 2 * SA_CLUSTER) * SA_PAGE), 20));
+	EXPECT_LE((long long)(n * SA_PAGE), push(&d, n, SA_RANDOM, 63));
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_EQ(0, sa_area_check(&d));
+	EXPECT_EQ(0, sa_area_check(&c));
+	if (variant->zswap)
+		EXPECT_EQ(0, sa_area_check(&b));
+	for (i = 0; i < half; i++)
+		sa_fill(a.p + i * SA_PAGE, a.pat, a.seed, i, a.gen);
+	EXPECT_EQ(0, sa_area_check(&a));
+
+	sa_area_unmap(&a);
+	if (variant->zswap)
+		sa_area_unmap(&b);
+	sa_area_unmap(&c);
+	sa_area_unmap(&d);
+	EXPECT_TRUE(sa_wait_purged(drained(), 20));
+	EXPECT_EQ(self->free[0], sa_meminfo("SwapFree"));
 }
 
 TEST_HARNESS_MAIN

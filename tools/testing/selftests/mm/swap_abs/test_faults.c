@@ -1,0 +1,930 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What goes wrong under the layer: devices that fail when they are written or
+ * read, and copies that are dropped while a mover is at work on them. Where the
+ * layer says that it put each page, by its tracepoints, is tested first: the
+ * rest relies on it.
+ *
+ * It fails on a kernel that lets go of a page whose write has failed, or reads
+ * the old one from the device; that uses the bad slot again, or counts it as
+ * free, or never gives it back; where one page that can't be read takes others
+ * with it, is dropped, or stops swapoff; that gives an object which a mover has
+ * pinned to somebody else; or whose tracepoints tell of other pages than its
+ * counters.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "swap_abs_lib.h"
+#include "kselftest_harness.h"
+
+#define LIMIT	(SA_TIMEOUT / 3)
+
+static long long stat_of(const char *dev, const char *name)
+{
+	char file[64];
+
+	snprintf(file, sizeof(file), "stats/%s", name);
+	return sa_tier_num(dev, file);
+}
+
+/* What others had in the swap cache when the test began */
+static long long cached;
+
+static const char *began(const char *why)
+{
+	cached = sa_meminfo("SwapCached");
+	return why;
+}
+
+/* Nothing of the test is in the swap cache. */
+static bool purged(void)
+{
+	return sa_wait_purged(sa_meminfo("SwapCached") <= cached, 20);
+}
+
+/* Of 2 MiB each where huge, if such are to be had */
+static int map(struct sa_area *a, size_t pages, enum sa_pat pat, __u64 seed,
+	       bool huge)
+{
+	int ret = sa_area_map(a, pages, pat, seed);
+
+	if (!ret && huge && madvise(a->p, pages * SA_PAGE, MADV_HUGEPAGE))
+		ret = -errno;
+	return ret;
+}
+
+/* --- tracepoints -------------------------------------------------------- */
+
+FIXTURE(traces)
+{
+};
+
+FIXTURE_VARIANT(traces)
+{
+	bool huge;
+};
+
+FIXTURE_VARIANT_ADD(traces, small) { .huge = false };
+
+FIXTURE_VARIANT_ADD(traces, huge) { .huge = true };
+
+FIXTURE_SETUP(traces)
+{
+	const char *why = began(sa_begin_backed(true, true));
+
+	if (why)
+		SKIP(return, "%s", why);
+	if (!sa_ndevs())
+		SKIP(return, "no block device to swap on");
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), 160 * SA_MIB_PAGES, -1));
+}
+
+FIXTURE_TEARDOWN_PARENT(traces)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+struct counts {
+	long long store, load, in, out;
+};
+
+static struct counts counts_of(const char *dev)
+{
+	return (struct counts){
+		.store = stat_of(dev, "store"), .load = stat_of(dev, "load"),
+		.in = stat_of(dev, "moved_in"), .out = stat_of(dev, "moved_out"),
+	};
+}
+
+/* By way of zswap to the device and back, with a part read from either */
+TEST_F_TIMEOUT(traces, agree_with_counters, SA_TIMEOUT)
+{
+	size_t n = 4 * SA_MIB_PAGES, i;
+	struct counts z0, z, d0, d;
+	struct sa_event *ev;
+	long long moved, wb;
+	struct sa_area a;
+	__u64 entry;
+	long nr, k;
+	int seen;
+
+	if (map(&a, n, SA_TEXT, 1, variant->huge))
+		SKIP(return, "no transparent huge pages");
+	sa_area_fill(&a);
+	ASSERT_EQ(0, sa_trace_start());
+	z0 = counts_of(NULL);
+	d0 = counts_of(sa_dev(0));
+	wb = sa_vmstat("zswpwb");
+
+	ASSERT_LE(n - 8, sa_pageout(a.p, n));
+	for (i = 0; i < n / 2; i++)
+		ASSERT_EQ(0, sa_check(a.p + i * SA_PAGE, a.pat, a.seed, i, 0));
+	ASSERT_LE(n - 8, sa_pageout(a.p, n));
+	ASSERT_EQ(0, sa_pagemap(a.p + 7 * SA_PAGE, 1, &entry));
+	ASSERT_EQ(0, sa_zswap_drain(LIMIT));
+	EXPECT_TRUE(purged());
+	EXPECT_EQ(0, sa_area_check(&a));
+
+	z = counts_of(NULL);
+	d = counts_of(sa_dev(0));
+	wb = sa_vmstat("zswpwb") - wb;
+	nr = sa_trace_stop(&ev);
+	ASSERT_LT(0, nr);
+	moved = sa_trace_pages(ev, nr, SA_MOVE, "zswap", "raw");
+	TH_LOG("%ld events: zswap %lld stored %lld loaded, device %lld and %lld, %lld moved",
+	       nr, z.store - z0.store, z.load - z0.load, d.store - d0.store,
+	       d.load - d0.load, moved);
+
+	EXPECT_LE((long long)n, z.store - z0.store);
+	EXPECT_LE((long long)n / 2, z.load - z0.load);
+	EXPECT_LE((long long)n - 8, d.load - d0.load);
+	EXPECT_LE((long long)n - 8, moved);
+	EXPECT_EQ(z.store - z0.store, sa_trace_pages(ev, nr, SA_STORE, "", "zswap"));
+	EXPECT_EQ(d.store - d0.store, sa_trace_pages(ev, nr, SA_STORE, "", "raw"));
+	EXPECT_EQ(z.load - z0.load, sa_trace_pages(ev, nr, SA_LOAD, "zswap", ""));
+	EXPECT_EQ(d.load - d0.load, sa_trace_pages(ev, nr, SA_LOAD, "raw", ""));
+	EXPECT_EQ(z.out - z0.out, moved);
+	EXPECT_EQ(d.in - d0.in, moved);
+	EXPECT_EQ(wb, moved);
+	EXPECT_EQ(0, z.in - z0.in);
+	EXPECT_EQ(0, d.out - d0.out);
+
+	/* A page that the page table knows by its slot has moved once. */
+	ASSERT_TRUE(entry & SA_PM_SWAP);
+	for (k = 0, seen = 0; k < nr; k++)
+		if (ev[k].kind == SA_MOVE && !ev[k].err &&
+		    ev[k].slot == (entry & SA_PM_ENTRY) >> 5)
+			seen++;
+	EXPECT_EQ(1, seen);
+	free(ev);
+}
+
+TEST_F_TIMEOUT(traces, swapoff, SA_TIMEOUT)
+{
+	size_t n = 2 * SA_MIB_PAGES;
+	struct sa_event *ev;
+	struct sa_area a;
+	long long out;
+	long nr;
+
+	ASSERT_EQ(0, sa_zswap(false));
+	if (map(&a, n, SA_TEXT, 2, variant->huge))
+		SKIP(return, "no transparent huge pages");
+	sa_area_fill(&a);
+	ASSERT_LE(n - 8, sa_pageout(a.p, n));
+	EXPECT_TRUE(purged());
+	out = sa_tier_num(sa_dev(0), "stored") / SA_PAGE;
+	EXPECT_LE((long long)n - 8, out);
+	ASSERT_EQ(0, sa_zswap(true));
+	ASSERT_EQ(0, sa_trace_start());
+	ASSERT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
+	nr = sa_trace_stop(&ev);
+	ASSERT_LT(0, nr);
+	EXPECT_EQ(out, sa_trace_pages(ev, nr, SA_LOAD, "raw", ""));
+	EXPECT_EQ(out, sa_trace_pages(ev, nr, SA_MOVE, "raw", "zswap"));
+	EXPECT_EQ(out, sa_trace_pages(ev, nr, SA_STORE, "", "zswap"));
+	EXPECT_EQ(0, sa_area_check(&a));
+	free(ev);
+}
+
+/* --- write errors ------------------------------------------------------- */
+
+/* Some clusters, of which the first can't be lent */
+#define DM_PAGES	(24 * SA_MIB_PAGES)
+
+/* A device that can be made to fail, in use as swap */
+static const char *begin(bool on)
+{
+	const char *why = began(sa_begin(on));
+
+	if (!why)
+		why = sa_dm_make(DM_PAGES);
+	if (!why && sa_swapon(sa_dm(), 0, 9))
+		why = "swapon failed";
+	return why;
+}
+
+static int writes_fail(void)
+{
+	unsigned char faults[DM_PAGES];
+
+	memset(faults, SA_WRITE_FAILS, sizeof(faults));
+	return sa_dm_set(faults);
+}
+
+static long long errors(void)
+{
+	return stat_of(sa_dm(), "errors");
+}
+
+FIXTURE(write_errors)
+{
+	long long free;		/* with nothing swapped */
+};
+
+FIXTURE_VARIANT(write_errors)
+{
+	bool huge;
+};
+
+FIXTURE_VARIANT_ADD(write_errors, small) { .huge = false };
+
+FIXTURE_VARIANT_ADD(write_errors, huge) { .huge = true };
+
+FIXTURE_SETUP(write_errors)
+{
+	const char *why = begin(true);
+
+	if (why)
+		SKIP(return, "%s", why);
+	self->free = sa_meminfo("SwapFree");
+	sa_log_expect("Write-error on swap-device");
+}
+
+FIXTURE_TEARDOWN_PARENT(write_errors)
+{
+	EXPECT_EQ(0, sa_end());
+	sa_log_expect(NULL);
+}
+
+/* Fill the device with pages that do not compress. How many went there */
+static size_t fill_device(struct sa_area *a)
+{
+	if (sa_area_map(a, DM_PAGES, SA_RANDOM, 4))
+		return 0;
+	sa_area_fill(a);
+	return sa_pageout(a->p, a->n);
+}
+
+static bool all_free(long long bytes)
+{
+	bool ok = sa_wait_purged(sa_meminfo("SwapFree") == bytes, 20);
+
+	if (!ok)
+		sa_log("%lld bytes are free, not %lld", sa_meminfo("SwapFree"),
+		       bytes);
+	return ok;
+}
+
+/* swapoff forgets the bad slots: all that there was before can be used. */
+static void as_new(struct __test_metadata *_metadata, long long swap_free)
+{
+	struct sa_area a;
+
+	ASSERT_EQ(0, sa_dm_set(NULL));
+	ASSERT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
+	ASSERT_EQ(0, sa_swapon(sa_dm(), 0, 9));
+	EXPECT_EQ(0, errors());
+	EXPECT_EQ(swap_free, sa_meminfo("SwapFree"));
+	EXPECT_EQ(swap_free, (long long)(fill_device(&a) * SA_PAGE));
+	EXPECT_EQ(0, sa_area_check(&a));
+	EXPECT_EQ(0, errors());
+	sa_area_unmap(&a);
+	EXPECT_TRUE(all_free(swap_free));
+}
+
+/* Mark the slots that have been written to; how many were marked before */
+static size_t mark(const struct sa_event *ev, long nr, unsigned char *marks)
+{
+	size_t again = 0, i;
+
+	for (; nr > 0; nr--, ev++)
+		for (i = 0; ev->kind == SA_STORE && i < ev->nr; i++)
+			again += marks[ev->offset + i]++;
+	return again;
+}
+
+TEST_F_TIMEOUT(write_errors, nothing_is_lost, SA_TIMEOUT)
+{
+	size_t n = 4 * SA_MIB_PAGES, out, failed = 0, again;
+	unsigned char bad[DM_PAGES] = { };
+	struct sa_area old, a;
+	struct sa_event *ev;
+	long long loads;
+	long nr;
+
+	/* What the device has is of another generation: it must not be seen. */
+	EXPECT_EQ(self->free, (long long)(fill_device(&old) * SA_PAGE));
+	sa_area_unmap(&old);
+	ASSERT_TRUE(all_free(self->free));
+	if (map(&a, n, SA_RANDOM, 4, variant->huge))
+		SKIP(return, "no transparent huge pages");
+	loads = stat_of(sa_dm(), "load");
+
+	ASSERT_EQ(0, writes_fail());
+	ASSERT_EQ(0, sa_trace_start());
+	for (a.gen = 1; a.gen <= 2; a.gen++) {
+		sa_area_fill(&a);
+		out = sa_pageout(a.p, n);
+		EXPECT_LE(n - 8, out);
+		failed += out;
+		EXPECT_TRUE(sa_wait(errors() >= (long long)failed, 20));
+		EXPECT_EQ((long long)failed, errors());
+		EXPECT_EQ(0, sa_violations());
+		EXPECT_EQ(0, sa_area_check(&a));
+	}
+	EXPECT_EQ(loads, stat_of(sa_dm(), "load"));
+	nr = sa_trace_stop(&ev);
+	ASSERT_LT(0, nr);
+	EXPECT_EQ((long long)failed, sa_trace_pages(ev, nr, SA_STORE, "", "raw"));
+	/* Each slot has failed once. */
+	EXPECT_EQ(0, mark(ev, nr, bad));
+	free(ev);
+
+	ASSERT_EQ(0, sa_dm_set(NULL));
+	ASSERT_EQ(0, sa_trace_start());
+	sa_area_fill(&a);
+	EXPECT_LE(n - 8, sa_pageout(a.p, n));
+	EXPECT_TRUE(purged());
+	nr = sa_trace_stop(&ev);
+	ASSERT_LT(0, nr);
+	again = mark(ev, nr, bad);
+	EXPECT_EQ(0, again) {
+		TH_LOG("%zu bad slots were written to again", again);
+	}
+	free(ev);
+	EXPECT_EQ(0, sa_area_check(&a));
+	EXPECT_LE(loads + (long long)n - 8, stat_of(sa_dm(), "load"));
+	EXPECT_EQ((long long)failed, errors());
+	EXPECT_EQ(0, sa_violations());
+
+	/* What is bad is no capacity. */
+	sa_area_unmap(&a);
+	EXPECT_TRUE(all_free(self->free - failed * SA_PAGE));
+	EXPECT_EQ(0, sa_tier_num(sa_dm(), "stored"));
+	EXPECT_EQ(0, sa_violations());
+	as_new(_metadata, self->free);
+}
+
+/*
+ * A part of the device is bad for ever. What is written there fails once, and
+ * stays in RAM when the device has no other place for it.
+ */
+#define BIO_PAGES	32	/* written at once, and so failing at once */
+
+TEST_F_TIMEOUT(write_errors, a_bad_range, SA_TIMEOUT)
+{
+	size_t out, first = 3 * SA_CLUSTER + 100, n = 64;
+	unsigned char faults[DM_PAGES] = { };
+	struct sa_area a;
+	long long bad = 0;
+
+	memset(faults + first, SA_FAILS, n);
+	ASSERT_EQ(0, sa_dm_set(faults));
+	if (map(&a, DM_PAGES, SA_RANDOM, 5, variant->huge))
+		SKIP(return, "no transparent huge pages");
+	for (; a.gen < 3; a.gen++) {
+		sa_area_fill(&a);
+		out = sa_pageout(a.p, a.n);
+		EXPECT_TRUE(sa_wait(errors() >= (long long)n, 20));
+		EXPECT_EQ(0, sa_violations());
+		EXPECT_EQ(0, sa_area_check(&a));
+		/* The first time all that was promised is written. */
+		if (!a.gen) {
+			EXPECT_EQ(self->free, (long long)(out * SA_PAGE));
+			bad = errors();
+		}
+		if (!variant->huge)
+			EXPECT_EQ(bad, errors());
+	}
+	TH_LOG("%lld slots are bad", errors());
+	EXPECT_LE((long long)n, bad);
+	if (!variant->huge)
+		EXPECT_GE((long long)(n + 2 * BIO_PAGES), bad);
+	bad = errors();
+	sa_area_unmap(&a);
+	EXPECT_TRUE(all_free(self->free - bad * SA_PAGE));
+	EXPECT_EQ(0, sa_violations());
+	as_new(_metadata, self->free);
+}
+
+/* No slot of the first device works: in the end all is on the second one. */
+TEST_F_TIMEOUT(write_errors, to_another_device, SA_TIMEOUT)
+{
+	size_t n = 4 * SA_MIB_PAGES, out;
+	struct sa_area a;
+	long long left;
+
+	if (sa_ndevs() < 2)
+		SKIP(return, "needs two block devices");
+	ASSERT_EQ(0, sa_swapon(sa_dev(1), 64 * SA_MIB_PAGES, 3));
+	left = sa_meminfo("SwapFree") - self->free;
+	if (map(&a, n, SA_RANDOM, 6, variant->huge))
+		SKIP(return, "no transparent huge pages");
+	ASSERT_EQ(0, writes_fail());
+	sa_area_fill(&a);
+	out = sa_pageout(a.p, n);
+	EXPECT_LE(n - 8, out);
+	EXPECT_TRUE(sa_wait_purged(sa_tier_num(sa_dev(1), "stored") ==
+				   (long long)(out * SA_PAGE), 60)) {
+		TH_LOG("of %zu pages %lld are on the second device, %lld errors", out,
+		       sa_tier_num(sa_dev(1), "stored") / (long long)SA_PAGE, errors());
+	}
+	EXPECT_EQ(0, sa_tier_num(sa_dm(), "stored"));
+	EXPECT_EQ(self->free, errors() * (long long)SA_PAGE);
+	EXPECT_EQ(left - (long long)(out * SA_PAGE), sa_meminfo("SwapFree"));
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_TRUE(purged());
+	ASSERT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+/* swapoff while the pages that could not be written are still here */
+TEST_F_TIMEOUT(write_errors, swapoff, SA_TIMEOUT)
+{
+	size_t n = 4 * SA_MIB_PAGES, i;
+	struct sa_area a;
+
+	if (map(&a, n, SA_RANDOM, 7, variant->huge))
+		SKIP(return, "no transparent huge pages");
+	ASSERT_EQ(0, writes_fail());
+	sa_area_fill(&a);
+	EXPECT_LE(n - 8, sa_pageout(a.p, n));
+	/* Some are mapped again, some are not. */
+	for (i = 0; i < n / 2; i++)
+		ASSERT_EQ(0, sa_check(a.p + i * SA_PAGE, a.pat, a.seed, i, 0));
+	ASSERT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
+	EXPECT_EQ(0, sa_nswaps());
+	EXPECT_EQ(0, sa_scan("lost"));
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_EQ(0, sa_area_check(&a));
+	sa_area_unmap(&a);
+	ASSERT_EQ(0, sa_dm_set(NULL));
+	ASSERT_EQ(0, sa_swapon(sa_dm(), 0, 9));
+	as_new(_metadata, self->free);
+}
+
+/* zswap gives its object up when the write begins; it fails after that. */
+TEST_F_TIMEOUT(write_errors, zswap_writeback, SA_TIMEOUT)
+{
+	size_t n = 2 * SA_MIB_PAGES, out;
+	long long loads = stat_of(sa_dm(), "load");
+	struct sa_area a;
+
+	if (sa_zswap(true))
+		SKIP(return, "no zswap");
+	if (map(&a, n, SA_TEXT, 8, variant->huge))
+		SKIP(return, "no transparent huge pages");
+	sa_area_fill(&a);
+	out = sa_pageout(a.p, n);
+	EXPECT_LE(n - 8, out);
+	EXPECT_EQ(0, errors());
+	ASSERT_EQ(0, writes_fail());
+	EXPECT_EQ(0, sa_zswap_drain(LIMIT));
+	EXPECT_LE((long long)out, stat_of(sa_dm(), "moved_in"));
+	EXPECT_TRUE(sa_wait(errors() >= (long long)out, 20));
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_EQ(0, sa_area_check(&a));
+	EXPECT_EQ(loads, stat_of(sa_dm(), "load"));
+
+	ASSERT_EQ(0, sa_dm_set(NULL));
+	a.gen++;
+	sa_area_fill(&a);
+	EXPECT_LE(n - 8, sa_pageout(a.p, n));
+	EXPECT_EQ(0, sa_zswap_drain(LIMIT));
+	EXPECT_TRUE(purged());
+	EXPECT_EQ(0, sa_area_check(&a));
+	EXPECT_LT(loads, stat_of(sa_dm(), "load"));
+	sa_area_unmap(&a);
+	EXPECT_TRUE(all_free(self->free - errors() * (long long)SA_PAGE));
+	ASSERT_EQ(0, sa_zswap(false));
+	as_new(_metadata, self->free);
+}
+
+/* --- read errors -------------------------------------------------------- */
+
+#define NR_READ		(4 * SA_MIB_PAGES)
+#define VICTIMS		8
+
+FIXTURE(read_errors)
+{
+	struct sa_area a;
+	long offset[NR_READ];	/* of each page on the device, -1: nowhere */
+	unsigned int type;	/* of the device */
+	unsigned char faults[DM_PAGES];
+};
+
+FIXTURE_VARIANT(read_errors)
+{
+	bool on;
+};
+
+FIXTURE_VARIANT_ADD(read_errors, off) { .on = false };
+
+FIXTURE_VARIANT_ADD(read_errors, on) { .on = true };
+
+/* Which pages fail: apart, and one with its neighbour */
+static size_t victim(int i)
+{
+	return i ? 37 + i / 2 * 211 + i % 2 : 3;
+}
+
+static bool is_victim(size_t page)
+{
+	int i;
+
+	for (i = 0; i < VICTIMS; i++)
+		if (victim(i) == page)
+			return true;
+	return false;
+}
+
+/* The last store of a slot, NULL when there is none */
+static const struct sa_event *store_of(const struct sa_event *ev, long nr,
+				       unsigned long slot)
+{
+	while (nr-- > 0)
+		if (ev[nr].kind == SA_STORE && ev[nr].slot == slot)
+			return ev + nr;
+	return NULL;
+}
+
+FIXTURE_SETUP(read_errors)
+{
+	const char *why = begin(variant->on);
+	const struct sa_event *store;
+	struct sa_event *ev = NULL;
+	__u64 map[NR_READ];
+	long nr = 0;
+	size_t i;
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, sa_area_map(&self->a, NR_READ, SA_RANDOM, 9));
+	sa_area_fill(&self->a);
+	if (variant->on)
+		ASSERT_EQ(0, sa_trace_start());
+	ASSERT_TRUE(sa_wait(sa_pageout(self->a.p, NR_READ) == NR_READ, 20));
+	EXPECT_TRUE(purged());
+	if (variant->on) {
+		nr = sa_trace_stop(&ev);
+		ASSERT_LE(NR_READ, nr);
+	}
+	/* Without the layer the page table says it. */
+	ASSERT_EQ(0, sa_pagemap(self->a.p, NR_READ, map));
+	for (i = 0; i < NR_READ; i++) {
+		map[i] &= SA_PM_ENTRY;
+		if (!variant->on) {
+			self->type = map[i] & 31;
+			self->offset[i] = map[i] >> 5;
+			continue;
+		}
+		store = store_of(ev, nr, map[i] >> 5);
+		ASSERT_NE(NULL, store);
+		self->type = store->type;
+		self->offset[i] = store->offset;
+	}
+	free(ev);
+	for (i = 0; i < VICTIMS; i++)
+		self->faults[self->offset[victim(i)]] = SA_FAILS;
+	/* User Mode Linux calls each SIGBUS a segfault. */
+	sa_log_expect("Read-error on swap-device|swap: a page is lost|test_faults.*segfault");
+}
+
+FIXTURE_TEARDOWN_PARENT(read_errors)
+{
+	EXPECT_EQ(0, sa_end());
+	sa_log_expect(NULL);
+}
+
+/* Number of pages that are not as they should be: SIGBUS for some, or right */
+static size_t look(const struct sa_area *a, bool (*bus)(size_t page))
+{
+	size_t i, bad = 0;
+
+	for (i = 0; i < a->n && bad < 4; i++) {
+		void *p = a->p + i * SA_PAGE;
+
+		if (sa_bus(p) != bus(i)) {
+			sa_log("page %zu: %sSIGBUS", i, bus(i) ? "no " : "");
+			bad++;
+		} else if (!bus(i)) {
+			bad += !!sa_check(p, a->pat, a->seed, i, a->gen);
+		}
+	}
+	return bad;
+}
+
+TEST_F_TIMEOUT(read_errors, one_page_alone, SA_TIMEOUT)
+{
+	void *p;
+	int i;
+
+	ASSERT_EQ(0, sa_dm_set(self->faults));
+	for (i = 0; i < VICTIMS; i++)
+		EXPECT_TRUE(sa_bus(self->a.p + victim(i) * SA_PAGE));
+	if (variant->on) {
+		/* 7.3 fails those that were read with it, too, for a while. */
+		EXPECT_EQ(0, look(&self->a, is_victim));
+		EXPECT_EQ(0, look(&self->a, is_victim));
+		EXPECT_LE(VICTIMS, errors());
+		EXPECT_EQ(0, sa_scan("lost"));
+		EXPECT_EQ(0, sa_violations());
+	}
+	/* Nothing was dropped: when it can be read again, it is. */
+	ASSERT_EQ(0, sa_dm_set(NULL));
+	for (i = 0; i < VICTIMS; i++) {
+		p = self->a.p + victim(i) * SA_PAGE;
+		EXPECT_TRUE(sa_wait_purged(!sa_bus(p), 20));
+	}
+	EXPECT_EQ(0, sa_area_check(&self->a));
+}
+
+/* The first one has been read before, so it is in RAM, and stays. */
+static bool is_lost(size_t page)
+{
+	return is_victim(page) && page != victim(0);
+}
+
+TEST_F_TIMEOUT(read_errors, swapoff, SA_TIMEOUT)
+{
+	static char log[1 << 16];
+	struct sa_area *a = &self->a;
+	size_t i, lost;
+	char line[128];
+	int kmsg;
+	pid_t pid;
+
+	/* And what was read with them; User Mode Linux dies of such a page. */
+	if (!variant->on)
+		SKIP(return, "7.3 poisons them");
+	for (i = 0; i < 8; i++)
+		ASSERT_EQ(0, sa_check(a->p + i * SA_PAGE, a->pat, a->seed, i, 0));
+	ASSERT_EQ(0, sa_dm_set(self->faults));
+	/* Some fail before swapoff comes to them. */
+	for (i = 1; i < VICTIMS; i += 2)
+		EXPECT_TRUE(sa_bus(a->p + victim(i) * SA_PAGE));
+	kmsg = sa_log_open();
+	ASSERT_LE(0, kmsg);
+	ASSERT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
+	EXPECT_EQ(0, sa_nswaps());
+	EXPECT_EQ(0, sa_log_close(kmsg, log, sizeof(log)));
+	if (variant->on) {
+		EXPECT_EQ(VICTIMS - 1, sa_scan("lost"));
+		EXPECT_EQ(0, sa_violations());
+		for (i = 0, lost = 0; i < a->n; i++) {
+			snprintf(line, sizeof(line),
+				 "swap: a page is lost, type %u offset %ld can't be read\n",
+				 self->type, self->offset[i]);
+			if (strstr(log, line))
+				lost++;
+			EXPECT_EQ(is_lost(i), !!strstr(log, line)) {
+				TH_LOG("page %zu, offset %ld", i, self->offset[i]);
+			}
+		}
+		EXPECT_EQ(VICTIMS - 1, lost);
+	}
+	/* It is said for good, whatever the device does. */
+	ASSERT_EQ(0, sa_dm_set(NULL));
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(0, look(a, is_lost));
+		ASSERT_EQ(0, sa_swapon(sa_dm(), 0, 9));
+		pid = sa_fork();
+		if (!pid)
+			_exit(!!look(a, is_lost));
+		EXPECT_EQ(0, sa_join(pid, LIMIT));
+		/* All but what is lost can go out once more. */
+		sa_pageout(a->p, a->n);
+		EXPECT_EQ(0, look(a, is_lost));
+		ASSERT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
+	}
+	/* Who overwrites it without a look has it back. */
+	madvise(a->p, a->n * SA_PAGE, MADV_DONTNEED);
+	if (variant->on)
+		EXPECT_EQ(0, sa_scan("lost"));
+	a->gen++;
+	sa_area_fill(a);
+	EXPECT_EQ(0, sa_area_check(a));
+}
+
+/*
+ * Pages of shared memory, VICTIMS of which can't be read from now on. Without
+ * the layer nobody says where they are.
+ */
+static void fail_shmem(struct __test_metadata *_metadata, unsigned char *faults,
+		       int *fd, void **mapped, size_t n)
+{
+	unsigned char page[SA_PAGE];
+	struct sa_event *ev;
+	size_t i;
+	long nr;
+
+	*fd = memfd_create("swap_abs", MFD_CLOEXEC);
+	ASSERT_LE(0, *fd);
+	*mapped = mmap(NULL, n * SA_PAGE, PROT_READ, MAP_SHARED, *fd, 0);
+	ASSERT_NE(MAP_FAILED, *mapped);
+	for (i = 0; i < n; i++) {
+		sa_fill(page, SA_RANDOM, 10, i, 0);
+		ASSERT_EQ((ssize_t)SA_PAGE, pwrite(*fd, page, SA_PAGE, i * SA_PAGE));
+		ASSERT_FALSE(sa_bus(*mapped + i * SA_PAGE));
+	}
+	ASSERT_EQ(0, sa_trace_start());
+	sa_pageout(*mapped, n);
+	EXPECT_TRUE(sa_wait_purged(sa_tier_num(sa_dm(), "stored") ==
+				   (long long)(n * SA_PAGE), 20));
+	EXPECT_TRUE(purged());
+	nr = sa_trace_stop(&ev);
+	ASSERT_LE((long)n, nr);
+	memset(faults, SA_WORKS, DM_PAGES);
+	for (i = 0; i < VICTIMS; i++)
+		faults[ev[nr - 1 - 11 * i].offset] = SA_FAILS;
+	free(ev);
+	ASSERT_EQ(0, sa_dm_set(faults));
+}
+
+/* How many can't be read, by a fault or by read(); the others are right */
+static size_t look_at_shmem(struct __test_metadata *_metadata, int fd,
+			    void *mapped, size_t n)
+{
+	unsigned char page[SA_PAGE];
+	size_t i, failed = 0;
+
+	for (i = 0; i < n; i++) {
+		if (i % 2 ? sa_bus(mapped + i * SA_PAGE) :
+			    pread(fd, page, SA_PAGE, i * SA_PAGE) < 0) {
+			failed++;
+			continue;
+		}
+		ASSERT_EQ((ssize_t)SA_PAGE, pread(fd, page, SA_PAGE, i * SA_PAGE));
+		EXPECT_EQ(0, sa_check(page, SA_RANDOM, 10, i, 0));
+	}
+	return failed;
+}
+
+TEST_F_TIMEOUT(read_errors, shmem, SA_TIMEOUT)
+{
+	size_t n = SA_MIB_PAGES;
+	void *mapped;
+	int fd;
+
+	if (!variant->on)
+		SKIP(return, "about the layer");
+	sa_area_unmap(&self->a);
+	EXPECT_TRUE(purged());
+	fail_shmem(_metadata, self->faults, &fd, &mapped, n);
+	EXPECT_EQ(VICTIMS, look_at_shmem(_metadata, fd, mapped, n));
+	EXPECT_EQ(VICTIMS, look_at_shmem(_metadata, fd, mapped, n));
+	EXPECT_EQ(0, sa_violations());
+	close(fd);
+}
+
+TEST_F_TIMEOUT(read_errors, swapoff_shmem, SA_TIMEOUT)
+{
+	size_t n = SA_MIB_PAGES;
+	void *mapped;
+	int fd;
+
+	if (!variant->on)
+		SKIP(return, "about the layer");
+	sa_area_unmap(&self->a);
+	EXPECT_TRUE(purged());
+	fail_shmem(_metadata, self->faults, &fd, &mapped, n);
+	ASSERT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
+	EXPECT_EQ(VICTIMS, sa_scan("lost"));
+	EXPECT_EQ(0, sa_violations());
+	ASSERT_EQ(0, sa_dm_set(NULL));
+	EXPECT_EQ(VICTIMS, look_at_shmem(_metadata, fd, mapped, n));
+	close(fd);
+}
+
+/* --- orphans ------------------------------------------------------------ */
+
+enum drop {
+	STORED_AGAIN,		/* loaded, changed, stored in another slot */
+	FREED,			/* its slot is freed */
+	SHARED,			/* loaded and stored again in the same slot */
+};
+
+FIXTURE(orphans)
+{
+};
+
+FIXTURE_VARIANT(orphans)
+{
+	enum drop drop;
+};
+
+FIXTURE_VARIANT_ADD(orphans, stored_again) { .drop = STORED_AGAIN };
+
+FIXTURE_VARIANT_ADD(orphans, freed) { .drop = FREED };
+
+FIXTURE_VARIANT_ADD(orphans, shared) { .drop = SHARED };
+
+FIXTURE_SETUP(orphans)
+{
+	const char *why = began(sa_begin_backed(true, true));
+
+	if (why)
+		SKIP(return, "%s", why);
+	if (!sa_ndevs())
+		SKIP(return, "no block device to swap on");
+	if (access(SA_DEBUG "/move_delay_ms", W_OK))
+		SKIP(return, "no debugfs");
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), 128 * SA_MIB_PAGES, -1));
+}
+
+FIXTURE_TEARDOWN_PARENT(orphans)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+static int move_delay(int ms)
+{
+	return sa_write_num(SA_DEBUG "/move_delay_ms", ms);
+}
+
+/* Drop the copies of all pages. What comes to zswap then are new objects. */
+static size_t drop(struct sa_area *a, enum drop how)
+{
+	size_t bad = 0;
+
+	if (how == FREED)
+		madvise(a->p, a->n * SA_PAGE, MADV_DONTNEED);
+	else
+		bad = sa_area_check(a);
+	/* Who shares pages must not write, or they are his own. */
+	if (how != SHARED) {
+		a->gen++;
+		sa_area_fill(a);
+	}
+	sa_pageout(a->p, a->n);
+	return bad;
+}
+
+/*
+ * While zswap's writeback waits with an object pinned, all objects that there
+ * are get dropped, and others are stored. Were the pinned one really free, one
+ * of those would have its place, and lose it when the mover is done.
+ */
+TEST_F_TIMEOUT(orphans, place_is_not_used, SA_TIMEOUT)
+{
+	size_t n = 64, bad = 0;
+	struct sa_area a, b, c;
+	long long before;
+	int round, ms;
+	bool pinned = false;
+	pid_t pid = 0;
+
+	ASSERT_EQ(0, sa_area_map(&a, n, SA_TEXT, 11));
+	for (round = 0; round < 3; round++) {
+		ASSERT_EQ(0, sa_zswap_drain(60));
+		sa_area_fill(&a);
+		ASSERT_LE(n - 8, sa_pageout(a.p, n));
+		if (variant->drop == SHARED) {
+			pid = sa_fork();
+			if (!pid) {
+				pause();
+				_exit(0);
+			}
+		}
+		/* Longer where all of this takes long. */
+		before = sa_scan("orphans");
+		ASSERT_LE(0, before);
+		for (ms = 500; ms <= 8000; ms *= 2) {
+			bad += sa_area_check(&a);
+			ASSERT_LE(n - 8, sa_pageout(a.p, n));
+			ASSERT_EQ(0, move_delay(ms));
+			ASSERT_EQ(0, sa_zswap_kick());
+			/* Not for long: there must be time for what follows. */
+			pinned = sa_wait(sa_scan("pinned") == 1, ms / 4e3);
+			bad += drop(&a, variant->drop);
+			ASSERT_EQ(0, sa_area_map(&b, n, SA_TEXT, 12));
+			sa_area_fill(&b);
+			EXPECT_LE(n - 8, sa_pageout(b.p, n));
+			ASSERT_EQ(0, move_delay(0));
+			if (sa_wait(sa_scan("orphans") > before, ms / 1000 + 2))
+				break;
+			sa_area_unmap(&b);
+		}
+		EXPECT_TRUE(pinned);
+		EXPECT_LT(before, sa_scan("orphans"));
+		/* What was freed is stored to; then the movers come to rest. */
+		ASSERT_EQ(0, sa_area_map(&c, n, SA_TEXT, 13));
+		sa_area_fill(&c);
+		EXPECT_LE(n - 8, sa_pageout(c.p, n));
+		EXPECT_EQ(0, sa_zswap_drain(60));
+		EXPECT_EQ(0, sa_violations());
+		EXPECT_EQ(0, bad);
+		EXPECT_EQ(0, sa_area_check(&a));
+		EXPECT_EQ(0, sa_area_check(&b));
+		EXPECT_EQ(0, sa_area_check(&c));
+		sa_area_unmap(&b);
+		sa_area_unmap(&c);
+		if (pid > 0) {
+			kill(pid, SIGKILL);
+			waitpid(pid, NULL, 0);
+		}
+		a.gen++;
+	}
+	sa_area_unmap(&a);
+	EXPECT_TRUE(sa_wait_purged(!sa_zswapped() &&
+				   !sa_tier_num(sa_dev(0), "stored"), 20));
+}
+
+TEST_HARNESS_MAIN
