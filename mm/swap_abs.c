@@ -35,6 +35,8 @@
  * 8. nr_swap_pages counts the slots of devices that are neither used nor
  *    promised. Making a virtual slot takes one (SWAP_DESC_RESERVED), a raw copy
  *    keeps it, anything else gives it back.
+ * 12. While storage is suspended, nothing is written, and what is freed on a
+ *    device is not used again: a hibernation image may refer to it.
  *
  * Locks, outer first:
  *
@@ -58,6 +60,7 @@
 #include <linux/mutex.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
+#include <linux/slab.h>
 #include <linux/swap.h>
 #include <linux/swap_ops.h>
 #include <linux/swapfile.h>
@@ -624,6 +627,33 @@ long swap_abs_room_needed(struct folio *folio)
 }
 
 /**
+ * swap_abs_alloc_words - room for a descriptor a page of a folio
+ * @folio: the folio
+ * @single: a word of the caller's, enough for a small folio
+ *
+ * Context: may sleep, GFP_NOIO.
+ * Return: the words, which swap_abs_free_words() frees, or NULL.
+ */
+unsigned long *swap_abs_alloc_words(struct folio *folio, unsigned long *single)
+{
+	if (!folio_test_large(folio))
+		return single;
+	return kmalloc_array(folio_nr_pages(folio), sizeof(*single),
+			     GFP_NOIO | __GFP_NOWARN);
+}
+
+/**
+ * swap_abs_free_words - take back swap_abs_alloc_words()
+ * @words: what it has returned
+ * @single: what it was given
+ */
+void swap_abs_free_words(unsigned long *words, unsigned long *single)
+{
+	if (words != single)
+		kfree(words);
+}
+
+/**
  * swap_abs_install - say where a folio's data is from now on
  * @folio: a locked folio in the swap cache, not under writeback
  * @words: a descriptor a page
@@ -822,18 +852,13 @@ void swap_abs_cancel_promises(void)
  */
 int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio)
 {
-	bool writeback;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(swap_backends); i++) {
 		if (!swap_backends[i]->store(ctx, folio))
 			return 0;
-
-		/* memory.zswap.writeback: what zswap refuses stays in RAM. */
-		rcu_read_lock();
-		writeback = mem_cgroup_zswap_writeback_enabled(folio_memcg(folio));
-		rcu_read_unlock();
-		if (!writeback)
+		/* What zswap refuses stays in RAM then. */
+		if (!folio_zswap_writeback_enabled(folio))
 			break;
 	}
 	return -ENOSPC;
@@ -962,7 +987,9 @@ static const struct ctl_table swap_abs_sysctl_table[] = {
 
 static int __init swap_abs_init(void)
 {
-	swap_abs_wq = alloc_workqueue("swap_abs", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	/* Frozen while there is a hibernation image: it knows lent clusters as lent. */
+	swap_abs_wq = alloc_workqueue("swap_abs",
+				      WQ_MEM_RECLAIM | WQ_UNBOUND | WQ_FREEZABLE, 0);
 	if (!swap_abs_wq)
 		return -ENOMEM;
 

@@ -223,15 +223,18 @@ struct swap_pack;
  * @joined: the device is in use; protected by swap_abs_mutex
  * @adopted: the device's free slots are counted as the layer can use them
  * @draining: swapoff empties it; protected by swap_abs_mutex
- * @lock: protects @partial, @empty and what a lent cluster's flags say of them
+ * @lock: protects @partial, @empty, @held and what a lent cluster's flags say of
+ *	them
  * @partial: lent clusters with a free slot (CLUSTER_FLAG_LENT_PARTIAL)
  * @empty: lent clusters that wait to go back (CLUSTER_FLAG_LENT_EMPTY)
+ * @held: lent clusters where a slot was freed while storage is suspended
+ *	(CLUSTER_FLAG_LENT_HELD)
  * @nr_lent: clusters lent, the empty ones too
  * @format: how new data is written; written under swap_abs_mutex
  * @pack: segments and staging of the packed format, once it has been used
  * @used: slots of the device in use, all those of segments; objects of virtual
  *	slots in zswap
- * @release_work: returns the clusters on @empty
+ * @release_work: sorts the clusters on @held, returns the ones on @empty
  * @bad: offsets where a write failed: never used again before swapoff
  * @stats: counters
  */
@@ -246,6 +249,7 @@ struct swap_tier {
 	spinlock_t lock;		/* inside of a lent cluster's lock */
 	struct list_head partial;
 	struct list_head empty;
+	struct list_head held;
 	atomic_long_t nr_lent;
 	enum swap_format format;
 	struct swap_pack *pack;
@@ -301,6 +305,8 @@ bool swap_abs_pin(swp_entry_t entry, unsigned long place);
 bool swap_abs_unpin(swp_entry_t entry, unsigned long place);
 bool swap_abs_commit(swp_entry_t entry, unsigned long place, unsigned long new,
 		     struct folio *locked, long taken);
+unsigned long *swap_abs_alloc_words(struct folio *folio, unsigned long *single);
+void swap_abs_free_words(unsigned long *words, unsigned long *single);
 void swap_abs_install(struct folio *folio, const unsigned long *words, long taken);
 int swap_abs_writeout(struct swap_io_ctx *ctx, struct folio *folio);
 void swap_abs_read_folio(struct swap_io_ctx *ctx, struct folio *folio);
@@ -315,7 +321,7 @@ swp_entry_t swap_abs_backing(swp_entry_t entry);
 /* mm/swap_abs_raw.c */
 bool swap_raw_has_room(struct swap_tier *tier);
 bool swap_raw_alloc(unsigned long *words, unsigned int nr);
-void swap_raw_free(const unsigned long *words, unsigned int nr);
+long swap_raw_free(const unsigned long *words, unsigned int nr);
 void swap_raw_write_failed(struct folio *folio);
 void swap_raw_read_failed(struct folio *folio);
 unsigned int swap_raw_run(struct folio *folio, unsigned int first,
@@ -339,6 +345,7 @@ void swap_packed_put_buffer(void *buf);
 unsigned long swap_packed_moving_pages(void);
 unsigned long swap_packed_objects(struct swap_tier *tier);
 unsigned long swap_packed_segments(struct swap_tier *tier);
+unsigned long swap_packed_spares(struct swap_tier *tier);
 unsigned int swap_packed_check(struct swap_tier *tier, bool begin);
 void swap_packed_check_word(unsigned long word);
 #else
@@ -399,6 +406,11 @@ static inline unsigned long swap_packed_segments(struct swap_tier *tier)
 	return 0;
 }
 
+static inline unsigned long swap_packed_spares(struct swap_tier *tier)
+{
+	return 0;
+}
+
 static inline unsigned int swap_packed_check(struct swap_tier *tier, bool begin)
 {
 	return 0;
@@ -443,6 +455,11 @@ void swap_tier_leave(struct swap_info_struct *si);
 void swap_tier_stay(struct swap_info_struct *si);
 void swap_tier_destroy(struct swap_info_struct *si);
 
+/* mm/swap_abs_raw.c */
+unsigned long swap_raw_alloc_image(struct swap_info_struct *si);
+bool swap_raw_free_image(swp_entry_t entry);
+unsigned long swap_raw_image_room(struct swap_info_struct *si);
+
 /* mm/swap_abs_drain.c */
 int swap_abs_drain(struct swap_info_struct *si);
 #else
@@ -469,6 +486,21 @@ static inline void swap_tier_stay(struct swap_info_struct *si)
 
 static inline void swap_tier_destroy(struct swap_info_struct *si)
 {
+}
+
+static inline unsigned long swap_raw_alloc_image(struct swap_info_struct *si)
+{
+	return 0;
+}
+
+static inline bool swap_raw_free_image(swp_entry_t entry)
+{
+	return false;
+}
+
+static inline unsigned long swap_raw_image_room(struct swap_info_struct *si)
+{
+	return 0;
 }
 
 static inline int swap_abs_drain(struct swap_info_struct *si)
@@ -507,7 +539,9 @@ void swap_device_adopt(struct swap_info_struct *si, bool adopt);
 bool swap_device_tryget(struct swap_info_struct *si);
 sector_t swap_device_run(struct swap_info_struct *si, pgoff_t offset,
 			 unsigned int *nr);
-bool swap_device_discard(struct swap_info_struct *si);
+bool swap_sync_discard(void);
+void swap_range_notify(struct swap_info_struct *si, unsigned long offset,
+		       unsigned int nr_entries);
 
 /*
  * The questions that the swap code asks of an entry or a folio, which has one

@@ -66,6 +66,9 @@ struct swap_pack_write {
 	bool failed;
 };
 
+/* Writes end here. Never frozen, as reclaim waits for it. */
+static struct workqueue_struct *swap_pack_wq;
+
 /* Where pages are compressed to, or objects copied to: blocks. */
 static mempool_t swap_packed_buffers;
 static atomic_long_t swap_packed_moving = ATOMIC_LONG_INIT(0);	/* bytes */
@@ -167,7 +170,7 @@ static void swap_segment_idle(struct swap_segment *segment)
 		return;
 	for (i = 0; i < NR_SWAP_STREAMS; i++)
 		if (READ_ONCE(pack->streams[i].segment) == segment)
-			mod_delayed_work(swap_abs_wq, &pack->streams[i].flush, 0);
+			mod_delayed_work(swap_pack_wq, &pack->streams[i].flush, 0);
 }
 
 /* Give a segment's cluster back to the device. */
@@ -187,16 +190,15 @@ static void swap_segment_return(struct swap_segment *segment)
 	swap_abs_give_room(SWAPFILE_CLUSTER);
 }
 
-/* Segments that nothing refers to are spares again, or go back. */
+/*
+ * Segments that nothing refers to are spares again, or go back: on a workqueue
+ * that is frozen while there is a hibernation image, which knows them as they are.
+ */
 static void swap_pack_release(struct work_struct *work)
 {
 	struct swap_pack *pack = container_of(work, struct swap_pack, release_work);
 	struct swap_segment *segment, *next;
 	bool back;
-
-	/* A hibernation image knows the cluster as lent: nothing changes under it. */
-	if (pm_suspended_storage())
-		return;
 
 	llist_for_each_entry_safe(segment, next, llist_del_all(&pack->dead), dead) {
 		back = false;
@@ -358,7 +360,7 @@ static void swap_pack_begin_chunk(struct swap_pack *pack,
 	refcount_inc(&segment->refs);
 	atomic_inc(&segment->writing);
 	stream->io = io;
-	mod_delayed_work(swap_abs_wq, &stream->flush, SWAP_FLUSH_DELAY);
+	mod_delayed_work(swap_pack_wq, &stream->flush, SWAP_FLUSH_DELAY);
 }
 
 /* End the stream's chunk, so that it can be written. */
@@ -397,7 +399,7 @@ static void swap_pack_write_end(struct bio *bio)
 				     bio->bi_bdev, (unsigned long long)io->sector);
 	}
 	bio_uninit(bio);
-	queue_work(swap_abs_wq, &io->work);
+	queue_work(swap_pack_wq, &io->work);
 }
 
 static void swap_pack_submit(struct swap_pack_io *io)
@@ -699,13 +701,12 @@ static int swap_packed_store_large(struct swap_pack *pack, struct folio *folio,
 {
 	unsigned int i, nr = folio_nr_pages(folio);
 	swp_entry_t slot = folio->swap;
+	unsigned long single, *words = swap_abs_alloc_words(folio, &single);
 	struct swap_pack_write *write;
 	struct swap_pack_item *item;
 	struct swap_pack_io *io;
-	unsigned long *words;
 	int length, err;
 
-	words = kmalloc_array(nr, sizeof(*words), GFP_NOIO | __GFP_NOWARN);
 	write = kzalloc(sizeof(*write), GFP_NOIO | __GFP_NOWARN);
 	err = -ENOMEM;
 	if (!words || !write)
@@ -733,7 +734,7 @@ static int swap_packed_store_large(struct swap_pack *pack, struct folio *folio,
 	write->folio = folio;
 	swap_writeout_begin(folio);
 	swap_pack_write_put(write, false);
-	kfree(words);
+	swap_abs_free_words(words, &single);
 	return 0;
 
 undo:
@@ -742,7 +743,7 @@ undo:
 	write = NULL;
 out:
 	kfree(write);
-	kfree(words);
+	swap_abs_free_words(words, &single);
 	return err;
 }
 
@@ -755,6 +756,8 @@ static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio)
 
 	if (codec < 0)
 		return -ENOSPC;
+	if (pm_suspended_storage())
+		return -EBUSY;
 	pack = swap_packed_get();
 	if (!pack)
 		return -ENOSPC;
@@ -821,9 +824,12 @@ bool swap_pack_move_to(struct swap_pack *pack, enum swap_stream_id id,
 int swap_packed_move(swp_entry_t slot, unsigned long place, const void *data,
 		     unsigned int length, unsigned int codec, bool may_wait)
 {
-	struct swap_pack *pack = swap_packed_get();
+	struct swap_pack *pack;
 	bool moved;
 
+	if (pm_suspended_storage())
+		return -EAGAIN;
+	pack = swap_packed_get();
 	if (!pack)
 		return -ENOSPC;
 	moved = swap_pack_move_to(pack, SWAP_STREAM_FRESH, slot, place, data, length,
@@ -1093,7 +1099,8 @@ void swap_packed_free(struct swap_tier *tier)
 		cancel_delayed_work_sync(&pack->streams[i].flush);
 	cancel_work_sync(&pack->gc_work);
 	/* Each chunk is idle after its work has done its last. */
-	flush_workqueue(swap_abs_wq);
+	flush_workqueue(swap_pack_wq);
+	flush_work(&pack->release_work);
 	VM_WARN_ON_ONCE(pack->nr_segments || pack->nr_spares);
 	VM_WARN_ON_ONCE(percpu_counter_sum(&pack->objects));
 	swap_pack_free_ios(pack);
@@ -1108,6 +1115,12 @@ void swap_packed_free(struct swap_tier *tier)
 unsigned long swap_packed_objects(struct swap_tier *tier)
 {
 	return tier->pack ? percpu_counter_sum_positive(&tier->pack->objects) : 0;
+}
+
+/* Clusters that are lent to a tier and have no data, nor can have raw one. */
+unsigned long swap_packed_spares(struct swap_tier *tier)
+{
+	return tier->pack ? READ_ONCE(tier->pack->nr_spares) : 0;
 }
 
 /* Segments with data in a tier. */
@@ -1155,6 +1168,9 @@ void swap_packed_check_word(unsigned long word)
 
 static int __init swap_packed_init(void)
 {
+	swap_pack_wq = alloc_workqueue("swap_abs_packed", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!swap_pack_wq)
+		return -ENOMEM;
 	return mempool_init_page_pool(&swap_packed_buffers, SWAP_NR_CHUNKS, 0);
 }
 fs_initcall(swap_packed_init);

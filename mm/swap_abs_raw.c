@@ -21,13 +21,17 @@
  *
  * To hold: the bits of a lent cluster that is CLUSTER_FLAG_LENT_PARTIAL are not
  * all set and not all clear; those of CLUSTER_FLAG_LENT_EMPTY all clear.
+ *
+ * While storage is suspended there may be a hibernation image that refers to
+ * what is on the devices, while the tables in RAM go on. Nothing is written then,
+ * no cluster is returned, and no slot that is freed is taken, be it for the image
+ * itself: its cluster is held (CLUSTER_FLAG_LENT_HELD) until the workqueue thaws.
  */
 #include <linux/bio.h>
 #include <linux/bitmap.h>
 #include <linux/blkdev.h>
 #include <linux/pagemap.h>
 #include <linux/percpu.h>
-#include <linux/slab.h>
 #include <linux/suspend.h>
 #include <linux/swap.h>
 #include <linux/swap_ops.h>
@@ -52,21 +56,12 @@ static bool cluster_is_lent(struct swap_cluster_info *ci)
 	return ci->flags == CLUSTER_FLAG_LENT || ci->flags == CLUSTER_FLAG_LENT_PARTIAL;
 }
 
-/* Put a lent cluster on the list that its bits say. */
-static void swap_raw_relocate(struct swap_tier *tier, struct swap_cluster_info *ci)
+/* Put a lent cluster on a list of its tier, or with CLUSTER_FLAG_LENT on none. */
+static void swap_raw_move(struct swap_tier *tier, struct swap_cluster_info *ci,
+			  enum swap_cluster_flags flags, struct list_head *list)
 {
-	enum swap_cluster_flags flags = CLUSTER_FLAG_LENT_PARTIAL;
-	struct list_head *list = &tier->partial;
-
 	lockdep_assert_held(&ci->lock);
 
-	if (bitmap_full(ci->lent_map, SWAPFILE_CLUSTER)) {
-		flags = CLUSTER_FLAG_LENT;
-		list = NULL;
-	} else if (bitmap_empty(ci->lent_map, SWAPFILE_CLUSTER)) {
-		flags = CLUSTER_FLAG_LENT_EMPTY;
-		list = &tier->empty;
-	}
 	if (ci->flags == flags)
 		return;
 
@@ -78,8 +73,19 @@ static void swap_raw_relocate(struct swap_tier *tier, struct swap_cluster_info *
 	spin_unlock(&tier->lock);
 	ci->flags = flags;
 
-	if (flags == CLUSTER_FLAG_LENT_EMPTY)
+	if (flags >= CLUSTER_FLAG_LENT_EMPTY)
 		queue_work(swap_abs_wq, &tier->release_work);
+}
+
+/* Put a lent cluster on the list that its bits say. */
+static void swap_raw_relocate(struct swap_tier *tier, struct swap_cluster_info *ci)
+{
+	if (bitmap_full(ci->lent_map, SWAPFILE_CLUSTER))
+		swap_raw_move(tier, ci, CLUSTER_FLAG_LENT, NULL);
+	else if (bitmap_empty(ci->lent_map, SWAPFILE_CLUSTER))
+		swap_raw_move(tier, ci, CLUSTER_FLAG_LENT_EMPTY, &tier->empty);
+	else
+		swap_raw_move(tier, ci, CLUSTER_FLAG_LENT_PARTIAL, &tier->partial);
 }
 
 /*
@@ -135,10 +141,10 @@ static bool swap_raw_may_scatter(struct swap_info_struct *si)
 	return si->ops == &swap_bdev_ops;
 }
 
-/* From the cluster that this CPU has used last. */
-static unsigned int swap_raw_take_hint(unsigned long *words, unsigned int nr, bool all)
+/* From the cluster that a CPU has used last. */
+static unsigned int swap_raw_take_hint(swp_entry_t hint, unsigned long *words,
+				       unsigned int nr, bool all)
 {
-	swp_entry_t hint = { .val = this_cpu_read(swap_raw_hint) };
 	struct swap_info_struct *si;
 	struct swap_cluster_info *ci;
 	unsigned int got = 0;
@@ -235,10 +241,11 @@ static unsigned int swap_raw_take_tier(struct swap_tier *tier, unsigned long *wo
 /* From any tier, the first in order that has room; equal ones take turns. */
 static unsigned int swap_raw_take_any(unsigned long *words, unsigned int nr, bool all)
 {
+	swp_entry_t hint = { .val = this_cpu_read(swap_raw_hint) };
 	struct swap_tier *tier;
 	unsigned int got;
 
-	got = swap_raw_take_hint(words, nr, all);
+	got = swap_raw_take_hint(hint, words, nr, all);
 	if (got)
 		return got;
 
@@ -254,54 +261,30 @@ static unsigned int swap_raw_take_any(unsigned long *words, unsigned int nr, boo
 	return got;
 }
 
-/* Free clusters may wait for their discard. True when some have become free. */
-static bool swap_raw_discard(void)
-{
-	struct swap_info_struct *si;
-	bool done = false;
-	int type;
-
-	for (type = 0; type < MAX_SWAPFILES && !done; type++) {
-		si = READ_ONCE(swap_info[type]);
-		if (!si)
-			break;
-		if (swap_is_virtual(si) || !swap_device_tryget(si))
-			continue;
-		done = swap_device_discard(si);
-		put_swap_device(si);
-	}
-	return done;
-}
-
-static void swap_raw_notify(struct swap_info_struct *si, unsigned long offset)
-{
-	void (*notify)(struct block_device *bdev, unsigned long offset);
-
-	if (!(si->flags & SWP_BLKDEV))
-		return;
-	notify = si->bdev->bd_disk->fops->swap_slot_free_notify;
-	if (notify)
-		notify(si->bdev, offset);
-}
-
 static bool swap_raw_is_bad(struct swap_tier *tier, unsigned long offset)
 {
 	return unlikely(!xa_empty(&tier->bad)) && xa_load(&tier->bad, offset);
 }
 
-/*
- * Give slots back to their lent clusters, not the capacity that they are. Slots
- * where a write has failed stay taken.
+/**
+ * swap_raw_free - give slots back to their lent clusters
+ * @words: descriptors, not installed or not any longer
+ * @nr: their number
  *
+ * Not the capacity that they are: that stays with the caller, but for slots
+ * where a write has failed, which stay taken.
+ *
+ * Context: also under page-table locks and with interrupts off; O(@nr).
  * Return: how many slots are free now.
  */
-static unsigned int swap_raw_put(const unsigned long *words, unsigned int nr)
+long swap_raw_free(const unsigned long *words, unsigned int nr)
 {
-	unsigned int i = 0, first, freed = 0;
+	unsigned int i = 0, first;
 	struct swap_info_struct *si;
 	struct swap_cluster_info *ci;
 	unsigned long offset;
 	swp_entry_t entry;
+	long freed = 0;
 
 	while (i < nr) {
 		entry = swap_desc_device_entry(words[i]);
@@ -314,7 +297,7 @@ static unsigned int swap_raw_put(const unsigned long *words, unsigned int nr)
 			VM_WARN_ON_ONCE(!test_bit(offset % SWAPFILE_CLUSTER, ci->lent_map));
 			if (!swap_raw_is_bad(si->tier, offset)) {
 				__clear_bit(offset % SWAPFILE_CLUSTER, ci->lent_map);
-				swap_raw_notify(si, offset);
+				swap_range_notify(si, offset, 1);
 				freed++;
 			}
 			if (++i == nr)
@@ -323,23 +306,13 @@ static unsigned int swap_raw_put(const unsigned long *words, unsigned int nr)
 		} while (swp_type(entry) == si->type &&
 			 __swap_entry_to_cluster(entry) == ci);
 		percpu_counter_sub(&si->tier->used, i - first);
-		swap_raw_relocate(si->tier, ci);
+		if (pm_suspended_storage())
+			swap_raw_move(si->tier, ci, CLUSTER_FLAG_LENT_HELD, &si->tier->held);
+		else
+			swap_raw_relocate(si->tier, ci);
 		swap_cluster_unlock(ci);
 	}
 	return freed;
-}
-
-/**
- * swap_raw_free - take back swap_raw_alloc()
- * @words: descriptors that were never installed
- * @nr: their number
- *
- * The device capacity that they stand for stays with the caller, but for what
- * has turned out to be bad.
- */
-void swap_raw_free(const unsigned long *words, unsigned int nr)
-{
-	swap_raw_put(words, nr);
 }
 
 /**
@@ -349,7 +322,8 @@ void swap_raw_free(const unsigned long *words, unsigned int nr)
  *
  * Next to each other where there is such a run on a device, else anywhere.
  * The caller has taken or reserved device capacity for them, so that failure
- * is the exception: no memory for a cluster's bits, or a device on its way out.
+ * is the exception: no memory for a cluster's bits, a device on its way out, or
+ * storage that is suspended.
  *
  * Context: process context, may sleep for a discard, GFP_NOIO.
  * Return: true with @nr words, or false.
@@ -359,6 +333,8 @@ bool swap_raw_alloc(unsigned long *words, unsigned int nr)
 	unsigned int got, total = 0;
 	bool discarded = false;
 
+	if (pm_suspended_storage())
+		return false;
 	if (swap_raw_take_any(words, nr, true))
 		return true;
 
@@ -370,8 +346,9 @@ bool swap_raw_alloc(unsigned long *words, unsigned int nr)
 		}
 		if (nr == 1 && swap_raw_take_any(words, nr, true))
 			return true;
-		if (discarded || !swap_raw_discard()) {
-			swap_raw_put(words, total);
+		/* Free clusters may wait for their discard. */
+		if (discarded || !swap_sync_discard()) {
+			swap_raw_free(words, total);
 			return false;
 		}
 		discarded = true;
@@ -435,35 +412,34 @@ static void swap_raw_count(struct folio *folio, enum swap_tier_stat stat)
 
 static int swap_raw_store(struct swap_io_ctx *ctx, struct folio *folio)
 {
-	unsigned long single, *words = &single;
 	unsigned int nr = folio_nr_pages(folio);
-	long taken;
+	unsigned long single, *words;
 	int err = -ENOSPC;
+	long taken;
 
+	if (pm_suspended_storage())
+		return -EBUSY;
 	if (!swap_raw_rewrite(folio)) {
 		if (!swap_raw_take_room(folio, &taken))
 			return -ENOSPC;
-		if (nr > 1) {
-			words = kmalloc_array(nr, sizeof(*words), GFP_NOIO | __GFP_NOWARN);
-			if (!words) {
-				err = -ENOMEM;
-				goto fail;
-			}
+		words = swap_abs_alloc_words(folio, &single);
+		if (!words) {
+			err = -ENOMEM;
+			goto give_room;
 		}
 		if (!swap_raw_alloc(words, nr))
-			goto fail;
+			goto free_words;
 		swap_abs_install(folio, words, taken);
-		if (nr > 1)
-			kfree(words);
+		swap_abs_free_words(words, &single);
 	}
 
 	trace_swap_abs_store(folio->swap, swap_abs_word(folio->swap), nr);
 	swap_raw_count(folio, SWAP_TIER_STORE);
 	__swap_writepage(ctx, folio);
 	return 0;
-fail:
-	if (words != &single)
-		kfree(words);
+free_words:
+	swap_abs_free_words(words, &single);
+give_room:
 	swap_abs_give_room(taken);
 	return err;
 }
@@ -474,11 +450,6 @@ static void swap_raw_load(struct swap_io_ctx *ctx, struct folio *folio)
 	/* It had to be read from a device: zswap has let go of too much. */
 	zswap_folio_swapin(folio);
 	swap_read_add(ctx, folio);
-}
-
-static long swap_raw_drop(const unsigned long *words, unsigned int nr)
-{
-	return swap_raw_put(words, nr);
 }
 
 static struct swap_info_struct *swap_raw_device(unsigned long word)
@@ -518,7 +489,7 @@ static bool swap_raw_stable(unsigned long word)
 const struct swap_backend swap_raw_backend = {
 	.store		= swap_raw_store,
 	.load		= swap_raw_load,
-	.drop		= swap_raw_drop,
+	.drop		= swap_raw_free,
 	.same_load	= swap_raw_same_load,
 	.synchronous	= swap_raw_synchronous,
 	.stable		= swap_raw_stable,
@@ -615,7 +586,8 @@ void swap_raw_forget_bad(struct swap_tier *tier)
 
 /**
  * swap_raw_release - give clusters without data back to their device
- * @work: swap_tier.release_work
+ * @work: swap_tier.release_work, on a workqueue that is frozen while there is a
+ *	hibernation image
  */
 void swap_raw_release(struct work_struct *work)
 {
@@ -623,10 +595,10 @@ void swap_raw_release(struct work_struct *work)
 	struct swap_cluster_info *ci;
 	unsigned long *map;
 
-	/* A hibernation image knows the cluster as lent: nothing changes under it. */
-	if (pm_suspended_storage())
-		return;
-
+	while ((ci = swap_raw_isolate(tier, &tier->held))) {
+		swap_raw_relocate(tier, ci);
+		swap_cluster_unlock(ci);
+	}
 	while ((ci = swap_raw_isolate(tier, &tier->empty))) {
 		map = ci->lent_map;
 		VM_WARN_ON_ONCE(!bitmap_empty(map, SWAPFILE_CLUSTER));
@@ -638,6 +610,66 @@ void swap_raw_release(struct work_struct *work)
 		cond_resched();
 	}
 	/* One that was locked just now is still to be done. */
-	if (!list_empty_careful(&tier->empty))
+	if (!list_empty_careful(&tier->empty) || !list_empty_careful(&tier->held))
 		queue_work(swap_abs_wq, &tier->release_work);
 }
+
+#ifdef CONFIG_HIBERNATION
+/**
+ * swap_raw_alloc_image - take a slot of a lent cluster for a hibernation image
+ * @si: the device, that can't go away, and that has no free slot itself
+ *
+ * It may be promised to somebody, as any slot that hibernation takes.
+ *
+ * Return: the slot's offset on the device, or 0.
+ */
+unsigned long swap_raw_alloc_image(struct swap_info_struct *si)
+{
+	swp_entry_t hint = { .val = this_cpu_read(swap_raw_hint) };
+	struct swap_tier *tier = si->tier;
+	struct swap_cluster_info *ci;
+	unsigned long word;
+
+	/* One after another, as far as there are neighbours. */
+	if (swp_type(hint) == si->type && swap_raw_take_hint(hint, &word, 1, true))
+		goto taken;
+	while ((ci = swap_raw_isolate(tier, &tier->partial))) {
+		if (swap_raw_take(si, ci, 0, &word, 1, true))
+			goto taken;
+	}
+	return 0;
+
+taken:
+	swap_abs_give_room(-1);
+	return swp_offset(swap_desc_device_entry(word));
+}
+
+/**
+ * swap_raw_free_image - free a slot of a hibernation image
+ * @entry: its place on the device
+ *
+ * Return: true when it was from swap_raw_alloc_image(), and is free now.
+ */
+bool swap_raw_free_image(swp_entry_t entry)
+{
+	unsigned long word = swap_desc_raw(swp_type(entry), swp_offset(entry));
+
+	/* As long as it is in use, the cluster is either lent or not. */
+	if (data_race(__swap_entry_to_cluster(entry)->flags) < CLUSTER_FLAG_LENT)
+		return false;
+	swap_abs_give_room(swap_raw_free(&word, 1));
+	return true;
+}
+
+/**
+ * swap_raw_image_room - what lent clusters can still hold of a hibernation image
+ * @si: a device that is in use
+ *
+ * Return: free slots.
+ */
+unsigned long swap_raw_image_room(struct swap_info_struct *si)
+{
+	return (atomic_long_read(&si->tier->nr_lent) - swap_packed_spares(si->tier)) *
+	       SWAPFILE_CLUSTER - percpu_counter_sum(&si->tier->used);
+}
+#endif

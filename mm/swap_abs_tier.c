@@ -50,6 +50,7 @@ static struct swap_tier *swap_tier_alloc(void)
 	spin_lock_init(&tier->lock);
 	INIT_LIST_HEAD(&tier->partial);
 	INIT_LIST_HEAD(&tier->empty);
+	INIT_LIST_HEAD(&tier->held);
 	INIT_WORK(&tier->release_work, swap_raw_release);
 	xa_init_flags(&tier->bad, XA_FLAGS_LOCK_IRQ);
 	return tier;

@@ -87,3 +87,15 @@ kmake() {
 		CROSS_COMPILE="$cross" CC="$cc" HOSTCC="${cc/$cross/}" \
 		LOCALVERSION= "$@"
 }
+
+# qemu_accel KIND: set ACCEL, options of QEMU, and ACCEL_ARGS, words for the kernel
+qemu_accel() {
+	# shellcheck disable=SC2034 # used by those who source this
+	case $1 in
+	kvm)	ACCEL=(-accel kvm -cpu host) ACCEL_ARGS= ;;
+	tcg)	# Emulated clocks on a busy host: nothing to calibrate against.
+		ACCEL=(-accel "tcg,thread=multi" -cpu max) ACCEL_ARGS='lpj=4000000 tsc=reliable' ;;
+	icount)	ACCEL=(-accel tcg -icount "shift=0,sleep=off" -cpu max) ACCEL_ARGS= ;;
+	*)	die "--accel $1: kvm, tcg or icount" ;;
+	esac
+}
