@@ -78,6 +78,7 @@
 #include <trace/events/swap_abs.h>
 
 DEFINE_STATIC_KEY_FALSE(swap_abs_key);
+EXPORT_SYMBOL_GPL(swap_abs_key);	/* for get_nr_swap_pages() */
 bool swap_abs_on __read_mostly;
 
 /* Serializes switching on and off, and tiers that come and go. */
@@ -365,14 +366,14 @@ void swap_abs_give_room(long nr)
 		atomic_long_add(nr, &nr_swap_pages);
 }
 
-long swap_abs_ram_pages(struct mem_cgroup *memcg)
+long __swap_abs_ram_pages(struct mem_cgroup *memcg)
 {
 	if (!swap_abs_enabled() || !mem_cgroup_may_zswap(memcg))
 		return 0;
 	return zswap_room();
 }
 
-bool swap_abs_ram_present(void)
+bool __swap_abs_ram_present(void)
 {
 	return swap_abs_enabled() && zswap_is_enabled();
 }

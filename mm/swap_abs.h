@@ -527,6 +527,49 @@ static inline void swap_abs_debug_orphan(void)
 }
 #endif
 
+/* mm/memcontrol.c */
+#if defined(CONFIG_MEMCG) && defined(CONFIG_ZSWAP)
+bool mem_cgroup_may_zswap(struct mem_cgroup *memcg);
+#else
+static inline bool mem_cgroup_may_zswap(struct mem_cgroup *memcg)
+{
+	return true;
+}
+#endif
+
+/* mm/zswap.c */
+#ifdef CONFIG_ZSWAP
+unsigned long zswap_capacity(void);
+long zswap_room(void);
+size_t zswap_object_size(void);
+swp_entry_t zswap_object_entry(unsigned long word);
+#else
+static inline unsigned long zswap_total_pages(void)
+{
+	return 0;
+}
+
+static inline unsigned long zswap_capacity(void)
+{
+	return 0;
+}
+
+static inline long zswap_room(void)
+{
+	return 0;
+}
+
+static inline size_t zswap_object_size(void)
+{
+	return 0;
+}
+
+static inline swp_entry_t zswap_object_entry(unsigned long word)
+{
+	return (swp_entry_t){ 0 };
+}
+#endif
+
 /* mm/swapfile.c, for the files above */
 struct swap_info_struct *swap_virtual_area_alloc(const struct swap_ops *ops);
 void swap_virtual_area_start(struct swap_info_struct *si);
@@ -628,7 +671,7 @@ static inline bool swap_folio_scattered(struct folio *folio)
 	struct block_device *bdev;
 	sector_t sector;
 
-	return folio_test_large(folio) && swap_entry_is_virtual(folio->swap) &&
+	return swap_entry_is_virtual(folio->swap) && folio_test_large(folio) &&
 	       swap_raw_run(folio, 0, &bdev, &sector) != folio_nr_pages(folio);
 }
 
@@ -662,7 +705,7 @@ static inline enum swap_room swap_reserve(struct folio *folio)
 
 static inline void swap_reserve_end(struct folio *folio, enum swap_room room)
 {
-	if (room == SWAP_ROOM_DEVICE || room == SWAP_ROOM_RAM)
+	if (swap_abs_used() && (room == SWAP_ROOM_DEVICE || room == SWAP_ROOM_RAM))
 		swap_abs_reserve_end(folio, room);
 }
 

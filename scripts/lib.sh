@@ -54,14 +54,14 @@ with_progress() {
 	return "$rc"
 }
 
-# variant NAME: set V_ARCH, V_FRAGS (paths) and V_OBJECTS from configs/variants
+# variant NAME: set V_ARCH, V_FRAGS (paths), V_OBJECTS and V_COMMIT from configs/variants
 variant() {
-	local name arch frags objects f
+	local name arch frags objects commit f
 	V_ARCH=
-	while read -r name arch frags objects; do
+	while read -r name arch frags objects commit; do
 		[ "$name" = "$1" ] || continue
 		# shellcheck disable=SC2034 # used by those who source this
-		V_ARCH=$arch V_OBJECTS=$objects V_FRAGS=()
+		V_NAME=$name V_ARCH=$arch V_OBJECTS=$objects V_COMMIT=$commit V_FRAGS=()
 		for f in ${frags//,/ }; do
 			V_FRAGS+=("$TOP/configs/$f.frag")
 		done
@@ -70,17 +70,36 @@ variant() {
 	die "no kernel named '$1': see configs/variants"
 }
 
+# worktree NAME COMMIT: build/NAME/linux, a second tree with the files of a commit of
+# build/linux; those that do not differ keep their times. Built in build/NAME/out/..., it
+# is as far from its objects as build/linux is, so the compiler cache serves both.
+worktree() {
+	local dir=$BUILD/$1/linux
+	if ! [ -e "$dir/.git" ] || ! git -C "$dir" rev-parse -q --verify HEAD >/dev/null 2>&1; then
+		rm -rf "$dir"
+		mkdir -p "$BUILD/$1"
+		git -C "$LINUX_TREE" worktree prune
+		git -C "$LINUX_TREE" worktree add -q --detach "$dir" "$2"
+	fi
+	git -C "$dir" checkout -q -f --detach "$2"
+}
+
 # kmake TREE OUT ARGS...: make of the kernel for V_ARCH with the compiler cache
 kmake() {
-	local tree=$1 out=$2 arch=$V_ARCH cc=gcc cross=
+	local tree=$1 out=$2 arch=$V_ARCH cc=gcc cross='' depend='CCACHE_DEPEND=1'
 	shift 2
+	# Without a look at the preprocessed text a miss is cheaper by a sixth, but
+	# another autoconf.h is always a miss. These three differ by the layer's options.
+	case $V_NAME in
+	base | off | unmodified) depend=CCACHE_NODEPEND=1 ;;
+	esac
 	[ "$arch" = arm64 ] && cross=aarch64-linux-gnu-
 	cc=${cross}gcc
 	command -v ccache >/dev/null && cc="ccache $cc"
 	mkdir -p "$CACHE/ccache"
 	env -u CONFIG -u O -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u MAKEOVERRIDES \
 		CCACHE_DIR="$CACHE/ccache" CCACHE_MAXSIZE=6G \
-		CCACHE_BASEDIR="$(dirname "$tree")" CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1 \
+		CCACHE_BASEDIR="$(dirname "$tree")" CCACHE_NOHASHDIR=1 "$depend" \
 		KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970' \
 		KBUILD_BUILD_USER=swap-abs KBUILD_BUILD_HOST=swap-abs \
 		make -s -C "$tree" O="$out" ARCH="$arch" \

@@ -21,6 +21,9 @@ struct mem_cgroup;
 DECLARE_STATIC_KEY_FALSE(swap_abs_key);
 extern bool swap_abs_on;
 
+long __swap_abs_ram_pages(struct mem_cgroup *memcg);
+bool __swap_abs_ram_present(void);
+
 /**
  * swap_abs_used - may there be virtual swap entries?
  *
@@ -55,10 +58,16 @@ static inline bool swap_abs_enabled(void)
  * Return: pages of zswap's pool that are left; 0 when the layer is off, zswap
  * is off or full, or @memcg may not use it.
  */
-long swap_abs_ram_pages(struct mem_cgroup *memcg);
+static inline long swap_abs_ram_pages(struct mem_cgroup *memcg)
+{
+	return swap_abs_used() ? __swap_abs_ram_pages(memcg) : 0;
+}
 
 /* May pages be swapped out to zswap though there is no device? */
-bool swap_abs_ram_present(void);
+static inline bool swap_abs_ram_present(void)
+{
+	return swap_abs_used() && __swap_abs_ram_present();
+}
 #else
 static inline bool swap_abs_used(void)
 {

@@ -55,6 +55,16 @@ static long long used_slots(bool on)
 	return sa_swaps(sa_dev(0), NULL, &used, NULL) ? (long long)used : -1;
 }
 
+/* For who puts those of several kernels side by side. */
+static void log_slots(bool on, const char *when, long long pages)
+{
+	size_t used = 0;
+
+	sa_swaps(sa_dev(0), NULL, &used, NULL);
+	sa_log("figures layer=%s when=%s pages=%lld slots=%lld swaps=%zu",
+	       on ? "on" : "off", when, pages, used_slots(on), used);
+}
+
 TEST_F_TIMEOUT(slots, zswap_takes_none, SA_TIMEOUT)
 {
 	size_t n = (sa_full() ? 24 : 8) * SA_MIB_PAGES, swapped, used;
@@ -63,6 +73,7 @@ TEST_F_TIMEOUT(slots, zswap_takes_none, SA_TIMEOUT)
 
 	before = used_slots(variant->on);
 	EXPECT_EQ(0, before);
+	log_slots(variant->on, "before", 0);
 	ASSERT_EQ(0, sa_area_map(&a, n, SA_TEXT, 11));
 	sa_area_fill(&a);
 	out = sa_vmstat("zswpout");
@@ -72,7 +83,7 @@ TEST_F_TIMEOUT(slots, zswap_takes_none, SA_TIMEOUT)
 	ASSERT_EQ(wb, sa_vmstat("zswpwb"));
 
 	ASSERT_TRUE(sa_swaps(sa_dev(0), NULL, &used, NULL));
-	TH_LOG("%zu pages in zswap, %zu slots of the device used", swapped, used);
+	log_slots(variant->on, "in-zswap", swapped);
 	if (variant->on) {
 		EXPECT_EQ(0, used_slots(true));
 		EXPECT_EQ(0, used);
@@ -87,6 +98,7 @@ TEST_F_TIMEOUT(slots, zswap_takes_none, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_area_check(&a));
 	sa_area_unmap(&a);
 	EXPECT_EQ(0, used_slots(variant->on));
+	log_slots(variant->on, "after", 0);
 }
 
 TEST_F_TIMEOUT(slots, zero_takes_none, SA_TIMEOUT)
@@ -133,8 +145,7 @@ TEST_F_TIMEOUT(slots, writeback_takes_one_each, SA_TIMEOUT)
 	back = sa_vmstat("zswpwb") - wb;
 	EXPECT_EQ((long long)swapped, back);
 	ASSERT_TRUE(sa_swaps(sa_dev(0), NULL, &used, NULL));
-	TH_LOG("%zu pages swapped, %lld written back, %zu slots used in /proc/swaps",
-	       swapped, back, used);
+	TH_LOG("%zu pages swapped, %lld written back", swapped, back);
 
 	/* Nobody touched them: the entries in the page table are the same. */
 	ASSERT_EQ(0, sa_pagemap(a.p, n, after));
@@ -155,6 +166,7 @@ TEST_F_TIMEOUT(slots, writeback_takes_one_each, SA_TIMEOUT)
 		EXPECT_LE(swapped, used);
 		EXPECT_GE(swapped + 4 * 512, used);
 	}
+	log_slots(variant->on, "written-back", back);
 	EXPECT_EQ(0, sa_area_check(&a));
 
 	/* Out again, after a change: what is stale must not come back. */
@@ -165,6 +177,7 @@ TEST_F_TIMEOUT(slots, writeback_takes_one_each, SA_TIMEOUT)
 	sa_area_unmap(&a);
 	EXPECT_TRUE(sa_wait_purged(used_slots(variant->on) == 0, 10))
 		TH_LOG("%lld slots are still used", used_slots(variant->on));
+	log_slots(variant->on, "freed", 0);
 	if (variant->on) {
 		EXPECT_EQ(0, sa_tier_num(sa_dev(0), "stored"));
 		EXPECT_EQ(0, sa_tier_num(NULL, "stored"));
