@@ -181,11 +181,17 @@ static bool swap_pack_empty(struct swap_segment *segment)
 			continue;
 		}
 		next = pos - base;
-		while (swap_pack_next(pack->gc_buf, size, &next, base, segment->seq, &object))
-			if (!swap_pack_collect_object(segment, &object))
-				return false;
-		/* What seems to begin here and go on in another extent is none. */
-		pos = base + next > pos ? base + next : base + size;
+		for (;;) {
+			while (swap_pack_next(pack->gc_buf, size, &next, base,
+					      segment->seq, &object))
+				if (!swap_pack_collect_object(segment, &object))
+					return false;
+			/* At the end of a segment or extent, no object goes on. */
+			if (size == SWAP_GC_SIZE || next >= size)
+				break;
+			next += SWAP_PACK_ALIGN;
+		}
+		pos = base + next;
 		cond_resched();
 	}
 	/* No victim again, but for those who load what can be read. */

@@ -1,0 +1,232 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Run what the Makefile beside it builds: unit tests, the model, the fuzzers and
+# the simulator; and mutants, each with one thing wrong, which must be noticed.
+# Called by "make check", which sets the variables. Prints TAP. What a fuzzer
+# finds is left in OUT.
+
+set -u
+
+cd "$(dirname "$0")" || exit 1
+: "${OUT:?run make check}"
+n=0
+failed=0
+
+# report <0 if ok> <name> [file with why not]
+report()
+{
+	n=$((n + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $n - $2"
+	else
+		failed=$((failed + 1))
+		echo "not ok $n - $2"
+		[ -z "${3-}" ] || tail -n 30 "$3" | sed 's/^/# /'
+	fi
+}
+
+# run <name> <command>...: its own results stand behind "# "
+run()
+{
+	name=$1
+	shift
+	"$@" >"$OUT/log" 2>&1
+	rc=$?
+	sed 's/^/# /' "$OUT/log"
+	report $rc "$name"
+}
+
+# caught <name> <rc>: a mutant must fail, and not because it took too long, or
+# could not be run
+caught()
+{
+	first='^# [a-z_]+:[0-9]+: |^FAILED|^WARNING|ERROR: |runtime error'
+	why=$(grep -m1 -aE "$first" "$OUT/mutant.log" |
+		sed 's/^# *//; s/^FAILED: //; s/^=*[0-9]*=*//; s/ on address.*//; s/^ *//')
+	case $2 in
+	0 | 124 | 126 | 127)
+		report 1 "mutant $1 is noticed" "$OUT/mutant.log"
+		;;
+	*)
+		report 0 "mutant $1 is noticed: ${why:-exit status $2}"
+	esac
+}
+
+# fuzz <program> <corpus> <longest input>
+fuzz()
+{
+	mkdir -p "$OUT/$2"
+	exec "$OUT/$1" -max_total_time="$FUZZ_SECONDS" -runs=10000000 -max_len="$3" \
+		-timeout=20 -rss_limit_mb=1500 -artifact_prefix="$OUT/found-$1-" \
+		"$OUT/$2" "$OUT/seeds-$2" >"$OUT/$1.log" 2>&1
+}
+
+# fuzzed <program> <pid> <name>: wait for it
+fuzzed()
+{
+	wait "$2"
+	rc=$?
+	grep -aE '^INFO: Seed|^Done|^FAILED|ERROR|SUMMARY|Test unit written' "$OUT/$1.log" |
+		sed 's/^/# /'
+	report $rc "$3"
+}
+
+# The same rules as those of model/run.sh, left out one by one: <mutant>:<flags>:<rule>
+model_mutants='
+NO_PIN::nothing is pinned, ABA
+NO_PIN:-DEFFECT_ONLY=1:the same, what the user sees
+NO_ORPHAN:-DEFFECT_ONLY=1:a pinned object is freed when dropped
+COMMIT_NO_COMPARE:-DEFFECT_ONLY=1:commit does not compare
+COMMIT_IGNORES_FOLIO:-DEFFECT_ONLY=1:commit under a locked folio
+EARLY_RELEASE::release with a pin
+RELEASE_IN_FLIGHT::release with a write in flight
+RELEASE_IN_FLIGHT:-DEFFECT_ONLY=1:the same, what the user sees
+FLY_ENDS_AT_COMPLETION:-DEFFECT_ONLY=1:in flight ends before the commit
+PIN_IN_FLIGHT:-DEFFECT_ONLY=1:what is not written yet is collected
+FREE_SOURCE_EARLY:-DEFFECT_ONLY=1:the source is freed before the write
+KEEP_FAILED:-DEFFECT_ONLY=1:a failed write counts
+NO_SEQ_CHECK:-DEFFECT_ONLY=1:a lost write leaves an earlier life, which is believed
+LOST_OVER_FOLIO:-DEFFECT_ONLY=1:lost although RAM has it
+DROP_BUT_CLEAN:-DEFFECT_ONLY=1:the copy goes and the folio is clean
+REWRITE_BLOCK:-DEFFECT_ONLY=1:a block is written twice
+LIVE_LEAK::live bytes stay behind
+LEAK_PIN::a pin stays behind
+'
+
+# What is changed in mm/swap_abs_pack.c: <what>|<sed>
+pack_mutants='
+crc without the header|s/crc32c(~0, header, offsetof(struct swap_pack_header, crc))/~0U/
+a stale tail of an object|/memset(chunk->buf + offset + end/d
+a stale tail of a chunk|/memset(chunk->buf + chunk->used/d
+a chunk that is never full|s/<= chunk->size;/< chunk->size;/
+a chunk that is too full|s/<= chunk->size;/<= chunk->size + SWAP_PACK_ALIGN;/
+blocks counted where they end|s/DIV_ROUND_UP(offset, SWAP_PACK_BLOCK)/offset \/ SWAP_PACK_BLOCK/
+an offset in the chunk|s/return chunk->start + offset;/return offset;/
+check without version|s/header->version != SWAP_PACK_VERSION ||$/false ||/
+check without seq|s/le32_to_cpu(header->seq) != seq ||$/false ||/
+check without slot|s/le32_to_cpu(header->slot) != want->slot/false/
+check without codec|s/header->codec != want->codec/false/
+check without crc|s/le32_to_cpu(header->crc) != swap_pack_crc(.*want->length)/false/
+check believes the length|s/ 1, want->length/ 1, le16_to_cpu(header->length)/; /!= want->length/d
+next without version|s/header->version != SWAP_PACK_VERSION || !length ||/!length ||/
+next without seq|s/|| le32_to_cpu(header->seq) != seq)$/)/
+next without crc|s/le32_to_cpu(header->crc) != swap_pack_crc(.* length)/false/
+next of any length|s/length > SWAP_PACK_MAX_LENGTH ||/false ||/
+next beyond the buffer|s/(\*pos + sizeof(\*header) + length > size)/(false)/
+next misses what goes on|/+ length > size)/{n;s/return false/continue/}
+next looks into objects|s/\*pos += swap_pack_size(length);/*pos += SWAP_PACK_ALIGN;/
+next takes data for padding|s/; \*pos += .*)/; *pos += header->version ? 16 : 4096 - *pos % 4096)/
+an age that overflows|s/min_t(unsigned long, age, ~0U)/age/
+a benefit without age|s/return gain \* .*/return gain;/
+'
+
+# mutate <sed>: leaves $OUT/mutant.c, if the expression changes anything
+mutate()
+{
+	sed "s|\"swap_abs_pack.h\"|\"$(cd ../../../mm && pwd)/swap_abs_pack.h\"|" "$PACK" \
+		>"$OUT/original.c"
+	sed "$1" "$OUT/original.c" >"$OUT/mutant.c"
+	! cmp -s "$OUT/original.c" "$OUT/mutant.c"
+}
+
+rm -f "$OUT"/found-* 2>/dev/null
+mkdir -p "$OUT" || exit 1
+OUT=$(cd "$OUT" && pwd) || exit 1
+if ! make -s all >"$OUT/build.log" 2>&1; then
+	echo "not ok 1 - everything compiles"
+	sed 's/^/# /' "$OUT/build.log"
+	echo "1..1"
+	exit 1
+fi
+
+run "unit tests, gcc" "$OUT/test_pack"
+run "unit tests, clang" "$OUT/test_pack_clang"
+run "random operations against a plain map" "$OUT/test_model" "$OPERATIONS" "$SEED"
+
+# shellcheck disable=SC2086 # flags are words
+while IFS=: read -r mutant more rule; do
+	[ -n "$mutant" ] || continue
+	name="MUTANT_$mutant${more:+ (effect)}, $rule,"
+	if ! $CC $FLAGS -O1 -DMUTANT_"$mutant"=1 $more -o "$OUT/mutant" test_model.c $MODEL \
+			crc32c.c "$PACK" >"$OUT/mutant.log" 2>&1; then
+		report 1 "$name compiles" "$OUT/mutant.log"
+		continue
+	fi
+	# In a subshell: what sh says of abort() is no news.
+	( timeout 60 "$OUT/mutant" 20000000 1 >"$OUT/mutant.log" 2>&1; exit $? ) 2>/dev/null
+	caught "$name" $?
+done <<END
+$model_mutants
+END
+
+# shellcheck disable=SC2086
+$CC $FLAGS $SAN -O1 -c -o "$OUT/test_pack.o" test_pack.c &&
+	$CC $FLAGS $SAN -O1 -c -o "$OUT/crc32c.o" crc32c.c
+# shellcheck disable=SC2086
+while IFS= read -r line; do
+	[ -n "$line" ] || continue
+	name="'${line%%|*}'"
+	if ! mutate "${line#*|}"; then
+		report 1 "mutant $name changes something"
+		continue
+	fi
+	if ! $CC $FLAGS -Wno-unused $SAN -O1 -o "$OUT/mutant" "$OUT/mutant.c" \
+			"$OUT/test_pack.o" "$OUT/crc32c.o" >"$OUT/mutant.log" 2>&1; then
+		report 1 "mutant $name compiles" "$OUT/mutant.log"
+		continue
+	fi
+	( timeout 60 "$OUT/mutant" -x >"$OUT/mutant.log" 2>&1; exit $? ) 2>/dev/null
+	caught "$name" $?
+done <<END
+$pack_mutants
+END
+
+for corpus in bytes ops; do
+	rm -rf "$OUT/seeds-$corpus"
+	mkdir -p "$OUT/seeds-$corpus"
+	"$OUT/seeds" $corpus "$OUT/seeds-$corpus" || exit 1
+done
+# At the same time: the two are limited by time, not by work.
+fuzz fuzz_bytes bytes 20488 &
+bytes=$!
+fuzz fuzz_ops ops 2048 &
+ops=$!
+trap 'kill $bytes $ops 2>/dev/null; exit 130' INT TERM
+fuzzed fuzz_bytes $bytes "fuzz: the bytes of a device, $FUZZ_SECONDS s"
+fuzzed fuzz_ops $ops "fuzz: a stream of operations, $FUZZ_SECONDS s"
+trap - INT TERM
+
+# fuzz_mutant <name> <corpus> <longest input>: the fuzzers can fail, too
+fuzz_mutant()
+{
+	( "$OUT/mutant" -max_total_time=60 -max_len="$3" -seed=1 \
+		-artifact_prefix="$OUT/mutant-" "$OUT/seeds-$2" >"$OUT/mutant.log" 2>&1
+		exit $? ) 2>/dev/null
+	caught "$1, fuzzed," $?
+	rm -f "$OUT"/mutant-*
+}
+
+for what in 'next beyond the buffer' 'next takes data for padding'; do
+	line=$(printf '%s\n' "$pack_mutants" | grep "^$what|")
+	# shellcheck disable=SC2086
+	if mutate "${line#*|}" && $CLANG $FLAGS -Wno-unused $FUZZ_BYTES -o "$OUT/mutant" \
+			fuzz_bytes.c "$OUT/mutant.c" "$OUT/fuzz_crc32c.o"; then
+		fuzz_mutant "'$what'" bytes 20488
+	else
+		report 1 "mutant '$what' is fuzzed"
+	fi
+done
+# shellcheck disable=SC2086
+if $CLANG $FLAGS $FUZZ_OPS -DMUTANT_NO_PIN=1 -DEFFECT_ONLY=1 -o "$OUT/mutant" \
+		fuzz_ops.c $MODEL "$PACK" "$OUT/fuzz_crc32c.o"; then
+	fuzz_mutant "MUTANT_NO_PIN (effect)" ops 2048
+else
+	report 1 "MUTANT_NO_PIN is fuzzed"
+fi
+
+run "write amplification" "$OUT/sim"
+
+echo "1..$n"
+echo "# $((n - failed)) passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Descriptors and the objects of zswap, and what a process and reclaim do with
+ * them; see tier.h and tier_inner.h.
+ */
+#include <errno.h>
+#include <string.h>
+#include "tier_inner.h"
+
+struct slot slots[NR_SLOTS];
+struct object objects[NR_OBJECTS];
+unsigned int free_objects[NR_OBJECTS], nr_free_objects;
+struct segment segments[NR_SEGMENTS];
+int open_segment[NR_STREAMS];
+struct chunk chunks[NR_CHUNKS];
+struct chunk *filling[NR_STREAMS];
+struct read reads[NR_READS];
+struct collector collector;
+u32 last_seq;
+unsigned long ticks;
+
+struct tier_stats tier_stats;
+
+static int object_alloc(const struct content *content)
+{
+	struct object *object;
+
+	if (!nr_free_objects)
+		return -1;
+	object = &objects[free_objects[--nr_free_objects]];
+	invariant(!object->used);
+	object->used = true;
+	object->orphan = false;
+	object->content.length = content->length;
+	object->content.codec = content->codec;
+	memcpy(object->content.data, content->data, content->length);
+	return object - objects;
+}
+
+void object_free(unsigned int nr)
+{
+	invariant(objects[nr].used);
+	objects[nr].used = false;
+	free_objects[nr_free_objects++] = nr;
+}
+
+/* The cluster is locked, and the folio too if there is one. */
+void drop(struct slot *slot)
+{
+	u64 word = slot->word;
+
+	slot->word = WORD_NONE;
+	switch (word_tag(word)) {
+	case WORD_ZSWAP:
+		if (word & WORD_PIN && !MUTANT(NO_ORPHAN))
+			objects[word_object(word)].orphan = true;
+		else
+			object_free(word_object(word));
+		break;
+	case WORD_PACKED:
+		invariant(segment_of(word)->live >= swap_pack_size(word_length(word)));
+		segment_of(word)->live -= swap_pack_size(word_length(word));
+		break;
+	default:
+		break;
+	}
+}
+
+bool pin(struct slot *slot, u64 place)
+{
+	if (word_place(slot->word) != place || slot->word & WORD_PIN)
+		return false;
+	if (MUTANT(NO_PIN))
+		return true;
+	slot->word |= WORD_PIN;
+	if (word_tag(place) == WORD_PACKED)
+		segment_of(place)->pins++;
+	return true;
+}
+
+void unpin(struct slot *slot, u64 place)
+{
+	if (!MUTANT(LEAK_PIN))
+		slot->word &= ~WORD_PIN;
+	if (word_tag(place) == WORD_PACKED && !MUTANT(NO_PIN))
+		segment_of(place)->pins--;
+}
+
+/*
+ * Read what a word points to, in a buffer that ends with the data, and check
+ * it. Returns 0 and the data, or -EBADMSG.
+ */
+int read_packed(unsigned int nr, u64 word, u8 *data)
+{
+	u32 seq = segment_of(word)->seq;
+	struct swap_pack_object want = {
+		.slot = nr,
+		.length = word_length(word),
+		.codec = word_codec(word),
+	};
+	u8 *buf = malloc(HEADER + want.length);
+	int ret;
+
+	must(buf);
+	device_read(word_address(word), buf, HEADER + want.length);
+	if (MUTANT(NO_SEQ_CHECK))
+		memcpy(&seq, buf + 4, sizeof(seq));
+	ret = swap_pack_check(buf, &want, seq);
+	memcpy(data, buf + HEADER, want.length);
+	free(buf);
+	return ret;
+}
+
+static void fill_folio(struct slot *slot, const u8 *data, unsigned int length,
+		       unsigned int codec)
+{
+	slot->content.length = length;
+	slot->content.codec = codec;
+	memcpy(slot->content.data, data, length);
+}
+
+/* The page gets new contents, in RAM. */
+bool tier_store(unsigned int nr, const struct content *content)
+{
+	struct slot *slot = &slots[nr];
+
+	if (slot->folio == FOLIO_READING || slot->folio == FOLIO_WRITEBACK)
+		return false;
+	drop(slot);
+	fill_folio(slot, content->data, content->length, content->codec);
+	slot->folio = FOLIO_IDLE;
+	slot->dirty = true;
+	tier_stats.stores++;
+	return true;
+}
+
+/* Reclaim takes the folio: to the device @direct, or to zswap. */
+bool tier_evict(unsigned int nr, bool direct)
+{
+	struct slot *slot = &slots[nr];
+	const struct content *content = &slot->content;
+	struct chunk *chunk;
+	int object;
+
+	if (slot->folio != FOLIO_IDLE)
+		return false;
+	if (!slot->dirty) {
+		slot->folio = FOLIO_NONE;
+		return true;
+	}
+	invariant(slot->word == WORD_NONE);
+	if (!direct) {
+		object = object_alloc(content);
+		if (object < 0) {
+			tier_stats.refused++;
+			return false;
+		}
+		slot->word = word_zswap(object);
+		/* As for a page that is not made smaller. */
+		if (object & 1)
+			slot->word |= WORD_RESERVED;
+		slot->folio = FOLIO_NONE;
+		tier_stats.zswap++;
+		return true;
+	}
+	chunk = chunk_for(STREAM_FRESH, content->length);
+	if (!chunk) {
+		tier_stats.refused++;
+		return false;
+	}
+	slot->folio = FOLIO_WRITEBACK;
+	slot->word = chunk_append(chunk, nr, content->data, content->length,
+				  content->codec, 0);
+	segment_of(slot->word)->live += swap_pack_size(content->length);
+	tier_stats.direct++;
+	return true;
+}
+
+/* The slot itself. A locked folio, or one under writeback, keeps it. */
+bool tier_free(unsigned int nr)
+{
+	struct slot *slot = &slots[nr];
+
+	if (slot->folio == FOLIO_READING || slot->folio == FOLIO_WRITEBACK)
+		return false;
+	if (slot->folio == FOLIO_NONE && slot->word == WORD_NONE)
+		return false;
+	drop(slot);
+	slot->folio = FOLIO_NONE;
+	tier_stats.frees++;
+	return true;
+}
+
+enum tier_fault tier_read_begin(unsigned int nr)
+{
+	struct slot *slot = &slots[nr];
+	struct read *read = reads;
+	const struct content *content;
+
+	switch (slot->folio) {
+	case FOLIO_IDLE:
+		return FAULT_RAM;
+	case FOLIO_READING:
+		return FAULT_BUSY;
+	case FOLIO_WRITEBACK:
+		return FAULT_RAM;
+	default:
+		break;
+	}
+	switch (word_tag(slot->word)) {
+	case WORD_NONE:
+		return FAULT_NONE;
+	case WORD_LOST:
+		return FAULT_LOST;
+	case WORD_ZSWAP:
+		content = &objects[word_object(slot->word)].content;
+		invariant(objects[word_object(slot->word)].used);
+		fill_folio(slot, content->data, content->length, content->codec);
+		slot->folio = FOLIO_IDLE;
+		slot->dirty = false;
+		tier_stats.reads++;
+		return FAULT_RAM;
+	default:
+		break;
+	}
+	while (read->used)
+		if (++read == reads + NR_READS)
+			return FAULT_BUSY;
+	read->used = true;
+	read->slot = nr;
+	read->word = word_place(slot->word);
+	slot->folio = FOLIO_READING;
+	return FAULT_STARTED;
+}
+
+/*
+ * The bio is complete. Returns 0 with the folio filled, -EBADMSG, or -EAGAIN
+ * when there is no such read. @exclusive: the folio is dirtied and its copy
+ * dropped.
+ */
+int tier_read_end(unsigned int nr_read, bool exclusive, unsigned int *nr)
+{
+	struct read *read = &reads[nr_read];
+	u8 data[SWAP_PACK_MAX_LENGTH];
+	struct slot *slot;
+
+	if (!read->used)
+		return -EAGAIN;
+	read->used = false;
+	*nr = read->slot;
+	slot = &slots[read->slot];
+	invariant(slot->folio == FOLIO_READING);
+	if (read_packed(read->slot, read->word, data)) {
+		tier_stats.bad_reads++;
+		slot->folio = FOLIO_NONE;
+		tier_found_bad(read->slot, word_address(read->word),
+			       HEADER + word_length(read->word), false);
+		return -EBADMSG;
+	}
+	tier_stats.reads++;
+	fill_folio(slot, data, word_length(read->word), word_codec(read->word));
+	slot->folio = FOLIO_IDLE;
+	slot->dirty = false;
+	if (exclusive) {
+		drop(slot);
+		slot->dirty = !MUTANT(DROP_BUT_CLEAN);
+	}
+	return 0;
+}
+
+/* What the folio of the slot holds, or NULL. */
+const struct content *tier_folio(unsigned int nr)
+{
+	struct slot *slot = &slots[nr];
+
+	if (slot->folio == FOLIO_IDLE || slot->folio == FOLIO_WRITEBACK)
+		return &slot->content;
+	return NULL;
+}
+
+/* The life of the segment that is being filled. */
+u32 tier_seq(void)
+{
+	return last_seq;
+}
+
+void tier_reset(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_SLOTS; i++) {
+		slots[i].word = WORD_NONE;
+		slots[i].folio = FOLIO_NONE;
+		slots[i].dirty = false;
+	}
+	for (i = 0; i < NR_OBJECTS; i++) {
+		objects[i].used = false;
+		free_objects[i] = NR_OBJECTS - 1 - i;
+	}
+	nr_free_objects = NR_OBJECTS;
+	memset(segments, 0, sizeof(segments));
+	for (i = 0; i < NR_CHUNKS; i++)
+		chunks[i].state = CHUNK_IDLE;
+	for (i = 0; i < NR_STREAMS; i++) {
+		open_segment[i] = -1;
+		filling[i] = NULL;
+	}
+	memset(reads, 0, sizeof(reads));
+	free(collector.piece);
+	collector.piece = NULL;
+	collector.segment = -1;
+	last_seq = 0;
+	ticks = 0;
+	device_reset();
+}
+
+/* Everything that is under way comes to its end. */
+void tier_drain(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_STREAMS; i++)
+		tier_flush(i);
+	for (i = 0; i < NR_CHUNKS; i++) {
+		tier_complete(i, WRITE_DONE, 0);
+		tier_commit(i, NR_MOVES, false);
+	}
+	if (collector.segment >= 0)
+		collector_stop();
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Everything that can be said between two steps; see tier.h and tier_inner.h. */
+#include <string.h>
+#include "tier_inner.h"
+
+static void check_slot(unsigned int nr, unsigned int *live, bool *taken, bool *object)
+{
+	const struct slot *slot = &slots[nr];
+	unsigned int i, size;
+	u64 word = slot->word;
+
+	/* A dirty folio is the only copy, a clean one has another. */
+	if (slot->folio == FOLIO_IDLE)
+		invariant(slot->dirty == (word == WORD_NONE));
+	if (slot->folio == FOLIO_WRITEBACK || slot->folio == FOLIO_READING)
+		invariant(word_tag(word) == WORD_PACKED);
+
+	switch (word_tag(word)) {
+	case WORD_NONE:
+		invariant(!word);
+		break;
+	case WORD_ZSWAP:
+		invariant(word_object(word) < NR_OBJECTS);
+		invariant(objects[word_object(word)].used);
+		invariant(!objects[word_object(word)].orphan);
+		invariant(!object[word_object(word)]);
+		object[word_object(word)] = true;
+		break;
+	case WORD_PACKED:
+		size = swap_pack_size(word_length(word));
+		invariant(word_type(word) == TYPE);
+		invariant(word_address(word) + size <= DEVICE_SIZE);
+		invariant(segment_of(word)->state != SEGMENT_FREE);
+		live[segment_of(word) - segments] += size;
+		for (i = 0; i < size / SWAP_PACK_ALIGN; i++) {
+			/* No two objects overlap. */
+			invariant(!taken[word_address(word) / SWAP_PACK_ALIGN + i]);
+			taken[word_address(word) / SWAP_PACK_ALIGN + i] = true;
+		}
+		break;
+	default:
+		invariant(word == WORD_LOST);
+	}
+}
+
+void tier_check(void)
+{
+	static bool taken[NR_UNITS];
+	unsigned int live[NR_SEGMENTS] = { }, pins[NR_SEGMENTS] = { };
+	unsigned int flights[NR_SEGMENTS] = { };
+	bool object[NR_OBJECTS] = { };
+	unsigned int pinned = 0, writeback = 0, i, j, nr;
+
+	if (!LOOK_INSIDE)
+		return;
+	memset(taken, 0, sizeof(taken));
+	for (i = 0; i < NR_SLOTS; i++) {
+		check_slot(i, live, taken, object);
+		pinned += !!(slots[i].word & WORD_PIN);
+		writeback += slots[i].folio == FOLIO_WRITEBACK;
+	}
+	/* A pin has one mover, writeback one write, and an orphan one mover. */
+	for (i = 0; i < NR_CHUNKS; i++) {
+		const struct chunk *chunk = &chunks[i];
+
+		if (chunk->state == CHUNK_IDLE)
+			continue;
+		flights[chunk->segment]++;
+		for (j = chunk->committed; j < chunk->nr; j++) {
+			const struct move *move = &chunk->moves[j];
+			const struct slot *slot = &slots[move->slot];
+
+			if (!move->from) {
+				invariant(slot->folio == FOLIO_WRITEBACK);
+				invariant(slot->word == move->to);
+				writeback--;
+				continue;
+			}
+			if (word_tag(move->from) == WORD_PACKED)
+				pins[word_address(move->from) / SEGMENT_SIZE]++;
+			if (slot->word & WORD_PIN && word_place(slot->word) == move->from) {
+				pinned--;
+			} else if (word_tag(move->from) == WORD_ZSWAP) {
+				nr = word_object(move->from);
+				invariant(objects[nr].used && objects[nr].orphan && !object[nr]);
+				object[nr] = true;
+			}
+		}
+	}
+	invariant(!pinned);
+	invariant(!writeback);
+	if (collector.segment >= 0)
+		pins[collector.segment]++;
+	for (i = 0; i < NR_OBJECTS; i++)
+		invariant(objects[i].used == object[i]);
+	for (i = 0; i < NR_SEGMENTS; i++) {
+		const struct segment *segment = &segments[i];
+
+		invariant(segment->live == live[i]);
+		invariant(segment->pins == pins[i]);
+		invariant(segment->flights == flights[i]);
+		invariant(segment->fill <= SEGMENT_SIZE);
+		if (segment->state == SEGMENT_FREE)
+			invariant(!live[i] && !pins[i] && !flights[i]);
+		if (segment->state == SEGMENT_OPEN)
+			invariant(open_segment[STREAM_FRESH] == (int)i ||
+				  open_segment[STREAM_SURVIVORS] == (int)i);
+	}
+}
