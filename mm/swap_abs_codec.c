@@ -76,9 +76,10 @@ int swap_codec_get(const char *name)
 	index = swap_codec_find(name);
 	if (index < 0)
 		index = swap_codec_make(name);
-	/* Who reads the index finds the compressor in order. */
-	if (index >= 0)
+	if (index >= 0) {
+		/* Who reads the index finds the compressor in order. */
 		smp_store_release(&swap_codec_current, index);
+	}
 	return index;
 }
 
@@ -90,6 +91,7 @@ int swap_codec_get(const char *name)
  */
 int swap_codec_default(void)
 {
+	/* Pairs with the release of swap_codec_get(). */
 	return smp_load_acquire(&swap_codec_current);
 }
 

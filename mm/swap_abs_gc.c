@@ -38,13 +38,13 @@ static struct workqueue_struct *swap_gc_wq;
  */
 void swap_pack_gc_wanted(struct swap_pack *pack)
 {
-	if (!READ_ONCE(pack->gc_stop))
+	if (!READ_ONCE(pack->stopped))
 		queue_work(swap_gc_wq, &pack->gc_work);
 }
 
 static bool swap_pack_gc_needed(struct swap_pack *pack)
 {
-	if (READ_ONCE(pack->gc_stop) || pm_suspended_storage())
+	if (READ_ONCE(pack->stopped) || pm_suspended_storage())
 		return false;
 	if ((u64)READ_ONCE(pack->nr_segments) * SWAPFILE_CLUSTER * 10 >
 	    (u64)pack->tier->si->pages * 7)
@@ -170,7 +170,7 @@ static bool swap_pack_empty(struct swap_segment *segment)
 	bool unreadable = false;
 
 	while (pos < segment->end && atomic_read(&segment->live)) {
-		if (READ_ONCE(pack->gc_stop) && !READ_ONCE(pack->tier->draining))
+		if (READ_ONCE(pack->stopped) && !READ_ONCE(pack->tier->draining))
 			return false;
 		base = ALIGN_DOWN(pos, SWAP_PACK_BLOCK);
 		size = swap_pack_collect_read(segment, base);

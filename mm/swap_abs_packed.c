@@ -125,6 +125,8 @@ void swap_packed_wait_moved(void)
 /**
  * swap_segment_of - the segment of an object
  * @word: a descriptor that is packed and can't change, or is pinned
+ *
+ * Return: the segment, which stays for as long as that is so.
  */
 struct swap_segment *swap_segment_of(unsigned long word)
 {
@@ -207,8 +209,7 @@ static void swap_pack_release(struct work_struct *work)
 		pack->nr_segments--;
 		if (segment->bad) {
 			list_add(&segment->list, &pack->bad);
-		} else if (pack->nr_spares < SWAP_NR_SPARES &&
-			   (READ_ONCE(pack->tier->si->flags) & SWP_WRITEOK)) {
+		} else if (pack->nr_spares < SWAP_NR_SPARES && !READ_ONCE(pack->stopped)) {
 			list_add(&segment->list, &pack->spares);
 			pack->nr_spares++;
 		} else {
@@ -254,6 +255,11 @@ bool swap_packed_refill(struct swap_pack *pack)
 	atomic_long_inc(&pack->tier->nr_lent);
 
 	spin_lock(&pack->lock);
+	if (READ_ONCE(pack->stopped)) {
+		spin_unlock(&pack->lock);
+		swap_segment_return(segment);
+		return false;
+	}
 	list_add_tail(&segment->list, &pack->spares);
 	pack->nr_spares++;
 	spin_unlock(&pack->lock);
@@ -270,6 +276,7 @@ fail:
 static struct swap_segment *swap_segment_open(struct swap_pack *pack,
 					      enum swap_stream_id id)
 {
+	unsigned int kept = id == SWAP_STREAM_FRESH ? 1 : 0;
 	struct swap_segment *segment = NULL;
 	bool collect;
 
@@ -277,7 +284,7 @@ static struct swap_segment *swap_segment_open(struct swap_pack *pack,
 		swap_packed_refill(pack);
 
 	spin_lock(&pack->lock);
-	if (pack->nr_spares > (id == SWAP_STREAM_FRESH)) {
+	if (pack->nr_spares > kept) {
 		segment = list_first_entry(&pack->spares, struct swap_segment, list);
 		list_del_init(&segment->list);
 		pack->nr_spares--;
@@ -470,8 +477,8 @@ static struct swap_pack_io *swap_pack_lock(struct swap_pack *pack,
 		if (io)
 			return io;
 
-		/* swapoff takes the lock once after it has cleared the flag. */
-		if (!(READ_ONCE(pack->tier->si->flags) & SWP_WRITEOK))
+		/* Who sets it takes the lock once after that. */
+		if (READ_ONCE(pack->stopped))
 			break;
 		if (!stream->segment)
 			stream->segment = swap_segment_open(pack, id);
@@ -596,13 +603,12 @@ static void swap_pack_io_done(struct work_struct *work)
 
 		if (io->failed)
 			swap_tier_count(pack->tier, SWAP_TIER_ERRORS, 1);
-		if (item->folio) {
+		if (item->folio)
 			swap_pack_end_folio(item->folio, io->failed);
-		} else if (item->write) {
+		else if (item->write)
 			swap_pack_write_put(item->write, io->failed);
-		} else {
+		else
 			swap_pack_move_end(pack->tier, item, io->failed);
-		}
 		cond_resched();
 	}
 	if (io->id == SWAP_STREAM_SURVIVORS)
@@ -640,7 +646,8 @@ static struct swap_pack *swap_packed_get(void)
 	plist_for_each_entry(tier, &swap_tiers, node) {
 		if (!(READ_ONCE(tier->si->flags) & SWP_WRITEOK))
 			continue;
-		if (READ_ONCE(tier->format) != SWAP_FORMAT_PACKED || !tier->pack) {
+		if (READ_ONCE(tier->format) != SWAP_FORMAT_PACKED || !tier->pack ||
+		    READ_ONCE(tier->pack->stopped)) {
 			if (swap_raw_has_room(tier))
 				break;
 			continue;
@@ -707,7 +714,7 @@ static int swap_packed_store_large(struct swap_pack *pack, struct folio *folio,
 	struct swap_pack_io *io;
 	int length, err;
 
-	write = kzalloc(sizeof(*write), GFP_NOIO | __GFP_NOWARN);
+	write = kzalloc_obj(*write, GFP_NOIO | __GFP_NOWARN);
 	err = -ENOMEM;
 	if (!words || !write)
 		goto out;
@@ -922,7 +929,7 @@ static int swap_pack_alloc_ios(struct swap_pack *pack)
 	int i;
 
 	for (i = 0; i < SWAP_NR_CHUNKS; i++) {
-		io = kvzalloc(sizeof(*io), GFP_KERNEL);
+		io = kvzalloc_obj(*io);
 		if (!io)
 			return -ENOMEM;
 		io->buf = vmalloc(SWAP_CHUNK_SIZE);
@@ -1003,7 +1010,7 @@ int swap_packed_start(struct swap_tier *tier)
 		tier->pack = pack;
 		spin_unlock(&swap_tiers_lock);
 	}
-	WRITE_ONCE(pack->gc_stop, false);
+	WRITE_ONCE(pack->stopped, false);
 	/* What is kept as spare must not be promised before. */
 	while (pack->nr_spares < SWAP_NR_SPARES && swap_packed_refill(pack))
 		;
@@ -1016,7 +1023,8 @@ int swap_packed_start(struct swap_tier *tier)
  *	to be emptied
  *
  * What is in RAM is on its way to the device when this returns, and spare
- * segments are back at it.
+ * segments are back at it. Until swap_packed_start() no segment is opened, and
+ * what becomes free is no spare.
  *
  * Context: process context, sleeps; serialized by swap_abs_mutex.
  */
@@ -1031,7 +1039,7 @@ void swap_packed_stop(struct swap_tier *tier)
 	if (!pack)
 		return;
 
-	WRITE_ONCE(pack->gc_stop, true);
+	WRITE_ONCE(pack->stopped, true);
 	cancel_work_sync(&pack->gc_work);
 	for (i = 0; i < NR_SWAP_STREAMS; i++) {
 		struct swap_pack_stream *stream = &pack->streams[i];

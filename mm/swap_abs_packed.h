@@ -119,7 +119,7 @@ struct swap_pack_io {
  *	nothing is in use of
  */
 struct swap_pack_stream {
-	spinlock_t lock;
+	spinlock_t lock;		/* outside of a virtual cluster's */
 	struct swap_segment *segment;
 	struct swap_pack_io *io;
 	struct delayed_work flush;
@@ -138,18 +138,19 @@ struct swap_pack_stream {
  * @nr_segments: segments with data
  * @next_seq: sequence number of the next segment
  * @dead: segments that nothing refers to, for @release_work
+ * @release_work: makes them spare ones, or gives them back
  * @objects: number of objects in use
  * @surviving: objects on their way to the stream of survivors
  * @wait: for an idle chunk, and for @surviving to become zero
  * @segments: where a struct swap_segment comes from without waiting
  * @gc_work: collects segments
  * @gc_buf: what is collected is read to
- * @gc_stop: collect nothing now; written under swap_abs_mutex
+ * @stopped: keep no spares and collect nothing; written under swap_abs_mutex
  */
 struct swap_pack {
 	struct swap_tier *tier;
 	struct swap_pack_stream streams[NR_SWAP_STREAMS];
-	spinlock_t lock;
+	spinlock_t lock;		/* inside of a stream's */
 	struct list_head idle;
 	struct list_head spares;
 	struct list_head closed;
@@ -165,7 +166,7 @@ struct swap_pack {
 	mempool_t segments;
 	struct work_struct gc_work;
 	u8 *gc_buf;
-	bool gc_stop;
+	bool stopped;
 };
 
 struct swap_segment *swap_segment_of(unsigned long word);

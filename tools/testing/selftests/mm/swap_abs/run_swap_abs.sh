@@ -43,13 +43,13 @@ export SWAP_ABS_DEVS="${SWAP_ABS_DEVS:-/dev/ram0 /dev/ram1}"
 export SWAP_ABS_FULL=$full
 [ -n "$seconds" ] || seconds=$([ $full = 1 ] && echo 120 || echo 6)
 export SWAP_ABS_SECONDS="$seconds"
-all="bad_input metadata slots anon shmem madvise userfaultfd thp pressure swapoff capacity"
-tests=${only:-$all toggle faults races}
+all="bad_input metadata slots packed anon shmem madvise userfaultfd thp"
+tests=${only:-$all pressure swapoff capacity toggle faults races}
 
 # What the tests change is put back at the end.
 zswap=/sys/module/zswap/parameters
 saved=''
-for f in /proc/sys/vm/swap_abs $zswap/max_pool_percent \
+for f in /proc/sys/vm/swap_abs /proc/sys/vm/page-cluster $zswap/max_pool_percent \
 	$zswap/shrinker_enabled $zswap/enabled /sys/kernel/mm/ksm/run; do
 	[ -w "$f" ] && saved="$saved $f=$(cat "$f")"
 done

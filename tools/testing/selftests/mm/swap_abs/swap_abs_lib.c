@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/sysmacros.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -758,6 +759,8 @@ void sa_reset(void)
 		sa_zswap_param("max_pool_percent", "20");
 		sa_zswap_param("shrinker_enabled", "N");
 	}
+	sa_write(SA_PAGE_CLUSTER, "3");
+	sa_write(SA_MOVE_DELAY, "0");
 	umount2(FS_DIR, MNT_DETACH);
 	rmdir(FS_DIR);
 }
@@ -889,6 +892,49 @@ int sa_format(const char *path, const char *format)
 		return -ENOENT;
 	snprintf(file, sizeof(file), SA_TIERS "/%s/format", tier);
 	return sa_write(file, format);
+}
+
+int sa_swapon_packed(const char *path, size_t pages, int prio)
+{
+	int ret = sa_swapon(path, pages, prio);
+
+	return ret ? ret : sa_format(path, "packed");
+}
+
+int sa_io(const char *path, struct sa_io *io)
+{
+	char file[512], text[512];
+	const char *name = strrchr(path, '/');
+	int ret;
+
+	snprintf(file, sizeof(file), "/sys/class/block/%s/stat", name ? name + 1 : path);
+	ret = sa_read(file, text, sizeof(text));
+	if (ret < 0)
+		return ret;
+	return sscanf(text, "%lld %*d %lld %*d %lld %*d %lld", &io->reads,
+		      &io->read_sectors, &io->writes, &io->write_sectors) == 4 ?
+		0 : -EINVAL;
+}
+
+bool sa_settle(void)
+{
+	return sa_wait(!sa_vmstat("nr_writeback"), 60);
+}
+
+size_t sa_cluster(void)
+{
+	return access("/sys/kernel/mm/transparent_hugepage", F_OK) ? 256 : 512;
+}
+
+size_t sa_spares(const char *path)
+{
+	char format[64];
+
+	if (sa_read_num(SA_SYSCTL) != 1 ||
+	    sa_tier_str(path, "format", format, sizeof(format)) ||
+	    strcmp(format, "packed"))
+		return 0;
+	return 2 * sa_cluster();
 }
 
 int sa_swapoff(const char *path)
@@ -1492,6 +1538,108 @@ int sa_swapoff_child(const char *path, int seconds)
 	return ret == SA_LATE ? ret : ret > 0 ? -ret : ret;
 }
 
+static void on_signal(int sig)
+{
+}
+
+struct signalled {
+	const char *path;
+	int usec;
+};
+
+static int do_signalled(void *arg)
+{
+	struct signalled *s = arg;
+	struct sigaction sa = { .sa_handler = on_signal };
+	struct itimerval it = {
+		.it_value = { .tv_usec = s->usec }, .it_interval = { .tv_usec = 1000 },
+	};
+	int ret;
+
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &it, NULL);
+	ret = -sa_swapoff(s->path);
+	memset(&it, 0, sizeof(it));
+	setitimer(ITIMER_REAL, &it, NULL);
+	return ret;
+}
+
+int sa_swapoff_signalled(const char *path, int usec, int seconds)
+{
+	struct signalled s = { .path = path, .usec = usec };
+	int ret = sa_run(NULL, do_signalled, &s, seconds);
+
+	return ret == SA_LATE ? ret : ret > 0 ? -ret : ret;
+}
+
+static int hold(void *arg)
+{
+	struct sa_holder *h = arg;
+	size_t bad;
+	char c;
+
+	if (sa_area_map(&h->a, h->a.n, h->a.pat, h->a.seed))
+		return 2;
+	sa_area_fill(&h->a);
+	bad = sa_pageout(h->a.p, h->a.n);
+	for (;;) {
+		if (write(h->from, &bad, sizeof(bad)) != sizeof(bad) ||
+		    read(h->to, &c, 1) != 1)
+			return 3;
+		if (c == 's' || c == 'p') {
+			bad = c == 's' ? sa_swapped(h->a.p, h->a.n) :
+				sa_pageout(h->a.p, h->a.n);
+			continue;
+		}
+		bad = sa_area_check(&h->a);
+		if (c == 'q')
+			return bad ? 1 : 0;
+	}
+}
+
+int sa_hold_start(struct sa_holder *h, size_t pages, enum sa_pat pat,
+		  const char *cg)
+{
+	int to[2], from[2];
+
+	memset(h, 0, sizeof(*h));
+	h->a = (struct sa_area){ .n = pages, .pat = pat, .seed = 31 };
+	if (pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC))
+		return -errno;
+	h->to = to[0];
+	h->from = from[1];
+	h->pid = sa_start(cg, hold, h);
+	close(to[0]);
+	close(from[1]);
+	h->to = to[1];
+	h->from = from[0];
+	if (read(h->from, &h->swapped, sizeof(h->swapped)) != sizeof(h->swapped))
+		return -EPIPE;
+	return 0;
+}
+
+long sa_hold_ask(struct sa_holder *h, char what)
+{
+	size_t n;
+
+	if (write(h->to, &what, 1) != 1 || read(h->from, &n, sizeof(n)) != sizeof(n))
+		return -1;
+	return n;
+}
+
+int sa_hold_end(struct sa_holder *h)
+{
+	char c = 'q';
+	int ret;
+
+	if (write(h->to, &c, 1) != 1)
+		return -EPIPE;
+	ret = sa_join(h->pid, SA_TIMEOUT / 3);
+	close(h->to);
+	close(h->from);
+	return ret;
+}
+
 struct balloon {
 	size_t leave;
 	int fd;
@@ -1598,9 +1746,14 @@ size_t sa_pageout(void *addr, size_t n)
 	int idle = 0;
 
 	while (left && idle < 4) {
-		/* Another CPU may have them in a batch: this drains all. */
-		if (idle)
+		/*
+		 * Another CPU may have them in a batch: this drains all. Or they
+		 * are being written still, what is packed after a while only.
+		 */
+		if (idle) {
 			sa_write("/proc/sys/vm/drop_caches", "1");
+			usleep(10000);
+		}
 		madvise(addr, n * SA_PAGE, MADV_PAGEOUT);
 		was = left;
 		left = sa_present(addr, n);

@@ -86,6 +86,8 @@ double sa_now(void);
 #define SA_SYSCTL	"/proc/sys/vm/swap_abs"
 #define SA_TIERS	"/sys/kernel/mm/swap/tiers"
 #define SA_DEBUG	"/sys/kernel/debug/swap_abs"
+#define SA_MOVE_DELAY	SA_DEBUG "/move_delay_ms"
+#define SA_PAGE_CLUSTER	"/proc/sys/vm/page-cluster"
 #define SA_ZSWAP	"/sys/module/zswap/parameters"
 
 bool sa_have_layer(void);
@@ -174,7 +176,26 @@ int sa_swapon(const char *path, size_t pages, int prio);
 bool sa_packed(void);
 /* Choose how new data is written to a device; 0 or -errno */
 int sa_format(const char *path, const char *format);
+/* As sa_swapon(), and what is new is written packed */
+int sa_swapon_packed(const char *path, size_t pages, int prio);
+/* Slots of a cluster, which is what a tier gets of a device at a time */
+size_t sa_cluster(void);
+/*
+ * Pages of the clusters that a packed device keeps ready to be filled: used in
+ * /proc/swaps and not free in /proc/meminfo, but nothing is in them.
+ */
+size_t sa_spares(const char *path);
 int sa_swapoff(const char *path);
+
+/* What a block device has read and written since it is there; 0 or -errno */
+struct sa_io {
+	long long reads, read_sectors, writes, write_sectors;
+};
+
+int sa_io(const char *path, struct sa_io *io);
+/* Wait until nothing is under writeback; false when that takes too long */
+bool sa_settle(void);
+
 /* In pages, from /proc/swaps; false when it is not there */
 bool sa_swaps(const char *path, size_t *size, size_t *used, int *prio);
 /* Number of swap devices in use */
@@ -284,6 +305,28 @@ int sa_task_end(struct sa_task *t, int seconds);
 
 /* swapoff in a process of its own, as swapoff(8) does; 0, -errno, SA_LATE */
 int sa_swapoff_child(const char *path, int seconds);
+/* The same, with a signal after so many microseconds, and each millisecond then */
+int sa_swapoff_signalled(const char *path, int usec, int seconds);
+
+/*
+ * A process that holds swapped pages. One letter tells it what to do: 'c' to
+ * check them, 'q' to check and go; it answers with the number of bad ones. To
+ * 's' it answers how many are swapped, to 'p' so after pushing them out again.
+ */
+struct sa_holder {
+	struct sa_area a;
+	int to, from;
+	pid_t pid;
+	size_t swapped;
+};
+
+/* 0 when it has pushed out what it could, which is then in swapped */
+int sa_hold_start(struct sa_holder *h, size_t pages, enum sa_pat pat,
+		  const char *cg);
+/* -1 when it is no more */
+long sa_hold_ask(struct sa_holder *h, char what);
+/* As sa_join(): 0 when all was right */
+int sa_hold_end(struct sa_holder *h);
 
 /*
  * Lock memory in a child so that only so many bytes remain available.
@@ -302,7 +345,7 @@ void sa_balloon_end(pid_t pid);
 int sa_pagemap(const void *addr, size_t n, __u64 *map);
 size_t sa_swapped(const void *addr, size_t n);
 size_t sa_present(const void *addr, size_t n);
-/* MADV_PAGEOUT until nothing more goes; the number of pages swapped */
+/* MADV_PAGEOUT until nothing more goes for a while; the number of pages swapped */
 size_t sa_pageout(void *addr, size_t n);
 /* A field of the mapping of addr in /proc/self/smaps, in bytes, or -ENOENT */
 long long sa_smaps(const void *addr, const char *field);

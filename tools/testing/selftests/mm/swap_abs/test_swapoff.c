@@ -9,13 +9,10 @@
  * the layer on, whose page-table entries change when data moves.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/swap.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,88 +20,6 @@
 #include "kselftest_harness.h"
 
 #define LIMIT	(SA_TIMEOUT / 3)
-
-/*
- * A process that holds swapped pages. One letter tells it what to do: 'c' to
- * check them, 'q' to check and go; it answers with the number of bad ones. To
- * 's' it answers how many are swapped, to 'p' so after pushing them out again.
- */
-struct holder {
-	struct sa_area a;
-	char cg[256];
-	int to, from;
-	pid_t pid;
-	size_t swapped;
-};
-
-static int hold(void *arg)
-{
-	struct holder *h = arg;
-	size_t bad;
-	char c;
-
-	if (sa_area_map(&h->a, h->a.n, h->a.pat, h->a.seed))
-		return 2;
-	sa_area_fill(&h->a);
-	bad = sa_pageout(h->a.p, h->a.n);
-	for (;;) {
-		if (write(h->from, &bad, sizeof(bad)) != sizeof(bad) ||
-		    read(h->to, &c, 1) != 1)
-			return 3;
-		if (c == 's' || c == 'p') {
-			bad = c == 's' ? sa_swapped(h->a.p, h->a.n) :
-				sa_pageout(h->a.p, h->a.n);
-			continue;
-		}
-		bad = sa_area_check(&h->a);
-		if (c == 'q')
-			return bad ? 1 : 0;
-	}
-}
-
-static int hold_start(struct holder *h, size_t pages, enum sa_pat pat,
-		      const char *cg)
-{
-	int to[2], from[2];
-
-	memset(h, 0, sizeof(*h));
-	h->a = (struct sa_area){ .n = pages, .pat = pat, .seed = 31 };
-	if (pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC))
-		return -errno;
-	h->to = to[0];
-	h->from = from[1];
-	h->pid = sa_start(cg, hold, h);
-	close(to[0]);
-	close(from[1]);
-	h->to = to[1];
-	h->from = from[0];
-	if (read(h->from, &h->swapped, sizeof(h->swapped)) != sizeof(h->swapped))
-		return -EPIPE;
-	return 0;
-}
-
-/* -1 when it is no more */
-static long hold_ask(struct holder *h, char what)
-{
-	size_t n;
-
-	if (write(h->to, &what, 1) != 1 || read(h->from, &n, sizeof(n)) != sizeof(n))
-		return -1;
-	return n;
-}
-
-static int hold_end(struct holder *h)
-{
-	char c = 'q';
-	int ret;
-
-	if (write(h->to, &c, 1) != 1)
-		return -EPIPE;
-	ret = sa_join(h->pid, LIMIT);
-	close(h->to);
-	close(h->from);
-	return ret;
-}
 
 FIXTURE(swapoff)
 {
@@ -145,35 +60,35 @@ static size_t used(int dev)
 	size_t n = 0;
 
 	sa_swaps(sa_dev(dev), NULL, &n, NULL);
-	return n;
+	return n - sa_spares(sa_dev(dev));
 }
 
 TEST_F_TIMEOUT(swapoff, into_ram, SA_TIMEOUT)
 {
 	size_t n = set_pages();
-	struct holder h;
+	struct sa_holder h;
 
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), 160 * SA_MIB_PAGES, -1));
-	ASSERT_EQ(0, hold_start(&h, n, SA_RANDOM, NULL));
+	ASSERT_EQ(0, sa_hold_start(&h, n, SA_RANDOM, NULL));
 	EXPECT_LE(n - 8, h.swapped);
 	EXPECT_LE(n - 8, used(0));
 	ASSERT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
 	EXPECT_EQ(0, sa_nswaps());
-	EXPECT_EQ(0, hold_ask(&h, 'c'));
-	EXPECT_EQ(0, hold_end(&h));
+	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
+	EXPECT_EQ(0, sa_hold_end(&h));
 }
 
 TEST_F_TIMEOUT(swapoff, into_device, SA_TIMEOUT)
 {
 	size_t n = set_pages();
 	char cg[256];
-	struct holder h;
+	struct sa_holder h;
 
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), 160 * SA_MIB_PAGES, 5));
 	/* In RAM there is room for a part only: the rest must go on. */
 	ASSERT_EQ(0, sa_cg_make("swapoff", n / 2 * SA_PAGE + 2 * SA_MIB, cg,
 				sizeof(cg)));
-	ASSERT_EQ(0, hold_start(&h, n, SA_RANDOM, cg));
+	ASSERT_EQ(0, sa_hold_start(&h, n, SA_RANDOM, cg));
 	EXPECT_LE(n - 8, h.swapped);
 	ASSERT_EQ(0, sa_swapon(sa_dev(1), 160 * SA_MIB_PAGES, 3));
 	EXPECT_EQ(0, used(1));
@@ -181,18 +96,18 @@ TEST_F_TIMEOUT(swapoff, into_device, SA_TIMEOUT)
 	EXPECT_EQ(1, sa_nswaps());
 	/* With the layer all of it can move without a page table seeing it. */
 	if (variant->on) {
-		EXPECT_EQ((long)h.swapped, hold_ask(&h, 's'));
+		EXPECT_EQ((long)h.swapped, sa_hold_ask(&h, 's'));
 		EXPECT_LE(h.swapped / 2, used(1));
 	} else {
 		EXPECT_LT(0, used(1));
 	}
 	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
-	EXPECT_EQ(0, hold_ask(&h, 'c'));
+	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
 	/* And back. */
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), 160 * SA_MIB_PAGES, 5));
 	ASSERT_EQ(0, sa_swapoff_child(sa_dev(1), LIMIT));
-	EXPECT_EQ(0, hold_ask(&h, 'c'));
-	EXPECT_EQ(0, hold_end(&h));
+	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
+	EXPECT_EQ(0, sa_hold_end(&h));
 	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
 	EXPECT_TRUE(sa_wait_purged(used(0) == 0, 10));
 }
@@ -201,7 +116,7 @@ TEST_F_TIMEOUT(swapoff, into_zswap, SA_TIMEOUT)
 {
 	size_t n = set_pages();
 	char cg[256];
-	struct holder h;
+	struct sa_holder h;
 
 	if (!sa_have_zswap())
 		SKIP(return, "no zswap");
@@ -211,7 +126,7 @@ TEST_F_TIMEOUT(swapoff, into_zswap, SA_TIMEOUT)
 	/* Room for what it compresses to (charged to the cgroup) and not more. */
 	ASSERT_EQ(0, sa_cg_make("swapoff", n / 3 * 2 * SA_PAGE + 2 * SA_MIB, cg,
 				sizeof(cg)));
-	ASSERT_EQ(0, hold_start(&h, n, SA_TEXT, cg));
+	ASSERT_EQ(0, sa_hold_start(&h, n, SA_TEXT, cg));
 	EXPECT_LE(n - 8, h.swapped);
 	EXPECT_EQ((long long)(h.swapped * SA_PAGE),
 		  sa_tier_num(sa_dev(0), "stored"));
@@ -220,8 +135,8 @@ TEST_F_TIMEOUT(swapoff, into_zswap, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_nswaps());
 	EXPECT_LT(0, sa_tier_num(NULL, "stored"));
 	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
-	EXPECT_EQ(0, hold_ask(&h, 'c'));
-	EXPECT_EQ(0, hold_end(&h));
+	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
+	EXPECT_EQ(0, sa_hold_end(&h));
 	EXPECT_TRUE(sa_wait_purged(sa_tier_num(NULL, "stored") == 0, 10));
 }
 
@@ -234,14 +149,14 @@ TEST_F_TIMEOUT(swapoff, into_nothing, SA_TIMEOUT)
 	long long cached = sa_meminfo("SwapCached");
 	size_t n = set_pages(), size = 0;
 	char cg[256], state[64];
-	struct holder h;
+	struct sa_holder h;
 	int i;
 
 	if (!variant->on)
 		SKIP(return, "only the layer promises this");
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), 160 * SA_MIB_PAGES, -1));
 	ASSERT_EQ(0, sa_cg_make("swapoff", 0, cg, sizeof(cg)));
-	ASSERT_EQ(0, hold_start(&h, n, SA_RANDOM, cg));
+	ASSERT_EQ(0, sa_hold_start(&h, n, SA_RANDOM, cg));
 	EXPECT_LE(n - 8, h.swapped);
 	/* Only then: nothing is under writeback that it could wait for. */
 	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapCached") <= cached, 20));
@@ -255,58 +170,31 @@ TEST_F_TIMEOUT(swapoff, into_nothing, SA_TIMEOUT)
 		EXPECT_STREQ("online", state);
 		EXPECT_EQ(0, sa_violations());
 		EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
-		EXPECT_EQ((long)h.swapped, hold_ask(&h, 's'));
+		EXPECT_EQ((long)h.swapped, sa_hold_ask(&h, 's'));
 	}
 	/* A device too small for all of it is no help either. */
 	ASSERT_EQ(0, sa_swapon(sa_dev(1), n / 8, 0));
 	EXPECT_EQ(-ENOMEM, sa_swapoff_child(sa_dev(0), LIMIT));
 	EXPECT_EQ(2, sa_nswaps());
-	EXPECT_EQ((long)h.swapped, hold_ask(&h, 's'));
+	EXPECT_EQ((long)h.swapped, sa_hold_ask(&h, 's'));
 	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
 	/* All is there, and the device still takes it. */
 	ASSERT_EQ(0, sa_cg_write(cg, "memory.max", "max"));
-	EXPECT_EQ(0, hold_ask(&h, 'c'));
-	EXPECT_LE((long)n - 8, hold_ask(&h, 'p'));
+	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
+	EXPECT_LE((long)n - 8, sa_hold_ask(&h, 'p'));
 	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapCached") <= cached, 20)) {
 		TH_LOG("the device takes no more: %lld pages cached, %lld bytes used",
 		       sa_meminfo("SwapCached") / (long long)SA_PAGE,
 		       sa_tier_num(sa_dev(0), "used"));
 	}
-	EXPECT_EQ(0, hold_ask(&h, 'c'));
+	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
 	/* With room it works. */
 	EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
 	EXPECT_EQ(0, sa_swapoff_child(sa_dev(1), LIMIT));
 	EXPECT_EQ(0, sa_nswaps());
-	EXPECT_EQ(0, hold_ask(&h, 'c'));
-	EXPECT_EQ(0, hold_end(&h));
+	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
+	EXPECT_EQ(0, sa_hold_end(&h));
 	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
-}
-
-static void on_signal(int sig)
-{
-}
-
-struct timed {
-	const char *path;
-	int usec;
-};
-
-/* Signalled after so long, and again each millisecond, from its own timer. */
-static int timed_swapoff(void *arg)
-{
-	struct timed *t = arg;
-	struct sigaction sa = { .sa_handler = on_signal };
-	struct itimerval it = {
-		.it_value = { .tv_usec = t->usec }, .it_interval = { .tv_usec = 1000 },
-	};
-	int ret;
-
-	sigaction(SIGALRM, &sa, NULL);
-	setitimer(ITIMER_REAL, &it, NULL);
-	ret = -sa_swapoff(t->path);
-	memset(&it, 0, sizeof(it));
-	setitimer(ITIMER_REAL, &it, NULL);
-	return ret;
 }
 
 /* Several processes: without the layer one address space is not interrupted. */
@@ -315,26 +203,25 @@ static int timed_swapoff(void *arg)
 TEST_F_TIMEOUT(swapoff, interrupted, SA_TIMEOUT)
 {
 	size_t n = set_pages() * 2 / HOLDERS;
-	struct timed t = { .path = sa_dev(0) };
-	struct holder h[HOLDERS];
-	int j, ret = 0, eintr = 0;
+	struct sa_holder h[HOLDERS];
+	int j, usec, ret = 0, eintr = 0;
 
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), 160 * SA_MIB_PAGES, 5));
 	for (j = 0; j < HOLDERS; j++) {
-		ASSERT_EQ(0, hold_start(&h[j], n, SA_RANDOM, NULL));
+		ASSERT_EQ(0, sa_hold_start(&h[j], n, SA_RANDOM, NULL));
 		EXPECT_LE(n - 8, h[j].swapped);
 	}
 	/* After half a ms, after one, ... until one gets through. */
-	for (t.usec = 500; t.usec < 20000; t.usec += 500) {
-		ret = sa_run(NULL, timed_swapoff, &t, LIMIT);
+	for (usec = 500; usec < 20000; usec += 500) {
+		ret = sa_swapoff_signalled(sa_dev(0), usec, LIMIT);
 		if (!ret)
 			break;
-		ASSERT_EQ(EINTR, ret);
+		ASSERT_EQ(-EINTR, ret);
 		eintr++;
 		EXPECT_TRUE(sa_swaps(sa_dev(0), NULL, NULL, NULL));
 		EXPECT_EQ(0, sa_violations());
 		if (eintr == 1)
-			EXPECT_EQ(0, hold_ask(&h[0], 'c'));
+			EXPECT_EQ(0, sa_hold_ask(&h[0], 'c'));
 	}
 	TH_LOG("interrupted %d times", eintr);
 	EXPECT_LT(0, eintr);
@@ -342,8 +229,8 @@ TEST_F_TIMEOUT(swapoff, interrupted, SA_TIMEOUT)
 		EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
 	EXPECT_EQ(0, sa_nswaps());
 	for (j = 0; j < HOLDERS; j++) {
-		EXPECT_EQ(0, hold_ask(&h[j], 'c'));
-		EXPECT_EQ(0, hold_end(&h[j]));
+		EXPECT_EQ(0, sa_hold_ask(&h[j], 'c'));
+		EXPECT_EQ(0, sa_hold_end(&h[j]));
 	}
 }
 

@@ -1,0 +1,1134 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Devices that compressed pages are packed on: how the format is chosen, what
+ * is written and read for a page, the ways in (from reclaim, out of zswap), what
+ * does not compress, collection, swapoff, metadata, large folios.
+ *
+ * It fails on a kernel that reads more than two blocks for a page or writes
+ * much more than its compressed length, that takes a folio or decompresses to
+ * move what zswap has, writes again what the device has already, moves pages to
+ * it that stay as large as they were, is full before it is full, lets what it
+ * collects die under it, or brings back wrong bytes in any of this.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/swap.h>
+#include <unistd.h>
+
+#include "swap_abs_lib.h"
+#include "kselftest_harness.h"
+
+#define LIMIT	(SA_TIMEOUT / 3)
+#define RAM	"/dev/ram0"
+#define CHUNK	(128 * 1024)
+
+/* What a device or zswap has done so far */
+struct seen {
+	struct sa_io io;
+	long long pswpout, pswpin, zswpout, zswpin, zswpwb;
+	long long store, load, moved_in, moved_out, errors;
+};
+
+static void see(struct seen *s, const char *dev)
+{
+	memset(s, 0, sizeof(*s));
+	sa_io(dev, &s->io);
+	s->pswpout = sa_vmstat("pswpout");
+	s->pswpin = sa_vmstat("pswpin");
+	s->zswpout = sa_vmstat("zswpout");
+	s->zswpin = sa_vmstat("zswpin");
+	s->zswpwb = sa_vmstat("zswpwb");
+	s->store = sa_tier_num(dev, "stats/store");
+	s->load = sa_tier_num(dev, "stats/load");
+	s->moved_in = sa_tier_num(dev, "stats/moved_in");
+	s->moved_out = sa_tier_num(dev, "stats/moved_out");
+	s->errors = sa_tier_num(dev, "stats/errors");
+}
+
+/* What it has done since */
+static void since(struct seen *s, const char *dev)
+{
+	long long *p = (long long *)s, *q;
+	struct seen now;
+	size_t i;
+
+	see(&now, dev);
+	q = (long long *)&now;
+	for (i = 0; i < sizeof(now) / sizeof(*p); i++)
+		p[i] = q[i] - p[i];
+}
+
+static long long metadata(const char *key)
+{
+	return sa_read_key(SA_DEBUG "/metadata", key);
+}
+
+static bool have_metadata(void)
+{
+	return !access(SA_DEBUG "/metadata", R_OK);
+}
+
+static long long orphans(void)
+{
+	return sa_scan("orphans");
+}
+
+/* Does the device count its I/O? brd does not. */
+static bool counts_io(const char *dev)
+{
+	struct sa_io io;
+
+	return !sa_io(dev, &io) && io.writes;
+}
+
+/* Pages that have left the swap cache as well are read from where they are. */
+static bool only_swapped(long long cached)
+{
+	return sa_wait_purged(sa_meminfo("SwapCached") <= cached, 20);
+}
+
+static void get_format(const char *dev, char *buf, size_t size)
+{
+	if (sa_tier_str(dev, "format", buf, size))
+		snprintf(buf, size, "none");
+}
+
+#define EXPECT_FORMAT(_want, _dev)			\
+do {							\
+	char __format[64];				\
+							\
+	get_format(_dev, __format, sizeof(__format));	\
+	EXPECT_STREQ(_want, __format);			\
+} while (0)
+
+/* The bytes that zswap has of our pages, compressed */
+static long long zswap_bytes(void)
+{
+	char cg[256];
+
+	snprintf(cg, sizeof(cg), "%s/sa_self", sa_cg_root());
+	return sa_cg_num(cg, "memory.zswap.current");
+}
+
+FIXTURE(packed)
+{
+	/* before the test took any */
+	long long swap_free, cached;
+};
+
+FIXTURE_SETUP(packed)
+{
+	const char *why;
+
+	swapoff(RAM);
+	why = sa_begin(true);
+	if (why)
+		SKIP(return, "%s", why);
+	if (!sa_ndevs())
+		SKIP(return, "no block device to swap on");
+	/* A fault is about one page. */
+	ASSERT_EQ(0, sa_write(SA_PAGE_CLUSTER, "0"));
+	self->cached = sa_meminfo("SwapCached");
+}
+
+FIXTURE_TEARDOWN_PARENT(packed)
+{
+	if (sa_swaps(RAM, NULL, NULL, NULL))
+		swapoff(RAM);
+	EXPECT_EQ(0, sa_end());
+}
+
+/* --- the format file --------------------------------------------------- */
+
+TEST_F_TIMEOUT(packed, format_defaults, SA_TIMEOUT)
+{
+	bool ram;
+	int i;
+
+	for (i = 0; i < sa_ndevs() && i < 2; i++) {
+		ram = !strncmp(sa_dev(i), "/dev/ram", 8);
+		ASSERT_EQ(0, sa_mkswap(sa_dev(i), 64 * SA_MIB_PAGES));
+		ASSERT_EQ(0, swapon(sa_dev(i), 0));
+		EXPECT_FORMAT(ram ? "raw" : "packed", sa_dev(i));
+		ASSERT_EQ(0, sa_swapoff(sa_dev(i)));
+		/* The same when the layer comes later. */
+		ASSERT_EQ(0, sa_layer(false));
+		ASSERT_EQ(0, swapon(sa_dev(i), 0));
+		EXPECT_FORMAT(ram ? "raw" : "packed", sa_dev(i));
+		EXPECT_EQ(0, sa_spares(sa_dev(i)));
+		ASSERT_EQ(0, sa_layer(true));
+		EXPECT_FORMAT(ram ? "raw" : "packed", sa_dev(i));
+		EXPECT_EQ(ram ? 0 : 2 * sa_cluster(), sa_spares(sa_dev(i)));
+		ASSERT_EQ(0, sa_swapoff(sa_dev(i)));
+	}
+	if (!access(RAM, W_OK)) {
+		ASSERT_EQ(0, sa_mkswap(RAM, 32 * SA_MIB_PAGES));
+		ASSERT_EQ(0, swapon(RAM, 0));
+		EXPECT_FORMAT("raw", RAM);
+		/* But it can be had. */
+		EXPECT_EQ(0, sa_format(RAM, "packed"));
+		EXPECT_FORMAT("packed", RAM);
+		EXPECT_EQ(0, sa_swapoff(RAM));
+	} else {
+		TH_LOG("no " RAM " to look at");
+	}
+}
+
+static int nobody_chooses(void *arg)
+{
+	int fd;
+
+	if (setresuid(65534, 65534, 65534))
+		return 1;
+	fd = open(arg, O_WRONLY);
+	if (fd >= 0)
+		return 2;
+	if (errno != EACCES)
+		return 3;
+	return 0;
+}
+
+TEST_F_TIMEOUT(packed, format_values, SA_TIMEOUT)
+{
+	static const char * const bad[] = {
+		"", "\n", "Packed", "packed1", " packed", "pack", "raw packed",
+		"0", "1", "compressed", "zswap", "raw\n\n",
+	};
+	static const char * const good[] = { "packed", "raw\n", "packed\n", "raw", "raw" };
+	size_t i, used, before;
+	struct stat st;
+	char path[256];
+
+	ASSERT_EQ(0, sa_swapon_packed(sa_dev(0), 64 * SA_MIB_PAGES, -1));
+	ASSERT_TRUE(sa_swaps(sa_dev(0), NULL, &before, NULL));
+	EXPECT_EQ(sa_spares(sa_dev(0)), before);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		/* An empty write never gets there. */
+		EXPECT_EQ(bad[i][0] ? -EINVAL : 0, sa_format(sa_dev(0), bad[i])) {
+			TH_LOG("'%s'", bad[i]);
+		}
+		EXPECT_FORMAT("packed", sa_dev(0));
+	}
+	ASSERT_TRUE(sa_swaps(sa_dev(0), NULL, &used, NULL));
+	EXPECT_EQ(before, used);
+	for (i = 0; i < ARRAY_SIZE(good); i++) {
+		EXPECT_EQ(0, sa_format(sa_dev(0), good[i]));
+		EXPECT_FORMAT(good[i][0] == 'r' ? "raw" : "packed", sa_dev(0));
+		ASSERT_TRUE(sa_swaps(sa_dev(0), NULL, &used, NULL));
+		EXPECT_EQ(good[i][0] == 'r' ? 0 : before, used);
+	}
+
+	snprintf(path, sizeof(path), SA_TIERS "/%s/format", sa_tier(sa_dev(0)));
+	ASSERT_EQ(0, stat(path, &st));
+	EXPECT_EQ(0644, st.st_mode & 07777);
+	EXPECT_EQ(0, sa_run(NULL, nobody_chooses, path, 30));
+
+	if (sa_have_zswap()) {
+		EXPECT_FORMAT("compressed", NULL);
+		EXPECT_EQ(-EINVAL, sa_write(SA_TIERS "/zswap/format", "packed"));
+		EXPECT_EQ(-EINVAL, sa_write(SA_TIERS "/zswap/format", "raw"));
+		EXPECT_EQ(-EINVAL, sa_write(SA_TIERS "/zswap/format", "compressed"));
+		EXPECT_FORMAT("compressed", NULL);
+	}
+	ASSERT_EQ(0, sa_swapoff(sa_dev(0)));
+
+	/* A few MiB are too few for spare clusters. */
+	ASSERT_EQ(0, sa_mkswap(sa_dev(0), 8 * sa_cluster() - 1));
+	ASSERT_EQ(0, swapon(sa_dev(0), 0));
+	EXPECT_FORMAT("raw", sa_dev(0));
+	EXPECT_EQ(-EOPNOTSUPP, sa_format(sa_dev(0), "packed"));
+	EXPECT_FORMAT("raw", sa_dev(0));
+	EXPECT_EQ(0, sa_format(sa_dev(0), "raw"));
+	ASSERT_EQ(0, sa_swapoff(sa_dev(0)));
+}
+
+/* What was written in one format is read in the other. */
+TEST_F_TIMEOUT(packed, format_both, SA_TIMEOUT)
+{
+	size_t n = 2 * SA_MIB_PAGES, used;
+	struct sa_area a[2];
+	int i, round;
+
+	ASSERT_EQ(0, sa_swapon_packed(sa_dev(0), 64 * SA_MIB_PAGES, -1));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, sa_area_map(&a[i], n, SA_TEXT, 80 + i));
+		sa_area_fill(&a[i]);
+	}
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < 2; i++) {
+			ASSERT_EQ(0, sa_format(sa_dev(0), i ? "raw" : "packed"));
+			EXPECT_EQ(n, sa_pageout(a[i].p, n));
+		}
+		ASSERT_TRUE(sa_settle());
+		if (have_metadata()) {
+			EXPECT_EQ(n, metadata("packed_pages"));
+			EXPECT_EQ(n, metadata("raw_pages"));
+		}
+		EXPECT_EQ(2 * n * SA_PAGE, sa_tier_num(sa_dev(0), "stored"));
+		EXPECT_TRUE(only_swapped(self->cached));
+		for (i = 0; i < 2; i++) {
+			EXPECT_EQ(0, sa_area_check(&a[i]));
+			a[i].gen++;
+			sa_area_fill(&a[i]);
+			EXPECT_EQ(0, sa_area_check(&a[i]));
+		}
+	}
+	for (i = 0; i < 2; i++)
+		sa_area_unmap(&a[i]);
+	/* And nothing of the device is held for the format of before. */
+	EXPECT_TRUE(sa_wait_purged(sa_swaps(sa_dev(0), NULL, &used, NULL) && !used, 10)) {
+		TH_LOG("%zu pages of the device are used", used);
+	}
+}
+
+struct load {
+	size_t pages;
+	double seconds;
+};
+
+static int load(void *arg)
+{
+	struct load *l = arg;
+	double end = sa_now() + l->seconds;
+	__u64 rnd = getpid();
+	struct sa_area a;
+	size_t bad = 0;
+
+	if (sa_area_map(&a, l->pages, SA_MIXED, rnd))
+		return 2;
+	while (!bad && sa_now() < end) {
+		size_t from = sa_rand(&rnd) % a.n;
+
+		a.gen++;
+		sa_area_fill(&a);
+		madvise(a.p + from * SA_PAGE, (a.n - from) * SA_PAGE, MADV_PAGEOUT);
+		bad += sa_area_check(&a);
+	}
+	return bad ? 1 : 0;
+}
+
+TEST_F_TIMEOUT(packed, format_under_load, SA_TIMEOUT)
+{
+	struct load l = {
+		.pages = (sa_full() ? 16 : 4) * SA_MIB_PAGES,
+		.seconds = sa_full() ? 60 : 3,
+	};
+	double end = sa_now() + l.seconds;
+	long long toggles = 0, both = 0;
+	__u64 rnd = 17;
+	char cg[256];
+	pid_t pid[2];
+
+	ASSERT_EQ(0, sa_swapon_packed(sa_dev(0), 128 * SA_MIB_PAGES, -1));
+	ASSERT_EQ(0, sa_cg_make("load", l.pages * SA_PAGE + 8 * SA_MIB, cg, sizeof(cg)));
+	pid[0] = sa_start(cg, load, &l);
+	pid[1] = sa_start(cg, load, &l);
+	while (sa_now() < end) {
+		EXPECT_EQ(0, sa_format(sa_dev(0), toggles++ & 1 ? "packed" : "raw"));
+		usleep(sa_rand(&rnd) % 30000);
+		if (toggles % 8 == 0 && have_metadata())
+			both += metadata("packed_pages") > 0 && metadata("raw_pages") > 0;
+	}
+	EXPECT_EQ(0, sa_join(pid[0], LIMIT));
+	EXPECT_EQ(0, sa_join(pid[1], LIMIT));
+	TH_LOG("%lld times chosen, pages in both formats at %lld looks", toggles, both);
+	if (have_metadata())
+		EXPECT_LT(0, both);
+	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
+	EXPECT_EQ(0, sa_cg_destroy(cg));
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
+}
+
+/* --- what is written and read ------------------------------------------ */
+
+/* The mean length of the area's pages, as zswap's compressor makes them */
+static double stored_length(struct __test_metadata *_metadata, struct sa_area *a)
+{
+	long long before, bytes;
+	size_t out;
+
+	if (sa_zswap(true))
+		return 0;
+	before = zswap_bytes();
+	out = sa_pageout(a->p, a->n);
+	bytes = zswap_bytes() - before;
+	EXPECT_EQ(a->n, out);
+	return (double)bytes / a->n;
+}
+
+/* Is what was written no more than the pages' length allows? */
+static void check_written(struct __test_metadata *_metadata, const struct seen *s,
+			  size_t n, double length, const char *way)
+{
+	double page = s->io.write_sectors * 512.0 / n, r = SA_PAGE / length;
+	double io = s->io.writes ? s->io.write_sectors * 512.0 / s->io.writes : 0;
+
+	TH_LOG("%s: R %.2f, %.0f bytes a page written, limit %.0f, %.0f KiB a write",
+	       way, r, page, SA_PAGE / (0.95 * r), io / 1024);
+	/* Less than the data is not to be believed. */
+	EXPECT_LE(length, page);
+	/* Chunks that were not full end somewhere in their last block. */
+	EXPECT_LE(s->io.write_sectors * 512.0,
+		  n * length / 0.95 + s->io.writes * (double)SA_PAGE);
+	/* Where a queue takes less at once, a chunk is two writes. */
+	if (io >= CHUNK * 0.45)
+		EXPECT_LE(page, SA_PAGE / (0.95 * r));
+}
+
+TEST_F_TIMEOUT(packed, from_reclaim, SA_TIMEOUT)
+{
+	size_t n = (sa_full() ? 32 : 8) * SA_MIB_PAGES, i, j, *order;
+	const char *dev = sa_dev(0);
+	long long used, most = 0;
+	struct sa_io one, two;
+	struct sa_area a;
+	struct seen s;
+	double length;
+	__u64 rnd = 7;
+	bool io;
+
+	ASSERT_EQ(0, sa_swapon_packed(dev, 160 * SA_MIB_PAGES, -1));
+	ASSERT_EQ(0, sa_area_map(&a, n, SA_TEXT, 81));
+	sa_area_fill(&a);
+	length = stored_length(_metadata, &a);
+	if (!length)
+		SKIP(return, "no zswap to compare with");
+	ASSERT_LT(100, length);
+	EXPECT_EQ(0, sa_area_check(&a));
+	ASSERT_EQ(0, sa_zswap(false));
+
+	see(&s, dev);
+	ASSERT_EQ(n, sa_pageout(a.p, n));
+	ASSERT_TRUE(sa_settle());
+	since(&s, dev);
+	EXPECT_EQ(n, s.store);
+	EXPECT_EQ(n, s.pswpout);
+	EXPECT_EQ(0, s.zswpout);
+	EXPECT_EQ(n * SA_PAGE, sa_tier_num(dev, "stored"));
+	used = sa_tier_num(dev, "used");
+	TH_LOG("%zu pages in %lld clusters", n, used / (long long)(sa_cluster() * SA_PAGE));
+	EXPECT_EQ(0, used % (sa_cluster() * SA_PAGE));
+	EXPECT_LE(used, n * length / 0.95 + sa_cluster() * SA_PAGE);
+	EXPECT_LE(n * length, used);
+	io = counts_io(dev);
+	if (io)
+		check_written(_metadata, &s, n, length, "from reclaim");
+
+	/* In again, one by one, in any order. */
+	EXPECT_TRUE(only_swapped(self->cached));
+	order = calloc(n, sizeof(*order));
+	ASSERT_NE(NULL, order);
+	for (i = 0; i < n; i++) {
+		j = sa_rand(&rnd) % (i + 1);
+		order[i] = order[j];
+		order[j] = i;
+	}
+	see(&s, dev);
+	for (i = 0; i < n; i++) {
+		sa_io(dev, &one);
+		ASSERT_EQ(0, sa_check(a.p + order[i] * SA_PAGE, a.pat, a.seed, order[i], 0));
+		sa_io(dev, &two);
+		two.read_sectors -= one.read_sectors;
+		if (most < two.read_sectors)
+			most = two.read_sectors;
+	}
+	sa_wait(sa_tier_num(dev, "stats/load") - s.load >= (long long)n, 10);
+	since(&s, dev);
+	EXPECT_EQ(n, s.load);
+	EXPECT_EQ(n, s.pswpin);
+	EXPECT_EQ(0, s.errors);
+	if (io) {
+		TH_LOG("%.3f blocks a fault, %lld at most, in %lld reads for %zu pages",
+		       s.io.read_sectors / 8.0 / n, most / 8, s.io.reads, n);
+		EXPECT_LE(s.io.read_sectors, n * 8 * 1.45);
+		EXPECT_LE(n * 8, s.io.read_sectors);
+		EXPECT_EQ(16, most);
+		/* One bio, whatever the block layer makes of it. */
+		EXPECT_LE(s.io.reads, n);
+		EXPECT_EQ(0, s.io.writes);
+	}
+
+	/* Out once more, not written to: nothing is written, all is there. */
+	see(&s, dev);
+	ASSERT_EQ(n, sa_pageout(a.p, n));
+	ASSERT_TRUE(sa_settle());
+	since(&s, dev);
+	EXPECT_EQ(0, s.io.write_sectors);
+	EXPECT_EQ(0, s.store);
+	EXPECT_EQ(0, s.pswpout);
+	EXPECT_EQ(used, sa_tier_num(dev, "used"));
+	EXPECT_EQ(n * SA_PAGE, sa_tier_num(dev, "stored"));
+	EXPECT_TRUE(only_swapped(self->cached));
+	EXPECT_EQ(0, sa_area_check(&a));
+
+	/* Written to: what the device has of it is stale, and goes. */
+	a.gen = 1;
+	sa_area_fill(&a);
+	see(&s, dev);
+	ASSERT_EQ(n, sa_pageout(a.p, n));
+	ASSERT_TRUE(sa_settle());
+	since(&s, dev);
+	EXPECT_EQ(n, s.store);
+	EXPECT_EQ(n * SA_PAGE, sa_tier_num(dev, "stored"));
+	EXPECT_TRUE(only_swapped(self->cached));
+	EXPECT_EQ(0, sa_area_check(&a));
+	sa_area_unmap(&a);
+	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(dev, "used"), 10));
+	EXPECT_EQ(0, sa_tier_num(dev, "stored"));
+}
+
+/* Nothing but bytes goes from zswap to the device. */
+TEST_F_TIMEOUT(packed, out_of_zswap, SA_TIMEOUT)
+{
+	size_t n = (sa_full() ? 32 : 8) * SA_MIB_PAGES, i, moved = 0;
+	const char *dev = sa_dev(0);
+	long long before, bytes, cached;
+	__u64 *was, *is;
+	struct sa_area a;
+	struct seen s;
+
+	if (sa_zswap(true))
+		SKIP(return, "no zswap");
+	ASSERT_EQ(0, sa_swapon_packed(dev, 160 * SA_MIB_PAGES, -1));
+	ASSERT_EQ(0, sa_area_map(&a, n, SA_TEXT, 82));
+	sa_area_fill(&a);
+	before = zswap_bytes();
+	ASSERT_EQ(n, sa_pageout(a.p, n));
+	bytes = zswap_bytes() - before;
+	EXPECT_TRUE(only_swapped(self->cached));
+	EXPECT_EQ(n * SA_PAGE, sa_tier_num(NULL, "stored"));
+	EXPECT_EQ(0, sa_tier_num(dev, "stored"));
+	was = calloc(n, sizeof(*was));
+	is = calloc(n, sizeof(*is));
+	ASSERT_NE(NULL, was);
+	ASSERT_NE(NULL, is);
+	ASSERT_EQ(0, sa_pagemap(a.p, n, was));
+
+	cached = sa_meminfo("SwapCached");
+	see(&s, dev);
+	ASSERT_EQ(0, sa_zswap_drain(60));
+	ASSERT_TRUE(sa_wait(sa_tier_num(dev, "stats/moved_in") - s.moved_in >= (long long)n, 20));
+	ASSERT_TRUE(sa_settle());
+	since(&s, dev);
+	TH_LOG("%zu pages: %lld moved in, %lld written back, %lld stored", n, s.moved_in,
+	       s.zswpwb, s.store);
+	EXPECT_EQ(n, s.moved_in);
+	EXPECT_EQ(n, s.zswpwb);
+	/* A folio would be counted; those that made zswap do this are stored. */
+	EXPECT_EQ(s.store, s.pswpout);
+	EXPECT_GT(n / 8, s.store);
+	EXPECT_EQ(0, s.zswpin);
+	EXPECT_EQ(0, s.pswpin);
+	EXPECT_EQ(0, s.errors);
+	EXPECT_EQ(0, s.io.read_sectors);
+	EXPECT_LE(sa_meminfo("SwapCached"), cached);
+	EXPECT_TRUE(sa_wait_purged(sa_tier_num(dev, "stored") == (long long)(n * SA_PAGE), 10));
+	EXPECT_EQ(0, sa_tier_num(NULL, "stored"));
+	EXPECT_EQ(0, sa_tier_num(NULL, "used"));
+	if (counts_io(dev))
+		check_written(_metadata, &s, n, (double)bytes / n, "out of zswap");
+	ASSERT_EQ(0, sa_pagemap(a.p, n, is));
+	for (i = 0; i < n; i++)
+		moved += was[i] != is[i];
+	EXPECT_EQ(0, moved);
+
+	see(&s, dev);
+	EXPECT_EQ(0, sa_area_check(&a));
+	since(&s, dev);
+	EXPECT_EQ(n, s.load);
+	sa_area_unmap(&a);
+	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(dev, "used"), 10));
+}
+
+/* In any of the other compressors too, with data of several at a time. */
+TEST_F_TIMEOUT(packed, compressors, SA_TIMEOUT)
+{
+	static const char * const names[] = { "lzo", "lz4", "zstd", "deflate", "lzo-rle" };
+	size_t n = SA_MIB_PAGES, i, nr = 0, refused = 0;
+	struct sa_area a[ARRAY_SIZE(names)];
+	const char *dev = sa_dev(0);
+	char old[64];
+	struct seen s;
+
+	if (sa_zswap(true))
+		SKIP(return, "no zswap");
+	ASSERT_LT(0, sa_read(SA_ZSWAP "/compressor", old, sizeof(old)));
+	ASSERT_EQ(0, sa_swapon_packed(dev, 64 * SA_MIB_PAGES, -1));
+	see(&s, dev);
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		if (sa_zswap_param("compressor", names[i])) {
+			TH_LOG("no %s", names[i]);
+			continue;
+		}
+		ASSERT_EQ(0, sa_area_map(&a[nr], n, SA_TEXT, 90 + i));
+		sa_area_fill(&a[nr]);
+		EXPECT_EQ(n, sa_pageout(a[nr].p, n));
+		nr++;
+	}
+	EXPECT_EQ(nr * n * SA_PAGE, sa_tier_num(NULL, "stored"));
+	EXPECT_EQ(0, sa_zswap_drain(60));
+	EXPECT_TRUE(sa_wait_purged(sa_tier_num(dev, "stored") == (long long)(nr * n * SA_PAGE),
+				   20));
+	sa_zswap_param("compressor", old);
+	since(&s, dev);
+	/* Two bits say which: the fifth is written as it was before. */
+	if (have_metadata()) {
+		refused = metadata("raw_pages");
+		TH_LOG("%zu compressors, %zu pages written raw", nr, refused);
+		EXPECT_EQ(0, refused % n);
+		EXPECT_LE(refused, (nr > 4 ? nr - 4 : 0) * n);
+	}
+	EXPECT_EQ(nr * n, s.moved_in);
+	for (i = 0; i < nr; i++) {
+		EXPECT_EQ(0, sa_area_check(&a[i]));
+		sa_area_unmap(&a[i]);
+	}
+	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(dev, "used"), 10));
+}
+
+/* What does not compress is in raw clusters beside the segments. */
+TEST_F_TIMEOUT(packed, incompressible, SA_TIMEOUT)
+{
+	size_t n = 4 * SA_MIB_PAGES, way, zeros = 0, randoms = 0, i;
+	const char *dev = sa_dev(0);
+	struct sa_area a, b;
+	unsigned char *page;
+	struct seen s;
+
+	page = malloc(SA_PAGE);
+	ASSERT_NE(NULL, page);
+	for (way = 0; way < 2; way++) {
+		if (way && sa_zswap(true))
+			break;
+		ASSERT_EQ(0, sa_swapon_packed(dev, 160 * SA_MIB_PAGES, -1));
+		see(&s, dev);
+		ASSERT_EQ(0, sa_area_map(&a, n, SA_RANDOM, 83));
+		ASSERT_EQ(0, sa_area_map(&b, n, SA_MIXED, 84));
+		sa_area_fill(&a);
+		ASSERT_EQ(n, sa_pageout(a.p, n));
+		if (way)
+			ASSERT_EQ(0, sa_zswap_drain(60));
+		ASSERT_TRUE(sa_settle());
+		EXPECT_TRUE(sa_wait_purged(sa_tier_num(dev, "stored") ==
+					   (long long)(n * SA_PAGE), 20));
+		EXPECT_EQ(n * SA_PAGE, sa_tier_num(dev, "used"));
+		if (have_metadata()) {
+			EXPECT_EQ(n, metadata("raw_pages"));
+			EXPECT_EQ(0, metadata("packed_pages"));
+		}
+
+		/* Page by page what it is. */
+		zeros = 0, randoms = 0;
+		sa_area_fill(&b);
+		for (i = 0; i < n; i++) {
+			unsigned char *p = b.p + i * SA_PAGE;
+
+			zeros += !p[0] && !memcmp(p, p + 1, SA_PAGE - 1);
+			sa_fill(page, SA_RANDOM, b.seed, i, 0);
+			randoms += !memcmp(p, page, SA_PAGE);
+		}
+		EXPECT_LT(n / 16, zeros);
+		EXPECT_LT(n / 16, randoms);
+		ASSERT_EQ(n, sa_pageout(b.p, n));
+		if (way)
+			ASSERT_EQ(0, sa_zswap_drain(60));
+		ASSERT_TRUE(sa_settle());
+		EXPECT_TRUE(sa_wait_purged(sa_tier_num(dev, "stored") ==
+					   (long long)((2 * n - zeros) * SA_PAGE), 20)) {
+			TH_LOG("%lld stored, %zu pages, %zu of them zero",
+			       sa_tier_num(dev, "stored"), 2 * n, zeros);
+		}
+		if (have_metadata()) {
+			EXPECT_EQ(n + randoms, metadata("raw_pages"));
+			EXPECT_EQ(n - zeros - randoms, metadata("packed_pages"));
+		}
+		since(&s, dev);
+		TH_LOG("%zu pages: %zu do not compress; %lld stored, %lld moved in", n, randoms,
+		       s.store, s.moved_in);
+		EXPECT_EQ(2 * n - zeros, way ? s.moved_in : s.store);
+		EXPECT_TRUE(only_swapped(self->cached));
+		EXPECT_EQ(0, sa_area_check(&a));
+		EXPECT_EQ(0, sa_area_check(&b));
+		sa_area_unmap(&a);
+		sa_area_unmap(&b);
+		EXPECT_TRUE(sa_wait_purged(!sa_tier_num(dev, "used"), 10));
+		ASSERT_EQ(0, sa_swapoff(dev));
+	}
+}
+
+/* --- collection -------------------------------------------------------- */
+
+struct set {
+	struct sa_area a;
+	__u32 *gens;
+	__u64 rnd;
+	size_t bad, missed;
+};
+
+static int set_make(struct set *set, size_t n)
+{
+	int ret = sa_area_map(&set->a, n, SA_TEXT, 85);
+
+	set->rnd = 5;
+	set->gens = calloc(n, sizeof(*set->gens));
+	if (ret || !set->gens)
+		return -ENOMEM;
+	sa_area_fill(&set->a);
+	return 0;
+}
+
+/* Rewrite so many pages of the set, anywhere in it, and push them out. */
+static void set_rewrite(struct set *set, size_t nr)
+{
+	struct sa_area *a = &set->a;
+	size_t left;
+
+	while (nr--) {
+		size_t i = sa_rand(&set->rnd) % a->n;
+		void *p = a->p + i * SA_PAGE;
+
+		if (sa_rand(&set->rnd) % 4 == 0)
+			set->bad += !!sa_check(p, a->pat, a->seed, i, set->gens[i]);
+		else if (sa_rand(&set->rnd) % 4 == 0)
+			madvise(p, SA_PAGE, MADV_DONTNEED);
+		set->gens[i]++;
+		sa_fill(p, a->pat, a->seed, i, set->gens[i]);
+	}
+	left = a->n - sa_pageout(a->p, a->n);
+	set->missed += left;
+}
+
+static size_t set_check(struct set *set)
+{
+	struct sa_area *a = &set->a;
+	size_t i, bad = 0;
+
+	for (i = 0; i < a->n && bad < 4; i++)
+		bad += !!sa_check(a->p + i * SA_PAGE, a->pat, a->seed, i, set->gens[i]);
+	return bad;
+}
+
+/*
+ * More pages than the device has blocks, in half of it, rewritten all over it
+ * for long enough that each cluster must have been used again.
+ */
+TEST_F_TIMEOUT(packed, collect, SA_TIMEOUT)
+{
+	size_t dev_pages = 17 * sa_cluster(), n = 16 * sa_cluster() * 11 / 10, rounds = 0;
+	long long lowest = 1LL << 60, left, raw = 0, n_raw;
+	const char *dev = sa_dev(0);
+	double end = sa_now() + LIMIT, want;
+	struct set set = { };
+	struct seen s;
+	bool io;
+
+	ASSERT_EQ(0, sa_swapon_packed(dev, dev_pages, -1));
+	ASSERT_EQ(0, set_make(&set, n));
+	see(&s, dev);
+	ASSERT_EQ(n, sa_pageout(set.a.p, n));
+	io = counts_io(dev);
+	want = (sa_full() ? 12.0 : 3.0) * dev_pages * 8;
+	while (!set.bad && sa_now() < end) {
+		struct seen now = s;
+
+		set_rewrite(&set, 256);
+		left = sa_meminfo("SwapFree");
+		if (left < lowest)
+			lowest = left;
+		if (++rounds % 16)
+			continue;
+		n_raw = have_metadata() ? metadata("raw_pages") : 0;
+		if (n_raw > raw)
+			raw = n_raw;
+		since(&now, dev);
+		if (io ? now.io.write_sectors >= want : now.store >= 6 * (long long)dev_pages)
+			break;
+	}
+	EXPECT_GT(end, sa_now());
+	since(&s, dev);
+	TH_LOG("%zu rounds, %lld pages stored, %.2f times the device written, %lld bytes free at least",
+	       rounds, s.store, s.io.write_sectors / 8.0 / dev_pages, lowest);
+	TH_LOG("%zu pages did not go out at once, %lld raw at most", set.missed, raw);
+	EXPECT_EQ(0, set.bad);
+	EXPECT_EQ(0, set.missed);
+	EXPECT_LT(0, lowest);
+	EXPECT_EQ(0, s.errors);
+	/* All of them compress: none went past the segments. */
+	EXPECT_EQ(0, raw);
+	EXPECT_EQ(0, sa_violations());
+	ASSERT_TRUE(sa_settle());
+	EXPECT_TRUE(only_swapped(self->cached));
+	EXPECT_EQ(n * SA_PAGE, sa_tier_num(dev, "stored"));
+	EXPECT_EQ(0, set_check(&set));
+	sa_area_unmap(&set.a);
+	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(dev, "used"), 20)) {
+		TH_LOG("%lld bytes used, %lld stored", sa_tier_num(dev, "used"),
+		       sa_tier_num(dev, "stored"));
+	}
+}
+
+/* What is collected waits, pinned, and dies or is stored again meanwhile. */
+TEST_F_TIMEOUT(packed, collect_delayed, SA_TIMEOUT)
+{
+	size_t dev_pages = 17 * sa_cluster(), n = 16 * sa_cluster() * 11 / 10;
+	const char *dev = sa_dev(0);
+	double end = sa_now() + (sa_full() ? 60 : 5), limit = sa_now() + LIMIT;
+	long long before = orphans();
+	struct set set = { };
+	struct seen s;
+
+	if (access(SA_MOVE_DELAY, W_OK))
+		SKIP(return, "no " SA_MOVE_DELAY);
+	ASSERT_EQ(0, sa_swapon_packed(dev, dev_pages, -1));
+	ASSERT_EQ(0, set_make(&set, n));
+	sa_pageout(set.a.p, n);
+	see(&s, dev);
+	ASSERT_EQ(0, sa_write(SA_MOVE_DELAY, "1"));
+	while (!set.bad && (sa_now() < end || (orphans() == before && sa_now() < limit)))
+		set_rewrite(&set, 64);
+	ASSERT_EQ(0, sa_write(SA_MOVE_DELAY, "0"));
+	since(&s, dev);
+	TH_LOG("%lld pages stored, %lld orphans", s.store, orphans() - before);
+	EXPECT_EQ(0, set.bad);
+	EXPECT_LT(before, orphans());
+	EXPECT_EQ(0, s.errors);
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_EQ(0, set_check(&set));
+	sa_area_unmap(&set.a);
+	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(dev, "used"), 20));
+	EXPECT_EQ(0, sa_tier_num(dev, "stored"));
+}
+
+/* --- swapoff ----------------------------------------------------------- */
+
+FIXTURE(empty)
+{
+	long long cached;
+};
+
+enum where { ZSWAP, PACKED, RAW, MEMORY };
+
+FIXTURE_VARIANT(empty)
+{
+	enum where where;
+};
+
+FIXTURE_VARIANT_ADD(empty, into_zswap) { .where = ZSWAP };
+
+FIXTURE_VARIANT_ADD(empty, into_packed) { .where = PACKED };
+
+FIXTURE_VARIANT_ADD(empty, into_raw) { .where = RAW };
+
+FIXTURE_VARIANT_ADD(empty, into_ram) { .where = MEMORY };
+
+FIXTURE_SETUP(empty)
+{
+	const char *why = sa_begin(true);
+
+	signal(SIGPIPE, SIG_IGN);
+	if (why)
+		SKIP(return, "%s", why);
+	if (sa_ndevs() < 2)
+		SKIP(return, "needs two block devices");
+	self->cached = sa_meminfo("SwapCached");
+}
+
+FIXTURE_TEARDOWN_PARENT(empty)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+/* Pages for half of a device of so many */
+static size_t half_of(size_t dev_pages)
+{
+	return dev_pages * 11 / 10;
+}
+
+#define EMPTY_DEV	((sa_full() ? 64 : 24) * sa_cluster())
+
+TEST_F_TIMEOUT(empty, half_full, SA_TIMEOUT)
+{
+	size_t n = half_of(EMPTY_DEV), i, moved = 0;
+	const char *to = variant->where == ZSWAP ? NULL : sa_dev(1);
+	__u64 *was, *is;
+	struct sa_area a;
+	struct seen s;
+
+	ASSERT_EQ(0, sa_swapon_packed(sa_dev(0), EMPTY_DEV, 5));
+	ASSERT_EQ(0, sa_area_map(&a, n, SA_TEXT, 86));
+	sa_area_fill(&a);
+	ASSERT_EQ(n, sa_pageout(a.p, n));
+	EXPECT_TRUE(only_swapped(self->cached));
+	EXPECT_EQ(n * SA_PAGE, sa_tier_num(sa_dev(0), "stored"));
+	was = calloc(n, sizeof(*was));
+	is = calloc(n, sizeof(*is));
+	ASSERT_NE(NULL, was);
+	ASSERT_NE(NULL, is);
+	ASSERT_EQ(0, sa_pagemap(a.p, n, was));
+	if (variant->where == PACKED)
+		ASSERT_EQ(0, sa_swapon_packed(to, EMPTY_DEV, 3));
+	if (variant->where == RAW) {
+		ASSERT_EQ(0, sa_swapon(to, n + 2 * sa_cluster(), 3));
+		ASSERT_EQ(0, sa_format(to, "raw"));
+	}
+	if (variant->where == ZSWAP && sa_zswap(true))
+		SKIP(return, "no zswap");
+
+	see(&s, to ? to : sa_dev(0));
+	ASSERT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
+	EXPECT_EQ(variant->where == PACKED || variant->where == RAW, sa_nswaps());
+	ASSERT_TRUE(sa_settle());
+	/* No page table knows. */
+	ASSERT_EQ(0, sa_pagemap(a.p, n, is));
+	for (i = 0; i < n; i++)
+		moved += was[i] != is[i];
+	EXPECT_EQ(0, moved);
+	if (variant->where != MEMORY) {
+		EXPECT_TRUE(sa_wait_purged(sa_tier_num(to, "stored") ==
+					   (long long)(n * SA_PAGE), 20)) {
+			TH_LOG("%lld of %lu bytes are there", sa_tier_num(to, "stored"),
+			       n * SA_PAGE);
+		}
+		TH_LOG("%zu pages take %lld bytes there", n, sa_tier_num(to, "used"));
+	}
+	if (variant->where == PACKED) {
+		EXPECT_LE(sa_tier_num(to, "used"),
+			  (n / 2 + 2 * sa_cluster()) * SA_PAGE);
+		if (have_metadata())
+			EXPECT_EQ(n, metadata("packed_pages"));
+	}
+	if (variant->where == RAW)
+		EXPECT_EQ(n * SA_PAGE, sa_tier_num(to, "used"));
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_EQ(0, sa_area_check(&a));
+	sa_area_unmap(&a);
+	if (variant->where == PACKED || variant->where == RAW)
+		EXPECT_EQ(0, sa_swapoff_child(to, LIMIT));
+	EXPECT_EQ(0, sa_nswaps());
+}
+
+FIXTURE(stay)
+{
+	long long cached;
+};
+
+FIXTURE_SETUP(stay)
+{
+	const char *why = sa_begin(true);
+
+	signal(SIGPIPE, SIG_IGN);
+	if (why)
+		SKIP(return, "%s", why);
+	if (!sa_ndevs())
+		SKIP(return, "no block device to swap on");
+	self->cached = sa_meminfo("SwapCached");
+}
+
+FIXTURE_TEARDOWN_PARENT(stay)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+/* Nowhere to go: ENOMEM, the device goes on as it was, nothing is lost. */
+TEST_F_TIMEOUT(stay, no_room, SA_TIMEOUT)
+{
+	size_t n = half_of(EMPTY_DEV);
+	struct sa_holder h;
+	char cg[256], state[64];
+	struct seen s;
+	int i;
+
+	ASSERT_EQ(0, sa_swapon_packed(sa_dev(0), EMPTY_DEV, 5));
+	ASSERT_EQ(0, sa_cg_make("hold", 0, cg, sizeof(cg)));
+	ASSERT_EQ(0, sa_hold_start(&h, n, SA_TEXT, cg));
+	EXPECT_EQ(n, h.swapped);
+	EXPECT_TRUE(only_swapped(self->cached));
+	ASSERT_EQ(0, sa_cg_write_num(cg, "memory.max", n / 2 * SA_PAGE + 3 * SA_MIB));
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(-ENOMEM, sa_swapoff_child(sa_dev(0), LIMIT));
+		EXPECT_EQ(1, sa_nswaps());
+		ASSERT_EQ(0, sa_tier_str(sa_dev(0), "state", state, sizeof(state)));
+		EXPECT_STREQ("online", state);
+		EXPECT_FORMAT("packed", sa_dev(0));
+		EXPECT_EQ(0, sa_violations());
+		EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
+		EXPECT_EQ(n, sa_hold_ask(&h, 's'));
+	}
+	/* It still takes what is written, packed. */
+	ASSERT_EQ(0, sa_cg_write(cg, "memory.max", "max"));
+	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
+	see(&s, sa_dev(0));
+	EXPECT_EQ(n, sa_hold_ask(&h, 'p'));
+	EXPECT_TRUE(only_swapped(self->cached));
+	since(&s, sa_dev(0));
+	EXPECT_LT(0, s.store);
+	if (have_metadata()) {
+		EXPECT_EQ(n, metadata("packed_pages"));
+		EXPECT_EQ(0, metadata("raw_pages"));
+	}
+	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
+	EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
+	EXPECT_EQ(0, sa_nswaps());
+	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
+	EXPECT_EQ(0, sa_hold_end(&h));
+	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
+}
+
+TEST_F_TIMEOUT(stay, interrupted, SA_TIMEOUT)
+{
+	size_t n = half_of(EMPTY_DEV);
+	int usec, ret = 0, eintr = 0;
+	struct sa_holder h;
+	struct seen s;
+
+	ASSERT_EQ(0, sa_swapon_packed(sa_dev(0), EMPTY_DEV, 5));
+	ASSERT_EQ(0, sa_hold_start(&h, n, SA_TEXT, NULL));
+	EXPECT_EQ(n, h.swapped);
+	for (usec = 500; usec < 20000; usec += 500) {
+		ret = sa_swapoff_signalled(sa_dev(0), usec, LIMIT);
+		if (!ret)
+			break;
+		ASSERT_EQ(-EINTR, ret);
+		eintr++;
+		EXPECT_FORMAT("packed", sa_dev(0));
+		EXPECT_EQ(0, sa_violations());
+		if (eintr == 3) {
+			EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
+			see(&s, sa_dev(0));
+			EXPECT_EQ(n, sa_hold_ask(&h, 'p'));
+			since(&s, sa_dev(0));
+			EXPECT_LT(0, s.store);
+		}
+	}
+	TH_LOG("interrupted %d times", eintr);
+	EXPECT_LT(0, eintr);
+	if (sa_nswaps())
+		EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
+	EXPECT_EQ(0, sa_nswaps());
+	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
+	EXPECT_EQ(0, sa_hold_end(&h));
+}
+
+/* --- metadata ---------------------------------------------------------- */
+
+/*
+ * At most 18.2 bytes a page in clusters of 512 slots. What belongs to a cluster,
+ * virtual or segment, is shared by half as many pages where those are of 256.
+ */
+TEST_F_TIMEOUT(packed, metadata_bytes, SA_TIMEOUT)
+{
+	size_t n = (sa_full() ? 128 : 64) * SA_MIB_PAGES;
+	long long pages, slot, segment, slots, size;
+	double filled, limit;
+	struct sa_area a;
+
+	if (!have_metadata())
+		SKIP(return, "no " SA_DEBUG "/metadata");
+	if (sa_meminfo("MemAvailable") < (long long)(2 * n * SA_PAGE))
+		SKIP(return, "too little memory");
+	ASSERT_EQ(0, sa_swapon_packed(sa_dev(0), n, -1));
+	ASSERT_EQ(0, sa_area_map(&a, n, SA_TEXT, 87));
+	sa_area_fill(&a);
+	ASSERT_EQ(n, sa_pageout(a.p, n));
+	pages = metadata("packed_pages");
+	EXPECT_EQ(n, pages);
+	segment = metadata("segment_bytes");
+	slot = metadata("table_bytes") + metadata("descriptor_bytes") +
+		metadata("memcg_bytes") + metadata("cluster_bytes");
+	slots = metadata("table_bytes") / 8;
+	size = metadata("cluster_info_size");
+	filled = (double)slot / slots + (double)segment / pages;
+	TH_LOG("%lld pages: %lld bytes for slots, %lld for segments, %.2f a page", pages, slot,
+	       segment, (double)(slot + segment) / pages);
+	TH_LOG("%.2f bytes a page in filled clusters of %zu slots", filled, sa_cluster());
+	/* The clusters are full enough for the one figure to mean the other. */
+	EXPECT_LE(slots * 9, pages * 10);
+	/* Lock debugging makes a cluster_info larger. */
+	limit = 18.2 + 2.0 * (size - 56) / sa_cluster();
+	if (sa_cluster() == 256)
+		limit += 0.2;
+	EXPECT_LE(filled, limit);
+	EXPECT_LE(pages * 16, slot);
+	sa_area_unmap(&a);
+	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(sa_dev(0), "used"), 20));
+}
+
+/* --- large folios ------------------------------------------------------ */
+
+#define THP	"/sys/kernel/mm/transparent_hugepage/hugepages-64kB"
+
+TEST_F_TIMEOUT(packed, large, SA_TIMEOUT)
+{
+	size_t n = 2 * SA_MIB_PAGES, per = 16, i, out;
+	long long whole, fallback, given;
+	const char *dev = sa_dev(0);
+	char old[256], *from;
+	struct sa_area a;
+	struct seen s;
+
+	if (sa_read(THP "/enabled", old, sizeof(old)) < 0)
+		SKIP(return, "no folios of 64 kB");
+	from = strchr(old, '[');
+	if (from) {
+		memmove(old, from + 1, strlen(from));
+		old[strcspn(old, "]")] = 0;
+	}
+	ASSERT_EQ(0, sa_swapon_packed(dev, 64 * SA_MIB_PAGES, -1));
+	ASSERT_EQ(0, sa_write(THP "/enabled", "always"));
+	ASSERT_EQ(0, sa_area_map(&a, n, SA_TEXT, 88));
+	madvise(a.p, n * SA_PAGE, MADV_HUGEPAGE);
+	given = sa_read_num(THP "/stats/anon_fault_alloc");
+	sa_area_fill(&a);
+	given = sa_read_num(THP "/stats/anon_fault_alloc") - given;
+	sa_write(THP "/enabled", old);
+	if (given < (long long)(n / per / 2))
+		SKIP(return, "the kernel gave %lld such folios", given);
+
+	whole = sa_read_num(THP "/stats/swpout");
+	fallback = sa_read_num(THP "/stats/swpout_fallback");
+	see(&s, dev);
+	out = sa_pageout(a.p, n);
+	EXPECT_EQ(n, out);
+	ASSERT_TRUE(sa_settle());
+	since(&s, dev);
+	whole = sa_read_num(THP "/stats/swpout") - whole;
+	fallback = sa_read_num(THP "/stats/swpout_fallback") - fallback;
+	TH_LOG("%lld of %lld folios went out whole, %lld did not, %lld pages stored", whole,
+	       given, fallback, s.store);
+	EXPECT_EQ(given, whole);
+	EXPECT_EQ(0, fallback);
+	EXPECT_EQ(n, s.store);
+	EXPECT_EQ(n * SA_PAGE, sa_tier_num(dev, "stored"));
+	EXPECT_LE(sa_tier_num(dev, "used"), (n / 2 + sa_cluster()) * SA_PAGE);
+	if (have_metadata())
+		EXPECT_EQ(n, metadata("packed_pages"));
+
+	/* The middle of every second one goes, some of the others change. */
+	for (i = 0; i + per <= n; i += 2 * per)
+		ASSERT_EQ(0, munmap(a.p + (i + 4) * SA_PAGE, 8 * SA_PAGE));
+	EXPECT_TRUE(sa_wait_purged(sa_tier_num(dev, "stored") ==
+				   (long long)((n - n / 4) * SA_PAGE), 10)) {
+		TH_LOG("%lld bytes stored", sa_tier_num(dev, "stored"));
+	}
+	for (i = per; i < n; i += 2 * per)
+		sa_fill(a.p + (i + 3) * SA_PAGE, a.pat, a.seed, i + 3, 1);
+	EXPECT_TRUE(only_swapped(self->cached + n / 8 * SA_PAGE));
+	for (i = 0; i < n; i++) {
+		size_t in = i % (2 * per);
+
+		if (in >= 4 && in < 12)
+			continue;
+		ASSERT_EQ(0, sa_check(a.p + i * SA_PAGE, a.pat, a.seed, i, in == per + 3));
+	}
+	EXPECT_EQ(0, sa_violations());
+	sa_area_unmap(&a);
+	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(dev, "used"), 10));
+}
+
+TEST_HARNESS_MAIN
