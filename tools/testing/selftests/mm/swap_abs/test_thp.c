@@ -4,12 +4,14 @@
  * partly unmapped, and with the layer also where free slots lie scattered.
  *
  * It fails on a kernel that splits what it could write whole, that puts a
- * subpage in another's place (position taken from folio->swap), or whose free
- * of a part frees the rest.
+ * subpage in another's place (position taken from folio->swap), whose free of a
+ * part frees the rest, or that keeps all of a folio in RAM for the sake of some
+ * pages of it that have no place to go.
  */
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,21 +62,28 @@ static int find_sizes(void)
 }
 
 /* The word in brackets is the one chosen. */
+static void save_choice(const char *path, char *word, size_t len)
+{
+	char text[256], *from, *to;
+
+	if (sa_read(path, text, sizeof(text)) < 0)
+		return;
+	from = strchr(text, '[');
+	to = from ? strchr(from, ']') : NULL;
+	if (!to)
+		return;
+	*to = 0;
+	snprintf(word, len, "%.15s", from + 1);
+}
+
 static void save_sizes(int n)
 {
-	char path[256], text[256], *from, *to;
+	char path[256];
 	int i;
 
 	for (i = 0; i < n; i++) {
 		size_path(sizes[i], "enabled", path, sizeof(path));
-		if (sa_read(path, text, sizeof(text)) < 0)
-			continue;
-		from = strchr(text, '[');
-		to = from ? strchr(from, ']') : NULL;
-		if (!to)
-			continue;
-		*to = 0;
-		snprintf(saved[i], sizeof(saved[i]), "%.15s", from + 1);
+		save_choice(path, saved[i], sizeof(saved[i]));
 	}
 }
 
@@ -226,6 +235,78 @@ TEST_F_TIMEOUT(backed, mixed_contents, SA_TIMEOUT)
 		sa_pageout(a.p, n);
 		EXPECT_EQ(0, sa_area_check(&a));
 		sa_area_unmap(&a);
+	}
+	restore_sizes(nr);
+	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") == self->swap_free, 10));
+}
+
+/*
+ * Some subpages do not compress, and with zswap alone have no place to go: the
+ * others go all the same. Of 2 MiB of such memory, most must be swapped.
+ */
+static void some_stay(struct __test_metadata *_metadata, int nr, int kb)
+{
+	size_t n = 2 * SA_MIB_PAGES;
+	struct sa_area a;
+
+	if (choose_size(nr, kb) || map_large(&a, n, kb, SA_MIXED)) {
+		sa_log("%d kB: no such folios to be had", kb);
+		return;
+	}
+	EXPECT_LE(n / 4 * 3, sa_pageout(a.p, n));
+	EXPECT_EQ(0, sa_area_check(&a));
+	sa_area_unmap(&a);
+}
+
+static void some_stay_shared(struct __test_metadata *_metadata, int kb)
+{
+	size_t n = 2 * SA_MIB_PAGES, i;
+	char path[256], was[16] = "";
+	long long large, want = n / 4 * 3 * SA_PAGE;
+	unsigned char *room, *p;
+
+	size_path(kb, "shmem_enabled", path, sizeof(path));
+	save_choice(path, was, sizeof(was));
+	if (sa_write(path, "always")) {
+		sa_log("%d kB: not for shared memory", kb);
+		return;
+	}
+	room = mmap(NULL, 4 * SA_MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, room);
+	p = (unsigned char *)(((uintptr_t)room + 2 * SA_MIB - 1) & -(2 * SA_MIB));
+	ASSERT_EQ(p, mmap(p, 2 * SA_MIB, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+	large = stat_of(kb, "shmem_alloc");
+	for (i = 0; i < n; i++)
+		sa_fill(p + i * SA_PAGE, SA_MIXED, kb, i, 0);
+	large = stat_of(kb, "shmem_alloc") - large;
+	if (large < (long long)(n * 4 / kb / 2)) {
+		sa_log("%d kB: no such folios of shared memory to be had", kb);
+	} else {
+		for (i = 0; i < 5 && sa_smaps(p, "Swap") < want; i++) {
+			if (i)
+				sa_write("/proc/sys/vm/drop_caches", "1");
+			madvise(p, n * SA_PAGE, MADV_PAGEOUT);
+		}
+		EXPECT_LE(want, sa_smaps(p, "Swap"));
+	}
+	for (i = 0; i < n; i++)
+		EXPECT_EQ(0, sa_check(p + i * SA_PAGE, SA_MIXED, kb, i, 0));
+	munmap(room, 4 * SA_MIB);
+	if (was[0])
+		sa_write(path, was);
+}
+
+TEST_F_TIMEOUT(backed, some_stay, SA_TIMEOUT)
+{
+	int nr = find_sizes(), i;
+
+	if (!nr)
+		SKIP(return, "no transparent huge pages");
+	save_sizes(nr);
+	for (i = 0; i < nr; i++) {
+		some_stay(_metadata, nr, sizes[i]);
+		some_stay_shared(_metadata, sizes[i]);
 	}
 	restore_sizes(nr);
 	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") == self->swap_free, 10));
