@@ -379,6 +379,7 @@ static struct swap_pack_io *swap_pack_end_chunk(struct swap_pack_stream *stream)
 	unsigned int size;
 
 	lockdep_assert_held(&stream->lock);
+	VM_WARN_ON_ONCE(!io->nr_items);
 	size = swap_pack_chunk_end(&io->chunk);
 	stream->io = NULL;
 	segment->end += size;
@@ -463,16 +464,18 @@ static struct swap_pack_io *swap_pack_lock(struct swap_pack *pack,
 					   unsigned int length, bool may_wait)
 {
 	struct swap_pack_stream *stream = &pack->streams[id];
-	struct swap_pack_io *io, *full;
+	struct swap_pack_io *io;
 
 	for (;;) {
-		full = NULL;
 		spin_lock(&stream->lock);
 		io = stream->io;
 		if (io && (!swap_pack_fits(&io->chunk, length) ||
 			   io->nr_items == SWAP_CHUNK_ITEMS)) {
-			full = swap_pack_end_chunk(stream);
-			io = NULL;
+			/* It can't be submitted with the lock held. */
+			io = swap_pack_end_chunk(stream);
+			spin_unlock(&stream->lock);
+			swap_pack_submit(io);
+			continue;
 		}
 		if (io)
 			return io;
@@ -486,26 +489,17 @@ static struct swap_pack_io *swap_pack_lock(struct swap_pack *pack,
 			break;
 		io = swap_pack_get_io(pack);
 		if (io) {
+			/* Something is appended before the lock is dropped. */
 			swap_pack_begin_chunk(pack, stream, io);
-			if (full) {
-				/* It can't be submitted with the lock held. */
-				spin_unlock(&stream->lock);
-				swap_pack_submit(full);
-				continue;
-			}
 			return io;
 		}
 		spin_unlock(&stream->lock);
-		if (full)
-			swap_pack_submit(full);
 		if (!may_wait)
 			return NULL;
 		/* All are on the device, and come back by themselves. */
 		wait_event(pack->wait, !list_empty_careful(&pack->idle));
 	}
 	spin_unlock(&stream->lock);
-	if (full)
-		swap_pack_submit(full);
 	return NULL;
 }
 

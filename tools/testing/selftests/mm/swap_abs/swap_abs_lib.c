@@ -1269,8 +1269,8 @@ static bool parse_event(const char *line, struct sa_event *e)
 	if (sscanf(p, "slot=%lu nr=%zu place=%7s word=%lx", &e->slot, &e->nr,
 		   e->kind == SA_STORE ? e->to : e->from, &word) != 4)
 		return false;
-	e->type = word >> 53 & 31;
-	e->offset = (word & ((1UL << 53) - 1)) >> 3;
+	e->type = word >> 57 & 31;
+	e->offset = (word & ((1UL << 57) - 1)) >> 3;
 	return true;
 }
 
