@@ -543,6 +543,7 @@ unsigned long zswap_capacity(void);
 long zswap_room(void);
 size_t zswap_object_size(void);
 swp_entry_t zswap_object_entry(unsigned long word);
+void zswap_init_codec(void);
 #else
 static inline unsigned long zswap_total_pages(void)
 {
@@ -567,6 +568,10 @@ static inline size_t zswap_object_size(void)
 static inline swp_entry_t zswap_object_entry(unsigned long word)
 {
 	return (swp_entry_t){ 0 };
+}
+
+static inline void zswap_init_codec(void)
+{
 }
 #endif
 

@@ -993,6 +993,7 @@ int swap_packed_start(struct swap_tier *tier)
 	struct swap_pack *pack = tier->pack;
 
 	lockdep_assert_held(&swap_abs_mutex);
+	zswap_init_codec();
 	if (swap_codec_default() < 0)
 		swap_codec_get(SWAP_CODEC_FIRST);
 	if (!pack) {

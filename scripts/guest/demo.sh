@@ -156,6 +156,8 @@ echo 1 >/sys/module/zswap/parameters/enabled
 [ -z "$layer" ] || hold "vm.swap_abs=1" sysctl -q -w vm.swap_abs=1
 mkswap -q "$disk" 2>/dev/null || mkswap "$disk" >/dev/null
 swapon "$disk" || bad=1
+# Page by page, so that what the disk has taken is what was written.
+[ -z "$layer" ] || echo raw >"$(tier_of "$disk")/format"
 echo "   before:"
 table
 group half "$half"

@@ -69,7 +69,8 @@ stored() { [ "$(cat $tiers/"$1"/stored)" -gt "$2" ] || { cat $tiers/"$1"/stored;
 said() { dmesg | tail -n 60 | grep "$1"; }
 
 # swap_on KIB: so much of the disk
-swap_on() { mkswap $disk "$1" >/dev/null && swapon $disk; }
+swap_on() { mkswap $disk "$1" >/dev/null && swapon $disk &&
+	echo raw >/sys/kernel/mm/swap/tiers/swap0/format; }
 
 # refused ERROR: hibernation fails with it, and the machine goes on
 refused() {

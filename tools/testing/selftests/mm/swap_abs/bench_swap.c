@@ -28,6 +28,7 @@
 #include "swap_abs_lib.h"
 
 #define MAX_ROUNDS	99
+#define STRIDE		30011	/* pages, a prime number */
 
 enum { OUT, IN, FREE, NSTEPS };
 
@@ -77,6 +78,26 @@ static int one_round(size_t n, enum sa_pat pat, int round, double took[NSTEPS])
 	return 0;
 }
 
+/*
+ * After boot what is allocated one after the other lies so in memory, too, and
+ * then there is less to do, with luck. Take most of what is free and give it back
+ * in disorder: from then on figures repeat.
+ */
+static int mix_memory(void)
+{
+	size_t n = sa_meminfo("MemFree") / SA_PAGE / 4 * 3, i;
+	struct sa_area a;
+
+	if (sa_area_map(&a, n, SA_ZERO, 0))
+		return -1;
+	for (i = 0; i < n; i++)
+		a.p[i * SA_PAGE] = 1;
+	for (i = 0; i < n; i++)
+		madvise(a.p + i * STRIDE % n * SA_PAGE, SA_PAGE, MADV_DONTNEED);
+	sa_area_unmap(&a);
+	return 0;
+}
+
 /* A ram disk allocates what is written for the first time: not while we measure. */
 static int write_all(const char *path, size_t pages)
 {
@@ -123,7 +144,6 @@ static int measure(const struct options *o)
 {
 	/* What is out, and as much again: clusters need not be searched. */
 	size_t size = 2 * o->n + 4096;
-	struct sa_area rest;
 	const char *why;
 	int i, step;
 
@@ -132,6 +152,8 @@ static int measure(const struct options *o)
 		why = "no zswap";
 	if (!why && !sa_ndevs())
 		why = "no block device to swap on";
+	if (!why && mix_memory())
+		why = "not enough memory";
 	if (!why && (write_all(sa_dev(0), size) || sa_swapon(sa_dev(0), size, -1)))
 		why = "swapon failed";
 	if (why) {
@@ -139,10 +161,11 @@ static int measure(const struct options *o)
 		return 4;
 	}
 
-	/* Stays in RAM: beside it what comes back in always is of the working set. */
-	if (sa_area_map(&rest, 4 * o->n, SA_REPEAT, 0))
-		return 1;
-	sa_area_fill(&rest);
+	/*
+	 * Beside much page cache some of what comes back counts as the working set,
+	 * and is activated.
+	 */
+	sa_write("/proc/sys/vm/drop_caches", "3");
 
 	for (i = -1; i < o->rounds; i++) {
 		double took[NSTEPS];
