@@ -28,9 +28,10 @@ struct slot {
 	long room;	/* nr_swap_pages with the slot made */
 };
 
+/* With a tag that no backend has: nothing is released when it is dropped. */
 static unsigned long fake(unsigned long place)
 {
-	return place << SWAP_DESC_TAG_BITS | SWAP_DESC_PACKED;
+	return place << SWAP_DESC_TAG_BITS | SWAP_DESC_TAG_MASK;
 }
 
 static void descriptor_raw(struct kunit *test)
