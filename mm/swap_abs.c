@@ -406,6 +406,7 @@ enum swap_room swap_abs_reserve(struct folio *folio)
 	if (vm_swap_full() && time_after(jiffies, READ_ONCE(next_reclaim))) {
 		WRITE_ONCE(next_reclaim, jiffies + HZ / 10);
 		schedule_work(&swap_virtual_area->reclaim_work);
+		swap_packed_make_room();
 	}
 
 	rcu_read_lock();

@@ -343,6 +343,7 @@ int swap_packed_move(swp_entry_t slot, unsigned long place, const void *data,
 void *swap_packed_get_buffer(void);
 void swap_packed_put_buffer(void *buf);
 unsigned long swap_packed_moving_pages(void);
+void swap_packed_make_room(void);
 unsigned long swap_packed_objects(struct swap_tier *tier);
 unsigned long swap_packed_segments(struct swap_tier *tier);
 unsigned long swap_packed_spares(struct swap_tier *tier);
@@ -394,6 +395,10 @@ static inline void swap_packed_put_buffer(void *buf)
 static inline unsigned long swap_packed_moving_pages(void)
 {
 	return 0;
+}
+
+static inline void swap_packed_make_room(void)
+{
 }
 
 static inline unsigned long swap_packed_objects(struct swap_tier *tier)

@@ -42,25 +42,37 @@ void swap_pack_gc_wanted(struct swap_pack *pack)
 		queue_work(swap_gc_wq, &pack->gc_work);
 }
 
+/*
+ * Is there no room for what comes next, raw or packed? Pages are refused then,
+ * whatever is dead in the segments.
+ */
+static bool swap_pack_gc_short(struct swap_pack *pack)
+{
+	while (READ_ONCE(pack->nr_spares) < SWAP_NR_SPARES)
+		if (!swap_packed_refill(pack))
+			return true;
+	return atomic_long_read(&nr_swap_pages) < SWAPFILE_CLUSTER;
+}
+
 static bool swap_pack_gc_needed(struct swap_pack *pack)
 {
 	if (READ_ONCE(pack->stopped) || pm_suspended_storage())
 		return false;
-	if ((u64)READ_ONCE(pack->nr_segments) * SWAPFILE_CLUSTER * 10 >
-	    (u64)pack->tier->si->pages * 7)
-		return true;
-	while (READ_ONCE(pack->nr_spares) < SWAP_NR_SPARES)
-		if (!swap_packed_refill(pack))
-			return true;
-	return false;
+	return swap_pack_gc_short(pack) ||
+	       (u64)READ_ONCE(pack->nr_segments) * SWAPFILE_CLUSTER * 10 >
+	       (u64)pack->tier->si->pages * 7;
 }
 
 /*
  * Is there less to write for what it makes room for than would be to write of
  * raw pages? With R pages' worth in a block, and of a segment u in use, R * (1 - u).
+ * Where there is no room for raw pages either, there is nothing to compare with,
+ * and a segment's worth of room may cost the writing of seven.
  */
-static bool swap_pack_gc_pays(u64 pages, u64 bytes, unsigned int live)
+static bool swap_pack_gc_pays(u64 pages, u64 bytes, unsigned int live, bool no_room)
 {
+	if (no_room && live <= SWAP_SEGMENT_SIZE / 8 * 7)
+		return true;
 	return pages * SWAP_PACK_BLOCK / 12 * 10 >=
 	       mul_u64_u32_div(bytes, SWAP_SEGMENT_SIZE, SWAP_SEGMENT_SIZE - live);
 }
@@ -70,6 +82,7 @@ static struct swap_segment *swap_pack_victim(struct swap_pack *pack)
 {
 	u64 pages = percpu_counter_sum_positive(&pack->objects), bytes = 0, benefit, most = 0;
 	struct swap_segment *segment, *best = NULL;
+	bool no_room = swap_pack_gc_short(pack);
 	unsigned int live, n = 0, used = 0;
 	LIST_HEAD(seen);
 
@@ -82,8 +95,9 @@ static struct swap_segment *swap_pack_victim(struct swap_pack *pack)
 		used++;
 		if (segment->bad || atomic_read(&segment->writing))
 			continue;
+		/* Without room the emptiest one makes some soonest. */
 		benefit = swap_pack_benefit(live, SWAP_SEGMENT_SIZE,
-					    jiffies - segment->filled);
+					    no_room ? 0 : jiffies - segment->filled);
 		if (benefit > most && refcount_read(&segment->refs)) {
 			most = benefit;
 			best = segment;
@@ -91,7 +105,7 @@ static struct swap_segment *swap_pack_victim(struct swap_pack *pack)
 	}
 	/* The sample stands for all of them. */
 	bytes = used ? div_u64(bytes * pack->nr_segments, used) : 0;
-	if (best && !swap_pack_gc_pays(pages, bytes, atomic_read(&best->live)))
+	if (best && !swap_pack_gc_pays(pages, bytes, atomic_read(&best->live), no_room))
 		best = NULL;
 	if (best && refcount_inc_not_zero(&best->refs))
 		list_del_init(&best->list);

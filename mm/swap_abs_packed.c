@@ -664,6 +664,24 @@ static struct swap_pack *swap_packed_get(void)
 	return pack;
 }
 
+/**
+ * swap_packed_make_room - a page could not be promised room on a device
+ *
+ * What is dead in segments is none until it has been collected.
+ *
+ * Context: process context, does not sleep.
+ */
+void swap_packed_make_room(void)
+{
+	struct swap_tier *tier;
+
+	spin_lock(&swap_tiers_lock);
+	plist_for_each_entry(tier, &swap_tiers, node)
+		if ((READ_ONCE(tier->si->flags) & SWP_WRITEOK) && tier->pack)
+			swap_pack_gc_wanted(tier->pack);
+	spin_unlock(&swap_tiers_lock);
+}
+
 static void swap_packed_put(struct swap_pack *pack)
 {
 	put_swap_device(pack->tier->si);

@@ -901,13 +901,34 @@ int sa_swapon_packed(const char *path, size_t pages, int prio)
 	return ret ? ret : sa_format(path, "packed");
 }
 
+const char *sa_kernel_name(const char *path)
+{
+	static __thread char name[256];
+	char file[64], *slash;
+	struct stat st;
+	ssize_t n;
+
+	if (stat(path, &st) || !S_ISBLK(st.st_mode))
+		return NULL;
+	snprintf(file, sizeof(file), "/sys/dev/block/%u:%u", major(st.st_rdev),
+		 minor(st.st_rdev));
+	n = readlink(file, name, sizeof(name) - 1);
+	if (n < 0)
+		return NULL;
+	name[n] = 0;
+	slash = strrchr(name, '/');
+	return slash ? slash + 1 : name;
+}
+
 int sa_io(const char *path, struct sa_io *io)
 {
+	const char *name = sa_kernel_name(path);
 	char file[512], text[512];
-	const char *name = strrchr(path, '/');
 	int ret;
 
-	snprintf(file, sizeof(file), "/sys/class/block/%s/stat", name ? name + 1 : path);
+	if (!name)
+		return -ENOTBLK;
+	snprintf(file, sizeof(file), "/sys/class/block/%s/stat", name);
 	ret = sa_read(file, text, sizeof(text));
 	if (ret < 0)
 		return ret;
@@ -1042,10 +1063,11 @@ int sa_fragmented(const char *dir, const char *path, size_t pages, int extents)
 }
 
 static const char * const dm_target[] = {
-	[SA_WORKS]		= "linear %s %zu",
+	[SA_WORKS]		= "linear %1$s %2$zu",
 	/* Always down: up for no second, down for one, and so on. */
-	[SA_WRITE_FAILS]	= "flakey %s %zu 0 1 1 error_writes",
+	[SA_WRITE_FAILS]	= "flakey %1$s %2$zu 0 1 1 error_writes",
 	[SA_FAILS]		= "error",
+	[SA_WRITE_WAITS]	= "delay %1$s %2$zu 0 %1$s %2$zu 50",
 };
 
 /* The table of a device mapper device: a line for each run of equal pages */
@@ -1106,6 +1128,20 @@ int sa_dm_set(const unsigned char *faults)
 	if (!ret)
 		ret = run_program(reload, table);
 	return ret ? ret : run_program(resume, NULL);
+}
+
+int sa_dm_set_all(enum sa_fault fault)
+{
+	size_t pages = block_pages(sa_dm());
+	unsigned char *faults = malloc(pages);
+	int ret = -ENOMEM;
+
+	if (faults) {
+		memset(faults, fault, pages);
+		ret = sa_dm_set(faults);
+	}
+	free(faults);
+	return ret;
 }
 
 void sa_dm_remove(void)

@@ -193,6 +193,8 @@ struct sa_io {
 };
 
 int sa_io(const char *path, struct sa_io *io);
+/* What the kernel calls it, "dm-0"; NULL when it is no block device */
+const char *sa_kernel_name(const char *path);
 /* Wait until nothing is under writeback; false when that takes too long */
 bool sa_settle(void);
 
@@ -214,10 +216,13 @@ const char *sa_dm_make(size_t pages);
 const char *sa_dm(void);
 void sa_dm_remove(void);
 
-enum sa_fault { SA_WORKS, SA_WRITE_FAILS, SA_FAILS };
+/* SA_WRITE_WAITS: 50 ms, each */
+enum sa_fault { SA_WORKS, SA_WRITE_FAILS, SA_FAILS, SA_WRITE_WAITS };
 
 /* One sa_fault a page; NULL: all of it works */
 int sa_dm_set(const unsigned char *faults);
+/* The same for all of it */
+int sa_dm_set_all(enum sa_fault fault);
 
 /* --- tiers ------------------------------------------------------------- */
 

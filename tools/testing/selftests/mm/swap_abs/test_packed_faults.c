@@ -1,0 +1,657 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Packed devices that give back other bytes than were written, or fail, or are
+ * so slow that what is moved to them dies on its way and its place is wanted
+ * for something else.
+ *
+ * It fails on a kernel that believes what it has read, lets one bad object take
+ * others with it (when it is loaded, collected or moved), calls a page lost that
+ * could be read later, frees what has not been written, does not give the
+ * clusters of failed writes back, or takes an object for the one that was in its
+ * place before.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "swap_abs_lib.h"
+#include "kselftest_harness.h"
+
+#define LIMIT		(SA_TIMEOUT / 3)
+#define PAGES		(2 * SA_MIB_PAGES)
+#define DEV_PAGES	(32 * sa_cluster())
+
+/* What precedes an object on the device, see mm/swap_abs_pack.h */
+struct header {
+	__u32 slot, seq;
+	__u16 length;
+	__u8 codec, version;
+	__u32 crc;
+};
+
+struct object {
+	bool found;
+	__u64 at;		/* of the header, in bytes */
+	size_t size;		/* with it */
+};
+
+static long long cached;
+
+static long long errors(const char *dev)
+{
+	return sa_tier_num(dev, "stats/errors");
+}
+
+static bool only_swapped(void)
+{
+	return sa_wait_purged(sa_meminfo("SwapCached") <= cached, 20);
+}
+
+static const char *begin(void)
+{
+	const char *why = sa_begin(true);
+
+	if (!why && !sa_ndevs())
+		why = "no block device to swap on";
+	if (!why && sa_write(SA_PAGE_CLUSTER, "0"))
+		why = "cannot switch readahead off";
+	cached = sa_meminfo("SwapCached");
+	return why;
+}
+
+/* Read or write blocks past all caches. */
+static int blocks(const char *dev, __u64 at, void *buf, size_t n, bool out)
+{
+	int fd = open(dev, (out ? O_WRONLY : O_RDONLY) | O_DIRECT | O_CLOEXEC);
+	ssize_t ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = out ? pwrite(fd, buf, n, at) : pread(fd, buf, n, at);
+	close(fd);
+	return ret == (ssize_t)n ? 0 : ret < 0 ? -errno : -EIO;
+}
+
+/* Nothing of an earlier test shall be taken for an object. */
+static int wipe(const char *dev)
+{
+	void *buf = aligned_alloc(SA_PAGE, SA_MIB);
+	size_t i;
+	int ret = buf ? 0 : -ENOMEM;
+
+	if (buf)
+		memset(buf, 0, SA_MIB);
+	for (i = 0; !ret && i < DEV_PAGES / SA_MIB_PAGES; i++)
+		ret = blocks(dev, i * SA_MIB, buf, SA_MIB, true);
+	free(buf);
+	return ret;
+}
+
+/* Where on the device each page of an area is. How many were found, or -errno */
+static long find(const char *dev, const struct sa_area *a, struct object *objects)
+{
+	const size_t size = DEV_PAGES * SA_PAGE;
+	__u64 *slots = calloc(a->n, sizeof(*slots));
+	unsigned char *buf = aligned_alloc(SA_PAGE, size);
+	size_t pos, i;
+	long found = 0;
+
+	if (!slots || !buf)
+		return -ENOMEM;
+	memset(objects, 0, a->n * sizeof(*objects));
+	if (sa_pagemap(a->p, a->n, slots))
+		return -EIO;
+	for (pos = 0; pos < size; pos += SA_MIB)
+		if (blocks(dev, pos, buf + pos, SA_MIB, false))
+			return -EIO;
+	for (pos = SA_PAGE; pos + sizeof(struct header) <= size; pos += 16) {
+		const struct header *h = (void *)(buf + pos);
+
+		if (h->version != 1 || !h->length || h->codec > 3)
+			continue;
+		for (i = 0; i < a->n; i++)
+			if ((slots[i] & SA_PM_ENTRY) >> 5 == h->slot)
+				break;
+		if (i == a->n || objects[i].found)
+			continue;
+		objects[i] = (struct object){
+			.found = true, .at = pos, .size = sizeof(*h) + h->length,
+		};
+		found++;
+		/* To where the next one begins. */
+		pos += (sizeof(*h) + h->length - 1) / 16 * 16;
+	}
+	free(slots);
+	free(buf);
+	return found;
+}
+
+/* Is an object hit when this block is replaced by other bytes? */
+static bool is_hit(const struct object *o, __u64 block, const unsigned char *old,
+		   const unsigned char *new)
+{
+	__u64 from = o->at < block ? block : o->at;
+	__u64 to = o->at + o->size;
+
+	if (to > block + SA_PAGE)
+		to = block + SA_PAGE;
+	return from < to && memcmp(old + (from - block), new + (from - block), to - from);
+}
+
+enum how { ALL_BITS, ONE_BIT, SLOT, LENGTH, MISPLACED, ZEROED, NOT_WRITTEN };
+
+static void damage(enum how how, unsigned char *block, const struct object *o, __u64 at,
+		   const unsigned char *other)
+{
+	struct header *h = (void *)(block + (o->at - at));
+	size_t i;
+
+	switch (how) {
+	case ALL_BITS:
+		for (i = 0; i < SA_PAGE; i++)
+			block[i] ^= 0xff;
+		break;
+	case ONE_BIT:
+		block[o->at - at + sizeof(*h) + 5] ^= 4;
+		break;
+	case SLOT:
+		h->slot++;
+		break;
+	case LENGTH:
+		h->length = 65535;
+		break;
+	case NOT_WRITTEN:
+		/* All right, but for the life of the segment that it is of. */
+		h->seq--;
+		break;
+	case MISPLACED:
+		memcpy(block, other, SA_PAGE);
+		break;
+	case ZEROED:
+		memset(block, 0, SA_PAGE);
+	}
+}
+
+/* A victim whose header and first bytes are in one block, about the middle */
+static size_t choose(const struct object *objects, size_t n)
+{
+	size_t i;
+
+	for (i = n / 2; i < n; i++)
+		if (objects[i].at % SA_PAGE && objects[i].at % SA_PAGE < SA_PAGE - 256)
+			return i;
+	return 0;
+}
+
+FIXTURE(corrupt)
+{
+	struct object objects[PAGES];
+	bool hit[PAGES];
+	struct sa_area a;
+	unsigned char *old, *new;
+	__u64 block;
+	size_t hits;
+};
+
+FIXTURE_VARIANT(corrupt)
+{
+	enum how how;
+};
+
+FIXTURE_VARIANT_ADD(corrupt, all_bits) { .how = ALL_BITS };
+
+FIXTURE_VARIANT_ADD(corrupt, one_bit) { .how = ONE_BIT };
+
+FIXTURE_VARIANT_ADD(corrupt, slot) { .how = SLOT };
+
+FIXTURE_VARIANT_ADD(corrupt, length) { .how = LENGTH };
+
+FIXTURE_VARIANT_ADD(corrupt, misplaced) { .how = MISPLACED };
+
+FIXTURE_VARIANT_ADD(corrupt, zeroed) { .how = ZEROED };
+
+FIXTURE_VARIANT_ADD(corrupt, not_written) { .how = NOT_WRITTEN };
+
+/* Pages on the device, and one block of it changed behind the kernel's back */
+FIXTURE_SETUP(corrupt)
+{
+	const char *why = begin();
+	unsigned char *other;
+	size_t i, victim;
+
+	/* The one in use can't be written to, but what is under it. */
+	if (!why)
+		why = sa_dm_make(DEV_PAGES);
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, wipe(sa_dm()));
+	ASSERT_EQ(0, sa_swapon_packed(sa_dm(), 0, 1));
+	ASSERT_EQ(0, sa_area_map(&self->a, PAGES, SA_TEXT, 101));
+	sa_area_fill(&self->a);
+	ASSERT_EQ(PAGES, sa_pageout(self->a.p, PAGES));
+	ASSERT_TRUE(sa_settle());
+	ASSERT_TRUE(only_swapped());
+	ASSERT_EQ(PAGES, find(sa_dm(), &self->a, self->objects));
+
+	victim = choose(self->objects, PAGES);
+	ASSERT_LT(0, victim);
+	self->block = self->objects[victim].at & ~(SA_PAGE - 1);
+	self->old = aligned_alloc(SA_PAGE, SA_PAGE);
+	self->new = aligned_alloc(SA_PAGE, SA_PAGE);
+	other = aligned_alloc(SA_PAGE, SA_PAGE);
+	ASSERT_NE(NULL, self->old);
+	ASSERT_NE(NULL, self->new);
+	ASSERT_NE(NULL, other);
+	ASSERT_EQ(0, blocks(sa_dm(), self->block, self->old, SA_PAGE, false));
+	ASSERT_EQ(0, blocks(sa_dm(), self->block + 2 * SA_PAGE, other, SA_PAGE, false));
+	memcpy(self->new, self->old, SA_PAGE);
+	damage(variant->how, self->new, &self->objects[victim], self->block, other);
+	self->hits = 0;
+	for (i = 0; i < PAGES; i++) {
+		self->hit[i] = is_hit(&self->objects[i], self->block, self->old, self->new);
+		self->hits += self->hit[i];
+	}
+	ASSERT_TRUE(self->hit[victim]);
+	if (variant->how >= ONE_BIT && variant->how <= LENGTH)
+		ASSERT_EQ(1, self->hits);
+	ASSERT_EQ(0, blocks(sa_dev(0), self->block, self->new, SA_PAGE, true));
+	/* User Mode Linux tells of signals that are caught, too. */
+	sa_log_expect("swap: a page can.t be read from|swap: a page is lost|segfault at");
+}
+
+FIXTURE_TEARDOWN_PARENT(corrupt)
+{
+	EXPECT_EQ(0, sa_end());
+	sa_log_expect(NULL);
+}
+
+/* Each page: the right bytes, or SIGBUS where it must be. */
+static void look_at_all(struct __test_metadata *_metadata, const struct sa_area *a,
+			const bool *hit)
+{
+	size_t i, wrong = 0;
+	bool bus;
+
+	for (i = 0; i < a->n && wrong < 4; i++) {
+		bus = sa_bus(a->p + i * SA_PAGE);
+		if (bus != hit[i]) {
+			sa_log("page %zu: %s", i, bus ? "can't be read" :
+			       "was read, though it can't be right");
+			wrong++;
+		} else if (!bus) {
+			wrong += !!sa_check(a->p + i * SA_PAGE, a->pat, a->seed, i, a->gen);
+		}
+	}
+	EXPECT_EQ(0, wrong);
+}
+
+TEST_F_TIMEOUT(corrupt, loads, SA_TIMEOUT)
+{
+	bool log = variant->how == ALL_BITS;
+	long long before = errors(sa_dm());
+	char *text = malloc(65536), line[128];
+	size_t i;
+	int fd;
+
+	/* Ten lines in 5 s are all that there is: here they must not be missing. */
+	if (log)
+		usleep(5100000);
+	fd = sa_log_open();
+	ASSERT_NE(NULL, text);
+	ASSERT_LE(0, fd);
+	look_at_all(_metadata, &self->a, self->hit);
+	TH_LOG("%zu pages hit, %lld errors", self->hits, errors(sa_dm()) - before);
+	EXPECT_LE(self->hits, errors(sa_dm()) - before);
+	EXPECT_GE(self->hits * 4, errors(sa_dm()) - before);
+	EXPECT_EQ(0, sa_scan("lost"));
+	/* The log says of each where it is. */
+	ASSERT_EQ(0, sa_log_close(fd, text, 65536));
+	for (i = 0; log && i < PAGES; i++) {
+		if (!self->hit[i])
+			continue;
+		snprintf(line, sizeof(line), "can't be read from %s, byte %llu: wrong checksum",
+			 sa_kernel_name(sa_dm()), (unsigned long long)self->objects[i].at);
+		EXPECT_NE(NULL, strstr(text, line)) {
+			TH_LOG("not in the log: %s", line);
+		}
+	}
+	free(text);
+
+	/* It was the device only: when that is right again, so are the pages. */
+	ASSERT_EQ(0, blocks(sa_dev(0), self->block, self->old, SA_PAGE, true));
+	for (i = 0; i < PAGES; i++)
+		if (self->hit[i])
+			EXPECT_TRUE(sa_wait_purged(!sa_bus(self->a.p + i * SA_PAGE), 20));
+	EXPECT_EQ(0, sa_area_check(&self->a));
+	ASSERT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
+}
+
+TEST_F_TIMEOUT(corrupt, swapoff, SA_TIMEOUT)
+{
+	/* To RAM, which needs a folio, or to zswap with whatever is a mover. */
+	if (variant->how & 1)
+		sa_zswap(true);
+	ASSERT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
+	EXPECT_EQ(0, sa_nswaps());
+	EXPECT_EQ(self->hits, sa_scan("lost"));
+	look_at_all(_metadata, &self->a, self->hit);
+	sa_area_unmap(&self->a);
+	EXPECT_TRUE(sa_wait_purged(!sa_scan("lost"), 10));
+}
+
+/* To another packed device: moved as they are, and found out there. */
+TEST_F_TIMEOUT(corrupt, moved, SA_TIMEOUT)
+{
+	if (sa_ndevs() < 2)
+		SKIP(return, "needs two block devices");
+	ASSERT_EQ(0, sa_swapon_packed(sa_dev(1), DEV_PAGES, 0));
+	ASSERT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
+	EXPECT_EQ(1, sa_nswaps());
+	EXPECT_EQ(self->hits, sa_scan("lost"));
+	EXPECT_EQ((PAGES - self->hits) * SA_PAGE, sa_tier_num(sa_dev(1), "stored"));
+	look_at_all(_metadata, &self->a, self->hit);
+	ASSERT_EQ(0, sa_swapoff_child(sa_dev(1), LIMIT));
+	look_at_all(_metadata, &self->a, self->hit);
+}
+
+/*
+ * Collection comes across it: most pages change until the device has been
+ * written over and over, those in the bad block among the ones that stay.
+ */
+TEST_F_TIMEOUT(corrupt, collected, SA_TIMEOUT)
+{
+	size_t n = DEV_PAGES, i, rounds = 0, bad = 0;
+	double end = sa_now() + LIMIT;
+	struct sa_io first, now;
+	struct sa_area b;
+	__u32 *gens;
+	__u64 rnd = 3;
+
+	if (variant->how != ALL_BITS && variant->how != MISPLACED && !sa_full())
+		SKIP(return, "only in full mode");
+	ASSERT_EQ(0, sa_io(sa_dm(), &first));
+	gens = calloc(n, sizeof(*gens));
+	ASSERT_NE(NULL, gens);
+	ASSERT_EQ(0, sa_area_map(&b, n, SA_TEXT, 102));
+	sa_area_fill(&b);
+	EXPECT_EQ(n, sa_pageout(b.p, n));
+	do {
+		for (i = 0; i < 512; i++) {
+			size_t k = sa_rand(&rnd) % n;
+			void *p = b.p + k * SA_PAGE;
+
+			bad += !!sa_check(p, b.pat, b.seed, k, gens[k]);
+			gens[k]++;
+			sa_fill(p, b.pat, b.seed, k, gens[k]);
+		}
+		sa_pageout(b.p, n);
+		ASSERT_EQ(0, sa_io(sa_dm(), &now));
+		rounds++;
+	} while (!bad && sa_now() < end &&
+		 now.write_sectors - first.write_sectors < (long long)DEV_PAGES * 8 * 2);
+	TH_LOG("%zu rounds, %.2f times the device written", rounds,
+	       (now.write_sectors - first.write_sectors) / 8.0 / DEV_PAGES);
+	EXPECT_GT(end, sa_now());
+	EXPECT_EQ(0, bad);
+	EXPECT_EQ(0, sa_violations());
+	look_at_all(_metadata, &self->a, self->hit);
+	for (i = 0; i < n && !bad; i++)
+		bad += !!sa_check(b.p + i * SA_PAGE, b.pat, b.seed, i, gens[i]);
+	EXPECT_EQ(0, bad);
+	EXPECT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
+	EXPECT_EQ(self->hits, sa_scan("lost"));
+}
+
+/* --- devices that fail ------------------------------------------------- */
+
+FIXTURE(fails)
+{
+	long long free;
+};
+
+FIXTURE_SETUP(fails)
+{
+	const char *why = begin();
+
+	if (!why)
+		why = sa_dm_make(DEV_PAGES * 2);
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, wipe(sa_dm()));
+	ASSERT_EQ(0, sa_swapon_packed(sa_dm(), 0, 3));
+	self->free = sa_meminfo("SwapFree");
+	sa_log_expect("swap: write error on|Write-error on swap-device|swap: a page can.t be read|segfault at");
+}
+
+FIXTURE_TEARDOWN_PARENT(fails)
+{
+	EXPECT_EQ(0, sa_end());
+	sa_log_expect(NULL);
+}
+
+TEST_F_TIMEOUT(fails, writes, SA_TIMEOUT)
+{
+	size_t n = PAGES, failed = 0;
+	struct sa_area a;
+
+	ASSERT_EQ(0, sa_area_map(&a, n, SA_TEXT, 103));
+	ASSERT_EQ(0, sa_dm_set_all(SA_WRITE_FAILS));
+	for (a.gen = 1; a.gen <= 2; a.gen++) {
+		sa_area_fill(&a);
+		EXPECT_EQ(n, sa_pageout(a.p, n));
+		failed += n;
+		EXPECT_TRUE(sa_wait(errors(sa_dm()) >= (long long)failed, 20));
+		ASSERT_TRUE(sa_settle());
+		EXPECT_EQ(0, sa_violations());
+		EXPECT_EQ(0, sa_area_check(&a));
+	}
+	a.gen = 2;
+	/* The clusters that failed are not used again. */
+	EXPECT_GT(self->free, sa_meminfo("SwapFree"));
+	TH_LOG("%lld errors for %zu pages, %lld bytes of %lld are free still",
+	       errors(sa_dm()), failed, sa_meminfo("SwapFree"), self->free);
+
+	/* When it works again, all goes out. */
+	ASSERT_EQ(0, sa_dm_set(NULL));
+	EXPECT_EQ(n, sa_pageout(a.p, n));
+	EXPECT_TRUE(only_swapped());
+	EXPECT_EQ(n * SA_PAGE, sa_tier_num(sa_dm(), "stored"));
+	EXPECT_EQ(0, sa_area_check(&a));
+	EXPECT_EQ(n, sa_pageout(a.p, n));
+
+	/* And swapoff forgets what was bad. */
+	ASSERT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
+	EXPECT_EQ(0, sa_area_check(&a));
+	ASSERT_EQ(0, sa_swapon_packed(sa_dm(), 0, 3));
+	EXPECT_EQ(self->free, sa_meminfo("SwapFree"));
+	EXPECT_EQ(0, errors(sa_dm()));
+	EXPECT_EQ(n, sa_pageout(a.p, n));
+	EXPECT_EQ(0, sa_area_check(&a));
+	EXPECT_EQ(0, errors(sa_dm()));
+	EXPECT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
+}
+
+/* What zswap has goes out in vain, and is where it was: there, or moved later. */
+TEST_F_TIMEOUT(fails, moves, SA_TIMEOUT)
+{
+	long long moved, stay;
+	size_t n = PAGES;
+	struct sa_area a;
+
+	if (sa_zswap(true))
+		SKIP(return, "no zswap");
+	ASSERT_EQ(0, sa_area_map(&a, n, SA_TEXT, 104));
+	sa_area_fill(&a);
+	EXPECT_EQ(n, sa_pageout(a.p, n));
+	ASSERT_EQ(0, sa_dm_set_all(SA_WRITE_FAILS));
+	ASSERT_EQ(0, sa_zswap_kick());
+	EXPECT_TRUE(sa_wait(errors(sa_dm()), 20));
+	moved = sa_tier_num(sa_dm(), "stats/moved_in");
+	stay = sa_tier_num(NULL, "stored");
+	/* Not for long: each chunk that fails takes a cluster. */
+	ASSERT_EQ(0, sa_dm_set(NULL));
+	EXPECT_EQ(0, moved);
+	EXPECT_EQ(n * SA_PAGE, stay);
+	EXPECT_TRUE(sa_wait(!sa_scan("pinned"), 20));
+	TH_LOG("%lld errors", errors(sa_dm()));
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_EQ(0, sa_zswap_drain(60));
+	EXPECT_TRUE(sa_wait(sa_tier_num(sa_dm(), "stats/moved_in") == (long long)n, 20));
+	EXPECT_EQ(0, sa_area_check(&a));
+	EXPECT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+TEST_F_TIMEOUT(fails, reads, SA_TIMEOUT)
+{
+	unsigned char *faults = calloc(DEV_PAGES * 2, 1);
+	struct object *objects = calloc(PAGES, sizeof(*objects));
+	bool *hit = calloc(PAGES, sizeof(*hit));
+	size_t i, block, hits = 0;
+	struct sa_area a;
+
+	ASSERT_NE(NULL, faults);
+	ASSERT_NE(NULL, objects);
+	ASSERT_NE(NULL, hit);
+	ASSERT_EQ(0, sa_area_map(&a, PAGES, SA_TEXT, 105));
+	sa_area_fill(&a);
+	ASSERT_EQ(PAGES, sa_pageout(a.p, PAGES));
+	ASSERT_TRUE(sa_settle());
+	ASSERT_TRUE(only_swapped());
+	ASSERT_EQ(PAGES, find(sa_dm(), &a, objects));
+	block = objects[choose(objects, PAGES)].at / SA_PAGE;
+	for (i = 0; i < PAGES; i++) {
+		hit[i] = objects[i].at / SA_PAGE <= block &&
+			(objects[i].at + objects[i].size - 1) / SA_PAGE >= block;
+		hits += hit[i];
+	}
+	faults[block] = SA_FAILS;
+	ASSERT_EQ(0, sa_dm_set(faults));
+	look_at_all(_metadata, &a, hit);
+	EXPECT_LE(hits, errors(sa_dm()));
+	/* swapoff says that it is lost what can't be read; here it can again. */
+	ASSERT_EQ(0, sa_dm_set(NULL));
+	for (i = 0; i < PAGES; i++)
+		if (hit[i])
+			EXPECT_TRUE(sa_wait_purged(!sa_bus(a.p + i * SA_PAGE), 20));
+	TH_LOG("%zu pages in the block, %lld errors", hits, errors(sa_dm()));
+	EXPECT_EQ(0, sa_area_check(&a));
+	EXPECT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+/* --- places that are used again ---------------------------------------- */
+
+FIXTURE(reuse)
+{
+};
+
+FIXTURE_VARIANT(reuse)
+{
+	bool zswap;
+};
+
+/* Out of zswap, whose objects come and go while they are written. */
+FIXTURE_VARIANT_ADD(reuse, moves) { .zswap = true };
+
+/* Or out of segments that are collected. */
+FIXTURE_VARIANT_ADD(reuse, collection) { .zswap = false };
+
+FIXTURE_SETUP(reuse)
+{
+	const char *why = begin();
+
+	if (!why)
+		why = sa_dm_make(variant->zswap ? 4 * DEV_PAGES : 17 * sa_cluster());
+	if (why)
+		SKIP(return, "%s", why);
+	if (variant->zswap && sa_zswap(true))
+		SKIP(return, "no zswap");
+	ASSERT_EQ(0, sa_swapon_packed(sa_dm(), 0, 3));
+	ASSERT_EQ(0, sa_dm_set_all(SA_WRITE_WAITS));
+}
+
+FIXTURE_TEARDOWN_PARENT(reuse)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+/* zswap empties itself, by turns. */
+static int write_back(void *arg)
+{
+	for (;;) {
+		sa_zswap_param("max_pool_percent", "0");
+		usleep(20000);
+		sa_zswap_param("max_pool_percent", "20");
+		usleep(60000);
+	}
+	return 0;
+}
+
+TEST_F_TIMEOUT(reuse, rewritten, SA_TIMEOUT)
+{
+	size_t n = variant->zswap ? PAGES : 16 * sa_cluster() * 11 / 10, i, bad = 0;
+	double end = sa_now() + sa_seconds(6), limit = sa_now() + LIMIT;
+	long long touches = 0, before = sa_scan("orphans");
+	struct sa_area a;
+	__u32 *gens;
+	__u64 rnd = 9;
+	pid_t pid = 0;
+
+	ASSERT_LE(0, before);
+	gens = calloc(n, sizeof(*gens));
+	ASSERT_NE(NULL, gens);
+	ASSERT_EQ(0, sa_area_map(&a, n, SA_TEXT, 106));
+	sa_area_fill(&a);
+	if (variant->zswap)
+		pid = sa_start(NULL, write_back, NULL);
+	while (!bad && sa_now() < limit &&
+	       (sa_now() < end || touches < 4000 || sa_scan("orphans") < before + 10)) {
+		madvise(a.p, n * SA_PAGE, MADV_PAGEOUT);
+		for (i = 0; i < 128; i++, touches++) {
+			size_t k = sa_rand(&rnd) % n;
+			void *p = a.p + k * SA_PAGE;
+
+			switch (sa_rand(&rnd) % 4) {
+			case 0:
+				/* Its slot goes, others get it. */
+				madvise(p, SA_PAGE, MADV_DONTNEED);
+				break;
+			case 1:
+				bad += !!sa_check(p, a.pat, a.seed, k, gens[k]);
+				continue;
+			default:
+				bad += !!sa_check(p, a.pat, a.seed, k, gens[k]);
+			}
+			gens[k]++;
+			sa_fill(p, a.pat, a.seed, k, gens[k]);
+		}
+	}
+	if (pid > 0)
+		sa_balloon_end(pid);
+	TH_LOG("%lld touches, %lld orphans, %lld moved in, %lld stored", touches,
+	       sa_scan("orphans") - before, sa_tier_num(sa_dm(), "stats/moved_in"),
+	       sa_tier_num(sa_dm(), "stats/store"));
+	EXPECT_EQ(0, bad);
+	EXPECT_LT(before, sa_scan("orphans"));
+	if (variant->zswap)
+		EXPECT_LT(0, sa_tier_num(sa_dm(), "stats/moved_in"));
+	for (i = 0; i < n && bad < 4; i++)
+		bad += !!sa_check(a.p + i * SA_PAGE, a.pat, a.seed, i, gens[i]);
+	EXPECT_EQ(0, bad);
+	ASSERT_EQ(0, sa_dm_set(NULL));
+	if (variant->zswap)
+		EXPECT_EQ(0, sa_zswap_drain(60));
+	EXPECT_TRUE(sa_wait(!sa_scan("pinned"), 20));
+	ASSERT_TRUE(sa_settle());
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_EQ(0, errors(sa_dm()));
+	sa_area_unmap(&a);
+	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(sa_dm(), "used"), 20));
+}
+
+TEST_HARNESS_MAIN
