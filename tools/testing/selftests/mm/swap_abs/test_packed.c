@@ -63,9 +63,11 @@ static void since(struct seen *s, const char *dev)
 		p[i] = q[i] - p[i];
 }
 
+#define META	SA_DEBUG "/metadata"
+
 static long long metadata(const char *key)
 {
-	return sa_read_key(SA_DEBUG "/metadata", key);
+	return sa_read_key(META, key);
 }
 
 static bool have_metadata(void)
@@ -767,7 +769,7 @@ TEST_F_TIMEOUT(packed, collect, SA_TIMEOUT)
 	}
 	EXPECT_GT(end, sa_now());
 	since(&s, dev);
-	TH_LOG("%zu rounds, %lld pages stored, %.2f times the device written, %lld bytes free at least",
+	TH_LOG("%zu rounds, %lld pages stored, %.2f times the device, %lld bytes free at least",
 	       rounds, s.store, s.io.write_sectors / 8.0 / dev_pages, lowest);
 	TH_LOG("some pages did not go out at once in %zu rounds, %zu not at all, %lld raw at most",
 	       set.refused, set.missed, raw);

@@ -41,7 +41,7 @@ struct object {
 
 static long long cached;
 
-static long long errors(const char *dev)
+static long long nr_errors(const char *dev)
 {
 	return sa_tier_num(dev, "stats/errors");
 }
@@ -292,7 +292,7 @@ static void look_at_all(struct __test_metadata *_metadata, const struct sa_area 
 TEST_F_TIMEOUT(corrupt, loads, SA_TIMEOUT)
 {
 	bool log = variant->how == ALL_BITS;
-	long long before = errors(sa_dm());
+	long long before = nr_errors(sa_dm());
 	char *text = malloc(65536), line[128];
 	size_t i;
 	int fd;
@@ -304,9 +304,9 @@ TEST_F_TIMEOUT(corrupt, loads, SA_TIMEOUT)
 	ASSERT_NE(NULL, text);
 	ASSERT_LE(0, fd);
 	look_at_all(_metadata, &self->a, self->hit);
-	TH_LOG("%zu pages hit, %lld errors", self->hits, errors(sa_dm()) - before);
-	EXPECT_LE(self->hits, errors(sa_dm()) - before);
-	EXPECT_GE(self->hits * 4, errors(sa_dm()) - before);
+	TH_LOG("%zu pages hit, %lld errors", self->hits, nr_errors(sa_dm()) - before);
+	EXPECT_LE(self->hits, nr_errors(sa_dm()) - before);
+	EXPECT_GE(self->hits * 4, nr_errors(sa_dm()) - before);
 	EXPECT_EQ(0, sa_scan("lost"));
 	/* The log says of each where it is. */
 	ASSERT_EQ(0, sa_log_close(fd, text, 65536));
@@ -424,7 +424,8 @@ FIXTURE_SETUP(fails)
 	ASSERT_EQ(0, wipe(sa_dm()));
 	ASSERT_EQ(0, sa_swapon_packed(sa_dm(), 0, 3));
 	self->free = sa_meminfo("SwapFree");
-	sa_log_expect("swap: write error on|Write-error on swap-device|swap: a page can.t be read|segfault at");
+	sa_log_expect("swap: write error on|Write-error on swap-device|"
+		      "swap: a page can.t be read|segfault at");
 }
 
 FIXTURE_TEARDOWN_PARENT(fails)
@@ -444,7 +445,7 @@ TEST_F_TIMEOUT(fails, writes, SA_TIMEOUT)
 		sa_area_fill(&a);
 		EXPECT_EQ(n, sa_pageout(a.p, n));
 		failed += n;
-		EXPECT_TRUE(sa_wait(errors(sa_dm()) >= (long long)failed, 20));
+		EXPECT_TRUE(sa_wait(nr_errors(sa_dm()) >= (long long)failed, 20));
 		ASSERT_TRUE(sa_settle());
 		EXPECT_EQ(0, sa_violations());
 		EXPECT_EQ(0, sa_area_check(&a));
@@ -453,7 +454,7 @@ TEST_F_TIMEOUT(fails, writes, SA_TIMEOUT)
 	/* The clusters that failed are not used again. */
 	EXPECT_GT(self->free, sa_meminfo("SwapFree"));
 	TH_LOG("%lld errors for %zu pages, %lld bytes of %lld are free still",
-	       errors(sa_dm()), failed, sa_meminfo("SwapFree"), self->free);
+	       nr_errors(sa_dm()), failed, sa_meminfo("SwapFree"), self->free);
 
 	/* When it works again, all goes out. */
 	ASSERT_EQ(0, sa_dm_set(NULL));
@@ -468,10 +469,10 @@ TEST_F_TIMEOUT(fails, writes, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_area_check(&a));
 	ASSERT_EQ(0, sa_swapon_packed(sa_dm(), 0, 3));
 	EXPECT_EQ(self->free, sa_meminfo("SwapFree"));
-	EXPECT_EQ(0, errors(sa_dm()));
+	EXPECT_EQ(0, nr_errors(sa_dm()));
 	EXPECT_EQ(n, sa_pageout(a.p, n));
 	EXPECT_EQ(0, sa_area_check(&a));
-	EXPECT_EQ(0, errors(sa_dm()));
+	EXPECT_EQ(0, nr_errors(sa_dm()));
 	EXPECT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
 }
 
@@ -489,7 +490,7 @@ TEST_F_TIMEOUT(fails, moves, SA_TIMEOUT)
 	EXPECT_EQ(n, sa_pageout(a.p, n));
 	ASSERT_EQ(0, sa_dm_set_all(SA_WRITE_FAILS));
 	ASSERT_EQ(0, sa_zswap_kick());
-	EXPECT_TRUE(sa_wait(errors(sa_dm()), 20));
+	EXPECT_TRUE(sa_wait(nr_errors(sa_dm()), 20));
 	moved = sa_tier_num(sa_dm(), "stats/moved_in");
 	stay = sa_tier_num(NULL, "stored");
 	/* Not for long: each chunk that fails takes a cluster. */
@@ -497,7 +498,7 @@ TEST_F_TIMEOUT(fails, moves, SA_TIMEOUT)
 	EXPECT_EQ(0, moved);
 	EXPECT_EQ(n * SA_PAGE, stay);
 	EXPECT_TRUE(sa_wait(!sa_scan("pinned"), 20));
-	TH_LOG("%lld errors", errors(sa_dm()));
+	TH_LOG("%lld errors", nr_errors(sa_dm()));
 	EXPECT_EQ(0, sa_violations());
 	EXPECT_EQ(0, sa_zswap_drain(60));
 	EXPECT_TRUE(sa_wait(sa_tier_num(sa_dm(), "stats/moved_in") == (long long)n, 20));
@@ -532,13 +533,13 @@ TEST_F_TIMEOUT(fails, reads, SA_TIMEOUT)
 	faults[block] = SA_FAILS;
 	ASSERT_EQ(0, sa_dm_set(faults));
 	look_at_all(_metadata, &a, hit);
-	EXPECT_LE(hits, errors(sa_dm()));
+	EXPECT_LE(hits, nr_errors(sa_dm()));
 	/* swapoff says that it is lost what can't be read; here it can again. */
 	ASSERT_EQ(0, sa_dm_set(NULL));
 	for (i = 0; i < PAGES; i++)
 		if (hit[i])
 			EXPECT_TRUE(sa_wait_purged(!sa_bus(a.p + i * SA_PAGE), 20));
-	TH_LOG("%zu pages in the block, %lld errors", hits, errors(sa_dm()));
+	TH_LOG("%zu pages in the block, %lld errors", hits, nr_errors(sa_dm()));
 	EXPECT_EQ(0, sa_area_check(&a));
 	EXPECT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
 	EXPECT_EQ(0, sa_area_check(&a));
@@ -649,7 +650,7 @@ TEST_F_TIMEOUT(reuse, rewritten, SA_TIMEOUT)
 	EXPECT_TRUE(sa_wait(!sa_scan("pinned"), 20));
 	ASSERT_TRUE(sa_settle());
 	EXPECT_EQ(0, sa_violations());
-	EXPECT_EQ(0, errors(sa_dm()));
+	EXPECT_EQ(0, nr_errors(sa_dm()));
 	sa_area_unmap(&a);
 	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(sa_dm(), "used"), 20));
 }
