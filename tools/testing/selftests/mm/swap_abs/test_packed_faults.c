@@ -424,8 +424,7 @@ FIXTURE_SETUP(fails)
 	ASSERT_EQ(0, wipe(sa_dm()));
 	ASSERT_EQ(0, sa_swapon_packed(sa_dm(), 0, 3));
 	self->free = sa_meminfo("SwapFree");
-	sa_log_expect("swap: write error on|Write-error on swap-device|"
-		      "swap: a page can.t be read|segfault at");
+	sa_log_expect("swap: write error on|Write-error on swap-device|swap: a page can.t be read|segfault at");
 }
 
 FIXTURE_TEARDOWN_PARENT(fails)
