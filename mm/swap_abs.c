@@ -154,10 +154,14 @@ static void swap_abs_grow_work_fn(struct work_struct *work);
 static DECLARE_WORK(swap_abs_grow_work, swap_abs_grow_work_fn);
 
 /*
- * The union of what the tiers' devices need. Only the flags are used: the I/O
- * of a virtual entry is done with the operations of the device it is on.
+ * The flags are the union of what the tiers' devices need. Raw I/O is done with
+ * the operations of the device that it goes to; what is read here is packed.
  */
-struct swap_ops swap_virtual_ops;
+struct swap_ops swap_virtual_ops = {
+#ifdef CONFIG_SWAP_ABS_PACKED
+	.submit_read	= swap_packed_submit_read,
+#endif
+};
 
 /* Two a CPU, so that none waits for the worker, and a few for large folios. */
 static long swap_abs_clusters_ahead(void)

@@ -349,6 +349,9 @@ unsigned long swap_packed_segments(struct swap_tier *tier);
 unsigned long swap_packed_spares(struct swap_tier *tier);
 unsigned int swap_packed_check(struct swap_tier *tier, bool begin);
 void swap_packed_check_word(unsigned long word);
+
+/* mm/swap_abs_packed_read.c */
+void swap_packed_submit_read(struct swap_io_ctx *ctx);
 #else
 static inline bool swap_packed_supported(struct swap_info_struct *si)
 {

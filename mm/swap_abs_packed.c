@@ -944,7 +944,7 @@ static int swap_pack_alloc_ios(struct swap_pack *pack)
 		io = kvzalloc_obj(*io);
 		if (!io)
 			return -ENOMEM;
-		io->buf = vmalloc(SWAP_CHUNK_SIZE);
+		io->buf = __vmalloc(SWAP_CHUNK_SIZE, GFP_KERNEL | __GFP_NOWARN);
 		if (!io->buf) {
 			kvfree(io);
 			return -ENOMEM;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reading of packed objects: one bio of one or two blocks into a buffer, then a
- * worker that verifies and decompresses.
+ * Reading of packed objects: one bio into a buffer, of one or two blocks for a
+ * page, or of more where pages that are read ahead lie next to each other; then
+ * a worker that verifies and decompresses.
  *
  * The folio is locked in the swap cache from before its word is read until the
  * worker is done, so neither the object nor its segment can go (rule 2 of
@@ -31,25 +32,53 @@
 
 #define SWAP_READ_MIN		SWAP_CLUSTER_MAX
 
-struct swap_pack_read {
-	struct work_struct work;
+/* Blocks of one object; what is kept for reads has this size. */
+#define SWAP_READ_OBJECT	2
+/* Blocks and pages of one read: where more are to be had, larger reads. */
+#define SWAP_READ_BLOCKS	8
+#define SWAP_READ_ITEMS		SWAP_CLUSTER_MAX
+
+struct swap_pack_read_item {
 	struct folio *folio;
 	unsigned long word;
+};
+
+/**
+ * struct swap_pack_read - one bio, and the pages that are in it
+ * @io: stands in swap_io_ctx.sio until the read is submitted; its bio is used
+ * @work: what is done when it has been read
+ * @tier: where it is
+ * @offset: the first block, in pages
+ * @blocks: how many, within one extent
+ * @nr: number of @items
+ * @buf: gets the blocks
+ * @large: @buf has SWAP_READ_BLOCKS, else SWAP_READ_OBJECT
+ * @items: the pages, each locked
+ */
+struct swap_pack_read {
+	struct swap_iocb io;
+	struct work_struct work;
+	struct swap_tier *tier;
+	pgoff_t offset;
+	unsigned int blocks;
+	unsigned int nr;
 	void *buf;
-	struct bio bio;
-	struct bio_vec bvec;
+	bool large;
+	struct swap_pack_read_item items[SWAP_READ_ITEMS];
 };
 
 static mempool_t swap_reads;
-static mempool_t swap_read_buffers;	/* two blocks */
+static mempool_t swap_read_buffers;
 static struct workqueue_struct *swap_read_wq;
 
-static unsigned int swap_pack_read_blocks(unsigned long word)
+/* The blocks that an object is in. */
+static pgoff_t swap_pack_read_place(unsigned long word, unsigned int *blocks)
 {
 	unsigned int in_block = swap_desc_address(word) % SWAP_PACK_BLOCK;
 
-	return DIV_ROUND_UP(in_block + sizeof(struct swap_pack_header) +
-			    swap_desc_length(word), SWAP_PACK_BLOCK);
+	*blocks = DIV_ROUND_UP(in_block + sizeof(struct swap_pack_header) +
+			       swap_desc_length(word), SWAP_PACK_BLOCK);
+	return swp_offset(swap_desc_device_entry(word));
 }
 
 static void swap_packed_read_init(struct bio *bio, struct bio_vec *bvec,
@@ -91,41 +120,38 @@ int swap_packed_read_sync(struct swap_info_struct *si, pgoff_t offset,
 }
 
 /* Is it the object that the word says, and does it make a page? */
-static int swap_pack_unpack(struct swap_pack_read *read)
+static int swap_pack_unpack(struct swap_pack_read *read, struct swap_pack_read_item *item)
 {
-	void *object = read->buf + swap_desc_address(read->word) % SWAP_PACK_BLOCK;
+	void *object = read->buf + (swap_desc_address(item->word) -
+				    ((u64)read->offset << PAGE_SHIFT));
 	struct swap_pack_object want = {
-		.slot = swp_offset(read->folio->swap),
-		.length = swap_desc_length(read->word),
-		.codec = swap_desc_codec(read->word),
+		.slot = swp_offset(item->folio->swap),
+		.length = swap_desc_length(item->word),
+		.codec = swap_desc_codec(item->word),
 	};
 
-	if (swap_pack_check(object, &want, swap_segment_of(read->word)->seq))
+	if (swap_pack_check(object, &want, swap_segment_of(item->word)->seq))
 		return -EBADMSG;
 	if (!swap_codec_decompress(want.codec, object + sizeof(struct swap_pack_header),
-				   want.length, &read->folio->page))
+				   want.length, &item->folio->page))
 		return -EBADMSG;
 	return 0;
 }
 
-static void swap_pack_read_done(struct work_struct *work)
+/* Read an object once more, and nothing else, into a buffer that has room for it. */
+static int swap_pack_read_again(struct swap_pack_read *read, struct swap_pack_read_item *item)
 {
-	struct swap_pack_read *read = container_of(work, struct swap_pack_read, work);
-	struct swap_tier *tier = swap_segment_of(read->word)->pack->tier;
-	pgoff_t offset = swp_offset(swap_desc_device_entry(read->word));
-	struct folio *folio = read->folio;
 	int err;
 
-	err = blk_status_to_errno(read->bio.bi_status);
-	bio_uninit(&read->bio);
-	if (!err)
-		err = swap_pack_unpack(read);
-	if (err) {
-		err = swap_packed_read_sync(tier->si, offset,
-					    swap_pack_read_blocks(read->word), read->buf, 0);
-		if (!err)
-			err = swap_pack_unpack(read);
-	}
+	read->offset = swap_pack_read_place(item->word, &read->blocks);
+	err = swap_packed_read_sync(read->tier->si, read->offset, read->blocks, read->buf, 0);
+	return err ? err : swap_pack_unpack(read, item);
+}
+
+static void swap_pack_read_end_folio(struct swap_tier *tier,
+				     struct swap_pack_read_item *item, int err)
+{
+	struct folio *folio = item->folio;
 
 	if (!err) {
 		count_vm_event(PSWPIN);
@@ -135,50 +161,150 @@ static void swap_pack_read_done(struct work_struct *work)
 	} else {
 		swap_tier_count(tier, SWAP_TIER_ERRORS, 1);
 		pr_alert_ratelimited("swap: a page can't be read from %pg, byte %llu: %s\n",
-				     tier->si->bdev, swap_desc_address(read->word),
+				     tier->si->bdev, swap_desc_address(item->word),
 				     err == -EBADMSG ? "wrong checksum" : "I/O error");
 	}
-	/* The last: from here on the segment may go. */
+	/* The last: from here on its segment may go, and after the last page the tier. */
 	folio_unlock(folio);
-	mempool_free(virt_to_page(read->buf), &swap_read_buffers);
+}
+
+static void swap_pack_read_free_buffer(struct swap_pack_read *read)
+{
+	if (read->large)
+		kfree(read->buf);
+	else
+		mempool_free(virt_to_page(read->buf), &swap_read_buffers);
+}
+
+static void swap_pack_read_done(struct work_struct *work)
+{
+	struct swap_pack_read *read = container_of(work, struct swap_pack_read, work);
+	struct bio *bio = &read->io.bio;
+	bool failed = bio->bi_status;
+	unsigned int i, again = 0;
+
+	bio_uninit(bio);
+	for (i = 0; i < read->nr; i++) {
+		struct swap_pack_read_item item = read->items[i];
+
+		if (!failed && !swap_pack_unpack(read, &item))
+			swap_pack_read_end_folio(read->tier, &item, 0);
+		else
+			read->items[again++] = item;
+	}
+	/* What is wrong with one object must not cost the pages that were read with it. */
+	for (i = 0; i < again; i++)
+		swap_pack_read_end_folio(read->tier, &read->items[i],
+					 swap_pack_read_again(read, &read->items[i]));
+
+	swap_pack_read_free_buffer(read);
 	mempool_free(read, &swap_reads);
 }
 
 static void swap_pack_read_end(struct bio *bio)
 {
-	struct swap_pack_read *read = container_of(bio, struct swap_pack_read, bio);
+	struct swap_pack_read *read = container_of(bio, struct swap_pack_read, io.bio);
 
 	queue_work(swap_read_wq, &read->work);
 }
 
 /**
+ * swap_packed_submit_read - submit what swap_packed_load() has left
+ * @ctx: I/O in flight, of packed pages
+ *
+ * Called by swap_read_submit() through the virtual area's operations.
+ *
+ * Context: process context, submits I/O.
+ */
+void swap_packed_submit_read(struct swap_io_ctx *ctx)
+{
+	struct swap_pack_read *read = container_of(ctx->sio, struct swap_pack_read, io);
+
+	swap_packed_read_init(&read->io.bio, read->io.bvecs, read->tier->si, read->offset,
+			      read->blocks, read->buf);
+	read->io.bio.bi_end_io = swap_pack_read_end;
+	submit_bio(&read->io.bio);
+}
+
+/*
+ * Can the blocks be read with those of @read? Where they follow each other or are
+ * the same: what lies between is not read, as nobody wants it.
+ */
+static bool swap_pack_read_join(struct swap_pack_read *read, struct swap_tier *tier,
+				pgoff_t offset, unsigned int blocks)
+{
+	pgoff_t begin = min(read->offset, offset);
+	pgoff_t end = max(read->offset + read->blocks, offset + blocks);
+	unsigned int run = end - begin;
+	void *buf;
+
+	if (read->tier != tier || read->nr == SWAP_READ_ITEMS)
+		return false;
+	if (offset > read->offset + read->blocks || offset + blocks < read->offset)
+		return false;
+	if (end - begin > SWAP_READ_BLOCKS)
+		return false;
+	swap_device_run(tier->si, begin, &run);
+	if (run != end - begin)
+		return false;
+
+	if (run > SWAP_READ_OBJECT && !read->large) {
+		buf = kmalloc(SWAP_READ_BLOCKS * SWAP_PACK_BLOCK, GFP_NOWAIT | __GFP_NOWARN);
+		if (!buf)
+			return false;
+		swap_pack_read_free_buffer(read);
+		read->buf = buf;
+		read->large = true;
+	}
+	read->offset = begin;
+	read->blocks = run;
+	return true;
+}
+
+/**
  * swap_packed_load - read a folio
- * @ctx: not used: the read is submitted at once
+ * @ctx: I/O in flight, the caller submits it by swap_read_submit()
  * @folio: a locked folio of one page in the swap cache, not uptodate
+ *
+ * Neighbours that are read ahead lie next to each other when they were written
+ * together: as long as they do, they are one read.
  *
  * Context: process context, may sleep, GFP_NOIO; submits I/O.
  */
 void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio)
 {
 	unsigned long word = swap_abs_word(folio->swap);
-	struct swap_info_struct *si = swap_segment_of(word)->pack->tier->si;
-	struct swap_pack_read *read;
+	struct swap_tier *tier = swap_segment_of(word)->pack->tier;
+	struct swap_pack_read *read = NULL;
+	unsigned int blocks;
+	pgoff_t offset;
 
 	VM_WARN_ON_ONCE_FOLIO(folio_test_large(folio), folio);
-	swap_tier_count(si->tier, SWAP_TIER_LOAD, 1);
+	swap_tier_count(tier, SWAP_TIER_LOAD, 1);
 	/* It had to be read from a device: zswap has let go of too much. */
 	zswap_folio_swapin(folio);
 
-	read = mempool_alloc(&swap_reads, GFP_NOIO);
-	read->buf = page_address(mempool_alloc(&swap_read_buffers, GFP_NOIO));
-	read->folio = folio;
-	read->word = word;
-	INIT_WORK(&read->work, swap_pack_read_done);
-	swap_packed_read_init(&read->bio, &read->bvec, si,
-			      swp_offset(swap_desc_device_entry(word)),
-			      swap_pack_read_blocks(word), read->buf);
-	read->bio.bi_end_io = swap_pack_read_end;
-	submit_bio(&read->bio);
+	offset = swap_pack_read_place(word, &blocks);
+	if (ctx->sio && ctx->sis == swap_virtual_area) {
+		read = container_of(ctx->sio, struct swap_pack_read, io);
+		if (!swap_pack_read_join(read, tier, offset, blocks))
+			read = NULL;
+	}
+	if (!read) {
+		/* Before waiting for memory that it may take. */
+		swap_read_submit(ctx);
+		read = mempool_alloc(&swap_reads, GFP_NOIO);
+		read->buf = page_address(mempool_alloc(&swap_read_buffers, GFP_NOIO));
+		read->large = false;
+		read->tier = tier;
+		read->offset = offset;
+		read->blocks = blocks;
+		read->nr = 0;
+		INIT_WORK(&read->work, swap_pack_read_done);
+		ctx->sis = swap_virtual_area;
+		ctx->sio = &read->io;
+	}
+	read->items[read->nr++] = (struct swap_pack_read_item){ folio, word };
 }
 
 static int __init swap_packed_read_init_pools(void)
@@ -190,6 +316,7 @@ static int __init swap_packed_read_init_pools(void)
 	if (mempool_init_kmalloc_pool(&swap_reads, SWAP_READ_MIN,
 				      sizeof(struct swap_pack_read)))
 		return -ENOMEM;
-	return mempool_init_page_pool(&swap_read_buffers, SWAP_READ_MIN, 1);
+	return mempool_init_page_pool(&swap_read_buffers, SWAP_READ_MIN,
+				      order_base_2(SWAP_READ_OBJECT));
 }
 fs_initcall(swap_packed_read_init_pools);

@@ -44,7 +44,7 @@ export SWAP_ABS_FULL=$full
 [ -n "$seconds" ] || seconds=$([ $full = 1 ] && echo 120 || echo 6)
 export SWAP_ABS_SECONDS="$seconds"
 all="bad_input metadata slots packed packed_faults anon shmem madvise userfaultfd thp"
-tests=${only:-$all pressure swapoff capacity toggle faults races}
+tests=${only:-$all pressure swapoff capacity toggle faults alloc_fails races}
 
 # What the tests change is put back at the end.
 zswap=/sys/module/zswap/parameters

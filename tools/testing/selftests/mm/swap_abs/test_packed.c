@@ -485,6 +485,50 @@ TEST_F_TIMEOUT(packed, from_reclaim, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_tier_num(dev, "stored"));
 }
 
+/*
+ * Pages that are read ahead lie next to each other when they were written
+ * together: they are one read, and a block is read once.
+ */
+TEST_F_TIMEOUT(packed, shared_reads, SA_TIMEOUT)
+{
+	size_t n = 8 * SA_MIB_PAGES;
+	const char *dev = sa_dev(0);
+	struct sa_area a;
+	double length;
+	struct seen s;
+	long long in;
+
+	ASSERT_EQ(0, sa_write(SA_PAGE_CLUSTER, "3"));
+	ASSERT_EQ(0, sa_swapon_packed(dev, 160 * SA_MIB_PAGES, -1));
+	ASSERT_EQ(0, sa_area_map(&a, n, SA_TEXT, 89));
+	sa_area_fill(&a);
+	length = stored_length(_metadata, &a);
+	if (!length)
+		SKIP(return, "no zswap to compare with");
+	EXPECT_EQ(0, sa_area_check(&a));
+	ASSERT_EQ(0, sa_zswap(false));
+	ASSERT_EQ(n, sa_pageout(a.p, n));
+	ASSERT_TRUE(sa_settle());
+	EXPECT_TRUE(only_swapped(self->cached));
+
+	see(&s, dev);
+	in = sa_vmstat("nrswpin");
+	EXPECT_EQ(0, sa_area_check(&a));
+	in = sa_vmstat("nrswpin") - in;
+	since(&s, dev);
+	EXPECT_EQ(n, s.load);
+	EXPECT_EQ(0, s.errors);
+	TH_LOG("%.2f blocks a page, %.2f of data, %.1f pages a read",
+	       s.io.read_sectors / 8.0 / n, length / SA_PAGE, (double)n / in);
+	/* Eight are the window: with two there is no more than the first one. */
+	EXPECT_LE(in, n / 4);
+	if (!counts_io(dev))
+		return;
+	EXPECT_LE(s.io.reads, in);
+	/* At the ends of a read a block is read for half of it. */
+	EXPECT_LE(s.io.read_sectors / 8.0, n * length / SA_PAGE + in * 1.1);
+}
+
 /* Nothing but bytes goes from zswap to the device. */
 TEST_F_TIMEOUT(packed, out_of_zswap, SA_TIMEOUT)
 {

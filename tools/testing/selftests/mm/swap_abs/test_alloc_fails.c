@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory that can't be had, for every allocation on the way out and in by turns:
+ * the page stays where it is, or goes another way, and a fault is tried again.
+ * By the kernel's fault injection (Documentation/fault-injection), which the
+ * debug configurations have.
+ *
+ * It fails on a kernel that loses a page when there is no memory for what moves
+ * it, keeps what it has allocated before that, or counts what it did not do.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/swap.h>
+#include <unistd.h>
+
+#include "swap_abs_lib.h"
+#include "kselftest_harness.h"
+
+#define LIMIT		(SA_TIMEOUT / 3)
+#define PAGES		(2 * SA_MIB_PAGES)
+#define SLAB		"/sys/kernel/debug/failslab/"
+#define PAGE_ALLOC	"/sys/kernel/debug/fail_page_alloc/"
+
+static const int percents[] = { 3, 20, 60 };
+
+/*
+ * From now on so many of a hundred allocations fail: those of tasks that ask for
+ * it (make-it-fail), which may sleep or not; or else all tasks' that may not
+ * sleep, as those that may are not expected to fail.
+ */
+static int fail(int percent, bool tasks)
+{
+	static const char * const dirs[] = { SLAB, PAGE_ALLOC };
+	char file[96];
+	int i, ret = 0;
+
+	for (i = 0; i < 2; i++) {
+#define SET(_name, _value)						\
+		do {							\
+			snprintf(file, sizeof(file), "%s" _name, dirs[i]); \
+			ret |= sa_write(file, _value);			\
+		} while (0)
+		SET("probability", "0");
+		SET("verbose", "0");
+		SET("times", "-1");
+		SET("interval", "1");
+		SET("task-filter", tasks ? "1" : "0");
+		SET("ignore-gfp-wait", tasks ? "0" : "1");
+#undef SET
+		snprintf(file, sizeof(file), "%sprobability", dirs[i]);
+		ret |= sa_write_num(file, percent);
+	}
+	ret |= sa_write(PAGE_ALLOC "min-order", "0");
+	return ret ? -EIO : 0;
+}
+
+FIXTURE(alloc)
+{
+	long long free;
+	struct sa_area a;
+};
+
+FIXTURE_VARIANT(alloc)
+{
+	bool packed, zswap;
+};
+
+FIXTURE_VARIANT_ADD(alloc, raw) { };
+
+FIXTURE_VARIANT_ADD(alloc, packed) { .packed = true };
+
+FIXTURE_VARIANT_ADD(alloc, zswap_raw) { .zswap = true };
+
+FIXTURE_VARIANT_ADD(alloc, zswap_packed) { .packed = true, .zswap = true };
+
+static int start(const char *dev, bool packed)
+{
+	int ret = sa_swapon(dev, 64 * SA_MIB_PAGES, -1);
+
+	return ret ? ret : sa_format(dev, packed ? "packed" : "raw");
+}
+
+FIXTURE_SETUP(alloc)
+{
+	const char *why = sa_begin(true);
+
+	if (!why && !sa_ndevs())
+		why = "no block device to swap on";
+	if (!why && (access(SLAB "probability", W_OK) || access(PAGE_ALLOC "probability", W_OK)))
+		why = "no fault injection";
+	if (!why && variant->zswap && sa_zswap(true))
+		why = "no zswap";
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, start(sa_dev(0), variant->packed));
+	self->free = sa_meminfo("SwapFree");
+	ASSERT_EQ(0, sa_area_map(&self->a, PAGES, SA_TEXT, 120));
+}
+
+FIXTURE_TEARDOWN_PARENT(alloc)
+{
+	if (!access(SLAB "probability", W_OK))
+		fail(0, false);
+	EXPECT_EQ(0, sa_end());
+}
+
+/* Out, in, and partly freed, in a task of its own: what is left must be right. */
+static int use(void *arg)
+{
+	struct sa_area a = *(struct sa_area *)arg;
+	size_t i, bad = 0;
+
+	if (sa_area_map(&a, a.n, a.pat, a.seed))
+		return 3;
+	sa_area_fill(&a);
+	if (sa_write("/proc/self/make-it-fail", "1"))
+		return 2;
+	madvise(a.p, a.n * SA_PAGE, MADV_PAGEOUT);
+	for (i = 0; i < a.n && !bad; i += 3)
+		bad += !!sa_check(a.p + i * SA_PAGE, a.pat, a.seed, i, a.gen);
+	madvise(a.p, a.n * SA_PAGE, MADV_PAGEOUT);
+	madvise(a.p, a.n * SA_PAGE, MADV_WILLNEED);
+	for (i = 0; i < a.n && !bad; i++)
+		bad += !!sa_check(a.p + i * SA_PAGE, a.pat, a.seed, i, a.gen);
+	a.gen++;
+	sa_area_fill(&a);
+	for (i = 1; i < a.n; i += 2)
+		madvise(a.p + i * SA_PAGE, SA_PAGE, MADV_DONTNEED);
+	madvise(a.p, a.n * SA_PAGE, MADV_PAGEOUT);
+	for (i = 0; i < a.n && !bad; i += 2)
+		bad += !!sa_check(a.p + i * SA_PAGE, a.pat, a.seed, i, a.gen);
+	madvise(a.p, a.n * SA_PAGE, MADV_PAGEOUT);
+	while (sa_write("/proc/self/make-it-fail", "0"))
+		;
+	for (i = 0; i < a.n && !bad; i += 2)
+		bad += !!sa_check(a.p + i * SA_PAGE, a.pat, a.seed, i, a.gen);
+	return bad ? 1 : 0;
+}
+
+static size_t out_now(struct sa_area *a)
+{
+	return sa_pageout(a->p, a->n);
+}
+
+/* In the task that reclaims, faults and frees */
+TEST_F_TIMEOUT(alloc, tasks, SA_TIMEOUT)
+{
+	struct sa_area *a = &self->a;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(percents); i++) {
+		ASSERT_EQ(0, fail(percents[i], true));
+		EXPECT_EQ(0, sa_run(NULL, use, a, LIMIT));
+		ASSERT_EQ(0, fail(0, false));
+		EXPECT_TRUE(sa_settle());
+		EXPECT_EQ(0, sa_violations());
+		EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") == self->free, 20));
+	}
+	/* And all is as before. */
+	sa_area_fill(a);
+	EXPECT_EQ(a->n, out_now(a));
+	if (variant->zswap)
+		EXPECT_EQ(0, sa_zswap_drain(LIMIT));
+	EXPECT_EQ(0, sa_area_check(a));
+}
+
+/* And in those that write back, collect, read and give back */
+TEST_F_TIMEOUT(alloc, workers, SA_TIMEOUT)
+{
+	struct sa_area *a = &self->a;
+	size_t i, k;
+
+	for (i = 0; i < ARRAY_SIZE(percents); i++) {
+		a->gen++;
+		sa_area_fill(a);
+		ASSERT_EQ(0, fail(percents[i], false));
+		madvise(a->p, a->n * SA_PAGE, MADV_PAGEOUT);
+		if (variant->zswap)
+			sa_zswap_kick();
+		for (k = 0; k < a->n; k++)
+			if (sa_check(a->p + k * SA_PAGE, a->pat, a->seed, k, a->gen))
+				break;
+		EXPECT_EQ(a->n, k);
+		madvise(a->p, a->n * SA_PAGE, MADV_PAGEOUT);
+		if (variant->zswap)
+			sa_zswap_kick();
+		ASSERT_EQ(0, fail(0, false));
+		EXPECT_EQ(0, sa_area_check(a));
+		EXPECT_EQ(a->n, out_now(a));
+	}
+	if (variant->zswap)
+		EXPECT_EQ(0, sa_zswap_drain(LIMIT));
+	EXPECT_TRUE(sa_settle());
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_EQ(0, sa_area_check(a));
+	sa_area_unmap(a);
+	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") == self->free, 20));
+}
+
+static int come_and_go(void *arg)
+{
+	bool packed = *(bool *)arg;
+	int i;
+
+	if (sa_write("/proc/self/make-it-fail", "1"))
+		return 2;
+	for (i = 0; i < 40; i++) {
+		if (swapon(sa_dev(0), 0) && errno != ENOMEM && errno != EBUSY)
+			return errno;
+		/* Whatever comes of it. */
+		sa_format(sa_dev(0), packed ? "packed" : "raw");
+		if (sa_swaps(sa_dev(0), NULL, NULL, NULL) && swapoff(sa_dev(0)) &&
+		    errno != ENOMEM)
+			return 100 + errno;
+	}
+	return 0;
+}
+
+/* And in swapon and swapoff, which leave nothing behind */
+TEST_F_TIMEOUT(alloc, devices, SA_TIMEOUT)
+{
+	bool packed = variant->packed;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(percents); i++) {
+		if (sa_swaps(sa_dev(0), NULL, NULL, NULL))
+			ASSERT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
+		ASSERT_EQ(0, fail(percents[i], true));
+		EXPECT_EQ(0, sa_run(NULL, come_and_go, &packed, LIMIT));
+		ASSERT_EQ(0, fail(0, false));
+		if (sa_swaps(sa_dev(0), NULL, NULL, NULL))
+			ASSERT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
+		ASSERT_EQ(0, start(sa_dev(0), packed));
+		EXPECT_EQ(self->free, sa_meminfo("SwapFree"));
+		sa_area_fill(&self->a);
+		EXPECT_EQ(self->a.n, out_now(&self->a));
+		EXPECT_EQ(0, sa_area_check(&self->a));
+	}
+	EXPECT_EQ(0, sa_violations());
+}
+
+TEST_HARNESS_MAIN
