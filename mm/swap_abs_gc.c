@@ -97,7 +97,7 @@ static struct swap_segment *swap_pack_victim(struct swap_pack *pack)
 			continue;
 		/* Without room the emptiest one makes some soonest. */
 		benefit = swap_pack_benefit(live, SWAP_SEGMENT_SIZE,
-					    no_room ? 0 : jiffies - segment->filled);
+					    no_room ? 0 : (u32)jiffies - segment->filled);
 		if (benefit > most && refcount_read(&segment->refs)) {
 			most = benefit;
 			best = segment;
@@ -158,7 +158,8 @@ static bool swap_pack_collect_object(struct swap_segment *segment,
 static unsigned int swap_pack_collect_read(struct swap_segment *segment,
 					   unsigned int base)
 {
-	unsigned int blocks = min(segment->end - base, SWAP_GC_SIZE) / SWAP_PACK_BLOCK;
+	unsigned int blocks = min(segment->end - base / SWAP_PACK_BLOCK,
+				  SWAP_GC_SIZE / SWAP_PACK_BLOCK);
 	pgoff_t offset = swap_segment_offset(segment) + base / SWAP_PACK_BLOCK;
 	struct swap_pack *pack = segment->pack;
 	struct swap_info_struct *si = pack->tier->si;
@@ -179,11 +180,12 @@ static unsigned int swap_pack_collect_read(struct swap_segment *segment,
 static bool swap_pack_empty(struct swap_segment *segment)
 {
 	struct swap_pack *pack = segment->pack;
+	unsigned int end = segment->end * SWAP_PACK_BLOCK;
 	unsigned int pos = 0, base, size, next;
 	struct swap_pack_object object;
 	bool unreadable = false;
 
-	while (pos < segment->end && atomic_read(&segment->live)) {
+	while (pos < end && atomic_read(&segment->live)) {
 		if (READ_ONCE(pack->stopped) && !READ_ONCE(pack->tier->draining))
 			return false;
 		base = ALIGN_DOWN(pos, SWAP_PACK_BLOCK);
@@ -220,7 +222,7 @@ static void swap_pack_putback(struct swap_segment *segment)
 	struct swap_pack *pack = segment->pack;
 
 	spin_lock(&pack->lock);
-	segment->filled = jiffies;
+	segment->filled = (u32)jiffies;
 	list_add_tail(&segment->list, &pack->closed);
 	spin_unlock(&pack->lock);
 	swap_segment_put(segment);

@@ -138,7 +138,7 @@ struct swap_segment *swap_segment_of(unsigned long word)
 /* Where a segment begins on its device, in pages. */
 pgoff_t swap_segment_offset(struct swap_segment *segment)
 {
-	return (segment->ci - segment->pack->tier->si->cluster_info) * SWAPFILE_CLUSTER;
+	return (pgoff_t)segment->index * SWAPFILE_CLUSTER;
 }
 
 /**
@@ -180,7 +180,7 @@ static void swap_segment_return(struct swap_segment *segment)
 {
 	struct swap_pack *pack = segment->pack;
 	struct swap_tier *tier = pack->tier;
-	struct swap_cluster_info *ci = segment->ci;
+	struct swap_cluster_info *ci = &tier->si->cluster_info[segment->index];
 
 	spin_lock(&ci->lock);
 	VM_WARN_ON_ONCE(ci->segment != segment);
@@ -249,7 +249,7 @@ bool swap_packed_refill(struct swap_pack *pack)
 	memset(segment, 0, sizeof(*segment));
 	INIT_LIST_HEAD(&segment->list);
 	segment->pack = pack;
-	segment->ci = ci;
+	segment->index = ci - si->cluster_info;
 	ci->segment = segment;
 	spin_unlock(&ci->lock);
 	atomic_long_inc(&pack->tier->nr_lent);
@@ -315,7 +315,7 @@ static void swap_segment_close(struct swap_pack_stream *stream)
 
 	lockdep_assert_held(&stream->lock);
 	stream->segment = NULL;
-	segment->filled = jiffies;
+	segment->filled = (u32)jiffies;
 	spin_lock(&pack->lock);
 	list_add_tail(&segment->list, &pack->closed);
 	spin_unlock(&pack->lock);
@@ -352,18 +352,18 @@ static void swap_pack_begin_chunk(struct swap_pack *pack,
 				  struct swap_pack_io *io)
 {
 	struct swap_segment *segment = stream->segment;
-	unsigned int blocks = (SWAP_SEGMENT_SIZE - segment->end) / SWAP_PACK_BLOCK;
+	unsigned int blocks = SWAPFILE_CLUSTER - segment->end;
 
 	/* Within one extent of a swapfile. */
 	blocks = min(blocks, SWAP_CHUNK_BLOCKS);
 	io->sector = swap_device_run(pack->tier->si, swap_segment_offset(segment) +
-				     segment->end / SWAP_PACK_BLOCK, &blocks);
+				     segment->end, &blocks);
 	io->segment = segment;
 	io->id = stream - pack->streams;
 	io->nr_items = 0;
 	io->failed = false;
-	swap_pack_chunk_init(&io->chunk, io->buf, segment->seq, segment->end,
-			     blocks * SWAP_PACK_BLOCK);
+	swap_pack_chunk_init(&io->chunk, io->buf, segment->seq,
+			     segment->end * SWAP_PACK_BLOCK, blocks * SWAP_PACK_BLOCK);
 	refcount_inc(&segment->refs);
 	atomic_inc(&segment->writing);
 	stream->io = io;
@@ -382,8 +382,8 @@ static struct swap_pack_io *swap_pack_end_chunk(struct swap_pack_stream *stream)
 	VM_WARN_ON_ONCE(!io->nr_items);
 	size = swap_pack_chunk_end(&io->chunk);
 	stream->io = NULL;
-	segment->end += size;
-	if (segment->end == SWAP_SEGMENT_SIZE || segment->bad)
+	segment->end += size / SWAP_PACK_BLOCK;
+	if (segment->end == SWAPFILE_CLUSTER || segment->bad)
 		swap_segment_close(stream);
 
 	bio_init(bio, segment->pack->tier->si->bdev, io->bvecs, SWAP_CHUNK_BLOCKS,
@@ -941,7 +941,7 @@ static int swap_pack_alloc_ios(struct swap_pack *pack)
 	int i;
 
 	for (i = 0; i < SWAP_NR_CHUNKS; i++) {
-		io = kvzalloc_obj(*io);
+		io = kvzalloc_obj(*io, GFP_KERNEL | __GFP_NOWARN);
 		if (!io)
 			return -ENOMEM;
 		io->buf = __vmalloc(SWAP_CHUNK_SIZE, GFP_KERNEL | __GFP_NOWARN);
@@ -1189,6 +1189,8 @@ void swap_packed_check_word(unsigned long word)
 
 static int __init swap_packed_init(void)
 {
+	/* What 512 slots cost, see "What it costs" in the documentation. */
+	BUILD_BUG_ON(sizeof(struct swap_segment) > 64);
 	swap_pack_wq = alloc_workqueue("swap_abs_packed", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!swap_pack_wq)
 		return -ENOMEM;

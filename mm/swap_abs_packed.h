@@ -47,31 +47,33 @@ enum swap_stream_id {
  *	a stream fills it or it is collected
  * @dead: in swap_pack.dead
  * @pack: whose it is
- * @ci: the cluster
+ * @index: of the cluster
  * @seq: tells what is written now from what was here before
- * @end: bytes appended, whole blocks; protected by the stream's lock
- * @filled: when it was closed, in jiffies
+ * @filled: when it was closed, the low half of jiffies
  * @live: bytes of the objects that are in use
  * @refs: one for the stream that fills it or the collection that empties it, one
  *	for each chunk that is not done, one for each object. At zero nothing
  *	points here, writes here or reads here, and the cluster can be used again
  * @writing: chunks that are not done
- * @bad: a write has failed: not to be used again before swapoff
  * @seen: for the self-check, sum of the objects that descriptors point to
+ * @end: blocks appended; protected by the stream's lock
+ * @bad: a write has failed: not to be used again before swapoff
+ *
+ * There is one for each segment with data: 64 bytes, and no more.
  */
 struct swap_segment {
 	struct list_head list;
 	struct llist_node dead;
 	struct swap_pack *pack;
-	struct swap_cluster_info *ci;
+	u32 index;
 	u32 seq;
-	unsigned int end;
-	unsigned long filled;
+	u32 filled;
 	atomic_t live;
 	refcount_t refs;
 	atomic_t writing;
+	u32 seen;
+	u16 end;
 	bool bad;
-	unsigned int seen;
 };
 
 struct swap_pack_write;

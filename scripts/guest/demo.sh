@@ -7,6 +7,8 @@
 #   2  three quarters of that, zswap and a disk: it fits in zswap, the disk stays empty
 #   3  the same, zswap kept small: the rest goes to the disk, and the disk is
 #      then swapped off under the job: what stood on it moves
+#   4  the same with the disk written page by page, and packed: what is written for
+#      the same memory
 #
 # The tiers are shown as a table before, during and after. Exit 0 only if all of
 # it held; 4 when this kernel has no layer (--no-layer shows the job alone then).
@@ -125,6 +127,29 @@ group() { # NAME LIMIT: a new cgroup
 	[ "$2" = max ] || echo "$2" >"$cg/$1/memory.max"
 }
 
+# written FORMAT: run the job with the disk in that format, add a line to
+# $work/written, set bytes_FORMAT (a page) and writes_FORMAT (1000 pages)
+written() {
+	local tier before after pages
+	swapon "$disk" && tier=$(tier_of "$disk") && echo "$1" >"$tier/format" || bad=1
+	group "$1" "$half"
+	echo $((need / 64)) >"$cg/$1/memory.zswap.max"
+	read -ra before <"/sys/class/block/${disk#/dev/}/stat"
+	watched "$1"
+	read -ra after <"/sys/class/block/${disk#/dev/}/stat"
+	pages=$(($(value "$tier/stats/store") + $(value "$tier/stats/moved_in")))
+	hold "$1: the job ended well" [ "$(value "$work/rc" 99)" = 0 ]
+	hold "$1: its output is the same" [ "$(value "$work/sum" none)" = "$want" ]
+	hold "$1: the disk was needed" [ "$pages" -gt 1000 ]
+	[ "$pages" -gt 0 ] || pages=1
+	declare -g "bytes_$1=$(((after[6] - before[6]) * 512 / pages))"
+	declare -g "writes_$1=$(((after[4] - before[4]) * 1000 / pages))"
+	printf '   %-8s %12d %14s %12s %14d %10d %4d s\n' "$1" "$pages" "$(mib $((pages * 4096)))" \
+		"$(mib $(((after[6] - before[6]) * 512)))" $(((after[6] - before[6]) * 512 / pages)) \
+		$((after[4] - before[4])) "$took" >>"$work/written"
+	swapoff "$disk" || bad=1
+}
+
 # ---------------------------------------------------------------------------
 mkdir -p "$work"
 echo +memory >"$cg/cgroup.subtree_control"
@@ -204,6 +229,20 @@ hold "the job ended well" [ "$(value "$work/rc" 99)" = 0 ]
 hold "its output is the same" [ "$(value "$work/sum" none)" = "$want" ]
 hold "swapoff emptied the disk under the job: $(mib "$moved") moved" [ "$moved" -gt 0 ]
 hold "the disk is out of /proc/swaps" [ "$(grep -c "^$disk " /proc/swaps)" = 0 ]
+
+if [ -n "$layer" ]; then
+	step "4. zswap kept small: $disk written page by page (raw), and packed"
+	for format in raw packed; do
+		written "$format"
+	done
+	printf '   %-8s %12s %14s %12s %14s %10s %6s\n' format 'pages out' 'memory freed' written \
+		'bytes a page' writes time
+	cat "$work/written"
+	hold "packed, less than three quarters of the bytes a page are written" \
+		[ "$((bytes_packed * 4))" -lt "$((bytes_raw * 3))" ]
+	hold "packed, in less than half as many writes a page" \
+		[ "$((writes_packed * 2))" -lt "$writes_raw" ]
+fi
 
 echo
 if [ "$bad" = 0 ]; then

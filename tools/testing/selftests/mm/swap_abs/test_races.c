@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Everything at once, for SWAP_ABS_SECONDS (6): threads read, rewrite and push
- * out their pages while zswap writes back, devices are swapped off and on, the
- * sysctl is toggled, and children are made that share, copy and exit. Contents
- * are compared at every touch.
+ * out their pages while zswap writes back, devices are swapped off and on, what
+ * they get is packed or not by turns and collected, the sysctl is toggled, and
+ * children are made that share, copy and exit. Contents are compared at every
+ * touch.
  *
  * It fails on a kernel where a load meets a slot, a compressed object or a
  * descriptor that a writeback, a swapoff or a free is just replacing: stale or
@@ -28,8 +29,12 @@ enum disturbance {
 	WRITEBACK = 1,		/* zswap empties itself */
 	SWAPOFF = 2,		/* devices go and come */
 	TOGGLE = 4,		/* vm.swap_abs */
-	FORK = 8,		/* children share, copy, exit */
+	FORMAT = 8,		/* devices are written packed, or not */
+	FORK = 16,		/* children share, copy, exit */
+	ALL = WRITEBACK | SWAPOFF | TOGGLE | FORMAT | FORK,
 };
+
+#define NR_DISTURBERS	4	/* all but FORK are processes of their own */
 
 struct job {
 	size_t pages;		/* of each worker */
@@ -215,6 +220,25 @@ FIXTURE(races)
 	bool zswap;
 };
 
+/* Of each worker */
+static size_t job_pages(void)
+{
+	return (sa_full() ? 16 : 4) * SA_MIB_PAGES;
+}
+
+/*
+ * Of each device. Where they are packed they are small, so that what is dead must
+ * be collected.
+ */
+static size_t dev_pages(int what)
+{
+	size_t n = 2 * WORKERS * job_pages();
+
+	if (!(what & FORMAT))
+		return 128 * SA_MIB_PAGES;
+	return n < 12 * sa_cluster() ? 12 * sa_cluster() : n;
+}
+
 FIXTURE_VARIANT(races)
 {
 	bool on;
@@ -233,9 +257,9 @@ FIXTURE_VARIANT_ADD(races, toggle) { .on = true, .what = TOGGLE };
 
 FIXTURE_VARIANT_ADD(races, fork) { .on = true, .what = FORK | WRITEBACK };
 
-FIXTURE_VARIANT_ADD(races, all) {
-	.on = true, .what = WRITEBACK | SWAPOFF | TOGGLE | FORK
-};
+FIXTURE_VARIANT_ADD(races, format) { .on = true, .what = FORMAT | WRITEBACK };
+
+FIXTURE_VARIANT_ADD(races, all) { .on = true, .what = ALL };
 
 FIXTURE_SETUP(races)
 {
@@ -252,8 +276,8 @@ FIXTURE_SETUP(races)
 	self->zswap = !sa_zswap(true);
 	if ((variant->what & WRITEBACK) && !self->zswap)
 		SKIP(return, "no zswap");
-	ASSERT_EQ(0, sa_swapon(sa_dev(0), 128 * SA_MIB_PAGES, 2));
-	ASSERT_EQ(0, sa_swapon(sa_dev(1), 128 * SA_MIB_PAGES, 2));
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), dev_pages(variant->what), 2));
+	ASSERT_EQ(0, sa_swapon(sa_dev(1), dev_pages(variant->what), 2));
 }
 
 FIXTURE_TEARDOWN_PARENT(races)
@@ -263,7 +287,7 @@ FIXTURE_TEARDOWN_PARENT(races)
 
 struct shared_state {
 	atomic_bool stop;
-	atomic_long touches, forked, writebacks, swapoffs, toggles, failed;
+	atomic_long touches, forked, writebacks, swapoffs, toggles, formats, failed;
 	int what;
 };
 
@@ -298,7 +322,7 @@ static int disturb_swapoff(void *arg)
 		}
 		usleep(sa_rand(&rnd) % 50000);
 		if (!ret) {
-			ret = sa_swapon(sa_dev(i), 128 * SA_MIB_PAGES, i + 1);
+			ret = sa_swapon(sa_dev(i), dev_pages(s->what), i + 1);
 			if (ret) {
 				sa_log("swapon of %s: %s", sa_dev(i), strerror(-ret));
 				s->failed++;
@@ -323,6 +347,27 @@ static int disturb_toggle(void *arg)
 	return 0;
 }
 
+static int disturb_format(void *arg)
+{
+	struct shared_state *s = arg;
+	__u64 rnd = 5;
+	int i, ret;
+
+	while (!s->stop) {
+		i = sa_rand(&rnd) % 2;
+		/* Packed for most of the time; the device may be swapped off now. */
+		ret = sa_format(sa_dev(i), sa_rand(&rnd) % 4 ? "packed" : "raw");
+		if (!ret) {
+			s->formats++;
+		} else if (ret != -ENOENT && ret != -ENODEV) {
+			sa_log("format of %s: %s", sa_dev(i), strerror(-ret));
+			s->failed++;
+		}
+		usleep(sa_rand(&rnd) % 60000);
+	}
+	return 0;
+}
+
 static bool is_empty(const char *dev)
 {
 	return !sa_tier_num(dev, "used") && !sa_tier_num(dev, "stored");
@@ -330,23 +375,24 @@ static bool is_empty(const char *dev)
 
 TEST_F_TIMEOUT(races, soak, SA_TIMEOUT + 3600)
 {
-	static int (*const fns[])(void *) = {
-		disturb_writeback, disturb_swapoff, disturb_toggle,
+	static int (*const fns[NR_DISTURBERS])(void *) = {
+		disturb_writeback, disturb_swapoff, disturb_toggle, disturb_format,
 	};
 	int seconds = sa_seconds(6), i, ret;
 	long long wb = sa_vmstat("zswpwb");
 	struct shared_state *s;
-	pid_t pid, forker = 0, others[3] = { };
+	pid_t pid, forker = 0, others[NR_DISTURBERS] = { };
 	struct job job;
 	char cg[256];
 
 	/* The single ones are shorter: it is all of them that matters. */
-	if (variant->what != (WRITEBACK | SWAPOFF | TOGGLE | FORK))
+	if (variant->what != ALL)
 		seconds = (seconds + 3) / 4;
 	s = sa_shared();
 	ASSERT_NE(NULL, s);
+	s->what = variant->what;
 	job = (struct job){
-		.pages = (sa_full() ? 16 : 4) * SA_MIB_PAGES,
+		.pages = job_pages(),
 		.forks = variant->what & FORK, .stop = &s->stop,
 		.touches = &s->touches, .forked = &s->forked,
 	};
@@ -359,7 +405,7 @@ TEST_F_TIMEOUT(races, soak, SA_TIMEOUT + 3600)
 		forker = sa_start(cg, run_forks, &job);
 		ASSERT_LT(0, forker);
 	}
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < NR_DISTURBERS; i++)
 		if (variant->what & 1 << i)
 			others[i] = sa_start(NULL, fns[i], s);
 
@@ -370,13 +416,14 @@ TEST_F_TIMEOUT(races, soak, SA_TIMEOUT + 3600)
 	EXPECT_EQ(0, ret);
 	if (forker)
 		EXPECT_EQ(0, sa_join(forker, LIMIT));
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < NR_DISTURBERS; i++)
 		if (others[i])
 			EXPECT_EQ(0, sa_join(others[i], LIMIT));
 	wb = sa_vmstat("zswpwb") - wb;
 	TH_LOG("%ld touches, %ld children, %lld pages written back by zswap",
 	       s->touches, s->forked, wb);
-	TH_LOG("%ld times swapped off, %ld toggles", s->swapoffs, s->toggles);
+	TH_LOG("%ld times swapped off, %ld toggles, %ld formats", s->swapoffs, s->toggles,
+	       s->formats);
 	EXPECT_EQ(0, s->failed);
 	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
 	/* Each disturbance took place. */
@@ -389,6 +436,8 @@ TEST_F_TIMEOUT(races, soak, SA_TIMEOUT + 3600)
 		EXPECT_LT(1, s->swapoffs);
 	if (variant->what & TOGGLE)
 		EXPECT_LT(10, s->toggles);
+	if (variant->what & FORMAT)
+		EXPECT_LT(2, s->formats);
 	EXPECT_EQ(0, sa_cg_destroy(cg));
 	/* Nothing is left of it anywhere. */
 	if (variant->on) {

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What writeback of zswap gets out of a slow device, and how long a fault takes
+ * after it: not a test, it prints figures.
+ *
+ *	bench_writeback [-f FORMAT] [-d DATA] [-c COMPRESSOR] [-n PAGES]
+ *
+ *	-f	off (the layer is off), raw or packed	(off)
+ *	-d	text, mixed, or third: 31 pages of 100 do not compress, the
+ *		others are text				(text)
+ *	-c	zswap's compressor			(what it has)
+ *	-n	pages					(8192)
+ *
+ * The device is a null_blk in RAM that does 100 MB/s and 3000 operations a second,
+ * one at a time; faults are measured with one that takes 100 us for each. The time
+ * means something where the machine is not emulated. All contents are compared.
+ * Exit status 4 when this kernel can't do it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/swap.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "swap_abs_lib.h"
+
+#define NULLB		"/sys/kernel/config/nullb"
+#define FAULTS		4000
+#define INCOMPRESSIBLE	31	/* of 100 */
+
+enum data { TEXT, MIXED, THIRD };
+
+struct options {
+	const char *format, *compressor;
+	enum data data;
+	size_t n;
+};
+
+static int nullb_set(const char *name, const char *attr, long long value)
+{
+	char file[128];
+
+	snprintf(file, sizeof(file), NULLB "/%s/%s", name, attr);
+	return sa_write_num(file, value);
+}
+
+/* A device in RAM that takes its time. Its path, or NULL */
+static const char *nullb_make(const char *name, size_t pages, int mbps, int nsec)
+{
+	static char path[64];
+	char file[128];
+
+	if (access(NULLB, W_OK) && mount("none", "/sys/kernel/config", "configfs", 0, NULL))
+		return NULL;
+	snprintf(file, sizeof(file), NULLB "/%s", name);
+	if (mkdir(file, 0755))
+		return NULL;
+	if (nullb_set(name, "memory_backed", 1) || nullb_set(name, "blocksize", 4096) ||
+	    nullb_set(name, "size", pages / SA_MIB_PAGES) || nullb_set(name, "queue_mode", 2) ||
+	    nullb_set(name, "irqmode", 2) || nullb_set(name, "completion_nsec", nsec) ||
+	    nullb_set(name, "submit_queues", 1) || nullb_set(name, "hw_queue_depth", 1) ||
+	    nullb_set(name, "mbps", mbps) || nullb_set(name, "power", 1))
+		return NULL;
+	snprintf(path, sizeof(path), "/dev/%s", name);
+	return access(path, W_OK) ? NULL : path;
+}
+
+static void nullb_remove(const char *name)
+{
+	char file[128];
+
+	nullb_set(name, "power", 0);
+	snprintf(file, sizeof(file), NULLB "/%s", name);
+	rmdir(file);
+}
+
+/* The bytes that zswap has of our pages, compressed */
+static long long zswap_bytes(void)
+{
+	char cg[256];
+
+	snprintf(cg, sizeof(cg), "%s/sa_self", sa_cg_root());
+	return sa_cg_num(cg, "memory.zswap.current");
+}
+
+static enum sa_pat pat_of(enum data data, size_t i)
+{
+	if (data == MIXED)
+		return SA_MIXED;
+	return data == THIRD && i * 7919 % 100 < INCOMPRESSIBLE ? SA_RANDOM : SA_TEXT;
+}
+
+static void fill(const struct options *o, unsigned char *p, int gen)
+{
+	size_t i;
+
+	for (i = 0; i < o->n; i++)
+		sa_fill(p + i * SA_PAGE, pat_of(o->data, i), 7, i, gen);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int start(const struct options *o, const char *dev)
+{
+	int ret = sa_mkswap(dev, 0);
+
+	if (!ret)
+		ret = swapon(dev, 0) ? -errno : 0;
+	if (!ret && strcmp(o->format, "off"))
+		ret = sa_format(dev, o->format);
+	return ret;
+}
+
+/* All that zswap has goes to the device: how fast, and in how many bytes? */
+static int write_back(const struct options *o, const char *dev, unsigned char *p)
+{
+	long long zswapped, bytes, loads, left, now;
+	double begin, end, took = 0, sectors;
+	struct sa_io before, after;
+	size_t out;
+
+	fill(o, p, 0);
+	if (sa_io(dev, &before))
+		return 4;
+	madvise(p, o->n * SA_PAGE, MADV_PAGEOUT);
+	out = sa_swapped(p, o->n);
+	sa_settle();
+	if (sa_io(dev, &after))
+		return 4;
+	printf(" out=%zu direct_sectors=%lld", out, after.write_sectors - before.write_sectors);
+	before = after;
+	zswapped = left = sa_zswapped() / SA_PAGE;
+	bytes = zswap_bytes();
+	loads = sa_vmstat("zswpin");
+
+	/*
+	 * By its shrinker, as reclaim would; a pool over its limit is shrunk by no more
+	 * than some pages at a time, when another page comes. What the shrinker knows
+	 * of cgroups may be 2 s old: until then it finds nothing to do.
+	 */
+	sa_zswap_param("shrinker_enabled", "Y");
+	for (end = sa_now() + 60; left > zswapped / 10 && sa_now() < end;) {
+		begin = sa_now();
+		sa_write("/proc/sys/vm/drop_caches", "2");
+		sa_settle();
+		now = sa_zswapped() / SA_PAGE;
+		if (now < left)
+			took += sa_now() - begin;
+		left = now;
+	}
+	sa_zswap_param("shrinker_enabled", "N");
+	zswapped -= left;
+	bytes -= zswap_bytes();
+	sa_io(dev, &after);
+	sectors = after.write_sectors - before.write_sectors;
+	printf(" zswapped=%lld bytes=%lld seconds=%.4f pages_s=%.0f sectors=%.0f writes=%lld kib_write=%.1f decompressed=%lld",
+	       zswapped, bytes, took, zswapped / took, sectors, after.writes - before.writes,
+	       sectors / 2 / (after.writes - before.writes), sa_vmstat("zswpin") - loads);
+	return 0;
+}
+
+/* Pages one by one in any order, from where they are */
+static int fault(const struct options *o, const char *dev, unsigned char *p)
+{
+	size_t *order = calloc(o->n, sizeof(*order)), i, j, nr;
+	double *took = calloc(o->n, sizeof(*took)), begin;
+	struct sa_io before, after;
+	volatile unsigned char sum = 0;
+	__u64 rnd = 11;
+
+	if (!order || !took)
+		return 1;
+	for (i = 0; i < o->n; i++) {
+		j = sa_rand(&rnd) % (i + 1);
+		order[i] = order[j];
+		order[j] = i;
+	}
+	sa_wait_purged(sa_meminfo("SwapCached") == 0, 20);
+	sa_io(dev, &before);
+	for (i = nr = 0; i < o->n && nr < FAULTS; i++) {
+		/* What is zero takes no device. */
+		if (o->data == MIXED && sa_swapped(p + order[i] * SA_PAGE, 1) != 1)
+			continue;
+		begin = sa_now();
+		sum += p[order[i] * SA_PAGE];
+		took[nr++] = sa_now() - begin;
+	}
+	sa_io(dev, &after);
+	for (i = 0; i < o->n; i++)
+		if (sa_check(p + i * SA_PAGE, pat_of(o->data, i), 7, i, 0))
+			return 1;
+	qsort(took, nr, sizeof(*took), by_value);
+	printf(" faults=%zu blocks_fault=%.3f p50_us=%.1f p90_us=%.1f p99_us=%.1f", nr,
+	       (after.read_sectors - before.read_sectors) / 8.0 / nr, took[nr / 2] * 1e6,
+	       took[nr * 9 / 10] * 1e6, took[nr * 99 / 100] * 1e6);
+	return 0;
+}
+
+static int measure(const struct options *o)
+{
+	const char *why = sa_begin(strcmp(o->format, "off")), *dev;
+	size_t pages = 2 * o->n + 32 * SA_MIB_PAGES;
+	struct sa_area a;
+	int ret;
+
+	if (!why && o->compressor && sa_zswap_param("compressor", o->compressor))
+		why = "no such compressor";
+	if (!why && sa_zswap(true))
+		why = "no zswap";
+	if (!why && sa_area_map(&a, o->n, SA_TEXT, 7))
+		why = "not enough memory";
+	if (why) {
+		fprintf(stderr, "bench_writeback: %s\n", why);
+		return 4;
+	}
+	sa_zswap_param("max_pool_percent", "90");
+	sa_write(SA_PAGE_CLUSTER, "0");
+
+	dev = nullb_make("sa_slow", pages, 100, 1000000000 / 3000);
+	if (!dev || start(o, dev)) {
+		fprintf(stderr, "bench_writeback: no null_blk, or swapon failed\n");
+		return 4;
+	}
+	printf("writeback format=%s data=%s compressor=%s pages=%zu", o->format,
+	       o->data == TEXT ? "text" : o->data == MIXED ? "mixed" : "third",
+	       o->compressor ? o->compressor : "default", o->n);
+	ret = write_back(o, dev, a.p);
+	/* Then how long a fault takes, with zswap out of the way. */
+	if (!ret && (sa_zswap(false) || swapoff(dev)))
+		ret = 1;
+	if (ret)
+		return ret;
+	nullb_remove("sa_slow");
+	dev = nullb_make("sa_quick", pages, 0, 100000);
+	if (!dev || start(o, dev))
+		return 4;
+	madvise(a.p, o->n * SA_PAGE, MADV_PAGEOUT);
+	sa_settle();
+	ret = fault(o, dev, a.p);
+	printf("\n");
+	if (ret || swapoff(dev))
+		return ret ? ret : 1;
+	nullb_remove("sa_quick");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .format = "off", .n = 8192 };
+	int opt, status;
+	pid_t pid;
+
+	while ((opt = getopt(argc, argv, "f:d:c:n:")) != -1) {
+		switch (opt) {
+		case 'f':
+			o.format = optarg;
+			break;
+		case 'd':
+			o.data = *optarg == 't' ? optarg[1] == 'h' ? THIRD : TEXT : MIXED;
+			break;
+		case 'c':
+			o.compressor = optarg;
+			break;
+		case 'n':
+			o.n = strtoul(optarg, NULL, 0);
+			break;
+		default:
+			return 2;
+		}
+	}
+	if (o.n < 100)
+		return 2;
+
+	/* sa_end() kills whoever is in the cgroup. */
+	pid = fork();
+	if (!pid) {
+		status = measure(&o);
+		fflush(stdout);
+		_exit(status);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return 1;
+	nullb_remove("sa_slow");
+	nullb_remove("sa_quick");
+	if (sa_end() && !WEXITSTATUS(status))
+		return 1;
+	return WEXITSTATUS(status);
+}
