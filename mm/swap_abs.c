@@ -911,6 +911,18 @@ void swap_abs_read_folio(struct swap_io_ctx *ctx, struct folio *folio)
 	backend->load(ctx, folio);
 }
 
+/* The rest of swap_read_again(). */
+void swap_abs_read_again(struct folio *folio)
+{
+	struct swap_io_ctx ctx = {};
+
+	if (!folio_test_swapcache(folio) || !folio_swap_is_virtual(folio))
+		return;
+	swap_read_folio(&ctx, folio);
+	swap_read_submit(&ctx);
+	folio_lock(folio);
+}
+
 /**
  * swap_abs_same_load - can a range of slots be loaded into one folio?
  * @ci: the locked virtual cluster

@@ -310,6 +310,7 @@ void swap_abs_free_words(unsigned long *words, unsigned long *single);
 void swap_abs_install(struct folio *folio, const unsigned long *words, long taken);
 int swap_abs_writeout(struct swap_io_ctx *ctx, struct folio *folio);
 void swap_abs_read_folio(struct swap_io_ctx *ctx, struct folio *folio);
+void swap_abs_read_again(struct folio *folio);
 bool swap_abs_same_load(struct swap_cluster_info *ci, unsigned int ci_off,
 			unsigned int nr);
 bool swap_abs_synchronous(swp_entry_t entry);
@@ -701,6 +702,22 @@ static inline bool swap_folio_scattered(struct folio *folio)
 static inline bool swap_entry_large_load(swp_entry_t entry)
 {
 	return zswap_never_enabled() || swap_entry_is_virtual(entry);
+}
+
+/**
+ * swap_read_again - read a folio by itself that could not be read
+ * @folio: a locked folio; nothing is done if it is uptodate
+ *
+ * Folios that lie next to each other on a device are read at once, and when that
+ * fails, be it for one page, none of them is uptodate. Physical entries fail as
+ * they always have.
+ *
+ * Context: process context, sleeps; the folio may be unlocked meanwhile.
+ */
+static inline void swap_read_again(struct folio *folio)
+{
+	if (swap_abs_used() && unlikely(!folio_test_uptodate(folio)))
+		swap_abs_read_again(folio);
 }
 
 /*
