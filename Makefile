@@ -6,7 +6,7 @@ CONFIG ?= base
 export CONFIG FORCE UPDATE LINUX ONLY SKIP JOBS
 
 .PHONY: help deps source tree refresh series build run shell check check-quick \
-	lint clean distclean
+	lint bench clean distclean
 
 help: ## this list
 	@echo 'The swap abstraction for Linux 7.3. On a fresh Debian 12, as root:'
@@ -55,6 +55,9 @@ check-quick: deps ## what to run while developing: the lints and User Mode Linux
 
 lint: deps ## only the lints
 	@ONLY=shellcheck,series,checkpatch,kernel-doc scripts/check
+
+bench: deps ## writeback and faults against unmodified 7.3, half an hour
+	@scripts/bench-writeback
 
 clean: ## remove kernels, guests and logs; keeps build/linux
 	@scripts/clean

@@ -212,6 +212,7 @@ static int measure(const struct options *o)
 	const char *why = sa_begin(strcmp(o->format, "off")), *dev;
 	size_t pages = 2 * o->n + 32 * SA_MIB_PAGES;
 	struct sa_area a;
+	size_t i;
 	int ret;
 
 	if (!why && o->compressor && sa_zswap_param("compressor", o->compressor))
@@ -237,14 +238,21 @@ static int measure(const struct options *o)
 	       o->compressor ? o->compressor : "default", o->n);
 	ret = write_back(o, dev, a.p);
 	/* Then how long a fault takes, with zswap out of the way. */
+	sa_write(SA_PAGE_CLUSTER, "3");
+	for (i = 0; i < o->n && !ret; i++)
+		if (sa_check(a.p + i * SA_PAGE, pat_of(o->data, i), 7, i, 0))
+			ret = 1;
+	sa_area_unmap(&a);
 	if (!ret && (sa_zswap(false) || swapoff(dev)))
 		ret = 1;
 	if (ret)
 		return ret;
 	nullb_remove("sa_slow");
 	dev = nullb_make("sa_quick", pages, 0, 100000);
-	if (!dev || start(o, dev))
+	if (!dev || start(o, dev) || sa_area_map(&a, o->n, SA_TEXT, 7))
 		return 4;
+	sa_write(SA_PAGE_CLUSTER, "0");
+	fill(o, a.p, 0);
 	madvise(a.p, o->n * SA_PAGE, MADV_PAGEOUT);
 	sa_settle();
 	ret = fault(o, dev, a.p);
