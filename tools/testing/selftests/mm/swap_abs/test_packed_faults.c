@@ -431,7 +431,7 @@ FIXTURE_SETUP(fails)
 	ASSERT_EQ(0, wipe(sa_dm()));
 	ASSERT_EQ(0, sa_swapon_packed(sa_dm(), 0, 3));
 	self->free = sa_meminfo("SwapFree");
-	sa_log_expect("write.error on|swap: a page can.t be read|segfault at");
+	sa_log_expect("write.error on|swap: a page |segfault at");
 }
 
 FIXTURE_TEARDOWN_PARENT(fails)
@@ -552,6 +552,110 @@ TEST_F_TIMEOUT(fails, reads, SA_TIMEOUT)
 }
 
 /* --- places that are used again ---------------------------------------- */
+
+/*
+ * The device disappears: what is elsewhere stays there, what is on it are I/O
+ * errors, and swapoff comes to its end.
+ */
+TEST_F_TIMEOUT(fails, disappears, SA_TIMEOUT)
+{
+	bool *hit = malloc(PAGES * sizeof(*hit));
+	struct sa_area on, in;
+
+	if (sa_zswap(true))
+		SKIP(return, "no zswap");
+	ASSERT_NE(NULL, hit);
+	ASSERT_EQ(0, sa_zswap(false));
+	ASSERT_EQ(0, sa_area_map(&on, PAGES, SA_TEXT, 107));
+	sa_area_fill(&on);
+	EXPECT_EQ(PAGES, sa_pageout(on.p, PAGES));
+	ASSERT_TRUE(sa_settle());
+	ASSERT_TRUE(only_swapped());
+	ASSERT_EQ(0, sa_zswap(true));
+	ASSERT_EQ(0, sa_area_map(&in, PAGES, SA_TEXT, 108));
+	sa_area_fill(&in);
+	EXPECT_EQ(PAGES, sa_pageout(in.p, PAGES));
+
+	ASSERT_EQ(0, sa_dm_set_all(SA_FAILS));
+	ASSERT_EQ(0, sa_zswap_kick());
+	EXPECT_TRUE(sa_wait(nr_errors(sa_dm()), 20));
+	EXPECT_TRUE(sa_wait(!sa_scan("pinned"), 20));
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_EQ(0, sa_area_check(&in));
+	/* And straight from reclaim */
+	ASSERT_EQ(0, sa_zswap(false));
+	in.gen = 1;
+	sa_area_fill(&in);
+	sa_pageout(in.p, PAGES);
+	ASSERT_TRUE(sa_settle());
+	EXPECT_EQ(0, sa_area_check(&in));
+	memset(hit, true, PAGES);
+	look_at_all(_metadata, &on, hit);
+
+	EXPECT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
+	EXPECT_EQ(0, sa_nswaps());
+	EXPECT_EQ(0, sa_area_check(&in));
+	look_at_all(_metadata, &on, hit);
+	EXPECT_EQ(0, sa_violations());
+	sa_area_unmap(&on);
+	EXPECT_EQ(0, sa_scan("lost"));
+	free(hit);
+}
+
+FIXTURE(full)
+{
+};
+
+FIXTURE_SETUP(full)
+{
+	const char *why = begin();
+
+	if (!why && sa_ndevs() < 2)
+		why = "needs two block devices";
+	if (!why && sa_zswap(true))
+		why = "no zswap";
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, sa_swapon_packed(sa_dev(0), 10 * sa_cluster(), 3));
+}
+
+FIXTURE_TEARDOWN_PARENT(full)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+/* More than there is room for: what has none stays in zswap, for another device. */
+TEST_F_TIMEOUT(full, in_a_batch, SA_TIMEOUT)
+{
+	size_t n = 32 * sa_cluster();
+	long long moved, stay;
+	struct sa_area a;
+
+	ASSERT_EQ(0, sa_area_map(&a, n, SA_TEXT, 109));
+	sa_area_fill(&a);
+	ASSERT_EQ(n, sa_pageout(a.p, n));
+	EXPECT_EQ(n * SA_PAGE, sa_tier_num(NULL, "stored"));
+	/* It says itself that it did not get empty. */
+	EXPECT_NE(0, sa_zswap_drain(5));
+	EXPECT_TRUE(sa_wait(!sa_scan("pinned"), 20));
+	ASSERT_TRUE(sa_settle());
+	moved = sa_tier_num(sa_dev(0), "stored") / SA_PAGE;
+	stay = sa_tier_num(NULL, "stored") / SA_PAGE;
+	TH_LOG("%lld pages moved, %lld stay, %lld of %lld bytes of the device used", moved,
+	       stay, sa_tier_num(sa_dev(0), "used"), sa_tier_num(sa_dev(0), "capacity"));
+	EXPECT_EQ(n, moved + stay);
+	EXPECT_LT(8 * sa_cluster(), moved);
+	EXPECT_LT(0, stay);
+	EXPECT_EQ(0, nr_errors(sa_dev(0)));
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_EQ(0, sa_area_check(&a));
+
+	EXPECT_EQ(n, sa_pageout(a.p, n));
+	ASSERT_EQ(0, sa_swapon_packed(sa_dev(1), 0, 1));
+	EXPECT_EQ(0, sa_zswap_drain(LIMIT));
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_EQ(0, sa_area_check(&a));
+}
 
 FIXTURE(reuse)
 {
