@@ -70,19 +70,11 @@ zswap_used() { # bytes of memory that zswap takes for them
 
 # table: how much sits where
 table() {
-	local t name
-	printf '   %-8s %-8s %4s %-9s %12s %12s %12s\n' tier type rank state capacity used stored
 	if [ -d "$tiers" ]; then
-		for t in "$tiers"/*/; do
-			t=${t%/} name=${t##*/}
-			printf '   %-8s %-8s %4s %-9s %12s %12s %12s\n' "$name" \
-				"$(value "$t/type" -)" "$(value "$t/rank" -)" "$(value "$t/state" -)" \
-				"$(mib "$(value "$t/capacity")")" "$(mib "$(value "$t/used")")" \
-				"$(mib "$(value "$t/stored")")"
-		done
+		"$top/build/swaptiers" | sed 's/^/   /'
 	else
-		printf '   %-8s %-8s %4s %-9s %12s %12s %12s\n' zswap zswap - - - \
-			"$(mib "$(zswap_used)")" "$(mib "$(zswap_stored)")"
+		printf '   %-8s %12s %12s\n' tier used stored
+		printf '   %-8s %12s %12s\n' zswap "$(mib "$(zswap_used)")" "$(mib "$(zswap_stored)")"
 	fi
 	sed '1d; s/^/   \/proc\/swaps: /' /proc/swaps
 }
@@ -144,6 +136,8 @@ written() {
 	[ "$pages" -gt 0 ] || pages=1
 	declare -g "bytes_$1=$(((after[6] - before[6]) * 512 / pages))"
 	declare -g "writes_$1=$(((after[4] - before[4]) * 1000 / pages))"
+	echo "   $1, at the end of the job:"
+	table
 	printf '   %-8s %12d %14s %12s %14d %10d %4d s\n' "$1" "$pages" "$(mib $((pages * 4096)))" \
 		"$(mib $(((after[6] - before[6]) * 512)))" $(((after[6] - before[6]) * 512 / pages)) \
 		$((after[4] - before[4])) "$took" >>"$work/written"
@@ -232,6 +226,7 @@ hold "the disk is out of /proc/swaps" [ "$(grep -c "^$disk " /proc/swaps)" = 0 ]
 
 if [ -n "$layer" ]; then
 	step "4. zswap kept small: $disk written page by page (raw), and packed"
+	bytes_raw=0 bytes_packed=0 writes_raw=0 writes_packed=0
 	for format in raw packed; do
 		written "$format"
 	done
