@@ -302,9 +302,10 @@ void swap_pack_gc(struct work_struct *work)
 	}
 }
 
-static int __init swap_pack_gc_init(void)
+/* Once, for all tiers; after a failure it may be tried again. */
+int swap_pack_gc_init(void)
 {
-	swap_gc_wq = alloc_workqueue("swap_abs_gc", WQ_UNBOUND | WQ_FREEZABLE, 0);
+	if (!swap_gc_wq)
+		swap_gc_wq = alloc_workqueue("swap_abs_gc", WQ_UNBOUND | WQ_FREEZABLE, 0);
 	return swap_gc_wq ? 0 : -ENOMEM;
 }
-fs_initcall(swap_pack_gc_init);

@@ -76,14 +76,21 @@ static atomic_long_t swap_packed_moving = ATOMIC_LONG_INIT(0);	/* bytes */
 /* The device that this CPU has stored to last. These structs are never freed. */
 static DEFINE_PER_CPU(struct swap_info_struct *, swap_packed_hint);
 
+/* What serves all tiers is there. It is made with the first one, and stays. */
+static bool swap_packed_ready;
+
 /**
  * swap_packed_get_buffer - a block to compress to
  *
  * Context: process context, may sleep, GFP_NOIO.
- * Return: SWAP_PACK_BLOCK bytes, for swap_packed_put_buffer().
+ * Return: SWAP_PACK_BLOCK bytes, for swap_packed_put_buffer(), or NULL when there
+ * has been no packed tier yet.
  */
 void *swap_packed_get_buffer(void)
 {
+	/* Pairs with the release in swap_packed_init(). */
+	if (!smp_load_acquire(&swap_packed_ready))
+		return NULL;
 	return page_address(mempool_alloc(&swap_packed_buffers, GFP_NOIO));
 }
 
@@ -999,6 +1006,33 @@ free_pack:
 	return NULL;
 }
 
+static int swap_packed_init(void)
+{
+	int err;
+
+	/* What 512 slots cost, see "What it costs" in the documentation. */
+	BUILD_BUG_ON(sizeof(struct swap_segment) > 64);
+
+	lockdep_assert_held(&swap_abs_mutex);
+	if (swap_packed_ready)
+		return 0;
+	if (!swap_pack_wq)
+		swap_pack_wq = alloc_workqueue("swap_abs_packed", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!swap_pack_wq)
+		return -ENOMEM;
+	if (!mempool_initialized(&swap_packed_buffers)) {
+		err = mempool_init_page_pool(&swap_packed_buffers, SWAP_NR_CHUNKS, 0);
+		if (err)
+			return err;
+	}
+	err = swap_packed_read_init_once();
+	if (!err)
+		err = swap_pack_gc_init();
+	if (!err)
+		smp_store_release(&swap_packed_ready, true);
+	return err;
+}
+
 /**
  * swap_packed_start - let packed data be stored in a tier
  * @tier: the tier of a device that is supported
@@ -1009,8 +1043,10 @@ free_pack:
 int swap_packed_start(struct swap_tier *tier)
 {
 	struct swap_pack *pack = tier->pack;
+	int err = swap_packed_init();
 
-	lockdep_assert_held(&swap_abs_mutex);
+	if (err)
+		return err;
 	zswap_init_codec();
 	if (swap_codec_default() < 0)
 		swap_codec_get(SWAP_CODEC_FIRST);
@@ -1186,14 +1222,3 @@ void swap_packed_check_word(unsigned long word)
 
 	segment->seen += swap_pack_size(swap_desc_length(word));
 }
-
-static int __init swap_packed_init(void)
-{
-	/* What 512 slots cost, see "What it costs" in the documentation. */
-	BUILD_BUG_ON(sizeof(struct swap_segment) > 64);
-	swap_pack_wq = alloc_workqueue("swap_abs_packed", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	if (!swap_pack_wq)
-		return -ENOMEM;
-	return mempool_init_page_pool(&swap_packed_buffers, SWAP_NR_CHUNKS, 0);
-}
-fs_initcall(swap_packed_init);

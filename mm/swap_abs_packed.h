@@ -181,11 +181,13 @@ void swap_pack_flush(struct swap_pack *pack, enum swap_stream_id id);
 void swap_packed_wait_moved(void);
 
 /* mm/swap_abs_packed_read.c */
+int swap_packed_read_init_once(void);
 void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio);
 int swap_packed_read_sync(struct swap_info_struct *si, pgoff_t offset,
 			  unsigned int blocks, void *buf, unsigned int ioprio);
 
 /* mm/swap_abs_gc.c */
+int swap_pack_gc_init(void);
 void swap_pack_gc(struct work_struct *work);
 void swap_pack_gc_wanted(struct swap_pack *pack);
 

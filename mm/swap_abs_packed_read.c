@@ -307,16 +307,21 @@ void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio)
 	read->items[read->nr++] = (struct swap_pack_read_item){ folio, word };
 }
 
-static int __init swap_packed_read_init_pools(void)
+/* Once, for all tiers; after a failure it may be tried again. */
+int swap_packed_read_init_once(void)
 {
-	swap_read_wq = alloc_workqueue("swap_abs_read", WQ_MEM_RECLAIM | WQ_HIGHPRI |
-				       WQ_PERCPU, 0);
+	int err = 0;
+
+	if (!swap_read_wq)
+		swap_read_wq = alloc_workqueue("swap_abs_read", WQ_MEM_RECLAIM | WQ_HIGHPRI |
+					       WQ_PERCPU, 0);
 	if (!swap_read_wq)
 		return -ENOMEM;
-	if (mempool_init_kmalloc_pool(&swap_reads, SWAP_READ_MIN,
-				      sizeof(struct swap_pack_read)))
-		return -ENOMEM;
-	return mempool_init_page_pool(&swap_read_buffers, SWAP_READ_MIN,
-				      order_base_2(SWAP_READ_OBJECT));
+	if (!mempool_initialized(&swap_reads))
+		err = mempool_init_kmalloc_pool(&swap_reads, SWAP_READ_MIN,
+						sizeof(struct swap_pack_read));
+	if (!err && !mempool_initialized(&swap_read_buffers))
+		err = mempool_init_page_pool(&swap_read_buffers, SWAP_READ_MIN,
+					     order_base_2(SWAP_READ_OBJECT));
+	return err;
 }
-fs_initcall(swap_packed_read_init_pools);
