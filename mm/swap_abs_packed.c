@@ -1028,6 +1028,7 @@ static int swap_packed_init(void)
 	err = swap_packed_read_init_once();
 	if (!err)
 		err = swap_pack_gc_init();
+	/* Who sees it sees the pools: pairs with swap_packed_get_buffer(). */
 	if (!err)
 		smp_store_release(&swap_packed_ready, true);
 	return err;

@@ -140,7 +140,8 @@ static int write_back(const struct options *o, const char *dev, unsigned char *p
 		return 4;
 	printf(" out=%zu direct_sectors=%lld", out, after.write_sectors - before.write_sectors);
 	before = after;
-	zswapped = left = sa_zswapped() / SA_PAGE;
+	zswapped = sa_zswapped() / SA_PAGE;
+	left = zswapped;
 	bytes = zswap_bytes();
 	loads = sa_vmstat("zswpin");
 
@@ -164,9 +165,11 @@ static int write_back(const struct options *o, const char *dev, unsigned char *p
 	bytes -= zswap_bytes();
 	sa_io(dev, &after);
 	sectors = after.write_sectors - before.write_sectors;
-	printf(" zswapped=%lld bytes=%lld seconds=%.4f pages_s=%.0f sectors=%.0f writes=%lld kib_write=%.1f decompressed=%lld",
-	       zswapped, bytes, took, zswapped / took, sectors, after.writes - before.writes,
-	       sectors / 2 / (after.writes - before.writes), sa_vmstat("zswpin") - loads);
+	printf(" zswapped=%lld bytes=%lld seconds=%.4f pages_s=%.0f", zswapped, bytes, took,
+	       zswapped / took);
+	printf(" sectors=%.0f writes=%lld kib_write=%.1f decompressed=%lld", sectors,
+	       after.writes - before.writes, sectors / 2 / (after.writes - before.writes),
+	       sa_vmstat("zswpin") - loads);
 	return 0;
 }
 
@@ -176,7 +179,7 @@ static int fault(const struct options *o, const char *dev, unsigned char *p)
 	size_t *order = calloc(o->n, sizeof(*order)), i, j, nr;
 	double *took = calloc(o->n, sizeof(*took)), begin;
 	struct sa_io before, after;
-	volatile unsigned char sum = 0;
+	unsigned char sum = 0;
 	__u64 rnd = 11;
 
 	if (!order || !took)
@@ -194,6 +197,7 @@ static int fault(const struct options *o, const char *dev, unsigned char *p)
 			continue;
 		begin = sa_now();
 		sum += p[order[i] * SA_PAGE];
+		asm volatile("" : : "r" (sum));
 		took[nr++] = sa_now() - begin;
 	}
 	sa_io(dev, &after);
