@@ -1028,10 +1028,11 @@ static int swap_packed_init(void)
 	err = swap_packed_read_init_once();
 	if (!err)
 		err = swap_pack_gc_init();
+	if (err)
+		return err;
 	/* Who sees it sees the pools: pairs with swap_packed_get_buffer(). */
-	if (!err)
-		smp_store_release(&swap_packed_ready, true);
-	return err;
+	smp_store_release(&swap_packed_ready, true);
+	return 0;
 }
 
 /**
