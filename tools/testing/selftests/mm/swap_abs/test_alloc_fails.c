@@ -96,6 +96,8 @@ FIXTURE_SETUP(alloc)
 		why = "no zswap";
 	if (why)
 		SKIP(return, "%s", why);
+	/* Who can't go on without memory says so. */
+	sa_log_expect("zswap: alloc failed|SLUB: Unable to allocate|allocation failed|no memory to write");
 	ASSERT_EQ(0, start(sa_dev(0), variant->packed));
 	self->free = sa_meminfo("SwapFree");
 	ASSERT_EQ(0, sa_area_map(&self->a, PAGES, SA_TEXT, 120));
@@ -106,6 +108,7 @@ FIXTURE_TEARDOWN_PARENT(alloc)
 	if (!access(SLAB "probability", W_OK))
 		fail(0, false);
 	EXPECT_EQ(0, sa_end());
+	sa_log_expect(NULL);
 }
 
 /* Out, in, and partly freed, in a task of its own: what is left must be right. */
