@@ -805,6 +805,38 @@ out:
 	return committed;
 }
 
+/*
+ * Give up the reservations of a cluster. A slot whose folio is locked may not be
+ * settled yet (swap_abs_reserve_end()): its bit may stand for nothing. Return: how
+ * many of these there are.
+ */
+static unsigned int swap_abs_cancel_cluster(unsigned long slot)
+{
+	struct swap_cluster_info *ci = swap_cluster_lock(swap_virtual_area, slot);
+	unsigned long *desc = swap_abs_desc(ci), swp_tb;
+	unsigned int i, busy = 0;
+	struct folio *folio;
+	long room = 0;
+
+	for (i = 0; desc && i < SWAPFILE_CLUSTER; i++) {
+		if (!(desc[i] & SWAP_DESC_RESERVED))
+			continue;
+		swp_tb = __swap_table_get(ci, i);
+		folio = swp_tb_is_folio(swp_tb) ? swp_tb_to_folio(swp_tb) : NULL;
+		if (folio && !folio_trylock(folio)) {
+			busy++;
+			continue;
+		}
+		WRITE_ONCE(desc[i], desc[i] & ~SWAP_DESC_RESERVED);
+		room++;
+		if (folio)
+			folio_unlock(folio);
+	}
+	swap_abs_give_room(room);
+	swap_cluster_unlock(ci);
+	return busy;
+}
+
 /**
  * swap_abs_cancel_promises - give reservations up that can't be kept
  *
@@ -816,30 +848,24 @@ out:
  */
 void swap_abs_cancel_promises(void)
 {
-	struct swap_cluster_info *ci;
-	unsigned long slot, *desc;
-	unsigned int i;
-	long room;
+	unsigned long slot;
+	unsigned int busy;
+	int tries = HZ;
 
 	if (!swap_abs_used())
 		return;
 
-	for (slot = 0; slot < READ_ONCE(swap_virtual_area->max); slot += SWAPFILE_CLUSTER) {
-		if (atomic_long_read(&nr_swap_pages) >= 0)
-			return;
-		ci = swap_cluster_lock(swap_virtual_area, slot);
-		desc = swap_abs_desc(ci);
-		room = 0;
-		for (i = 0; desc && i < SWAPFILE_CLUSTER; i++) {
-			if (!(desc[i] & SWAP_DESC_RESERVED))
-				continue;
-			WRITE_ONCE(desc[i], desc[i] & ~SWAP_DESC_RESERVED);
-			room++;
+	do {
+		busy = 0;
+		for (slot = 0; slot < READ_ONCE(swap_virtual_area->max); slot += SWAPFILE_CLUSTER) {
+			if (atomic_long_read(&nr_swap_pages) >= 0)
+				return;
+			busy += swap_abs_cancel_cluster(slot);
+			cond_resched();
 		}
-		swap_abs_give_room(room);
-		swap_cluster_unlock(ci);
-		cond_resched();
-	}
+		if (busy)
+			schedule_timeout_uninterruptible(1);
+	} while (busy && --tries);
 }
 
 /*

@@ -97,7 +97,7 @@ FIXTURE_SETUP(alloc)
 	if (why)
 		SKIP(return, "%s", why);
 	/* Who can't go on without memory says so. */
-	sa_log_expect("zswap: alloc failed|SLUB: Unable to allocate|allocation failed|no memory to write");
+	sa_log_expect("alloc failed|SLUB: Unable to allocate|no memory to write");
 	ASSERT_EQ(0, start(sa_dev(0), variant->packed));
 	self->free = sa_meminfo("SwapFree");
 	ASSERT_EQ(0, sa_area_map(&self->a, PAGES, SA_TEXT, 120));
