@@ -218,6 +218,24 @@ static void commit_takes_unlocked_folio(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, swap_abs_word(entry), fake(3) | SWAP_DESC_RESERVED);
 }
 
+/* Whether capacity stands behind a slot is not known while its folio is locked. */
+static void promise_of_locked_is_kept(struct kunit *test)
+{
+	struct slot *slot = test->priv;
+	swp_entry_t entry = slot->folio->swap;
+
+	atomic_long_sub(slot->room + 1, &nr_swap_pages);
+	swap_abs_cancel_promises();
+	KUNIT_EXPECT_EQ(test, swap_abs_word(entry), SWAP_DESC_RESERVED | SWAP_DESC_NONE);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&nr_swap_pages), -1);
+	folio_unlock(slot->folio);
+	swap_abs_cancel_promises();
+	folio_lock(slot->folio);
+	KUNIT_EXPECT_EQ(test, swap_abs_word(entry), SWAP_DESC_NONE);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&nr_swap_pages), 0);
+	atomic_long_add(slot->room + 1, &nr_swap_pages);
+}
+
 static struct kunit_case descriptor_cases[] = {
 	KUNIT_CASE(descriptor_raw),
 	KUNIT_CASE(descriptor_zswap),
@@ -236,6 +254,7 @@ static struct kunit_case mover_cases[] = {
 	KUNIT_CASE(stored_again_is_not_ours),
 	KUNIT_CASE(commit_moves),
 	KUNIT_CASE(commit_takes_unlocked_folio),
+	KUNIT_CASE(promise_of_locked_is_kept),
 	{}
 };
 
