@@ -96,8 +96,8 @@ FIXTURE_SETUP(alloc)
 		why = "no zswap";
 	if (why)
 		SKIP(return, "%s", why);
-	/* Who can't go on without memory says so. */
-	sa_log_expect("alloc failed|SLUB: Unable to allocate|no memory to write");
+	/* Who can't go on without memory says so; what is wrong says more than that. */
+	sa_log_expect("alloc failed|allocation fail|SLUB: Unable|no memory to write|Call Trace:");
 	ASSERT_EQ(0, start(sa_dev(0), variant->packed));
 	self->free = sa_meminfo("SwapFree");
 	ASSERT_EQ(0, sa_area_map(&self->a, PAGES, SA_TEXT, 120));
