@@ -120,9 +120,10 @@ group() { # NAME LIMIT: a new cgroup
 }
 
 # written FORMAT: run the job with the disk in that format, add a line to
-# $work/written, set bytes_FORMAT (a page) and writes_FORMAT (1000 pages)
+# $work/written, set bytes[FORMAT] (a page) and writes[FORMAT] (1000 pages)
+declare -A bytes writes
 written() {
-	local tier before after pages
+	local tier before after pages size nr
 	swapon "$disk" && tier=$(tier_of "$disk") && echo "$1" >"$tier/format" || bad=1
 	group "$1" "$half"
 	echo $((need / 64)) >"$cg/$1/memory.zswap.max"
@@ -134,13 +135,12 @@ written() {
 	hold "$1: its output is the same" [ "$(value "$work/sum" none)" = "$want" ]
 	hold "$1: the disk was needed" [ "$pages" -gt 1000 ]
 	[ "$pages" -gt 0 ] || pages=1
-	declare -g "bytes_$1=$(((after[6] - before[6]) * 512 / pages))"
-	declare -g "writes_$1=$(((after[4] - before[4]) * 1000 / pages))"
+	size=$(((after[6] - before[6]) * 512)) nr=$((after[4] - before[4]))
+	bytes[$1]=$((size / pages)) writes[$1]=$((nr * 1000 / pages))
 	echo "   $1, at the end of the job:"
 	table
 	printf '   %-8s %12d %14s %12s %14d %10d %4d s\n' "$1" "$pages" "$(mib $((pages * 4096)))" \
-		"$(mib $(((after[6] - before[6]) * 512)))" $(((after[6] - before[6]) * 512 / pages)) \
-		$((after[4] - before[4])) "$took" >>"$work/written"
+		"$(mib "$size")" "${bytes[$1]}" "$nr" "$took" >>"$work/written"
 	swapoff "$disk" || bad=1
 }
 
@@ -226,7 +226,6 @@ hold "the disk is out of /proc/swaps" [ "$(grep -c "^$disk " /proc/swaps)" = 0 ]
 
 if [ -n "$layer" ]; then
 	step "4. zswap kept small: $disk written page by page (raw), and packed"
-	bytes_raw=0 bytes_packed=0 writes_raw=0 writes_packed=0
 	for format in raw packed; do
 		written "$format"
 	done
@@ -234,9 +233,9 @@ if [ -n "$layer" ]; then
 		'bytes a page' writes time
 	cat "$work/written"
 	hold "packed, less than three quarters of the bytes a page are written" \
-		[ "$((bytes_packed * 4))" -lt "$((bytes_raw * 3))" ]
+		[ "$((bytes[packed] * 4))" -lt "$((bytes[raw] * 3))" ]
 	hold "packed, in less than half as many writes a page" \
-		[ "$((writes_packed * 2))" -lt "$writes_raw" ]
+		[ "$((writes[packed] * 2))" -lt "${writes[raw]}" ]
 fi
 
 echo
