@@ -22,7 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "swap_abs_lib.h"
@@ -115,13 +114,6 @@ static int write_all(const char *path, size_t pages)
 	return ret < 0 ? -errno : 0;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static enum sa_pat pat_of(const char *name)
 {
 	enum sa_pat pat;
@@ -140,8 +132,9 @@ struct options {
 	size_t n;
 };
 
-static int measure(const struct options *o)
+static int measure(void *arg)
 {
+	const struct options *o = arg;
 	/* What is out, and as much again: clusters need not be searched. */
 	size_t size = 2 * o->n + 4096;
 	const char *why;
@@ -182,7 +175,7 @@ static int measure(const struct options *o)
 	       o->on ? "on" : "off", o->zswap ? "on" : "off", o->n,
 	       sa_pat_name[o->pat], o->rounds);
 	for (step = 0; step < NSTEPS; step++) {
-		qsort(figures[step], o->rounds, sizeof(double), by_value);
+		qsort(figures[step], o->rounds, sizeof(double), sa_by_value);
 		printf(" %s=%.1f %s_median=%.1f", step_name[step],
 		       figures[step][0], step_name[step],
 		       figures[step][o->rounds / 2]);
@@ -194,8 +187,7 @@ static int measure(const struct options *o)
 int main(int argc, char **argv)
 {
 	struct options o = { .pat = SA_REPEAT, .rounds = 5, .n = 4096 };
-	int opt, status;
-	pid_t pid;
+	int opt;
 
 	while ((opt = getopt(argc, argv, "lzn:r:p:")) != -1) {
 		switch (opt) {
@@ -221,16 +213,5 @@ int main(int argc, char **argv)
 	if (o.n < 100 || o.rounds < 1 || o.rounds > MAX_ROUNDS)
 		return 2;
 
-	/* sa_end() kills whoever is in the cgroup. */
-	pid = fork();
-	if (!pid) {
-		status = measure(&o);
-		fflush(stdout);
-		_exit(status);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-		return 1;
-	if (sa_end() && !WEXITSTATUS(status))
-		return 1;
-	return WEXITSTATUS(status);
+	return sa_bench(measure, &o);
 }

@@ -25,13 +25,13 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "swap_abs_lib.h"
 
 #define NULLB		"/sys/kernel/config/nullb"
 #define FAULTS		4000
+#define SEED		7
 #define INCOMPRESSIBLE	31	/* of 100 */
 
 enum data { TEXT, MIXED, THIRD };
@@ -39,6 +39,7 @@ enum data { TEXT, MIXED, THIRD };
 struct options {
 	const char *format, *compressor;
 	enum data data;
+	bool on;
 	size_t n;
 };
 
@@ -71,22 +72,16 @@ static const char *nullb_make(const char *name, size_t pages, int mbps, int nsec
 	return access(path, W_OK) ? NULL : path;
 }
 
+/* What is left of a run that has failed, too */
 static void nullb_remove(const char *name)
 {
 	char file[128];
 
+	snprintf(file, sizeof(file), "/dev/%s", name);
+	swapoff(file);
 	nullb_set(name, "power", 0);
 	snprintf(file, sizeof(file), NULLB "/%s", name);
 	rmdir(file);
-}
-
-/* The bytes that zswap has of our pages, compressed */
-static long long zswap_bytes(void)
-{
-	char cg[256];
-
-	snprintf(cg, sizeof(cg), "%s/sa_self", sa_cg_root());
-	return sa_cg_num(cg, "memory.zswap.current");
 }
 
 static enum sa_pat pat_of(enum data data, size_t i)
@@ -96,30 +91,29 @@ static enum sa_pat pat_of(enum data data, size_t i)
 	return data == THIRD && i * 7919 % 100 < INCOMPRESSIBLE ? SA_RANDOM : SA_TEXT;
 }
 
-static void fill(const struct options *o, unsigned char *p, int gen)
+static void fill(const struct options *o, unsigned char *p)
 {
 	size_t i;
 
 	for (i = 0; i < o->n; i++)
-		sa_fill(p + i * SA_PAGE, pat_of(o->data, i), 7, i, gen);
+		sa_fill(p + i * SA_PAGE, pat_of(o->data, i), SEED, i, 0);
 }
 
-static int by_value(const void *a, const void *b)
+static bool is_right(const struct options *o, unsigned char *p)
 {
-	double x = *(const double *)a, y = *(const double *)b;
+	size_t i;
 
-	return x < y ? -1 : x > y;
+	for (i = 0; i < o->n; i++)
+		if (sa_check(p + i * SA_PAGE, pat_of(o->data, i), SEED, i, 0))
+			return false;
+	return true;
 }
 
 static int start(const struct options *o, const char *dev)
 {
-	int ret = sa_mkswap(dev, 0);
+	int ret = sa_swapon(dev, 0, -1);
 
-	if (!ret)
-		ret = swapon(dev, 0) ? -errno : 0;
-	if (!ret && strcmp(o->format, "off"))
-		ret = sa_format(dev, o->format);
-	return ret;
+	return ret || !o->on ? ret : sa_format(dev, o->format);
 }
 
 /* All that zswap has goes to the device: how fast, and in how many bytes? */
@@ -130,7 +124,7 @@ static int write_back(const struct options *o, const char *dev, unsigned char *p
 	struct sa_io before, after;
 	size_t out;
 
-	fill(o, p, 0);
+	fill(o, p);
 	if (sa_io(dev, &before))
 		return 4;
 	madvise(p, o->n * SA_PAGE, MADV_PAGEOUT);
@@ -142,7 +136,7 @@ static int write_back(const struct options *o, const char *dev, unsigned char *p
 	before = after;
 	zswapped = sa_zswapped() / SA_PAGE;
 	left = zswapped;
-	bytes = zswap_bytes();
+	bytes = sa_zswap_bytes();
 	loads = sa_vmstat("zswpin");
 
 	/*
@@ -162,7 +156,7 @@ static int write_back(const struct options *o, const char *dev, unsigned char *p
 	}
 	sa_zswap_param("shrinker_enabled", "N");
 	zswapped -= left;
-	bytes -= zswap_bytes();
+	bytes -= sa_zswap_bytes();
 	sa_io(dev, &after);
 	sectors = after.write_sectors - before.write_sectors;
 	printf(" zswapped=%lld bytes=%lld seconds=%.4f pages_s=%.0f", zswapped, bytes, took,
@@ -176,19 +170,13 @@ static int write_back(const struct options *o, const char *dev, unsigned char *p
 /* Pages one by one in any order, from where they are */
 static int fault(const struct options *o, const char *dev, unsigned char *p)
 {
-	size_t *order = calloc(o->n, sizeof(*order)), i, j, nr;
+	size_t *order = sa_shuffled(o->n, 11), i, nr;
 	double *took = calloc(o->n, sizeof(*took)), begin;
 	struct sa_io before, after;
 	unsigned char sum = 0;
-	__u64 rnd = 11;
 
 	if (!order || !took)
 		return 1;
-	for (i = 0; i < o->n; i++) {
-		j = sa_rand(&rnd) % (i + 1);
-		order[i] = order[j];
-		order[j] = i;
-	}
 	sa_wait_purged(sa_meminfo("SwapCached") == 0, 20);
 	sa_io(dev, &before);
 	for (i = nr = 0; i < o->n && nr < FAULTS; i++) {
@@ -201,29 +189,28 @@ static int fault(const struct options *o, const char *dev, unsigned char *p)
 		took[nr++] = sa_now() - begin;
 	}
 	sa_io(dev, &after);
-	for (i = 0; i < o->n; i++)
-		if (sa_check(p + i * SA_PAGE, pat_of(o->data, i), 7, i, 0))
-			return 1;
-	qsort(took, nr, sizeof(*took), by_value);
+	if (!is_right(o, p))
+		return 1;
+	qsort(took, nr, sizeof(*took), sa_by_value);
 	printf(" faults=%zu blocks_fault=%.3f p50_us=%.1f p90_us=%.1f p99_us=%.1f", nr,
 	       (after.read_sectors - before.read_sectors) / 8.0 / nr, took[nr / 2] * 1e6,
 	       took[nr * 9 / 10] * 1e6, took[nr * 99 / 100] * 1e6);
 	return 0;
 }
 
-static int measure(const struct options *o)
+static int measure(void *arg)
 {
-	const char *why = sa_begin(strcmp(o->format, "off")), *dev;
+	const struct options *o = arg;
 	size_t pages = 2 * o->n + 32 * SA_MIB_PAGES;
+	const char *why = sa_begin(o->on), *dev;
 	struct sa_area a;
-	size_t i;
 	int ret;
 
 	if (!why && o->compressor && sa_zswap_param("compressor", o->compressor))
 		why = "no such compressor";
 	if (!why && sa_zswap(true))
 		why = "no zswap";
-	if (!why && sa_area_map(&a, o->n, SA_TEXT, 7))
+	if (!why && sa_area_map(&a, o->n, SA_TEXT, SEED))
 		why = "not enough memory";
 	if (why) {
 		fprintf(stderr, "bench_writeback: %s\n", why);
@@ -241,22 +228,21 @@ static int measure(const struct options *o)
 	       o->data == TEXT ? "text" : o->data == MIXED ? "mixed" : "third",
 	       o->compressor ? o->compressor : "default", o->n);
 	ret = write_back(o, dev, a.p);
-	/* Then how long a fault takes, with zswap out of the way. */
 	sa_write(SA_PAGE_CLUSTER, "3");
-	for (i = 0; i < o->n && !ret; i++)
-		if (sa_check(a.p + i * SA_PAGE, pat_of(o->data, i), 7, i, 0))
-			ret = 1;
+	if (!ret && !is_right(o, a.p))
+		ret = 1;
 	sa_area_unmap(&a);
+	/* Then how long a fault takes, with zswap out of the way. */
 	if (!ret && (sa_zswap(false) || swapoff(dev)))
 		ret = 1;
 	if (ret)
 		return ret;
 	nullb_remove("sa_slow");
 	dev = nullb_make("sa_quick", pages, 0, 100000);
-	if (!dev || start(o, dev) || sa_area_map(&a, o->n, SA_TEXT, 7))
+	if (!dev || start(o, dev) || sa_area_map(&a, o->n, SA_TEXT, SEED))
 		return 4;
 	sa_write(SA_PAGE_CLUSTER, "0");
-	fill(o, a.p, 0);
+	fill(o, a.p);
 	madvise(a.p, o->n * SA_PAGE, MADV_PAGEOUT);
 	sa_settle();
 	ret = fault(o, dev, a.p);
@@ -271,7 +257,6 @@ int main(int argc, char **argv)
 {
 	struct options o = { .format = "off", .n = 8192 };
 	int opt, status;
-	pid_t pid;
 
 	while ((opt = getopt(argc, argv, "f:d:c:n:")) != -1) {
 		switch (opt) {
@@ -294,18 +279,10 @@ int main(int argc, char **argv)
 	if (o.n < 100)
 		return 2;
 
-	/* sa_end() kills whoever is in the cgroup. */
-	pid = fork();
-	if (!pid) {
-		status = measure(&o);
-		fflush(stdout);
-		_exit(status);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-		return 1;
+	o.on = strcmp(o.format, "off");
+
+	status = sa_bench(measure, &o);
 	nullb_remove("sa_slow");
 	nullb_remove("sa_quick");
-	if (sa_end() && !WEXITSTATUS(status))
-		return 1;
-	return WEXITSTATUS(status);
+	return status;
 }

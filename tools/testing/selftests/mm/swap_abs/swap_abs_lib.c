@@ -67,6 +67,25 @@ __u64 sa_rand(__u64 *state)
 	return x * 0x2545f4914f6cdd1dULL;
 }
 
+size_t *sa_shuffled(size_t n, __u64 seed)
+{
+	size_t *order = calloc(n, sizeof(*order)), i, j;
+
+	for (i = 0; order && i < n; i++) {
+		j = sa_rand(&seed) % (i + 1);
+		order[i] = order[j];
+		order[j] = i;
+	}
+	return order;
+}
+
+int sa_by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
 static __u64 mix(__u64 a, __u64 b)
 {
 	__u64 x = a * 0x9e3779b97f4a7c15ULL + b + 1;
@@ -430,6 +449,14 @@ long long sa_zswapped(void)
 	long long v = sa_meminfo("Zswapped");
 
 	return v < 0 ? 0 : v;
+}
+
+long long sa_zswap_bytes(void)
+{
+	char cg[256];
+
+	snprintf(cg, sizeof(cg), "%s/sa_self", sa_cg_root());
+	return sa_cg_num(cg, "memory.zswap.current");
 }
 
 /*
@@ -1530,6 +1557,25 @@ int sa_join(pid_t pid, int seconds)
 int sa_run(const char *cg, int (*fn)(void *), void *arg, int seconds)
 {
 	return sa_join(sa_start(cg, fn, arg), seconds);
+}
+
+int sa_bench(int (*measure)(void *), void *arg)
+{
+	int status;
+	pid_t pid;
+
+	/* sa_end() kills whoever is in the cgroup. */
+	pid = fork();
+	if (!pid) {
+		status = measure(arg);
+		fflush(stdout);
+		_exit(status);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return 1;
+	if (sa_end() && !WEXITSTATUS(status))
+		return 1;
+	return WEXITSTATUS(status);
 }
 
 int sa_task_start(struct sa_task *t, void *(*fn)(void *), void *arg)

@@ -67,6 +67,10 @@ size_t sa_area_check(const struct sa_area *a);
 bool sa_bus(const void *p);
 
 __u64 sa_rand(__u64 *state);
+/* 0 to n - 1 in any order, for free(); NULL without memory */
+size_t *sa_shuffled(size_t n, __u64 seed);
+/* For qsort() of doubles */
+int sa_by_value(const void *a, const void *b);
 
 /* --- files and knobs --------------------------------------------------- */
 
@@ -97,6 +101,8 @@ int sa_zswap(bool on);
 int sa_zswap_param(const char *name, const char *value);
 /* Bytes that zswap holds, uncompressed */
 long long sa_zswapped(void);
+/* The bytes that zswap has of our own pages, compressed */
+long long sa_zswap_bytes(void);
 /* Make zswap begin to write back all that it holds now, and take new pages on */
 int sa_zswap_kick(void);
 /* Make zswap write back all that it holds; 0 when it is empty in time */
@@ -291,6 +297,11 @@ pid_t sa_start(const char *cg, int (*fn)(void *), void *arg);
 #define SA_LATE		(-1000)
 int sa_join(pid_t pid, int seconds);
 int sa_run(const char *cg, int (*fn)(void *), void *arg, int seconds);
+/*
+ * main() of a program that prints figures: measure(arg) in a child that nobody
+ * looks at meanwhile, then sa_end(). Its exit status.
+ */
+int sa_bench(int (*measure)(void *), void *arg);
 
 /*
  * One of several that work at once: a thread, but under User Mode Linux a

@@ -108,15 +108,6 @@ do {							\
 	EXPECT_STREQ(_want, __format);			\
 } while (0)
 
-/* The bytes that zswap has of our pages, compressed */
-static long long zswap_bytes(void)
-{
-	char cg[256];
-
-	snprintf(cg, sizeof(cg), "%s/sa_self", sa_cg_root());
-	return sa_cg_num(cg, "memory.zswap.current");
-}
-
 FIXTURE(packed)
 {
 	/* before the test took any */
@@ -357,9 +348,9 @@ static double stored_length(struct __test_metadata *_metadata, struct sa_area *a
 
 	if (sa_zswap(true))
 		return 0;
-	before = zswap_bytes();
+	before = sa_zswap_bytes();
 	out = sa_pageout(a->p, a->n);
-	bytes = zswap_bytes() - before;
+	bytes = sa_zswap_bytes() - before;
 	EXPECT_EQ(a->n, out);
 	return (double)bytes / a->n;
 }
@@ -385,14 +376,13 @@ static void check_written(struct __test_metadata *_metadata, const struct seen *
 
 TEST_F_TIMEOUT(packed, from_reclaim, SA_TIMEOUT)
 {
-	size_t n = (sa_full() ? 32 : 8) * SA_MIB_PAGES, i, j, *order;
+	size_t n = (sa_full() ? 32 : 8) * SA_MIB_PAGES, i, *order;
 	const char *dev = sa_dev(0);
 	long long used, most = 0;
 	struct sa_io one, two;
 	struct sa_area a;
 	struct seen s;
 	double length;
-	__u64 rnd = 7;
 	bool io;
 
 	ASSERT_EQ(0, sa_swapon_packed(dev, 160 * SA_MIB_PAGES, -1));
@@ -424,13 +414,8 @@ TEST_F_TIMEOUT(packed, from_reclaim, SA_TIMEOUT)
 
 	/* In again, one by one, in any order. */
 	EXPECT_TRUE(only_swapped(self->cached));
-	order = calloc(n, sizeof(*order));
+	order = sa_shuffled(n, 7);
 	ASSERT_NE(NULL, order);
-	for (i = 0; i < n; i++) {
-		j = sa_rand(&rnd) % (i + 1);
-		order[i] = order[j];
-		order[j] = i;
-	}
 	see(&s, dev);
 	for (i = 0; i < n; i++) {
 		sa_io(dev, &one);
@@ -544,9 +529,9 @@ TEST_F_TIMEOUT(packed, out_of_zswap, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_swapon_packed(dev, 160 * SA_MIB_PAGES, -1));
 	ASSERT_EQ(0, sa_area_map(&a, n, SA_TEXT, 82));
 	sa_area_fill(&a);
-	before = zswap_bytes();
+	before = sa_zswap_bytes();
 	ASSERT_EQ(n, sa_pageout(a.p, n));
-	bytes = zswap_bytes() - before;
+	bytes = sa_zswap_bytes() - before;
 	EXPECT_TRUE(only_swapped(self->cached));
 	EXPECT_EQ(n * SA_PAGE, sa_tier_num(NULL, "stored"));
 	EXPECT_EQ(0, sa_tier_num(dev, "stored"));
