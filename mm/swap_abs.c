@@ -13,8 +13,9 @@
  * This file owns the area, the words and the reservations of device capacity.
  * Backends (struct swap_backend) own what a word points to: mm/zswap.c and
  * mm/swap_abs_raw.c. mm/swap_abs_tier.c has the list of tiers,
- * mm/swap_abs_drain.c empties a device for swapoff. Callers are mm/swapfile.c
- * (allocate, free), mm/page_io.c (write, read) and mm/swap_state.c.
+ * mm/swap_abs_drain.c empties a device for swapoff, mm/swap_abs_memcg.c knows what
+ * cgroups have where, and may have. Callers are mm/swapfile.c (allocate, free),
+ * mm/page_io.c (write, read) and mm/swap_state.c.
  *
  * Rules (Documentation/mm/swap-abstraction.rst says why):
  *
@@ -372,7 +373,8 @@ void swap_abs_give_room(long nr)
 
 long __swap_abs_ram_pages(struct mem_cgroup *memcg)
 {
-	if (!swap_abs_enabled() || !mem_cgroup_may_zswap(memcg))
+	if (!swap_abs_enabled() || !mem_cgroup_may_zswap(memcg) ||
+	    !(swap_memcg_tiers(memcg, 1) & SWAP_TIER_ZSWAP))
 		return 0;
 	return zswap_room();
 }
@@ -397,13 +399,16 @@ enum swap_room swap_abs_reserve(struct folio *folio)
 {
 	static unsigned long next_reclaim;
 	long nr = folio_nr_pages(folio);
-	bool ram;
+	bool device, ram;
 
 	/* Physical entries must not take what was promised to virtual ones. */
 	if (!swap_abs_enabled())
 		return get_nr_swap_pages() >= nr ? SWAP_ROOM_PHYSICAL : SWAP_ROOM_NONE;
 
-	if (swap_abs_take_room(nr))
+	rcu_read_lock();
+	device = swap_memcg_tiers(folio_memcg(folio), nr) & READ_ONCE(swap_tiers_present);
+	rcu_read_unlock();
+	if (device && swap_abs_take_room(nr))
 		return SWAP_ROOM_DEVICE;
 
 	/* Slots that only the swap cache uses hold capacity: give some back. */
@@ -563,6 +568,7 @@ void swap_abs_drop(struct swap_cluster_info *ci, unsigned int ci_off,
 	unsigned int i;
 
 	lockdep_assert_held(&ci->lock);
+	swap_memcg_account(ci, ci_off, desc, NULL, nr);
 	swap_abs_give_room(swap_abs_drop_copies(desc, nr));
 	for (i = 0; i < nr; i++)
 		WRITE_ONCE(desc[i], SWAP_DESC_NONE);
@@ -577,7 +583,7 @@ void swap_abs_drop(struct swap_cluster_info *ci, unsigned int ci_off,
  */
 void swap_abs_drop_folio(struct folio *folio)
 {
-	unsigned int i, nr = folio_nr_pages(folio);
+	unsigned int i, nr = folio_nr_pages(folio), ci_off;
 	struct swap_cluster_info *ci;
 	unsigned long *desc;
 	long room;
@@ -586,7 +592,9 @@ void swap_abs_drop_folio(struct folio *folio)
 	VM_WARN_ON_ONCE_FOLIO(folio_test_writeback(folio), folio);
 
 	ci = swap_cluster_get_and_lock(folio);
-	desc = swap_abs_desc(ci) + swp_cluster_offset(folio->swap);
+	ci_off = swp_cluster_offset(folio->swap);
+	desc = swap_abs_desc(ci) + ci_off;
+	swap_memcg_account(ci, ci_off, desc, NULL, nr);
 	room = swap_abs_drop_copies(desc, nr);
 	for (i = 0; i < nr; i++) {
 		WRITE_ONCE(desc[i], desc[i] & SWAP_DESC_RESERVED);
@@ -671,7 +679,7 @@ void swap_abs_free_words(unsigned long *words, unsigned long *single)
  */
 void swap_abs_install(struct folio *folio, const unsigned long *words, long taken)
 {
-	unsigned int i, nr = folio_nr_pages(folio);
+	unsigned int i, nr = folio_nr_pages(folio), ci_off;
 	struct swap_cluster_info *ci;
 	unsigned long *desc, word;
 	long room;
@@ -679,7 +687,9 @@ void swap_abs_install(struct folio *folio, const unsigned long *words, long take
 	VM_WARN_ON_ONCE_FOLIO(folio_test_writeback(folio), folio);
 
 	ci = swap_cluster_get_and_lock(folio);
-	desc = swap_abs_desc(ci) + swp_cluster_offset(folio->swap);
+	ci_off = swp_cluster_offset(folio->swap);
+	desc = swap_abs_desc(ci) + ci_off;
+	swap_memcg_account(ci, ci_off, desc, words, nr);
 	room = swap_abs_drop_copies(desc, nr) + taken;
 	for (i = 0; i < nr; i++) {
 		word = words[i];
@@ -795,6 +805,7 @@ bool swap_abs_commit(swp_entry_t entry, unsigned long place, unsigned long new,
 
 	/* Less than zero when swapoff has cancelled the reservation meanwhile. */
 	room = !!(*desc & SWAP_DESC_RESERVED) + taken - swap_desc_holds_room(new);
+	swap_memcg_account(ci, ci_off, desc, &new, 1);
 	WRITE_ONCE(*desc, new);
 	swap_abs_give_room(room);
 	committed = true;
@@ -877,17 +888,20 @@ void swap_abs_cancel_promises(void)
  * @ctx: I/O that the caller submits
  * @folio: a locked folio in the swap cache, uptodate, not under writeback, that
  *	is not all zero
+ * @tiers: mask of the tiers that may get it, if its cgroup allows that
  *
  * Context: reclaim or a mover, may sleep.
  * Return: 0 with the folio unlocked, or -ENOSPC with it locked, and its data
  * where it was.
  */
-int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio)
+int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio, unsigned long tiers)
 {
 	int i;
 
+	/* By the slot: when the cgroup has been removed, the folio is its parent's. */
+	tiers &= swap_memcg_tiers_of(folio->swap, folio_nr_pages(folio)) | SWAP_TIERS_MOVED;
 	for (i = 0; i < ARRAY_SIZE(swap_backends); i++) {
-		if (!swap_backends[i]->store(ctx, folio))
+		if (!swap_backends[i]->store(ctx, folio, tiers))
 			return 0;
 		/* What zswap refuses stays in RAM then. */
 		if (!folio_zswap_writeback_enabled(folio))
@@ -907,7 +921,7 @@ int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio)
  */
 int swap_abs_writeout(struct swap_io_ctx *ctx, struct folio *folio)
 {
-	if (!swap_abs_store(ctx, folio))
+	if (!swap_abs_store(ctx, folio, SWAP_TIERS_ALL))
 		return 0;
 
 	folio_mark_dirty(folio);
@@ -942,8 +956,6 @@ void swap_abs_read_again(struct folio *folio)
 {
 	struct swap_io_ctx ctx = {};
 
-	if (!folio_test_swapcache(folio) || !folio_swap_is_virtual(folio))
-		return;
 	swap_read_folio(&ctx, folio);
 	swap_read_submit(&ctx);
 	folio_lock(folio);

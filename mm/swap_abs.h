@@ -11,6 +11,7 @@
 #define _MM_SWAP_ABS_H
 
 #include <linux/kobject.h>
+#include <linux/mutex.h>
 #include <linux/percpu_counter.h>
 #include <linux/plist.h>
 #include <linux/swap.h>
@@ -21,6 +22,10 @@
 #include <linux/zswap.h>
 #include "swap.h"
 #include "swap_abs_pack.h"
+
+/* The index of a tier in tables and masks: a device's is its swap type. */
+#define SWAP_TIER_INDEX_ZSWAP	MAX_SWAPFILES
+#define NR_SWAP_TIER_INDEXES	(MAX_SWAPFILES + 1)
 
 /*
  * The descriptor of a virtual slot: one word that says where the data is.
@@ -139,6 +144,14 @@ static inline bool swap_desc_on_device(unsigned long word)
 	       swap_desc_tag(word) == SWAP_DESC_PACKED;
 }
 
+/* The index of the tier where the data is, -1 when it is in none. */
+static inline int swap_desc_tier(unsigned long word)
+{
+	if (swap_desc_on_device(word))
+		return swap_desc_place(word) >> SWAP_DESC_TYPE_SHIFT;
+	return swap_desc_tag(word) == SWAP_DESC_ZSWAP ? SWAP_TIER_INDEX_ZSWAP : -1;
+}
+
 /* The block of a device that the data is in, or begins in. */
 static inline swp_entry_t swap_desc_device_entry(unsigned long word)
 {
@@ -161,7 +174,7 @@ static inline swp_entry_t swap_desc_device_entry(unsigned long word)
  *	locked, in the swap cache of the virtual area, uptodate and not under
  *	writeback. Returns 0 with the descriptors set and the folio unlocked, or
  *	an error with the folio locked and the descriptors as they were. I/O may
- *	be left in @ctx, which the caller submits.
+ *	be left in @ctx, which the caller submits. Only tiers of the mask may get it.
  * @load: fill a locked folio that is not uptodate, unlock it when that is done
  *	or failed (not uptodate then). All words of the folio have the backend's
  *	tag and have passed @same_load. I/O may be left in @ctx.
@@ -179,7 +192,7 @@ static inline swp_entry_t swap_desc_device_entry(unsigned long word)
  * swap_backends[] of mm/swap_abs.c.
  */
 struct swap_backend {
-	int (*store)(struct swap_io_ctx *ctx, struct folio *folio);
+	int (*store)(struct swap_io_ctx *ctx, struct folio *folio, unsigned long tiers);
 	void (*load)(struct swap_io_ctx *ctx, struct folio *folio);
 	long (*drop)(const unsigned long *words, unsigned int nr);
 	bool (*same_load)(unsigned long first, unsigned long next, unsigned int i);
@@ -212,6 +225,21 @@ enum swap_format {
 	SWAP_FORMAT_PACKED,
 };
 
+/* What is to become of a tier's data. */
+enum swap_tier_state {
+	SWAP_TIER_ONLINE,
+	SWAP_TIER_DRAINING,	/* takes nothing, and is emptied into the others */
+	SWAP_TIER_FAILED,	/* the same, because of I/O errors */
+	NR_SWAP_TIER_STATES,
+};
+
+/* How full a tier may be before it demotes, and until when it does so. */
+enum swap_watermark {
+	SWAP_WMARK_HIGH,
+	SWAP_WMARK_LOW,
+	NR_SWAP_WMARKS,
+};
+
 struct swap_pack;
 
 /**
@@ -219,10 +247,22 @@ struct swap_pack;
  * @kobj: /sys/kernel/mm/swap/tiers/<name>
  * @si: the device, NULL for zswap
  * @id: the N of swapN
- * @node: in swap_tiers, by the device's priority; protected by swap_tiers_lock
+ * @node: in swap_tiers, by rank, of which the device's priority is the default;
+ *	protected by swap_tiers_lock. Of zswap only its rank is used, 0
  * @joined: the device is in use; protected by swap_abs_mutex
  * @adopted: the device's free slots are counted as the layer can use them
- * @draining: swapoff empties it; protected by swap_abs_mutex
+ * @draining: closed for new data, by swapoff or @state; protected by swap_abs_mutex
+ * @state: protected by swap_state_mutex in mm/swap_abs_demote.c
+ * @stop: asks @drain_work to end
+ * @watermark: percent of the capacity; written under swap_abs_mutex
+ * @demote_after: jiffies before which demotion is not tried again
+ * @demote_work: brings a device down to its low watermark
+ * @drain_work: empties a tier that is draining or has failed
+ * @fail_work: closes a tier that has failed
+ * @io_errors: I/O errors without a success in between
+ * @move_lock: for who moves data off the tier
+ * @hand: the slot that was looked at last for data of the tier
+ * @moved: pages moved by the last command, down and up; protected by @move_lock
  * @lock: protects @partial, @empty, @held and what a lent cluster's flags say of
  *	them
  * @partial: lent clusters with a free slot (CLUSTER_FLAG_LENT_PARTIAL)
@@ -246,6 +286,17 @@ struct swap_tier {
 	bool joined;
 	bool adopted;
 	bool draining;
+	bool stop;
+	enum swap_tier_state state;
+	unsigned int watermark[NR_SWAP_WMARKS];
+	unsigned long demote_after;
+	struct work_struct demote_work;
+	struct delayed_work drain_work;
+	struct work_struct fail_work;
+	atomic_t io_errors;
+	struct mutex move_lock;		/* outside of all but swap_state_mutex */
+	unsigned long hand;
+	unsigned long moved[2];
 	spinlock_t lock;		/* inside of a lent cluster's lock */
 	struct list_head partial;
 	struct list_head empty;
@@ -259,6 +310,42 @@ struct swap_tier {
 	struct swap_tier_stats __percpu *stats;
 };
 
+/* Masks of tiers: a bit a device, by its swap type, and one for zswap. */
+#define SWAP_TIER_ZSWAP		BIT(SWAP_TIER_INDEX_ZSWAP)
+#define SWAP_TIERS_ALL		GENMASK(SWAP_TIER_INDEX_ZSWAP, 0)
+/* What is stored comes from another tier: for the counters. */
+#define SWAP_TIERS_MOVED	BIT(SWAP_TIER_INDEX_ZSWAP + 1)
+
+static inline unsigned long swap_tier_bit(struct swap_tier *tier)
+{
+	return tier->si ? BIT(tier->si->type) : SWAP_TIER_ZSWAP;
+}
+
+/* A device's rank, where the administrator has not said anything. */
+static inline int swap_tier_default_rank(struct swap_info_struct *si)
+{
+	return SHRT_MAX + 1 - si->prio;
+}
+
+/**
+ * struct swap_move - data that is to be moved off a tier
+ * @si: the device, NULL for zswap
+ * @tiers: mask of the tiers that may get it
+ * @to_ram: what they don't take may stay in RAM, and what can't be read is lost:
+ *	for swapoff
+ * @want: pages, at most; ULONG_MAX for all
+ * @moved: pages moved so far, or on their way
+ * @stop: set when it is to end before that, or NULL
+ */
+struct swap_move {
+	struct swap_info_struct *si;
+	unsigned long tiers;
+	bool to_ram;
+	unsigned long want;
+	unsigned long *moved;
+	bool *stop;
+};
+
 static inline void swap_tier_count(struct swap_tier *tier,
 				   enum swap_tier_stat stat, long nr)
 {
@@ -266,6 +353,11 @@ static inline void swap_tier_count(struct swap_tier *tier,
 }
 
 unsigned long swap_tier_stat_sum(struct swap_tier *tier, enum swap_tier_stat stat);
+
+static inline enum swap_tier_stat swap_tiers_stat(unsigned long tiers)
+{
+	return tiers & SWAP_TIERS_MOVED ? SWAP_TIER_MOVED_IN : SWAP_TIER_STORE;
+}
 
 /* What a new entry may count on; see swap_abs_reserve(). */
 enum swap_room {
@@ -278,6 +370,8 @@ enum swap_room {
 extern struct swap_info_struct *swap_virtual_area;
 extern struct swap_ops swap_virtual_ops;
 extern struct swap_tier *swap_zswap_tier;
+extern bool swap_tiers_packed;
+extern unsigned long swap_tiers_present;
 extern struct plist_head swap_tiers;
 /* Protects the list of tiers; outside of a lent cluster's lock. */
 extern spinlock_t swap_tiers_lock;
@@ -298,7 +392,7 @@ void swap_abs_set_lost(struct swap_cluster_info *ci, unsigned int ci_off);
 long swap_abs_room_needed(struct folio *folio);
 unsigned long swap_abs_word(swp_entry_t entry);
 bool swap_abs_is_reserved(swp_entry_t entry);
-int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio);
+int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio, unsigned long tiers);
 void swap_abs_cancel_promises(void);
 void swap_abs_cluster_wanted(void);
 bool swap_abs_pin(swp_entry_t entry, unsigned long place);
@@ -321,29 +415,36 @@ swp_entry_t swap_abs_backing(swp_entry_t entry);
 
 /* mm/swap_abs_raw.c */
 bool swap_raw_has_room(struct swap_tier *tier);
-bool swap_raw_alloc(unsigned long *words, unsigned int nr);
+bool swap_raw_alloc(unsigned long *words, unsigned int nr, unsigned long tiers);
 long swap_raw_free(const unsigned long *words, unsigned int nr);
 void swap_raw_write_failed(struct folio *folio);
 void swap_raw_read_failed(struct folio *folio);
+void swap_raw_io_succeeded(struct folio *folio);
 unsigned int swap_raw_run(struct folio *folio, unsigned int first,
 			  struct block_device **bdev, sector_t *sector);
 void swap_raw_release(struct work_struct *work);
 void swap_raw_forget_bad(struct swap_tier *tier);
+void swap_raw_forget_hints(void);
 
 /* mm/swap_abs_packed.c */
 #ifdef CONFIG_SWAP_ABS_PACKED
 bool swap_packed_supported(struct swap_info_struct *si);
 int swap_packed_start(struct swap_tier *tier);
 void swap_packed_stop(struct swap_tier *tier);
-int swap_packed_drain(struct swap_tier *tier);
+int swap_packed_drain(struct swap_move *move);
+void swap_packed_forget_hints(void);
+bool swap_packed_has_room(struct swap_tier *tier);
 void swap_packed_forget_bad(struct swap_tier *tier);
 void swap_packed_free(struct swap_tier *tier);
 bool swap_packed_refill(struct swap_pack *pack);
 int swap_packed_move(swp_entry_t slot, unsigned long place, const void *data,
-		     unsigned int length, unsigned int codec, bool may_wait);
+		     unsigned int length, unsigned int codec, bool may_wait,
+		     unsigned long tiers);
 void *swap_packed_get_buffer(void);
 void swap_packed_put_buffer(void *buf);
 unsigned long swap_packed_moving_pages(void);
+bool swap_packed_is_moving(void);
+void swap_packed_wait_moved(void);
 void swap_packed_make_room(void);
 unsigned long swap_packed_objects(struct swap_tier *tier);
 unsigned long swap_packed_segments(struct swap_tier *tier);
@@ -368,9 +469,18 @@ static inline void swap_packed_stop(struct swap_tier *tier)
 {
 }
 
-static inline int swap_packed_drain(struct swap_tier *tier)
+static inline int swap_packed_drain(struct swap_move *move)
 {
 	return 0;
+}
+
+static inline void swap_packed_forget_hints(void)
+{
+}
+
+static inline bool swap_packed_has_room(struct swap_tier *tier)
+{
+	return false;
 }
 
 static inline void swap_packed_forget_bad(struct swap_tier *tier)
@@ -382,7 +492,8 @@ static inline void swap_packed_free(struct swap_tier *tier)
 }
 
 static inline int swap_packed_move(swp_entry_t slot, unsigned long place, const void *data,
-				   unsigned int length, unsigned int codec, bool may_wait)
+				   unsigned int length, unsigned int codec, bool may_wait,
+				   unsigned long tiers)
 {
 	return -ENOSPC;
 }
@@ -399,6 +510,15 @@ static inline void swap_packed_put_buffer(void *buf)
 static inline unsigned long swap_packed_moving_pages(void)
 {
 	return 0;
+}
+
+static inline bool swap_packed_is_moving(void)
+{
+	return false;
+}
+
+static inline void swap_packed_wait_moved(void)
+{
 }
 
 static inline void swap_packed_make_room(void)
@@ -446,6 +566,25 @@ bool swap_codec_decompress(unsigned int codec, const void *src,
 void swap_tiers_adopt(bool adopt);
 void swap_tier_free(struct swap_tier *tier);
 int swap_tier_set_format(struct swap_tier *tier, enum swap_format format);
+int swap_tier_set_rank(struct swap_tier *tier, int rank);
+bool swap_tier_has_room(struct swap_tier *tier);
+
+/* mm/swap_abs_demote.c */
+extern u32 swap_tier_max_errors;
+unsigned long swap_tier_watermark(struct swap_tier *tier, enum swap_watermark which);
+int swap_tier_set_watermark(struct swap_tier *tier, enum swap_watermark which,
+			    unsigned int percent);
+bool swap_tier_has_lower(struct swap_tier *tier);
+bool swap_tier_has_upper(struct swap_tier *tier);
+void swap_abs_promote(struct folio *folio);
+void swap_tier_filled(struct swap_tier *tier);
+void swap_tier_demoted(struct swap_tier *tier);
+int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages);
+int swap_tier_set_state(struct swap_tier *tier, enum swap_tier_state state);
+void swap_tiers_excess(void);
+void swap_tier_io_done(struct swap_tier *tier, bool failed);
+void swap_tier_init_moves(struct swap_tier *tier);
+void swap_tier_stop_moves(struct swap_tier *tier);
 #ifdef CONFIG_SWAP_ABS_PACKED
 /* mm/swap_abs_codec.c, for mm/zswap.c */
 int swap_codec_get(const char *name);
@@ -471,6 +610,12 @@ unsigned long swap_raw_image_room(struct swap_info_struct *si);
 
 /* mm/swap_abs_drain.c */
 int swap_abs_drain(struct swap_info_struct *si);
+bool swap_move_stopped(struct swap_move *move);
+int swap_move_slot(struct swap_move *move, swp_entry_t entry);
+int swap_move_some(struct swap_move *move);
+
+/* mm/swap_abs_demote.c */
+void swap_tiers_open_device(struct address_space *mapping);
 #else
 static inline int swap_tier_create(struct swap_info_struct *si)
 {
@@ -516,11 +661,133 @@ static inline int swap_abs_drain(struct swap_info_struct *si)
 {
 	return 0;
 }
+
+static inline void swap_tiers_open_device(struct address_space *mapping)
+{
+}
 #endif
 
 /* mm/swap_abs_sysfs.c */
 int swap_tier_sysfs_add(struct swap_tier *tier);
 void swap_tier_sysfs_del(struct swap_tier *tier);
+
+/* mm/swap_abs_memcg.c */
+struct seq_buf;
+
+#ifdef CONFIG_SWAP_ABS_MEMCG
+DECLARE_STATIC_KEY_FALSE(swap_memcg_limited);
+
+int swap_memcg_alloc(struct mem_cgroup *memcg, struct mem_cgroup *parent);
+void swap_memcg_free(struct mem_cgroup *memcg);
+void swap_memcg_reset(struct mem_cgroup *memcg);
+void swap_memcg_forget(unsigned int type);
+void swap_memcg_stat_format(struct mem_cgroup *memcg, struct seq_buf *s);
+void swap_memcg_account(struct swap_cluster_info *ci, unsigned int ci_off,
+			const unsigned long *old, const unsigned long *new,
+			unsigned int nr);
+bool swap_memcg_counts(struct swap_cluster_info *ci, unsigned int ci_off);
+void swap_memcg_sum(unsigned long *sum);
+unsigned long __swap_memcg_tiers(struct mem_cgroup *memcg, unsigned long nr);
+unsigned long __swap_memcg_tiers_of(swp_entry_t slot, unsigned long nr);
+
+/**
+ * swap_memcg_tiers - where may a cgroup have more?
+ * @memcg: the cgroup, which the caller keeps from going, or NULL
+ * @nr: pages; with 0 the tiers are left out that it has too much in
+ *
+ * Asked before data is copied. Nothing is reserved; see mm/swap_abs_memcg.c.
+ *
+ * Context: any.
+ * Return: mask of the tiers that it and all its parents allow, of those also that
+ * there are not.
+ */
+static inline unsigned long swap_memcg_tiers(struct mem_cgroup *memcg, unsigned long nr)
+{
+	if (!static_branch_unlikely(&swap_memcg_limited))
+		return SWAP_TIERS_ALL;
+	return __swap_memcg_tiers(memcg, nr);
+}
+
+/**
+ * swap_memcg_tiers_of - where may the cgroup of a slot have more?
+ * @slot: a virtual entry, that may have been freed meanwhile
+ * @nr: as for swap_memcg_tiers()
+ *
+ * Context: takes the virtual cluster's lock.
+ * Return: mask of tiers.
+ */
+static inline unsigned long swap_memcg_tiers_of(swp_entry_t slot, unsigned long nr)
+{
+	if (!static_branch_unlikely(&swap_memcg_limited))
+		return SWAP_TIERS_ALL;
+	return __swap_memcg_tiers_of(slot, nr);
+}
+#else
+static inline int swap_memcg_alloc(struct mem_cgroup *memcg, struct mem_cgroup *parent)
+{
+	return 0;
+}
+
+static inline void swap_memcg_free(struct mem_cgroup *memcg)
+{
+}
+
+static inline void swap_memcg_reset(struct mem_cgroup *memcg)
+{
+}
+
+static inline void swap_memcg_forget(unsigned int type)
+{
+}
+
+static inline void swap_memcg_stat_format(struct mem_cgroup *memcg, struct seq_buf *s)
+{
+}
+
+static inline void swap_memcg_account(struct swap_cluster_info *ci, unsigned int ci_off,
+				      const unsigned long *old, const unsigned long *new,
+				      unsigned int nr)
+{
+}
+
+static inline bool swap_memcg_counts(struct swap_cluster_info *ci, unsigned int ci_off)
+{
+	return false;
+}
+
+static inline void swap_memcg_sum(unsigned long *sum)
+{
+}
+
+static inline unsigned long swap_memcg_tiers(struct mem_cgroup *memcg, unsigned long nr)
+{
+	return SWAP_TIERS_ALL;
+}
+
+static inline unsigned long swap_memcg_tiers_of(swp_entry_t slot, unsigned long nr)
+{
+	return SWAP_TIERS_ALL;
+}
+#endif
+
+#ifdef CONFIG_SWAP_ABS
+/**
+ * swap_memcg_may_swap - is there a tier that a cgroup may have more in?
+ * @memcg: the cgroup
+ *
+ * Context: any.
+ * Return: false when none of those that there are allows a page.
+ */
+static inline bool swap_memcg_may_swap(struct mem_cgroup *memcg)
+{
+	return swap_memcg_tiers(memcg, 1) & (READ_ONCE(swap_tiers_present) | SWAP_TIER_ZSWAP);
+}
+#else
+static inline bool swap_memcg_may_swap(struct mem_cgroup *memcg)
+{
+	return true;
+}
+#endif
 
 /* mm/swap_abs_debug.c */
 #ifdef CONFIG_DEBUG_FS
@@ -550,6 +817,9 @@ static inline bool mem_cgroup_may_zswap(struct mem_cgroup *memcg)
 #ifdef CONFIG_ZSWAP
 unsigned long zswap_capacity(void);
 long zswap_room(void);
+void zswap_demote_wanted(void);
+int zswap_demote(struct swap_move *move);
+int zswap_move_slot(swp_entry_t slot, unsigned long word);
 size_t zswap_object_size(void);
 swp_entry_t zswap_object_entry(unsigned long word);
 void zswap_init_codec(void);
@@ -567,6 +837,20 @@ static inline unsigned long zswap_capacity(void)
 static inline long zswap_room(void)
 {
 	return 0;
+}
+
+static inline void zswap_demote_wanted(void)
+{
+}
+
+static inline int zswap_demote(struct swap_move *move)
+{
+	return -ENOSPC;
+}
+
+static inline int zswap_move_slot(swp_entry_t slot, unsigned long word)
+{
+	return -ENOENT;
 }
 
 static inline size_t zswap_object_size(void)
@@ -593,6 +877,8 @@ struct swap_cluster_info *swap_cluster_lend(struct swap_info_struct *si,
 					    enum swap_cluster_flags flags);
 void swap_cluster_return(struct swap_info_struct *si, struct swap_cluster_info *ci);
 void swap_device_adopt(struct swap_info_struct *si, bool adopt);
+int swap_device_close(struct swap_info_struct *si);
+void swap_device_reopen(struct swap_info_struct *si);
 bool swap_device_tryget(struct swap_info_struct *si);
 sector_t swap_device_run(struct swap_info_struct *si, pgoff_t offset,
 			 unsigned int *nr);
@@ -704,6 +990,13 @@ static inline bool swap_entry_large_load(swp_entry_t entry)
 	return zswap_never_enabled() || swap_entry_is_virtual(entry);
 }
 
+/* Could the locked folio not be read, and may it be tried once more? */
+static inline bool swap_should_read_again(struct folio *folio)
+{
+	return swap_abs_used() && !folio_test_uptodate(folio) &&
+	       folio_test_swapcache(folio) && folio_swap_is_virtual(folio);
+}
+
 /**
  * swap_read_again - read a folio by itself that could not be read
  * @folio: a locked folio; nothing is done if it is uptodate
@@ -716,8 +1009,23 @@ static inline bool swap_entry_large_load(swp_entry_t entry)
  */
 static inline void swap_read_again(struct folio *folio)
 {
-	if (swap_abs_used() && unlikely(!folio_test_uptodate(folio)))
+	if (swap_should_read_again(folio))
 		swap_abs_read_again(folio);
+}
+
+/**
+ * swap_promote - a page has come back
+ * @folio: a locked folio of a fault, uptodate
+ *
+ * If that is soon after it was evicted, and its data is not in the first tier that
+ * has room, the next eviction stores it anew: it is dirtied.
+ *
+ * Context: process context, does not sleep.
+ */
+static inline void swap_promote(struct folio *folio)
+{
+	if (swap_abs_used() && folio_test_workingset(folio) && !folio_test_dirty(folio))
+		swap_abs_promote(folio);
 }
 
 /*

@@ -51,6 +51,7 @@ struct swap_check {
 	unsigned long slots, reserved, pinned, lost;
 	unsigned long raw[MAX_SWAPFILES];
 	unsigned long packed;
+	unsigned long charged[NR_SWAP_TIER_INDEXES];	/* to a cgroup but the root */
 	char first[128];
 };
 
@@ -142,6 +143,8 @@ static void check_slot(struct swap_check *check, struct swap_cluster_info *ci,
 		check_raw(check, slot, word);
 	if (tag == SWAP_DESC_PACKED)
 		check_packed(check, slot, word);
+	if (swap_desc_tier(word) >= 0 && swap_memcg_counts(ci, ci_off))
+		check->charged[swap_desc_tier(word)]++;
 }
 
 static void check_packed_begin(void)
@@ -199,11 +202,11 @@ static long device_room(struct swap_info_struct *si)
 	return room;
 }
 
-static void check_sums(struct swap_check *check, long nr_before)
+static void check_sums(struct swap_check *check, long nr_before, bool moving)
 {
 	unsigned long used[MAX_SWAPFILES] = {};
 	struct swap_info_struct *si;
-	unsigned int wrong = 0;
+	unsigned int wrong = 0, closed = 0;
 	long room = 0;
 	int type;
 
@@ -211,14 +214,19 @@ static void check_sums(struct swap_check *check, long nr_before)
 		si = READ_ONCE(swap_info[type]);
 		if (!si)
 			break;
-		if (swap_is_virtual(si) || !(si->flags & SWP_WRITEOK) || !si->tier)
+		if (swap_is_virtual(si) || !si->tier)
 			continue;
-		room += device_room(si);
+		/* What is on a device that is drained is to have room elsewhere. */
+		closed += si->tier->draining;
+		if (si->tier->draining)
+			room -= percpu_counter_sum(&si->tier->used);
+		else
+			room += device_room(si);
 		used[type] = percpu_counter_sum(&si->tier->used) -
 			     swap_packed_segments(si->tier) * SWAPFILE_CLUSTER;
 		wrong += swap_packed_check(si->tier, false);
 	}
-	if (atomic_long_read(&nr_swap_pages) != nr_before)
+	if (atomic_long_read(&nr_swap_pages) != nr_before || moving || swap_packed_is_moving())
 		return;
 
 	if (wrong)
@@ -230,13 +238,30 @@ static void check_sums(struct swap_check *check, long nr_before)
 	if (room - (long)check->reserved != nr_before)
 		violation(check, "%ld pages of capacity, %lu reserved, %ld counted",
 			  room, check->reserved, nr_before);
-	if (nr_before < 0 || nr_before > total_swap_pages)
+	if (!closed && (nr_before < 0 || nr_before > total_swap_pages))
 		violation(check, "%ld pages free of %ld", nr_before, total_swap_pages);
+}
+
+/* What cgroups have where, unless something has come or gone since @before. */
+static void check_memcgs(struct swap_check *check, const unsigned long *before)
+{
+	unsigned long sum[NR_SWAP_TIER_INDEXES] = {};
+	int tier;
+
+	swap_memcg_sum(sum);
+	if (memcmp(sum, before, sizeof(sum)))
+		return;
+	for (tier = 0; tier < NR_SWAP_TIER_INDEXES; tier++)
+		if (sum[tier] != check->charged[tier])
+			violation(check, "tier %d: %lu pages counted for cgroups, %lu are there",
+				  tier, sum[tier], check->charged[tier]);
 }
 
 static int check_show(struct seq_file *m, void *v)
 {
+	unsigned long charged[NR_SWAP_TIER_INDEXES] = {};
 	struct swap_check *check;
+	bool moving;
 	long nr;
 
 	check = kzalloc_obj(*check);
@@ -246,9 +271,12 @@ static int check_show(struct seq_file *m, void *v)
 	mutex_lock(&swap_abs_mutex);
 	if (swap_abs_used()) {
 		nr = atomic_long_read(&nr_swap_pages);
+		moving = swap_packed_is_moving();
+		swap_memcg_sum(charged);
 		check_packed_begin();
 		check_clusters(check);
-		check_sums(check, nr);
+		check_sums(check, nr, moving);
+		check_memcgs(check, charged);
 	}
 	mutex_unlock(&swap_abs_mutex);
 
@@ -357,6 +385,7 @@ static int __init swap_abs_debug_init(void)
 	debugfs_create_file("check", 0400, dir, NULL, &check_fops);
 	debugfs_create_file("metadata", 0400, dir, NULL, &metadata_fops);
 	debugfs_create_u32("move_delay_ms", 0600, dir, &move_delay_ms);
+	debugfs_create_u32("max_io_errors", 0600, dir, &swap_tier_max_errors);
 	return 0;
 }
 late_initcall(swap_abs_debug_init);

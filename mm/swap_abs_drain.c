@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Emptying a device that holds data of virtual slots, for swapoff.
+ * Moving the data of virtual slots off a device: all of it, for swapoff and for a
+ * tier that is drained, or some of it, to other tiers by their rank.
  *
- * There is no map from a device's slots back to virtual ones: the descriptors
- * are scanned, eight bytes a slot, and no page table is looked at. A page that
- * is found on the device is brought into the swap cache; while its folio is
- * locked, nobody else changes where its data is (rule 1 of mm/swap_abs.c). Data
- * of folios that are in use stays in RAM, the rest is stored in another tier if
- * one takes it. The copy on the device goes only when there is another one, or
- * its folio is dirty; so this can be given up at any point.
+ * There is no map from a device's slots back to virtual ones. Packed data is found
+ * by the headers in its segments, oldest segments first, and moves as it is where
+ * another packed tier takes it (mm/swap_abs_gc.c). For the rest the descriptors
+ * are scanned, eight bytes a slot, and no page table is looked at. A page that is
+ * found so is brought into the swap cache; while its folio is locked, nobody else
+ * changes where its data is (rule 1 of mm/swap_abs.c). The copy on the device goes
+ * only when there is another one, or its folio is dirty; so this can be given up
+ * at any point.
  *
- * Called by swapoff in mm/swapfile.c after the device has been closed for new
- * data. Holds no locks but those of one folio at a time.
+ * What is to be moved, and where to, stands in a struct swap_move. Callers are
+ * swapoff in mm/swapfile.c after the device has been closed for new data, and
+ * mm/swap_abs_demote.c. Holds no locks but swap_tier.move_lock, outside of
+ * everything, and that of one folio at a time.
  */
 #include <linux/blkdev.h>
 #include <linux/mempolicy.h>
@@ -37,6 +41,25 @@ static bool swap_drain_is_on(unsigned long word, struct swap_info_struct *si)
 	       swp_type(swap_desc_device_entry(word)) == si->type;
 }
 
+/**
+ * swap_move_stopped - is a move to end before it is done?
+ * @move: the move
+ *
+ * Return: true for a signal, when all that was wanted has been moved, or when
+ * somebody has set @move->stop.
+ */
+bool swap_move_stopped(struct swap_move *move)
+{
+	return READ_ONCE(*move->moved) >= move->want ||
+	       (move->stop && READ_ONCE(*move->stop)) || signal_pending(current);
+}
+
+/* Is the tier emptied? Else what a process has mapped has no reason to leave. */
+static bool swap_move_is_drain(struct swap_move *move)
+{
+	return move->want == ULONG_MAX && READ_ONCE(move->si->tier->draining);
+}
+
 /*
  * Is there another tier that may take a page? nr_swap_pages is without the
  * device already, but for what is still used of it.
@@ -54,7 +77,7 @@ static bool swap_drain_ram_has_room(void)
 }
 
 /* Get the slot's folio, read if need be; NULL when there is none to be had now. */
-static struct folio *swap_drain_get_folio(struct swap_info_struct *si, swp_entry_t entry)
+static struct folio *swap_drain_get_folio(struct swap_move *move, swp_entry_t entry)
 {
 	struct swap_io_ctx ctx = {};
 	unsigned int noreclaim;
@@ -67,7 +90,7 @@ static struct folio *swap_drain_get_folio(struct swap_info_struct *si, swp_entry
 	folio = swap_cache_alloc_folio(entry, SWAP_DRAIN_GFP, BIT(0), NULL,
 				       get_task_policy(current), NO_INTERLEAVE_INDEX);
 	if (PTR_ERR_OR_ZERO(folio) == -ENOMEM && swap_drain_ram_has_room() &&
-	    swap_drain_tier_has_room(si)) {
+	    swap_drain_tier_has_room(move->si)) {
 		/*
 		 * Its cgroup is full, and the page is only on its way to another
 		 * tier. One may be had for that.
@@ -115,7 +138,7 @@ static bool swap_drain_read_again(struct folio *folio)
 }
 
 /* Take the data of a locked, uptodate folio off the device. Unlocks it. */
-static int swap_drain_folio(struct swap_info_struct *si, struct folio *folio)
+static int swap_drain_folio(struct swap_move *move, struct folio *folio)
 {
 	unsigned int nr = folio_nr_pages(folio), noreclaim;
 	unsigned long word = swap_abs_word(folio->swap);
@@ -125,6 +148,10 @@ static int swap_drain_folio(struct swap_info_struct *si, struct folio *folio)
 
 	/* In use: it stays in RAM. */
 	if (folio_test_dirty(folio) || folio_mapped(folio)) {
+		if (!swap_move_is_drain(move)) {
+			folio_unlock(folio);
+			return 0;
+		}
 		folio_mark_dirty(folio);
 		swap_abs_drop_folio(folio);
 		folio_unlock(folio);
@@ -145,18 +172,18 @@ static int swap_drain_folio(struct swap_info_struct *si, struct folio *folio)
 	/* To zswap, to another device, or else it is dirty and stays. */
 	folio_set_reclaim(folio);
 	noreclaim = memalloc_noreclaim_save();
-	ret = swap_abs_store(&ctx, folio);
+	ret = swap_abs_store(&ctx, folio, move->tiers | SWAP_TIERS_MOVED);
 	memalloc_noreclaim_restore(noreclaim);
 	swap_write_submit(&ctx);
 	if (ret) {
 		folio_clear_reclaim(folio);
-		if (swap_drain_ram_has_room()) {
+		if (move->to_ram && swap_drain_ram_has_room()) {
 			folio_mark_dirty(folio);
 			swap_abs_drop_folio(folio);
 			ret = 0;
 		} else {
 			swap_cache_del_folio(folio);
-			ret = -ENOMEM;
+			ret = move->to_ram ? -ENOMEM : -ENOSPC;
 		}
 		folio_unlock(folio);
 		if (ret)
@@ -174,19 +201,29 @@ static int swap_drain_folio(struct swap_info_struct *si, struct folio *folio)
 		folio_unlock(folio);
 	}
 moved:
-	swap_tier_count(si->tier, SWAP_TIER_MOVED_OUT, nr);
+	WRITE_ONCE(*move->moved, *move->moved + nr);
+	swap_tier_count(move->si->tier, SWAP_TIER_MOVED_OUT, nr);
 	trace_swap_abs_move(slot, word, swap_abs_word(slot), 0);
 	return 0;
 }
 
-/* One slot that was on the device a moment ago. */
-static int swap_drain_slot(struct swap_info_struct *si, swp_entry_t entry)
+/**
+ * swap_move_slot - move a page, whatever its format, by way of a folio
+ * @move: what is moved
+ * @entry: a slot that was on the device a moment ago
+ *
+ * Context: process context, sleeps, takes the folio's lock.
+ * Return: 0 when that is done, or can't be done now; -ENOMEM or -ENOSPC when there
+ * is no room for it.
+ */
+int swap_move_slot(struct swap_move *move, swp_entry_t entry)
 {
+	struct swap_info_struct *si = move->si;
 	struct swap_cluster_info *ci;
 	struct folio *folio;
 	int err = 0;
 
-	folio = swap_drain_get_folio(si, entry);
+	folio = swap_drain_get_folio(move, entry);
 	if (IS_ERR_OR_NULL(folio))
 		return PTR_ERR_OR_ZERO(folio);
 
@@ -195,6 +232,15 @@ static int swap_drain_slot(struct swap_info_struct *si, swp_entry_t entry)
 	if (!folio_matches_swap_entry(folio, entry) ||
 	    !swap_drain_is_on(swap_abs_word(entry), si))
 		goto unlock;
+	if (!move->to_ram && (folio_contain_hwpoisoned_page(folio) ||
+			      !folio_test_uptodate(folio))) {
+		/* Who wants it, and has no other way, will find out. */
+		if (!folio_test_uptodate(folio))
+			swap_read_again(folio);
+		if (!folio_test_uptodate(folio) || folio_contain_hwpoisoned_page(folio) ||
+		    !folio_matches_swap_entry(folio, entry) || folio_test_writeback(folio))
+			goto unlock;
+	}
 	if (folio_contain_hwpoisoned_page(folio) && !folio_test_dirty(folio)) {
 		/*
 		 * Memory failure has left it there for who comes across it. What
@@ -217,7 +263,7 @@ static int swap_drain_slot(struct swap_info_struct *si, swp_entry_t entry)
 		    folio_test_writeback(folio))
 			goto unlock;
 	}
-	err = swap_drain_folio(si, folio);
+	err = swap_drain_folio(move, folio);
 	folio_put(folio);
 	return err;
 
@@ -227,29 +273,54 @@ unlock:
 	return err;
 }
 
-/* Look at all descriptors once. */
-static int swap_drain_scan(struct swap_info_struct *si)
+/* Look at all descriptors once, from where the last one has ended. */
+static int swap_drain_scan(struct swap_move *move)
 {
-	unsigned long offset, max = READ_ONCE(swap_virtual_area->max);
+	unsigned long i, max = READ_ONCE(swap_virtual_area->max);
+	struct swap_info_struct *si = move->si;
+	struct swap_tier *tier = si->tier;
 	struct blk_plug plug;
 	swp_entry_t entry;
 	int err = 0;
 
 	blk_start_plug(&plug);
-	for (offset = 1; offset < max; offset++) {
-		entry = swp_entry(swap_virtual_area->type, offset);
+	for (i = 0; i < max && !err; i++) {
+		tier->hand = tier->hand + 1 < max ? tier->hand + 1 : 0;
+		entry = swp_entry(swap_virtual_area->type, tier->hand);
 		if (swap_drain_is_on(swap_abs_word(entry), si)) {
-			err = swap_drain_slot(si, entry);
-			if (!err && signal_pending(current))
+			err = swap_move_slot(move, entry);
+			if (!err && swap_move_stopped(move))
 				err = -EINTR;
-			if (err)
-				break;
 			cond_resched();
-		} else if (offset % SWAPFILE_CLUSTER == 0) {
+		} else if (tier->hand % SWAPFILE_CLUSTER == 0) {
+			if (swap_move_stopped(move))
+				err = -EINTR;
 			cond_resched();
 		}
 	}
 	blk_finish_plug(&plug);
+	return err;
+}
+
+/**
+ * swap_move_some - move data of a device to other tiers
+ * @move: what, and where to; not to RAM
+ *
+ * Packed data first, what was written first of it first, then the rest in the order
+ * of slots, from where the last call has ended.
+ *
+ * Context: process context, sleeps; swap_tier.move_lock held.
+ * Return: 0 when all has been looked at once; -EINTR when it was stopped or has moved
+ * what was wanted; -ENOSPC when there was no room, -ENOMEM when there was no memory.
+ */
+int swap_move_some(struct swap_move *move)
+{
+	int err;
+
+	lockdep_assert_held(&move->si->tier->move_lock);
+	err = swap_packed_drain(move);
+	if (!err)
+		err = swap_drain_scan(move);
 	return err;
 }
 
@@ -265,25 +336,34 @@ static int swap_drain_scan(struct swap_info_struct *si)
 int swap_abs_drain(struct swap_info_struct *si)
 {
 	struct swap_tier *tier = si->tier;
+	unsigned long moved = 0;
+	struct swap_move move = {
+		.si	= si,
+		.tiers	= SWAP_TIERS_ALL,
+		.to_ram	= true,
+		.want	= ULONG_MAX,
+		.moved	= &moved,
+	};
 	int err;
 
 	if (!swap_abs_used())
 		return 0;
 
-	err = swap_packed_drain(tier);
+	/* Others that move data off it stop, as the tier is draining. */
+	if (mutex_lock_interruptible(&tier->move_lock))
+		return -EINTR;
+	err = swap_packed_drain(&move);
+	/* A store that has taken its slots may not have told where they are yet. */
+	while (!err && percpu_counter_sum(&tier->used)) {
+		err = swap_drain_scan(&move);
+		if (!err && percpu_counter_sum(&tier->used))
+			schedule_timeout_interruptible(1);
+		if (!err && signal_pending(current))
+			err = -EINTR;
+	}
+	mutex_unlock(&tier->move_lock);
 	if (err)
 		return err;
-
-	/* A store that has taken its slots may not have told where they are yet. */
-	while (percpu_counter_sum(&tier->used)) {
-		err = swap_drain_scan(si);
-		if (err)
-			return err;
-		if (percpu_counter_sum(&tier->used))
-			schedule_timeout_interruptible(1);
-		if (signal_pending(current))
-			return -EINTR;
-	}
 
 	swap_raw_forget_bad(tier);
 	swap_packed_forget_bad(tier);

@@ -83,13 +83,18 @@ static struct swap_segment *swap_pack_victim(struct swap_pack *pack)
 	u64 pages = percpu_counter_sum_positive(&pack->objects), bytes = 0, benefit, most = 0;
 	struct swap_segment *segment, *best = NULL;
 	bool no_room = swap_pack_gc_short(pack);
+	struct list_head *pos = &pack->hand;
 	unsigned int live, n = 0, used = 0;
-	LIST_HEAD(seen);
 
 	spin_lock(&pack->lock);
-	while (n++ < SWAP_GC_SAMPLE && !list_empty(&pack->closed)) {
-		segment = list_first_entry(&pack->closed, struct swap_segment, list);
-		list_move_tail(&segment->list, &seen);
+	/* Once round from the hand at most, which is in the list itself. */
+	while (n++ < SWAP_GC_SAMPLE) {
+		pos = pos->next;
+		if (pos == &pack->closed)
+			pos = pos->next;
+		if (pos == &pack->hand)
+			break;
+		segment = list_entry(pos, struct swap_segment, list);
 		live = atomic_read(&segment->live);
 		bytes += live;
 		used++;
@@ -107,51 +112,74 @@ static struct swap_segment *swap_pack_victim(struct swap_pack *pack)
 	bytes = used ? div_u64(bytes * pack->nr_segments, used) : 0;
 	if (best && !swap_pack_gc_pays(pages, bytes, atomic_read(&best->live), no_room))
 		best = NULL;
+	/* The next sample has new ones. */
+	if (pos != &pack->hand)
+		list_move(&pack->hand, pos);
 	if (best && refcount_inc_not_zero(&best->refs))
 		list_del_init(&best->list);
 	else
 		best = NULL;
-	/* Behind the others, so that the next sample has new ones. */
-	list_splice_tail(&seen, &pack->closed);
 	spin_unlock(&pack->lock);
 	return best;
 }
 
-/* An object that was found. False when there is no room to go on. */
-static bool swap_pack_collect_object(struct swap_segment *segment,
-				     const struct swap_pack_object *object)
+/*
+ * Move an object that is pinned to another tier, or to the survivors. Return: 0 when
+ * that is under way, -EAGAIN when this object can't be moved so, else -ENOSPC.
+ */
+static int swap_pack_move_object(struct swap_pack *pack, swp_entry_t slot,
+				 unsigned long word, const struct swap_pack_object *object,
+				 struct swap_move *move)
+{
+	if (move)
+		return swap_packed_move(slot, word, object->data, object->length,
+					object->codec, true,
+					move->tiers & swap_memcg_tiers_of(slot, 1)) ?
+		       -EAGAIN : 0;
+	if (swap_pack_move_to(pack, SWAP_STREAM_SURVIVORS, slot, word, object->data,
+			      object->length, object->codec, true))
+		return 0;
+	return -ENOSPC;
+}
+
+/*
+ * An object that was found: to another tier if there is a @move, else to the
+ * survivors. Less than zero when there is no room to go on.
+ */
+static int swap_pack_collect_object(struct swap_segment *segment,
+				    const struct swap_pack_object *object,
+				    struct swap_move *move)
 {
 	struct swap_pack *pack = segment->pack;
 	unsigned int type = pack->tier->si->type;
 	swp_entry_t slot;
 	unsigned long word;
-	bool moved;
 	u64 address;
+	int err;
 
 	/* What the device says is checked before it is used for anything. */
 	if (!object->slot || object->slot >= READ_ONCE(swap_virtual_area->max) ||
 	    object->codec >> SWAP_DESC_CODEC_BITS)
-		return true;
+		return 0;
 	slot = swp_entry(swap_virtual_area->type, object->slot);
 	address = ((u64)swap_segment_offset(segment) << PAGE_SHIFT) + object->offset;
 	word = swap_desc_packed(type, address, object->length, object->codec);
 	if (swap_desc_place(swap_abs_word(slot)) != word || !swap_abs_pin(slot, word))
-		return true;
+		return 0;
 
 	swap_abs_debug_move();
-	if (READ_ONCE(pack->tier->draining))
-		moved = !swap_packed_move(slot, word, object->data, object->length,
-					  object->codec, true);
-	else
-		moved = swap_pack_move_to(pack, SWAP_STREAM_SURVIVORS, slot, word,
-					  object->data, object->length, object->codec, true);
-	if (moved)
-		return true;
+	err = swap_pack_move_object(pack, slot, word, object, move);
+	if (!err && move)
+		WRITE_ONCE(*move->moved, *move->moved + 1);
+	if (!err)
+		return 0;
 	if (!swap_abs_unpin(slot, word)) {
 		swap_abs_debug_orphan();
 		swap_packed_backend.drop(&word, 1);
+		return 0;
 	}
-	return false;
+	/* Not as it is, so as a page. */
+	return err == -EAGAIN ? swap_move_slot(move, slot) : err;
 }
 
 /* Read up to SWAP_GC_SIZE from a block on. Return: bytes, 0 when that fails twice. */
@@ -173,21 +201,29 @@ static unsigned int swap_pack_collect_read(struct swap_segment *segment,
 	return 0;
 }
 
+/* Is the collection, or @move, to end? */
+static bool swap_pack_stopped(struct swap_pack *pack, struct swap_move *move)
+{
+	return move ? swap_move_stopped(move) : READ_ONCE(pack->stopped);
+}
+
 /*
- * Move what is in use of a segment, off its list and with a reference. Return:
- * true when all that could be read was.
+ * Move what is in use of a segment, off its list and with a reference. Return: 0
+ * when all of it has been looked at, -EINTR when it was stopped, or that there is
+ * no room.
  */
-static bool swap_pack_empty(struct swap_segment *segment)
+static int swap_pack_empty(struct swap_segment *segment, struct swap_move *move)
 {
 	struct swap_pack *pack = segment->pack;
 	unsigned int end = segment->end * SWAP_PACK_BLOCK;
 	unsigned int pos = 0, base, size, next;
 	struct swap_pack_object object;
 	bool unreadable = false;
+	int err;
 
 	while (pos < end && atomic_read(&segment->live)) {
-		if (READ_ONCE(pack->stopped) && !READ_ONCE(pack->tier->draining))
-			return false;
+		if (swap_pack_stopped(pack, move))
+			return -EINTR;
 		base = ALIGN_DOWN(pos, SWAP_PACK_BLOCK);
 		size = swap_pack_collect_read(segment, base);
 		if (!size) {
@@ -199,9 +235,13 @@ static bool swap_pack_empty(struct swap_segment *segment)
 		next = pos - base;
 		for (;;) {
 			while (swap_pack_next(pack->gc_buf, size, &next, base,
-					      segment->seq, &object))
-				if (!swap_pack_collect_object(segment, &object))
-					return false;
+					      segment->seq, &object)) {
+				err = swap_pack_collect_object(segment, &object, move);
+				if (!err && move && swap_move_stopped(move))
+					err = -EINTR;
+				if (err)
+					return err;
+			}
 			/* At the end of a segment or extent, no object goes on. */
 			if (size == SWAP_GC_SIZE || next >= size)
 				break;
@@ -213,17 +253,20 @@ static bool swap_pack_empty(struct swap_segment *segment)
 	/* No victim again, but for those who load what can be read. */
 	if (unreadable)
 		WRITE_ONCE(segment->bad, true);
-	return true;
+	return 0;
 }
 
-/* Back to the others, if something is in use still. */
-static void swap_pack_putback(struct swap_segment *segment)
+/* Back to the others, if something is in use still: in front if there is @more to do. */
+static void swap_pack_putback(struct swap_segment *segment, bool more)
 {
 	struct swap_pack *pack = segment->pack;
 
 	spin_lock(&pack->lock);
 	segment->filled = (u32)jiffies;
-	list_add_tail(&segment->list, &pack->closed);
+	if (more)
+		list_add(&segment->list, &pack->closed);
+	else
+		list_add_tail(&segment->list, &pack->closed);
 	spin_unlock(&pack->lock);
 	swap_segment_put(segment);
 }
@@ -235,52 +278,71 @@ static bool swap_pack_collect(struct swap_segment *segment)
 	int live = atomic_read(&segment->live);
 	bool emptier;
 
-	swap_pack_empty(segment);
+	mutex_lock(&pack->read_lock);
+	swap_pack_empty(segment, NULL);
+	mutex_unlock(&pack->read_lock);
 	swap_pack_flush(pack, SWAP_STREAM_SURVIVORS);
 	wait_event(pack->wait, !atomic_read(&pack->surviving));
 	emptier = atomic_read(&segment->live) < live;
-	swap_pack_putback(segment);
+	swap_pack_putback(segment, false);
 	return emptier;
 }
 
-/**
- * swap_packed_drain - move packed data to other packed tiers, as it is
- * @tier: a tier that is draining
- *
- * What stays here, because there is no room or it is in use just now, is for the
- * caller to move in another way.
- *
- * Context: process context, sleeps; one at a time for a tier.
- * Return: 0, or -EINTR for a signal.
- */
-int swap_packed_drain(struct swap_tier *tier)
+/* The segment that was filled first, off its list and with a reference, or NULL. */
+static struct swap_segment *swap_pack_oldest(struct swap_pack *pack)
 {
-	struct swap_pack *pack = tier->pack;
 	struct swap_segment *segment;
-	bool more = true;
-	LIST_HEAD(seen);
+
+	spin_lock(&pack->lock);
+	list_for_each_entry(segment, &pack->closed, list) {
+		if (&segment->list == &pack->hand || atomic_read(&segment->writing) ||
+		    !refcount_inc_not_zero(&segment->refs))
+			continue;
+		list_del_init(&segment->list);
+		spin_unlock(&pack->lock);
+		return segment;
+	}
+	spin_unlock(&pack->lock);
+	return NULL;
+}
+
+/**
+ * swap_packed_drain - move packed data to other tiers, to packed ones as it is
+ * @move: what is moved, and where to
+ *
+ * The segment that was filled first is the first. What stays here, because it is in
+ * use just now, is for the caller to move in another way.
+ *
+ * Context: process context, sleeps; swap_tier.move_lock held.
+ * Return: 0, -EINTR when it was stopped, or -ENOSPC or -ENOMEM.
+ */
+int swap_packed_drain(struct swap_move *move)
+{
+	struct swap_pack *pack = move->si->tier->pack;
+	struct swap_segment *segment;
+	unsigned int nr;
+	int err = 0;
 
 	if (!pack)
 		return 0;
 
-	/* Each once: what is put back goes to the end. */
-	spin_lock(&pack->lock);
-	list_splice_init(&pack->closed, &seen);
-	while (more && !list_empty(&seen) && !signal_pending(current)) {
-		segment = list_first_entry(&seen, struct swap_segment, list);
-		list_del_init(&segment->list);
-		if (!refcount_inc_not_zero(&segment->refs))
-			continue;
-		spin_unlock(&pack->lock);
-		more = swap_pack_empty(segment);
-		swap_pack_putback(segment);
+	/* Else what was written last has to be moved page by page. */
+	if (move->want == ULONG_MAX)
+		swap_packed_close(pack);
+
+	/* Each once: what was looked at goes to the end. */
+	for (nr = READ_ONCE(pack->nr_segments); nr && !err; nr--) {
+		segment = swap_move_stopped(move) ? NULL : swap_pack_oldest(pack);
+		if (!segment)
+			break;
+		mutex_lock(&pack->read_lock);
+		err = swap_pack_empty(segment, move);
+		mutex_unlock(&pack->read_lock);
+		swap_pack_putback(segment, err == -EINTR);
 		cond_resched();
-		spin_lock(&pack->lock);
 	}
-	list_splice(&seen, &pack->closed);
-	spin_unlock(&pack->lock);
 	swap_packed_wait_moved();
-	return signal_pending(current) ? -EINTR : 0;
+	return !err && swap_move_stopped(move) ? -EINTR : err;
 }
 
 /**

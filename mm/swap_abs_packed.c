@@ -110,6 +110,12 @@ unsigned long swap_packed_moving_pages(void)
 	return atomic_long_read(&swap_packed_moving) >> PAGE_SHIFT;
 }
 
+/* Is anything on its way? For the self-check. */
+bool swap_packed_is_moving(void)
+{
+	return atomic_long_read(&swap_packed_moving);
+}
+
 /**
  * swap_packed_wait_moved - wait until what is on its way now has settled
  *
@@ -309,6 +315,7 @@ static struct swap_segment *swap_segment_open(struct swap_pack *pack,
 
 	/* Before the lock of the stream is dropped: swapoff takes that once. */
 	percpu_counter_add(&pack->tier->used, SWAPFILE_CLUSTER);
+	swap_tier_filled(pack->tier);
 	segment->end = 0;
 	refcount_set(&segment->refs, 1);
 	return segment;
@@ -324,7 +331,11 @@ static void swap_segment_close(struct swap_pack_stream *stream)
 	stream->segment = NULL;
 	segment->filled = (u32)jiffies;
 	spin_lock(&pack->lock);
-	list_add_tail(&segment->list, &pack->closed);
+	/* What has survived is older than what was closed last. */
+	if (stream == &pack->streams[SWAP_STREAM_SURVIVORS])
+		list_add(&segment->list, &pack->closed);
+	else
+		list_add_tail(&segment->list, &pack->closed);
 	spin_unlock(&pack->lock);
 	swap_segment_put(segment);
 }
@@ -567,24 +578,30 @@ static void swap_pack_move_end(struct swap_tier *tier, struct swap_pack_item *it
 			       bool failed)
 {
 	const struct swap_backend *backend = swap_backend_of(item->from);
+	struct swap_tier *source = NULL;
 	int err = failed ? -EIO : 0;
+
+	if (backend == &swap_packed_backend)
+		source = swap_segment_of(item->from)->pack->tier;
 
 	if (!err && !swap_abs_commit(item->slot, item->from, item->to, NULL, 0))
 		err = -EAGAIN;
 
 	trace_swap_abs_move(item->slot, item->from, err ? item->from : item->to, err);
-	atomic_long_sub(swap_desc_length(item->to), &swap_packed_moving);
 	if (!err) {
-		backend->moved(item->from);
-		if (backend != &swap_packed_backend)
+		if (source != tier)
 			swap_tier_count(tier, SWAP_TIER_MOVED_IN, 1);
-		return;
+		if (source && source != tier)
+			swap_tier_count(source, SWAP_TIER_MOVED_OUT, 1);
+		backend->moved(item->from);
+	} else {
+		swap_packed_backend.drop(&item->to, 1);
+		if (!swap_abs_unpin(item->slot, item->from)) {
+			swap_abs_debug_orphan();
+			backend->drop(&item->from, 1);
+		}
 	}
-	swap_packed_backend.drop(&item->to, 1);
-	if (!swap_abs_unpin(item->slot, item->from)) {
-		swap_abs_debug_orphan();
-		backend->drop(&item->from, 1);
-	}
+	atomic_long_sub(swap_desc_length(item->to), &swap_packed_moving);
 }
 
 /* A chunk has been written, or could not be. */
@@ -598,6 +615,7 @@ static void swap_pack_io_done(struct work_struct *work)
 	/* Its blocks are not used again before swapoff. */
 	if (io->failed)
 		WRITE_ONCE(segment->bad, true);
+	swap_tier_io_done(pack->tier, io->failed);
 
 	for (i = 0; i < io->nr_items; i++) {
 		struct swap_pack_item *item = &io->items[i];
@@ -628,14 +646,14 @@ static void swap_pack_io_done(struct work_struct *work)
  * The tier that takes packed data now, with a reference of its device: the first
  * one in order, unless a raw one with room comes before it.
  */
-static struct swap_pack *swap_packed_get(void)
+static struct swap_pack *swap_packed_get(unsigned long tiers)
 {
 	struct swap_info_struct *si = this_cpu_read(swap_packed_hint);
 	struct swap_pack *pack = NULL;
 	struct swap_tier *tier;
 
 	/* The one that this CPU has used last, until its segment is full. */
-	if (si && swap_device_tryget(si)) {
+	if (si && (BIT(si->type) & tiers) && swap_device_tryget(si)) {
 		tier = si->tier;
 		if (READ_ONCE(tier->format) == SWAP_FORMAT_PACKED && tier->pack &&
 		    READ_ONCE(tier->pack->streams[SWAP_STREAM_FRESH].segment))
@@ -645,7 +663,8 @@ static struct swap_pack *swap_packed_get(void)
 
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node) {
-		if (!(READ_ONCE(tier->si->flags) & SWP_WRITEOK))
+		if (!(swap_tier_bit(tier) & tiers) ||
+		    !(READ_ONCE(tier->si->flags) & SWP_WRITEOK))
 			continue;
 		if (READ_ONCE(tier->format) != SWAP_FORMAT_PACKED || !tier->pack ||
 		    READ_ONCE(tier->pack->stopped)) {
@@ -671,6 +690,15 @@ static struct swap_pack *swap_packed_get(void)
 	return pack;
 }
 
+/* Let all CPUs look for the first tier in order again. */
+void swap_packed_forget_hints(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		WRITE_ONCE(*per_cpu_ptr(&swap_packed_hint, cpu), NULL);
+}
+
 /**
  * swap_packed_make_room - a page could not be promised room on a device
  *
@@ -687,6 +715,16 @@ void swap_packed_make_room(void)
 		if ((READ_ONCE(tier->si->flags) & SWP_WRITEOK) && tier->pack)
 			swap_pack_gc_wanted(tier->pack);
 	spin_unlock(&swap_tiers_lock);
+}
+
+/* Can more be packed in the tier at once? A hint. */
+bool swap_packed_has_room(struct swap_tier *tier)
+{
+	struct swap_pack *pack = tier->pack;
+
+	return pack && !READ_ONCE(pack->stopped) &&
+	       (READ_ONCE(pack->streams[SWAP_STREAM_FRESH].segment) ||
+		READ_ONCE(pack->nr_spares) > 1);
 }
 
 static void swap_packed_put(struct swap_pack *pack)
@@ -773,7 +811,8 @@ out:
 	return err;
 }
 
-static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio)
+static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio,
+			     unsigned long tiers)
 {
 	unsigned int nr = folio_nr_pages(folio);
 	int codec = swap_codec_default(), err;
@@ -784,7 +823,7 @@ static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio)
 		return -ENOSPC;
 	if (pm_suspended_storage())
 		return -EBUSY;
-	pack = swap_packed_get();
+	pack = swap_packed_get(tiers);
 	if (!pack)
 		return -ENOSPC;
 
@@ -795,7 +834,7 @@ static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio)
 		err = swap_packed_store_large(pack, folio, codec, buf);
 	swap_packed_put_buffer(buf);
 	if (!err)
-		swap_tier_count(pack->tier, SWAP_TIER_STORE, nr);
+		swap_tier_count(pack->tier, swap_tiers_stat(tiers), nr);
 	swap_packed_put(pack);
 	return err;
 }
@@ -842,20 +881,22 @@ bool swap_pack_move_to(struct swap_pack *pack, enum swap_stream_id id,
  * @length: bytes of it, at most SWAP_PACK_MAX_LENGTH
  * @codec: index of the compressor
  * @may_wait: wait for I/O when too much is in flight
+ * @tiers: mask of the tiers that may get it
  *
  * Context: process context, submits I/O.
  * Return: 0 when the move is under way and ends by itself. With the word still
  * pinned, -ENOSPC when no packed tier has room, or -EAGAIN when it would wait.
  */
 int swap_packed_move(swp_entry_t slot, unsigned long place, const void *data,
-		     unsigned int length, unsigned int codec, bool may_wait)
+		     unsigned int length, unsigned int codec, bool may_wait,
+		     unsigned long tiers)
 {
 	struct swap_pack *pack;
 	bool moved;
 
 	if (pm_suspended_storage())
 		return -EAGAIN;
-	pack = swap_packed_get();
+	pack = swap_packed_get(tiers);
 	if (!pack)
 		return -ENOSPC;
 	moved = swap_pack_move_to(pack, SWAP_STREAM_FRESH, slot, place, data, length,
@@ -975,11 +1016,13 @@ static struct swap_pack *swap_pack_alloc(struct swap_tier *tier)
 	INIT_LIST_HEAD(&pack->idle);
 	INIT_LIST_HEAD(&pack->spares);
 	INIT_LIST_HEAD(&pack->closed);
+	list_add(&pack->hand, &pack->closed);
 	INIT_LIST_HEAD(&pack->bad);
 	init_llist_head(&pack->dead);
 	init_waitqueue_head(&pack->wait);
 	INIT_WORK(&pack->release_work, swap_pack_release);
 	INIT_WORK(&pack->gc_work, swap_pack_gc);
+	mutex_init(&pack->read_lock);
 	for (i = 0; i < NR_SWAP_STREAMS; i++) {
 		spin_lock_init(&pack->streams[i].lock);
 		INIT_DELAYED_WORK(&pack->streams[i].flush, swap_pack_flush_work);
@@ -1069,6 +1112,32 @@ int swap_packed_start(struct swap_tier *tier)
 }
 
 /**
+ * swap_packed_close - write what is in RAM, and fill other segments from now on
+ * @pack: of a tier
+ *
+ * Context: process context, submits I/O.
+ */
+void swap_packed_close(struct swap_pack *pack)
+{
+	struct swap_pack_stream *stream;
+	struct swap_pack_io *io;
+	int i;
+
+	for (i = 0; i < NR_SWAP_STREAMS; i++) {
+		stream = &pack->streams[i];
+		io = NULL;
+		spin_lock(&stream->lock);
+		if (stream->io)
+			io = swap_pack_end_chunk(stream);
+		if (stream->segment)
+			swap_segment_close(stream);
+		spin_unlock(&stream->lock);
+		if (io)
+			swap_pack_submit(io);
+	}
+}
+
+/**
  * swap_packed_stop - nothing more is packed in a tier
  * @tier: a tier whose format is not packed any more, or whose device is about
  *	to be emptied
@@ -1083,8 +1152,6 @@ void swap_packed_stop(struct swap_tier *tier)
 {
 	struct swap_pack *pack = tier->pack;
 	struct swap_segment *segment;
-	struct swap_pack_io *io;
-	int i;
 
 	lockdep_assert_held(&swap_abs_mutex);
 	if (!pack)
@@ -1092,19 +1159,7 @@ void swap_packed_stop(struct swap_tier *tier)
 
 	WRITE_ONCE(pack->stopped, true);
 	cancel_work_sync(&pack->gc_work);
-	for (i = 0; i < NR_SWAP_STREAMS; i++) {
-		struct swap_pack_stream *stream = &pack->streams[i];
-
-		io = NULL;
-		spin_lock(&stream->lock);
-		if (stream->io)
-			io = swap_pack_end_chunk(stream);
-		if (stream->segment)
-			swap_segment_close(stream);
-		spin_unlock(&stream->lock);
-		if (io)
-			swap_pack_submit(io);
-	}
+	swap_packed_close(pack);
 	flush_work(&pack->release_work);
 
 	spin_lock(&pack->lock);
@@ -1207,6 +1262,8 @@ unsigned int swap_packed_check(struct swap_tier *tier, bool begin)
 		return 0;
 	spin_lock(&pack->lock);
 	list_for_each_entry(segment, &pack->closed, list) {
+		if (&segment->list == &pack->hand)
+			continue;
 		if (begin)
 			segment->seen = 0;
 		else if (!atomic_read(&segment->writing) &&

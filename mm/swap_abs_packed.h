@@ -10,6 +10,7 @@
 #include <linux/bio.h>
 #include <linux/llist.h>
 #include <linux/mempool.h>
+#include <linux/mutex.h>
 #include <linux/percpu_counter.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
@@ -134,7 +135,9 @@ struct swap_pack_stream {
  * @lock: protects the lists and counts that follow
  * @idle: chunks that are not in use
  * @spares: segments without data, ready to be filled
- * @closed: full segments, in the order in which they were filled
+ * @closed: full segments, those of survivors first, then in the order in which
+ *	they were filled
+ * @hand: in @closed: where the next victim is looked for
  * @bad: segments without data that could not be written
  * @nr_spares: length of @spares
  * @nr_segments: segments with data
@@ -146,7 +149,8 @@ struct swap_pack_stream {
  * @wait: for an idle chunk, and for @surviving to become zero
  * @segments: where a struct swap_segment comes from without waiting
  * @gc_work: collects segments
- * @gc_buf: what is collected is read to
+ * @read_lock: for @gc_buf; outside of all but swap_tier.move_lock
+ * @gc_buf: what is collected or moved away is read to
  * @stopped: keep no spares and collect nothing; written under swap_abs_mutex
  */
 struct swap_pack {
@@ -156,6 +160,7 @@ struct swap_pack {
 	struct list_head idle;
 	struct list_head spares;
 	struct list_head closed;
+	struct list_head hand;
 	struct list_head bad;
 	unsigned int nr_spares;
 	unsigned int nr_segments;
@@ -167,6 +172,7 @@ struct swap_pack {
 	wait_queue_head_t wait;
 	mempool_t segments;
 	struct work_struct gc_work;
+	struct mutex read_lock;
 	u8 *gc_buf;
 	bool stopped;
 };
@@ -178,7 +184,7 @@ bool swap_pack_move_to(struct swap_pack *pack, enum swap_stream_id id,
 		       swp_entry_t slot, unsigned long from, const void *data,
 		       unsigned int length, unsigned int codec, bool may_wait);
 void swap_pack_flush(struct swap_pack *pack, enum swap_stream_id id);
-void swap_packed_wait_moved(void);
+void swap_packed_close(struct swap_pack *pack);
 
 /* mm/swap_abs_packed_read.c */
 int swap_packed_read_init_once(void);

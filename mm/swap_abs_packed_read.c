@@ -153,6 +153,8 @@ static void swap_pack_read_end_folio(struct swap_tier *tier,
 {
 	struct folio *folio = item->folio;
 
+	swap_tier_io_done(tier, err && err != -EBADMSG);
+
 	if (!err) {
 		count_vm_event(PSWPIN);
 		count_mthp_stat(0, MTHP_STAT_SWPIN);

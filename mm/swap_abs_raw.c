@@ -121,6 +121,7 @@ static unsigned int swap_raw_take(struct swap_info_struct *si,
 	bitmap_set(map, start, got);
 	/* Before the lock is dropped: swapoff waits for it, then for this to be 0. */
 	percpu_counter_add(&si->tier->used, got);
+	swap_tier_filled(si->tier);
 out:
 	swap_raw_relocate(si->tier, ci);
 	swap_cluster_unlock(ci);
@@ -239,18 +240,22 @@ static unsigned int swap_raw_take_tier(struct swap_tier *tier, unsigned long *wo
 }
 
 /* From any tier, the first in order that has room; equal ones take turns. */
-static unsigned int swap_raw_take_any(unsigned long *words, unsigned int nr, bool all)
+static unsigned int swap_raw_take_any(unsigned long *words, unsigned int nr, bool all,
+				      unsigned long tiers)
 {
 	swp_entry_t hint = { .val = this_cpu_read(swap_raw_hint) };
 	struct swap_tier *tier;
-	unsigned int got;
+	unsigned int got = 0;
 
-	got = swap_raw_take_hint(hint, words, nr, all);
+	if (BIT(swp_type(hint)) & tiers)
+		got = swap_raw_take_hint(hint, words, nr, all);
 	if (got)
 		return got;
 
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node) {
+		if (!(swap_tier_bit(tier) & tiers))
+			continue;
 		got = swap_raw_take_tier(tier, words, nr, all);
 		if (got) {
 			plist_requeue(&tier->node, &swap_tiers);
@@ -319,6 +324,7 @@ long swap_raw_free(const unsigned long *words, unsigned int nr)
  * swap_raw_alloc - take slots on devices
  * @words: gets a descriptor a page
  * @nr: pages, of one folio
+ * @tiers: mask of the tiers that may be used
  *
  * Next to each other where there is such a run on a device, else anywhere.
  * The caller has taken or reserved device capacity for them, so that failure
@@ -328,23 +334,23 @@ long swap_raw_free(const unsigned long *words, unsigned int nr)
  * Context: process context, may sleep for a discard, GFP_NOIO.
  * Return: true with @nr words, or false.
  */
-bool swap_raw_alloc(unsigned long *words, unsigned int nr)
+bool swap_raw_alloc(unsigned long *words, unsigned int nr, unsigned long tiers)
 {
 	unsigned int got, total = 0;
 	bool discarded = false;
 
 	if (pm_suspended_storage())
 		return false;
-	if (swap_raw_take_any(words, nr, true))
+	if (swap_raw_take_any(words, nr, true, tiers))
 		return true;
 
 	while (total < nr) {
-		got = swap_raw_take_any(words + total, nr - total, false);
+		got = swap_raw_take_any(words + total, nr - total, false, tiers);
 		if (got) {
 			total += got;
 			continue;
 		}
-		if (nr == 1 && swap_raw_take_any(words, nr, true))
+		if (nr == 1 && swap_raw_take_any(words, nr, true, tiers))
 			return true;
 		/* Free clusters may wait for their discard. */
 		if (discarded || !swap_sync_discard()) {
@@ -356,8 +362,11 @@ bool swap_raw_alloc(unsigned long *words, unsigned int nr)
 	return true;
 }
 
-/* A dirty folio may be written over its old copy, where that is sound. */
-static bool swap_raw_rewrite(struct folio *folio)
+/*
+ * A dirty folio may be written over its old copy, where that is sound. But what
+ * came back soon goes to the first tier that has room.
+ */
+static bool swap_raw_rewrite(struct folio *folio, unsigned long tiers)
 {
 	unsigned int i, nr = folio_nr_pages(folio);
 	swp_entry_t slot = folio->swap, entry;
@@ -370,8 +379,10 @@ static bool swap_raw_rewrite(struct folio *folio)
 			return false;
 		entry = swap_desc_device_entry(word);
 		si = __swap_entry_to_info(entry);
-		if (!(READ_ONCE(si->flags) & SWP_WRITEOK) ||
+		if (!(READ_ONCE(si->flags) & SWP_WRITEOK) || !(BIT(si->type) & tiers) ||
 		    swap_raw_is_bad(si->tier, swp_offset(entry)))
+			return false;
+		if (folio_test_workingset(folio) && swap_tier_has_upper(si->tier))
 			return false;
 	}
 	return true;
@@ -403,14 +414,18 @@ take:
 	return !*taken || swap_abs_take_room(*taken);
 }
 
-static void swap_raw_count(struct folio *folio, enum swap_tier_stat stat)
+static struct swap_tier *swap_raw_tier(struct folio *folio)
 {
-	swp_entry_t entry = swap_abs_backing(folio->swap);
-
-	swap_tier_count(__swap_entry_to_info(entry)->tier, stat, folio_nr_pages(folio));
+	return __swap_entry_to_info(swap_abs_backing(folio->swap))->tier;
 }
 
-static int swap_raw_store(struct swap_io_ctx *ctx, struct folio *folio)
+static void swap_raw_count(struct folio *folio, enum swap_tier_stat stat)
+{
+	swap_tier_count(swap_raw_tier(folio), stat, folio_nr_pages(folio));
+}
+
+static int swap_raw_store(struct swap_io_ctx *ctx, struct folio *folio,
+			  unsigned long tiers)
 {
 	unsigned int nr = folio_nr_pages(folio);
 	unsigned long single, *words;
@@ -419,7 +434,7 @@ static int swap_raw_store(struct swap_io_ctx *ctx, struct folio *folio)
 
 	if (pm_suspended_storage())
 		return -EBUSY;
-	if (!swap_raw_rewrite(folio)) {
+	if (!swap_raw_rewrite(folio, tiers)) {
 		if (!swap_raw_take_room(folio, &taken))
 			return -ENOSPC;
 		words = swap_abs_alloc_words(folio, &single);
@@ -427,14 +442,14 @@ static int swap_raw_store(struct swap_io_ctx *ctx, struct folio *folio)
 			err = -ENOMEM;
 			goto give_room;
 		}
-		if (!swap_raw_alloc(words, nr))
+		if (!swap_raw_alloc(words, nr, tiers))
 			goto free_words;
 		swap_abs_install(folio, words, taken);
 		swap_abs_free_words(words, &single);
 	}
 
 	trace_swap_abs_store(folio->swap, swap_abs_word(folio->swap), nr);
-	swap_raw_count(folio, SWAP_TIER_STORE);
+	swap_raw_count(folio, swap_tiers_stat(tiers));
 	__swap_writepage(ctx, folio);
 	return 0;
 free_words:
@@ -538,6 +553,7 @@ void swap_raw_write_failed(struct folio *folio)
 	unsigned long flags;
 	unsigned int i;
 
+	swap_tier_io_done(swap_raw_tier(folio), true);
 	for (i = 0; i < folio_nr_pages(folio); i++, slot.val++) {
 		entry = swap_abs_backing(slot);
 		tier = __swap_entry_to_info(entry)->tier;
@@ -561,6 +577,18 @@ void swap_raw_write_failed(struct folio *folio)
 void swap_raw_read_failed(struct folio *folio)
 {
 	swap_raw_count(folio, SWAP_TIER_ERRORS);
+	swap_tier_io_done(swap_raw_tier(folio), true);
+}
+
+/**
+ * swap_raw_io_succeeded - a folio was read or written
+ * @folio: the folio, locked or under writeback
+ *
+ * Context: any, also interrupts.
+ */
+void swap_raw_io_succeeded(struct folio *folio)
+{
+	swap_tier_io_done(swap_raw_tier(folio), false);
 }
 
 /**
@@ -582,6 +610,15 @@ void swap_raw_forget_bad(struct swap_tier *tier)
 		swap_raw_relocate(tier, ci);
 		swap_cluster_unlock(ci);
 	}
+}
+
+/* Let all CPUs look for the first tier in order again. */
+void swap_raw_forget_hints(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		WRITE_ONCE(*per_cpu_ptr(&swap_raw_hint, cpu), 0);
 }
 
 /**

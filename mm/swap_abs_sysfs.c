@@ -5,12 +5,14 @@
  * Documentation/ABI/testing/sysfs-kernel-mm-swap.
  *
  * The directory of a tier owns its struct swap_tier: that is freed when the last
- * open file of it is closed. Nothing here takes a lock but swap_tiers_lock, for
- * the order; choosing a format is done by mm/swap_abs_tier.c.
+ * open file of it is closed. What is written is checked for its form and handed to
+ * mm/swap_abs_tier.c and mm/swap_abs_demote.c; nothing here takes a lock.
  */
+#include <linux/ctype.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/init.h>
+#include <linux/kernel.h>
 #include <linux/kobject.h>
 #include <linux/slab.h>
 #include <linux/swap.h>
@@ -60,36 +62,137 @@ static ssize_t device_show(struct kobject *kobj, struct kobj_attribute *attr, ch
 
 static struct kobj_attribute device_attr = __ATTR_RO(device);
 
-/* zswap first, then the devices: by priority, equal ones alike. */
 static ssize_t rank_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	struct swap_tier *tier = to_tier(kobj), *pos;
-	int rank = 0, prio = INT_MIN;
-
-	if (tier_is_zswap(tier))
-		return sysfs_emit(buf, "0\n");
-
-	spin_lock(&swap_tiers_lock);
-	plist_for_each_entry(pos, &swap_tiers, node) {
-		if (pos->node.prio != prio)
-			rank++;
-		prio = pos->node.prio;
-		if (pos == tier)
-			break;
-	}
-	spin_unlock(&swap_tiers_lock);
-	return sysfs_emit(buf, "%d\n", rank);
+	return sysfs_emit(buf, "%d\n", READ_ONCE(to_tier(kobj)->node.prio));
 }
 
-static struct kobj_attribute rank_attr = __ATTR_RO(rank);
+static ssize_t rank_store(struct kobject *kobj, struct kobj_attribute *attr,
+			  const char *buf, size_t count)
+{
+	struct swap_tier *tier = to_tier(kobj);
+	int rank, err;
+
+	if (tier_is_zswap(tier) || kstrtoint(buf, 10, &rank))
+		return -EINVAL;
+	err = swap_tier_set_rank(tier, rank);
+	return err ?: count;
+}
+
+static struct kobj_attribute rank_attr = __ATTR_RW(rank);
+
+static const char *const swap_tier_state_names[] = {
+	[SWAP_TIER_ONLINE]	= "online",
+	[SWAP_TIER_DRAINING]	= "draining",
+	[SWAP_TIER_FAILED]	= "failed",
+};
 
 static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%s\n",
-			  READ_ONCE(to_tier(kobj)->draining) ? "draining" : "online");
+	struct swap_tier *tier = to_tier(kobj);
+	enum swap_tier_state state = READ_ONCE(tier->state);
+
+	/* swapoff has no state of its own. */
+	if (state == SWAP_TIER_ONLINE && READ_ONCE(tier->draining))
+		state = SWAP_TIER_DRAINING;
+	return sysfs_emit(buf, "%s\n", swap_tier_state_names[state]);
 }
 
-static struct kobj_attribute state_attr = __ATTR_RO(state);
+static ssize_t state_store(struct kobject *kobj, struct kobj_attribute *attr,
+			   const char *buf, size_t count)
+{
+	struct swap_tier *tier = to_tier(kobj);
+	int state, err;
+
+	state = sysfs_match_string(swap_tier_state_names, buf);
+	if (state < 0 || state == SWAP_TIER_FAILED || tier_is_zswap(tier))
+		return -EINVAL;
+	err = swap_tier_set_state(tier, state);
+	return err ?: count;
+}
+
+static struct kobj_attribute state_attr = __ATTR_RW(state);
+
+#define SWAP_TIER_WATERMARK_ATTR(name, which)					\
+static ssize_t name##_show(struct kobject *kobj, struct kobj_attribute *attr,	\
+			   char *buf)						\
+{										\
+	return sysfs_emit(buf, "%u\n", READ_ONCE(to_tier(kobj)->watermark[which])); \
+}										\
+										\
+static ssize_t name##_store(struct kobject *kobj, struct kobj_attribute *attr,	\
+			    const char *buf, size_t count)			\
+{										\
+	unsigned int percent;							\
+	int err;								\
+										\
+	if (kstrtouint(buf, 10, &percent))					\
+		return -EINVAL;							\
+	err = swap_tier_set_watermark(to_tier(kobj), which, percent);		\
+	return err ?: count;							\
+}										\
+static struct kobj_attribute name##_attr = __ATTR_RW(name)
+
+SWAP_TIER_WATERMARK_ATTR(high_watermark, SWAP_WMARK_HIGH);
+SWAP_TIER_WATERMARK_ATTR(low_watermark, SWAP_WMARK_LOW);
+
+/* A size in bytes ("64M") or "all", as pages; 0 for anything else. */
+static unsigned long swap_tier_parse_size(const char *buf)
+{
+	unsigned long long size;
+	char *end;
+
+	if (sysfs_streq(buf, "all"))
+		return ULONG_MAX;
+	if (!isdigit(*buf))
+		return 0;
+	size = memparse(buf, &end);
+	if (!sysfs_streq(end, "") || size > LLONG_MAX)
+		return 0;
+	return DIV_ROUND_UP(size, PAGE_SIZE);
+}
+
+static ssize_t swap_tier_move_store(struct kobject *kobj, bool up, const char *buf, size_t count)
+{
+	unsigned long pages = swap_tier_parse_size(buf);
+	int err;
+
+	if (!pages)
+		return -EINVAL;
+	err = swap_tier_move(to_tier(kobj), up, pages);
+	return err ?: count;
+}
+
+static ssize_t swap_tier_move_show(struct kobject *kobj, bool up, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", (u64)READ_ONCE(to_tier(kobj)->moved[up]) << PAGE_SHIFT);
+}
+
+static ssize_t demote_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return swap_tier_move_show(kobj, false, buf);
+}
+
+static ssize_t demote_store(struct kobject *kobj, struct kobj_attribute *attr,
+			    const char *buf, size_t count)
+{
+	return swap_tier_move_store(kobj, false, buf, count);
+}
+
+static struct kobj_attribute demote_attr = __ATTR_RW(demote);
+
+static ssize_t promote_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return swap_tier_move_show(kobj, true, buf);
+}
+
+static ssize_t promote_store(struct kobject *kobj, struct kobj_attribute *attr,
+			     const char *buf, size_t count)
+{
+	return swap_tier_move_store(kobj, true, buf, count);
+}
+
+static struct kobj_attribute promote_attr = __ATTR_RW(promote);
 
 static ssize_t capacity_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
@@ -168,6 +271,10 @@ static struct attribute *swap_tier_attrs[] = {
 	&capacity_attr.attr,
 	&used_attr.attr,
 	&stored_attr.attr,
+	&high_watermark_attr.attr,
+	&low_watermark_attr.attr,
+	&demote_attr.attr,
+	&promote_attr.attr,
 	NULL,
 };
 
@@ -229,27 +336,26 @@ static const struct kobj_type swap_tier_ktype = {
  */
 int swap_tier_sysfs_add(struct swap_tier *tier)
 {
-	if (!swap_tiers_kobj) {
-		kobject_init(&tier->kobj, &swap_tier_ktype);
-		return 0;
-	}
-	if (tier_is_zswap(tier))
-		return kobject_init_and_add(&tier->kobj, &swap_tier_ktype,
-					    swap_tiers_kobj, "zswap");
-	return kobject_init_and_add(&tier->kobj, &swap_tier_ktype,
-				    swap_tiers_kobj, "swap%d", tier->id);
+	int err;
+
+	kobject_init(&tier->kobj, &swap_tier_ktype);
+	/* Also where there is no directory: cgroups know the tier by its name. */
+	err = tier_is_zswap(tier) ? kobject_set_name(&tier->kobj, "zswap") :
+				    kobject_set_name(&tier->kobj, "swap%d", tier->id);
+	if (err || !swap_tiers_kobj)
+		return err;
+	return kobject_add(&tier->kobj, swap_tiers_kobj, NULL);
 }
 
 /**
- * swap_tier_sysfs_del - remove a tier's files, wait for their readers, free it
- * @tier: the tier
+ * swap_tier_sysfs_del - remove a tier's files and wait for their readers
+ * @tier: the tier, that is there until its kobject is put
  *
  * Context: process context, sleeps.
  */
 void swap_tier_sysfs_del(struct swap_tier *tier)
 {
 	kobject_del(&tier->kobj);
-	kobject_put(&tier->kobj);
 }
 
 static int __init swap_tier_sysfs_init(void)

@@ -52,6 +52,7 @@ static struct swap_tier *swap_tier_alloc(void)
 	INIT_LIST_HEAD(&tier->empty);
 	INIT_LIST_HEAD(&tier->held);
 	INIT_WORK(&tier->release_work, swap_raw_release);
+	swap_tier_init_moves(tier);
 	xa_init_flags(&tier->bad, XA_FLAGS_LOCK_IRQ);
 	return tier;
 
@@ -90,17 +91,33 @@ unsigned long swap_tier_stat_sum(struct swap_tier *tier, enum swap_tier_stat sta
 	return sum;
 }
 
-/* What must be known of the devices before one of them is chosen. */
-static void swap_tiers_update_flags(void)
+/* Is something written as it was compressed? */
+bool swap_tiers_packed __read_mostly;
+
+/* Mask of the devices. */
+unsigned long swap_tiers_present __read_mostly;
+
+/* The tiers have changed: what must be known before one of them is chosen. */
+static void swap_tiers_update(void)
 {
 	struct swap_tier *tier;
+	unsigned long present = 0;
 	unsigned int flags = 0;
+	bool packed = false;
 
 	spin_lock(&swap_tiers_lock);
-	plist_for_each_entry(tier, &swap_tiers, node)
+	plist_for_each_entry(tier, &swap_tiers, node) {
+		present |= swap_tier_bit(tier);
 		flags |= tier->si->ops->flags;
+		packed |= tier->format == SWAP_FORMAT_PACKED;
+	}
 	spin_unlock(&swap_tiers_lock);
 	WRITE_ONCE(swap_virtual_ops.flags, flags);
+	WRITE_ONCE(swap_tiers_packed, packed);
+	WRITE_ONCE(swap_tiers_present, present);
+	/* Another one may be first now. */
+	swap_raw_forget_hints();
+	swap_packed_forget_hints();
 }
 
 /* Both are serialized by swap_abs_mutex. */
@@ -151,8 +168,53 @@ int swap_tier_set_format(struct swap_tier *tier, enum swap_format format)
 	if (!err)
 		WRITE_ONCE(tier->format, format);
 out:
+	swap_tiers_update();
 	mutex_unlock(&swap_abs_mutex);
 	return err;
+}
+
+/**
+ * swap_tier_set_rank - choose when a tier is asked
+ * @tier: the tier of a device
+ * @rank: smaller ones are asked first; equal ones take turns
+ *
+ * Context: process context, sleeps.
+ * Return: 0, -EINVAL when it is not 1 to 65535, or -EBUSY before swapon is done.
+ */
+int swap_tier_set_rank(struct swap_tier *tier, int rank)
+{
+	bool joined;
+
+	if (rank < 1 || rank > U16_MAX)
+		return -EINVAL;
+	mutex_lock(&swap_abs_mutex);
+	joined = tier->joined;
+	if (joined) {
+		spin_lock(&swap_tiers_lock);
+		plist_del(&tier->node, &swap_tiers);
+		plist_node_init(&tier->node, rank);
+		plist_add(&tier->node, &swap_tiers);
+		spin_unlock(&swap_tiers_lock);
+		swap_tiers_update();
+	}
+	mutex_unlock(&swap_abs_mutex);
+	return joined ? 0 : -EBUSY;
+}
+
+/**
+ * swap_tier_has_room - can a device take more at once?
+ * @tier: its tier
+ *
+ * Being on swap_avail_head does not tell: all clusters may be lent and have free
+ * slots, or free slots be left in others only.
+ *
+ * Context: any. A hint, without locks.
+ * Return: true when it seems so.
+ */
+bool swap_tier_has_room(struct swap_tier *tier)
+{
+	return !READ_ONCE(tier->draining) &&
+	       (swap_raw_has_room(tier) || swap_packed_has_room(tier));
 }
 
 /**
@@ -234,12 +296,12 @@ void swap_tier_join(struct swap_info_struct *si)
 	mutex_lock(&swap_abs_mutex);
 	if (swap_abs_on)
 		swap_tier_adopt(tier, true);
-	plist_node_init(&tier->node, -si->prio);
+	plist_node_init(&tier->node, swap_tier_default_rank(si));
 	spin_lock(&swap_tiers_lock);
 	plist_add(&tier->node, &swap_tiers);
 	spin_unlock(&swap_tiers_lock);
 	tier->joined = true;
-	swap_tiers_update_flags();
+	swap_tiers_update();
 	mutex_unlock(&swap_abs_mutex);
 }
 
@@ -254,6 +316,7 @@ void swap_tier_ready(struct swap_info_struct *si)
 	mutex_lock(&swap_abs_mutex);
 	if (swap_abs_on && !si->tier->draining)
 		swap_tier_prepare(si->tier);
+	swap_tiers_update();
 	mutex_unlock(&swap_abs_mutex);
 }
 
@@ -270,6 +333,8 @@ void swap_tier_leave(struct swap_info_struct *si)
 	swap_packed_stop(si->tier);
 	swap_tier_adopt(si->tier, false);
 	mutex_unlock(&swap_abs_mutex);
+	/* It stops by itself, as the tier is draining. */
+	cancel_work_sync(&si->tier->demote_work);
 }
 
 /**
@@ -301,6 +366,8 @@ void swap_tier_destroy(struct swap_info_struct *si)
 	if (!tier)
 		return;
 
+	swap_tier_sysfs_del(tier);
+	swap_tier_stop_moves(tier);
 	flush_work(&tier->release_work);
 	swap_packed_free(tier);
 	VM_WARN_ON_ONCE(atomic_long_read(&tier->nr_lent));
@@ -311,14 +378,15 @@ void swap_tier_destroy(struct swap_info_struct *si)
 		spin_lock(&swap_tiers_lock);
 		plist_del(&tier->node, &swap_tiers);
 		spin_unlock(&swap_tiers_lock);
-		swap_tiers_update_flags();
+		swap_tiers_update();
 	}
 	si->tier = NULL;
 	WRITE_ONCE(si->nr_adopted, 0);
 	mutex_unlock(&swap_abs_mutex);
 
+	swap_memcg_forget(si->type);
 	swap_abs_cancel_promises();
-	swap_tier_sysfs_del(tier);
+	kobject_put(&tier->kobj);
 }
 
 static int __init swap_tier_init(void)

@@ -9,6 +9,8 @@
 #      then swapped off under the job: what stood on it moves
 #   4  the same with the disk written page by page, and packed: what is written for
 #      the same memory
+#   5  three tiers that fill from the top: zswap, the disk, a second disk; the first
+#      disk is then drained under the job
 #
 # The tiers are shown as a table before, during and after. Exit 0 only if all of
 # it held; 4 when this kernel has no layer (--no-layer shows the job alone then).
@@ -23,6 +25,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 sources=$top/build/linux/fs
 cg=/sys/fs/cgroup
 disk=${DISKS%% *}
+disk2=${DISKS##* }
 tiers=/sys/kernel/mm/swap/tiers
 work=/tmp/demo
 bad=0
@@ -144,6 +147,28 @@ written() {
 	swapoff "$disk" || bad=1
 }
 
+stored() { # TIER...: MiB of pages in each
+	local t
+	for t; do printf '%s ' $(($(value "$t/stored") >> 20)); done
+}
+
+# Three tiers have a MiB or more each: the one in the middle is drained then.
+full=
+drain_middle() {
+	full=$(stored "$tiers/zswap" "$first" "$second")
+	case " $full" in *" 0 "*) return 1 ;; esac
+	note "in zswap, $disk and $disk2 are $full(MiB of pages): $disk is drained"
+	echo draining >"$first/state" || bad=1
+}
+
+emptied() { # TIER: within a minute
+	local end=$((SECONDS + 60))
+	until [ "$(value "$1/used")" = 0 ]; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 1
+	done
+}
+
 # ---------------------------------------------------------------------------
 mkdir -p "$work"
 echo +memory >"$cg/cgroup.subtree_control"
@@ -236,6 +261,29 @@ if [ -n "$layer" ]; then
 		[ "$((bytes[packed] * 4))" -lt "$((bytes[raw] * 3))" ]
 	hold "packed, in less than half as many writes a page" \
 		[ "$((writes[packed] * 2))" -lt "${writes[raw]}" ]
+
+	step "5. three tiers, small from the top: zswap, $disk, $disk2; then $disk drained"
+	mkswap "$disk" 65536 >/dev/null 2>&1 && mkswap "$disk2" >/dev/null || bad=1
+	swapon -p 20 "$disk" && swapon -p 10 "$disk2" || bad=1
+	first=$(tier_of "$disk") second=$(tier_of "$disk2")
+	# So that even this job has a use for the second one.
+	echo 8 >"$first/low_watermark" && echo 16 >"$first/high_watermark" || bad=1
+	group three "$half"
+	echo $((need / 64)) >"$cg/three/memory.zswap.max"
+	"$top/build/swaptiers" --watch=5 > >(sed 's/^/   /') &
+	watcher=$!
+	watched three drain_middle
+	table >"$work/after"
+	kill "$watcher" && wait "$watcher" 2>/dev/null
+	echo "   at the end of the job:"
+	cat "$work/after"
+	note "$took s"
+	hold "the job ended well" [ "$(value "$work/rc" 99)" = 0 ]
+	hold "its output is the same" [ "$(value "$work/sum" none)" = "$want" ]
+	hold "all three had data at once, from the top down" [ "$(value "$second/stats/moved_in")" -gt 0 ]
+	hold "$disk was drained" [ "$(value "$first/state")" = draining ]
+	hold "$disk is empty" emptied "$first"
+	swapoff "$disk" && swapoff "$disk2" || bad=1
 fi
 
 echo

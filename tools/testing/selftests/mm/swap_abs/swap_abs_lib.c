@@ -749,6 +749,11 @@ void sa_purge(void)
 	all_cgs(purge_cg);
 }
 
+bool sa_only_swapped(long long cached)
+{
+	return sa_wait_purged(sa_meminfo("SwapCached") <= cached, 20);
+}
+
 /*
  * Pages of others, pushed into zswap by a test of the whole machine: out to a
  * device, and from there to RAM, so that the next test begins with nothing.
@@ -769,7 +774,11 @@ void sa_reset(void)
 	int i;
 
 	sa_write_num(SA_DEBUG "/move_delay_ms", 0);
+	/* Devices that fail on purpose stay in use. */
+	sa_write(SA_DEBUG "/max_io_errors", "4294967295");
 	sa_write(TRACING "/events/swap_abs/enable", "0");
+	/* Those of devices go with them. */
+	sa_watermarks(NULL, 90, 80);
 	/* What is left must be readable. */
 	if (sa_dm())
 		sa_dm_set(NULL);
@@ -1211,8 +1220,7 @@ const char *sa_tier(const char *device)
 	return found;
 }
 
-static int tier_path(const char *device, const char *file, char *path,
-		     size_t size)
+int sa_tier_path(const char *device, const char *file, char *path, size_t size)
 {
 	const char *tier = sa_tier(device);
 
@@ -1225,7 +1233,7 @@ static int tier_path(const char *device, const char *file, char *path,
 long long sa_tier_num(const char *device, const char *file)
 {
 	char path[256];
-	int ret = tier_path(device, file, path, sizeof(path));
+	int ret = sa_tier_path(device, file, path, sizeof(path));
 
 	return ret ? ret : sa_read_num(path);
 }
@@ -1233,7 +1241,7 @@ long long sa_tier_num(const char *device, const char *file)
 int sa_tier_str(const char *device, const char *file, char *buf, size_t size)
 {
 	char path[256];
-	int ret = tier_path(device, file, path, sizeof(path));
+	int ret = sa_tier_path(device, file, path, sizeof(path));
 
 	if (ret)
 		return ret;
@@ -1242,6 +1250,36 @@ int sa_tier_str(const char *device, const char *file, char *buf, size_t size)
 		return ret;
 	buf[strcspn(buf, "\n")] = 0;
 	return 0;
+}
+
+int sa_tier_write(const char *device, const char *file, const char *text)
+{
+	char path[256];
+	int ret = sa_tier_path(device, file, path, sizeof(path));
+
+	return ret ? ret : sa_write(path, text);
+}
+
+static int write_mark(const char *device, const char *file, int percent)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", percent);
+	return sa_tier_write(device, file, text);
+}
+
+int sa_watermarks(const char *device, int high, int low)
+{
+	bool low_first = low <= sa_tier_num(device, "high_watermark");
+	int ret;
+
+	/* Valid in between too, and then not lower than wanted: it acts at once. */
+	ret = low_first ? write_mark(device, "low_watermark", low) : 0;
+	if (!ret)
+		ret = write_mark(device, "high_watermark", high);
+	if (!ret && !low_first)
+		ret = write_mark(device, "low_watermark", low);
+	return ret;
 }
 
 /* --- the kernel's log and tracepoints ----------------------------------- */
@@ -1462,6 +1500,65 @@ int sa_cg_enter(const char *cg)
 	return sa_cg_write(cg, "cgroup.procs", "0");
 }
 
+long long sa_cg_tier(const char *cg, const char *device)
+{
+	const char *tier = sa_tier(device);
+	char key[128];
+
+	if (!tier)
+		return -ENOENT;
+	snprintf(key, sizeof(key), "swap_tier_%s", tier);
+	return sa_cg_key(cg, "memory.stat", key);
+}
+
+long long sa_cg_tier_max(const char *cg, const char *device)
+{
+	char path[512], text[4096], *line, *save = NULL;
+	const char *tier = sa_tier(device);
+	size_t len = tier ? strlen(tier) : 0;
+	int ret;
+
+	snprintf(path, sizeof(path), "%s/%s", cg, SA_TIERS_MAX);
+	ret = sa_read(path, text, sizeof(text));
+	if (ret < 0)
+		return ret;
+	for (line = strtok_r(text, "\n", &save); tier && line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		if (strncmp(line, tier, len) || line[len] != ' ')
+			continue;
+		line += len + 1;
+		return strcmp(line, "max") ? strtoll(line, NULL, 10) : SA_NO_LIMIT;
+	}
+	return -ENOENT;
+}
+
+int sa_cg_limit_tier(const char *cg, const char *device, const char *limit)
+{
+	const char *tier = sa_tier(device);
+	char text[128];
+
+	if (!tier)
+		return -ENOENT;
+	snprintf(text, sizeof(text), "%s %s", tier, limit);
+	return sa_cg_write(cg, SA_TIERS_MAX, text);
+}
+
+static void remove_children(const char *cg)
+{
+	char path[1024];
+	struct dirent *d;
+	DIR *dir = opendir(cg);
+
+	while (dir && (d = readdir(dir))) {
+		if (d->d_type != DT_DIR || d->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", cg, d->d_name);
+		rmdir(path);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 int sa_cg_destroy(const char *cg)
 {
 	long long left;
@@ -1472,6 +1569,7 @@ int sa_cg_destroy(const char *cg)
 	left = sa_cg_num(cg, "memory.current");
 	if (left > 0)
 		sa_cg_reclaim(cg, left);
+	remove_children(cg);
 	return sa_wait(!rmdir(cg) || errno == ENOENT, 20) ? 0 : -EBUSY;
 }
 
@@ -1559,6 +1657,25 @@ int sa_run(const char *cg, int (*fn)(void *), void *arg, int seconds)
 	return sa_join(sa_start(cg, fn, arg), seconds);
 }
 
+struct nobody {
+	const char *path, *text;
+};
+
+static int write_as_nobody(void *arg)
+{
+	struct nobody *n = arg;
+
+	return seteuid(65534) ? 255 : -sa_write(n->path, n->text);
+}
+
+int sa_nobody_writes(const char *path, const char *text)
+{
+	struct nobody n = { .path = path, .text = text };
+	int ret = sa_run(NULL, write_as_nobody, &n, 30);
+
+	return ret > 0 ? -ret : ret;
+}
+
 int sa_bench(int (*measure)(void *), void *arg)
 {
 	int status;
@@ -1625,7 +1742,8 @@ static void on_signal(int sig)
 }
 
 struct signalled {
-	const char *path;
+	int (*fn)(void *arg);
+	void *arg;
 	int usec;
 };
 
@@ -1640,18 +1758,23 @@ static int do_signalled(void *arg)
 
 	sigaction(SIGALRM, &sa, NULL);
 	setitimer(ITIMER_REAL, &it, NULL);
-	ret = -sa_swapoff(s->path);
+	ret = s->fn(s->arg);
 	memset(&it, 0, sizeof(it));
 	setitimer(ITIMER_REAL, &it, NULL);
 	return ret;
 }
 
-int sa_swapoff_signalled(const char *path, int usec, int seconds)
+int sa_signalled(int (*fn)(void *), void *arg, int usec, int seconds)
 {
-	struct signalled s = { .path = path, .usec = usec };
+	struct signalled s = { .fn = fn, .arg = arg, .usec = usec };
 	int ret = sa_run(NULL, do_signalled, &s, seconds);
 
 	return ret == SA_LATE ? ret : ret > 0 ? -ret : ret;
+}
+
+int sa_swapoff_signalled(const char *path, int usec, int seconds)
+{
+	return sa_signalled(do_swapoff, (void *)path, usec, seconds);
 }
 
 static int hold(void *arg)

@@ -140,6 +140,8 @@ long long sa_scan(const char *key);
 	__ok;								\
 })
 void sa_purge(void);
+/* Wait until no more bytes than so many are in the swap cache */
+bool sa_only_swapped(long long cached);
 
 /* --- the world around a test ------------------------------------------- */
 
@@ -236,6 +238,10 @@ int sa_dm_set_all(enum sa_fault fault);
 const char *sa_tier(const char *device);
 long long sa_tier_num(const char *device, const char *file);
 int sa_tier_str(const char *device, const char *file, char *buf, size_t size);
+int sa_tier_path(const char *device, const char *file, char *path, size_t size);
+int sa_tier_write(const char *device, const char *file, const char *text);
+/* In percent, whatever they were before; 0 or -errno */
+int sa_watermarks(const char *device, int high, int low);
 
 /* --- the kernel's log and tracepoints ----------------------------------- */
 
@@ -279,8 +285,15 @@ int sa_cg_write(const char *cg, const char *file, const char *value);
 int sa_cg_write_num(const char *cg, const char *file, long long value);
 long long sa_cg_num(const char *cg, const char *file);
 long long sa_cg_key(const char *cg, const char *file, const char *key);
+#define SA_TIERS_MAX	"memory.swap.tiers.max"
+#define SA_NO_LIMIT	0x7fffffffffffffffLL
+/* Bytes that it has in a tier, by memory.stat */
+long long sa_cg_tier(const char *cg, const char *device);
+/* What it may have there, SA_NO_LIMIT, or -errno */
+long long sa_cg_tier_max(const char *cg, const char *device);
+int sa_cg_limit_tier(const char *cg, const char *device, const char *limit);
 int sa_cg_enter(const char *cg);
-/* Kill all in it and remove it */
+/* Kill all in it and remove it, and its children */
 int sa_cg_destroy(const char *cg);
 /* Reclaim anonymous memory of the cgroup, as much as can be */
 void sa_cg_reclaim(const char *cg, size_t bytes);
@@ -297,6 +310,8 @@ pid_t sa_start(const char *cg, int (*fn)(void *), void *arg);
 #define SA_LATE		(-1000)
 int sa_join(pid_t pid, int seconds);
 int sa_run(const char *cg, int (*fn)(void *), void *arg, int seconds);
+/* sa_write() by a user who is not root, in a child; what that returns */
+int sa_nobody_writes(const char *path, const char *text);
 /*
  * main() of a program that prints figures: measure(arg) in a child that nobody
  * looks at meanwhile, then sa_end(). Its exit status.
@@ -321,7 +336,11 @@ int sa_task_end(struct sa_task *t, int seconds);
 
 /* swapoff in a process of its own, as swapoff(8) does; 0, -errno, SA_LATE */
 int sa_swapoff_child(const char *path, int seconds);
-/* The same, with a signal after so many microseconds, and each millisecond then */
+/*
+ * fn(arg), which returns an errno or 0, in a child that gets a signal after so
+ * many microseconds, and each millisecond then; 0, -errno, SA_LATE
+ */
+int sa_signalled(int (*fn)(void *), void *arg, int usec, int seconds);
 int sa_swapoff_signalled(const char *path, int usec, int seconds);
 
 /*

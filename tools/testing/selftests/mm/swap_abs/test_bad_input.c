@@ -123,11 +123,11 @@ static int nobody_writes(void *arg)
 	return sa_read_num(arg) == -EACCES ? 4 : 0;
 }
 
-/* Each file of one tier: it is there, has one value, cannot be written. */
+/* What only tells about a tier is there, has one value, cannot be written. */
 static int look_at_tier(struct __test_metadata *_metadata, const char *dev)
 {
 	static const char * const files[] = {
-		"type", "device", "rank", "state", "capacity", "used", "stored",
+		"type", "device", "capacity", "used", "stored",
 		"stats/store", "stats/load", "stats/moved_in",
 		"stats/moved_out", "stats/errors",
 	};

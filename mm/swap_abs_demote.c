@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What goes from one tier of the swap abstraction to another, and when.
+ *
+ * The coldest data of a tier sinks to the tiers of a greater rank, in the
+ * background, when the tier is fuller than its high watermark, until it is down to
+ * the low one; so reclaim finds room in front. What comes back soon after it was
+ * evicted is stored anew by its next eviction, in the first tier that has room
+ * (swap_promote()). By hand, data is moved down (demote) or up (promote), and all
+ * of it away (state: draining). A device with many I/O errors in a row takes nothing
+ * new, and is drained as far as it can be read (failed).
+ *
+ * This file owns that policy and the states of tiers; how data is moved is in
+ * mm/swap_abs_drain.c, mm/swap_abs_gc.c and mm/zswap.c. It is called by the backends
+ * when a tier has filled or an I/O has failed, by mm/swap_abs_sysfs.c and by swapoff.
+ *
+ * To hold: a tier that is draining or has failed is closed, as for swapoff: its
+ * device has no SWP_WRITEOK, and its pages are in neither total_swap_pages nor
+ * nr_swap_pages. One mover at a time works on a tier.
+ *
+ * Locks, outer first: swap_state_mutex (states), swap_tier.move_lock, then folio
+ * locks and what is inside of them. A background mover never waits for
+ * swap_state_mutex, so that who holds it may wait for the mover.
+ */
+#include <linux/blkdev.h>
+#include <linux/jiffies.h>
+#include <linux/mutex.h>
+#include <linux/sched/signal.h>
+#include <linux/swap.h>
+#include <linux/workqueue.h>
+#include <linux/zswap.h>
+#include "internal.h"
+#include "swap.h"
+#include "swap_abs.h"
+
+/*
+ * I/O errors without a success in between, after which a device is not trusted. Tests
+ * of what happens with a device that is used on change it, in debugfs.
+ */
+u32 swap_tier_max_errors = 32;
+
+/* Pages moved before the watermark is looked at again. */
+#define SWAP_DEMOTE_BATCH	(4UL * SWAPFILE_CLUSTER)
+
+/* Serializes changes of state. */
+static DEFINE_MUTEX(swap_state_mutex);
+
+/* Movers wait for memory and for I/O: on no workqueue that reclaim waits for. */
+static struct workqueue_struct *swap_move_wq;
+
+/* Pages of RAM or slots that the tier takes, roughly. */
+static unsigned long swap_tier_used(struct swap_tier *tier)
+{
+	return tier->si ? percpu_counter_read_positive(&tier->used) : zswap_total_pages();
+}
+
+/**
+ * swap_tier_watermark - a watermark in pages
+ * @tier: the tier
+ * @which: which one
+ *
+ * Context: any.
+ * Return: pages that may be used at that mark.
+ */
+unsigned long swap_tier_watermark(struct swap_tier *tier, enum swap_watermark which)
+{
+	unsigned long capacity = tier->si ? tier->si->pages : zswap_capacity();
+
+	return capacity / 100 * READ_ONCE(tier->watermark[which]) +
+	       capacity % 100 * READ_ONCE(tier->watermark[which]) / 100;
+}
+
+/**
+ * swap_tier_set_watermark - set a watermark
+ * @tier: the tier
+ * @which: which one
+ * @percent: of the tier's capacity
+ *
+ * Context: process context, sleeps.
+ * Return: 0, or -EINVAL when it is more than 100 or they would be the wrong way round.
+ */
+int swap_tier_set_watermark(struct swap_tier *tier, enum swap_watermark which,
+			    unsigned int percent)
+{
+	int err = 0;
+
+	mutex_lock(&swap_abs_mutex);
+	if (percent > 100 ||
+	    (which == SWAP_WMARK_HIGH ? percent < tier->watermark[SWAP_WMARK_LOW] :
+					percent > tier->watermark[SWAP_WMARK_HIGH]))
+		err = -EINVAL;
+	else
+		WRITE_ONCE(tier->watermark[which], percent);
+	WRITE_ONCE(tier->demote_after, jiffies);
+	mutex_unlock(&swap_abs_mutex);
+	if (!err)
+		swap_tier_filled(tier);
+	return err;
+}
+
+/* The tiers that are asked before (@up) or after this one, and are open. */
+static unsigned long swap_tiers_beside(struct swap_tier *tier, bool up)
+{
+	unsigned long tiers = up && tier->si ? SWAP_TIER_ZSWAP : 0;
+	struct swap_tier *pos;
+
+	spin_lock(&swap_tiers_lock);
+	plist_for_each_entry(pos, &swap_tiers, node)
+		if (!READ_ONCE(pos->draining) &&
+		    (up ? pos->node.prio < tier->node.prio : pos->node.prio > tier->node.prio))
+			tiers |= swap_tier_bit(pos);
+	spin_unlock(&swap_tiers_lock);
+	return tiers;
+}
+
+/* Does one of the tiers have room? A hint. */
+static bool swap_tiers_have_room(unsigned long tiers)
+{
+	struct swap_tier *pos;
+	bool room = (tiers & SWAP_TIER_ZSWAP) && zswap_room() > 0;
+
+	spin_lock(&swap_tiers_lock);
+	plist_for_each_entry(pos, &swap_tiers, node) {
+		if (room)
+			break;
+		room = (tiers & swap_tier_bit(pos)) && swap_tier_has_room(pos);
+	}
+	spin_unlock(&swap_tiers_lock);
+	return room;
+}
+
+/**
+ * swap_tier_has_lower - is there room in a tier of a greater rank?
+ * @tier: the tier
+ *
+ * Context: process context, does not sleep.
+ * Return: true when data can be demoted.
+ */
+bool swap_tier_has_lower(struct swap_tier *tier)
+{
+	return swap_tiers_have_room(swap_tiers_beside(tier, false));
+}
+
+/**
+ * swap_tier_has_upper - can a tier of a smaller rank take more?
+ * @tier: the tier of a device
+ *
+ * Above its high watermark it would only demote something else.
+ *
+ * Context: process context, does not sleep.
+ * Return: true when there is one.
+ */
+bool swap_tier_has_upper(struct swap_tier *tier)
+{
+	struct swap_tier *pos;
+	bool room = false;
+
+	/* Without a lock, where that is what there is. */
+	if (zswap_room() > 0 &&
+	    zswap_total_pages() < swap_tier_watermark(swap_zswap_tier, SWAP_WMARK_HIGH))
+		return true;
+
+	spin_lock(&swap_tiers_lock);
+	plist_for_each_entry(pos, &swap_tiers, node) {
+		if (room || pos->node.prio >= tier->node.prio)
+			break;
+		room = !READ_ONCE(pos->draining) && swap_tier_has_room(pos) &&
+		       swap_tier_used(pos) < swap_tier_watermark(pos, SWAP_WMARK_HIGH);
+	}
+	spin_unlock(&swap_tiers_lock);
+	return room;
+}
+
+/* The rest of swap_promote(). */
+void swap_abs_promote(struct folio *folio)
+{
+	unsigned long word;
+
+	if (folio_test_large(folio) || !folio_test_swapcache(folio) ||
+	    !folio_swap_is_virtual(folio))
+		return;
+	word = swap_abs_word(folio->swap);
+	if (!swap_desc_on_device(word) ||
+	    !swap_tier_has_upper(__swap_entry_to_info(swap_desc_device_entry(word))->tier))
+		return;
+	/* The copy stays until the next one has been stored. */
+	folio_mark_dirty(folio);
+}
+
+/*
+ * Demotion in the background
+ */
+
+/**
+ * swap_tier_filled - more has been stored in a tier
+ * @tier: the tier
+ *
+ * Context: any but interrupts, also with locks held.
+ */
+void swap_tier_filled(struct swap_tier *tier)
+{
+	if (swap_tier_used(tier) <= swap_tier_watermark(tier, SWAP_WMARK_HIGH) ||
+	    time_before(jiffies, READ_ONCE(tier->demote_after)) || READ_ONCE(tier->draining))
+		return;
+	if (!tier->si)
+		zswap_demote_wanted();
+	else if (swap_move_wq)
+		queue_work(swap_move_wq, &tier->demote_work);
+}
+
+/**
+ * swap_tier_demoted - demotion in the background has done what it could
+ * @tier: the tier
+ *
+ * Where it is still too full, there was no room below, or nothing to be moved: that
+ * is not tried again at once.
+ */
+void swap_tier_demoted(struct swap_tier *tier)
+{
+	if (swap_tier_used(tier) > swap_tier_watermark(tier, SWAP_WMARK_HIGH))
+		WRITE_ONCE(tier->demote_after, jiffies + HZ);
+}
+
+static void swap_tier_demote_work(struct work_struct *work)
+{
+	struct swap_tier *tier = container_of(work, struct swap_tier, demote_work);
+	unsigned long low, used, moved;
+	struct swap_move move = {
+		.si	= tier->si,
+		.moved	= &moved,
+		.stop	= &tier->draining,
+	};
+
+	mutex_lock(&tier->move_lock);
+	do {
+		moved = 0;
+		low = swap_tier_watermark(tier, SWAP_WMARK_LOW);
+		used = percpu_counter_sum_positive(&tier->used);
+		move.tiers = swap_tiers_beside(tier, false);
+		if (used <= low || !swap_tiers_have_room(move.tiers))
+			break;
+		/* Of packed pages it takes more, but how many is not known. */
+		move.want = min(used - low, SWAP_DEMOTE_BATCH);
+		swap_move_some(&move);
+		cond_resched();
+	} while (moved && !READ_ONCE(tier->draining));
+	swap_tier_demoted(tier);
+	mutex_unlock(&tier->move_lock);
+}
+
+/**
+ * swap_tier_move - move data up or down now
+ * @tier: from where
+ * @up: to tiers of a smaller rank, else to ones of a greater rank
+ * @pages: how much, at most
+ *
+ * What has been moved is in tier->moved[@up], also meanwhile.
+ *
+ * Context: process context, sleeps.
+ * Return: 0 when that was done, also when there was less; -ENOSPC when none of the
+ * tiers has room, -EINTR for a signal, -ENOMEM when there is no memory.
+ */
+int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages)
+{
+	struct swap_move move = {
+		.si	= tier->si,
+		.tiers	= swap_tiers_beside(tier, up),
+		.want	= pages,
+		.moved	= &tier->moved[up],
+		.stop	= &tier->draining,
+	};
+	int err;
+
+	if (mutex_lock_interruptible(&tier->move_lock))
+		return -EINTR;
+	WRITE_ONCE(*move.moved, 0);
+	if (!swap_tiers_have_room(move.tiers))
+		err = -ENOSPC;
+	else if (!swap_abs_used())
+		err = 0;
+	else
+		err = tier->si ? swap_move_some(&move) : zswap_demote(&move);
+	mutex_unlock(&tier->move_lock);
+	if (signal_pending(current) && *move.moved < pages)
+		return -EINTR;
+	return *move.moved || err == -EINTR ? 0 : err;
+}
+
+/*
+ * Cgroups
+ */
+
+/* Move a slot's data out of the tier that its cgroup has too much in. */
+static void swap_excess_slot(swp_entry_t slot, unsigned long word)
+{
+	struct swap_info_struct *si;
+	unsigned long moved = 0;
+	struct swap_move move = { .want = 1, .moved = &moved };
+
+	if (swap_desc_tag(word) == SWAP_DESC_ZSWAP) {
+		zswap_move_slot(slot, word);
+		return;
+	}
+	si = READ_ONCE(swap_info[swp_type(swap_desc_device_entry(word))]);
+	if (!swap_device_tryget(si))
+		return;
+	move.si = si;
+	move.tiers = SWAP_TIERS_ALL & ~swap_tier_bit(si->tier);
+	mutex_lock(&si->tier->move_lock);
+	swap_move_slot(&move, slot);
+	mutex_unlock(&si->tier->move_lock);
+	put_swap_device(si);
+}
+
+static void swap_excess_work_fn(struct work_struct *work)
+{
+	unsigned long offset, max, word;
+	swp_entry_t slot;
+	int tier;
+
+	if (!swap_abs_used())
+		return;
+	max = READ_ONCE(swap_virtual_area->max);
+	for (offset = 1; offset < max; offset++) {
+		if (offset % SWAPFILE_CLUSTER == 0)
+			cond_resched();
+		slot = swp_entry(swap_virtual_area->type, offset);
+		word = swap_abs_word(slot);
+		tier = swap_desc_tier(word);
+		if (tier >= 0 && !(swap_memcg_tiers_of(slot, 0) & BIT(tier)))
+			swap_excess_slot(slot, word);
+	}
+}
+
+static DECLARE_WORK(swap_excess_work, swap_excess_work_fn);
+
+/**
+ * swap_tiers_excess - cgroups have more in a tier than they may
+ *
+ * It is moved to tiers that they may use, if there is room, in the order of slots.
+ *
+ * Context: any, also with a virtual cluster locked and interrupts off.
+ */
+void swap_tiers_excess(void)
+{
+	queue_work(swap_move_wq, &swap_excess_work);
+}
+
+/*
+ * States
+ */
+
+static void swap_tier_drain_work(struct work_struct *work)
+{
+	struct swap_tier *tier = container_of(to_delayed_work(work), struct swap_tier,
+					      drain_work);
+	unsigned long moved = 0;
+	struct swap_move move = {
+		.si	= tier->si,
+		.tiers	= SWAP_TIERS_ALL & ~swap_tier_bit(tier),
+		.want	= ULONG_MAX,
+		.moved	= &moved,
+		.stop	= &tier->stop,
+	};
+
+	if (!swap_abs_used() || !percpu_counter_sum(&tier->used)) {
+		swap_abs_cancel_promises();
+		return;
+	}
+	mutex_lock(&tier->move_lock);
+	if (swap_tiers_have_room(move.tiers))
+		swap_move_some(&move);
+	mutex_unlock(&tier->move_lock);
+	/* What was locked just now, or has found no room; at once if it goes on. */
+	if (!READ_ONCE(tier->stop))
+		queue_delayed_work(swap_move_wq, &tier->drain_work, moved ? 1 : HZ);
+}
+
+/* Nothing new goes to the device, and what is there leaves it. */
+static int swap_tier_close(struct swap_tier *tier, enum swap_tier_state state)
+{
+	int err;
+
+	lockdep_assert_held(&swap_state_mutex);
+	if (tier->state == SWAP_TIER_ONLINE) {
+		err = swap_device_close(tier->si);
+		if (err)
+			return err;
+	}
+	WRITE_ONCE(tier->state, state);
+	WRITE_ONCE(tier->stop, false);
+	mod_delayed_work(swap_move_wq, &tier->drain_work, 0);
+	return 0;
+}
+
+static void swap_tier_open(struct swap_tier *tier)
+{
+	lockdep_assert_held(&swap_state_mutex);
+	if (tier->state == SWAP_TIER_ONLINE)
+		return;
+	WRITE_ONCE(tier->stop, true);
+	cancel_delayed_work_sync(&tier->drain_work);
+	atomic_set(&tier->io_errors, 0);
+	swap_device_reopen(tier->si);
+	WRITE_ONCE(tier->state, SWAP_TIER_ONLINE);
+}
+
+/**
+ * swap_tier_set_state - drain a tier, or take it back
+ * @tier: the tier of a device
+ * @state: SWAP_TIER_DRAINING or SWAP_TIER_ONLINE
+ *
+ * Context: process context, sleeps.
+ * Return: 0; -EBUSY while swapoff empties the device or hibernation has it, -ENOMEM
+ * when memory would be overcommitted without it.
+ */
+int swap_tier_set_state(struct swap_tier *tier, enum swap_tier_state state)
+{
+	int err = 0;
+
+	if (mutex_lock_interruptible(&swap_state_mutex))
+		return -EINTR;
+	if (state == SWAP_TIER_ONLINE)
+		swap_tier_open(tier);
+	else
+		err = swap_tier_close(tier, state);
+	mutex_unlock(&swap_state_mutex);
+	return err;
+}
+
+/**
+ * swap_tiers_open_device - take a tier that is drained back, for swapoff
+ * @mapping: of the device or swapfile
+ *
+ * swapoff takes it out of use itself.
+ *
+ * Context: process context, sleeps.
+ */
+void swap_tiers_open_device(struct address_space *mapping)
+{
+	struct swap_tier *pos, *tier = NULL;
+
+	mutex_lock(&swap_state_mutex);
+	spin_lock(&swap_tiers_lock);
+	plist_for_each_entry(pos, &swap_tiers, node)
+		if (pos->state != SWAP_TIER_ONLINE && pos->si->swap_file->f_mapping == mapping)
+			tier = pos;
+	spin_unlock(&swap_tiers_lock);
+	/* While it is closed, swapoff can't take it away. */
+	if (tier)
+		swap_tier_open(tier);
+	mutex_unlock(&swap_state_mutex);
+}
+
+static void swap_tier_fail_work(struct work_struct *work)
+{
+	struct swap_tier *tier = container_of(work, struct swap_tier, fail_work);
+
+	mutex_lock(&swap_state_mutex);
+	if (tier->state == SWAP_TIER_ONLINE &&
+	    atomic_read(&tier->io_errors) >= swap_tier_max_errors &&
+	    !swap_tier_close(tier, SWAP_TIER_FAILED))
+		pr_alert("swap: swap%d has failed, what can be read is moved away\n", tier->id);
+	mutex_unlock(&swap_state_mutex);
+}
+
+/**
+ * swap_tier_io_done - an I/O of a tier has ended
+ * @tier: the tier
+ * @failed: how
+ *
+ * Context: any, also interrupts.
+ */
+void swap_tier_io_done(struct swap_tier *tier, bool failed)
+{
+	if (!failed) {
+		if (unlikely(atomic_read(&tier->io_errors)))
+			atomic_set(&tier->io_errors, 0);
+	} else if (atomic_inc_return(&tier->io_errors) == swap_tier_max_errors) {
+		queue_work(swap_move_wq, &tier->fail_work);
+	}
+}
+
+/**
+ * swap_tier_init_moves - what this file has of a tier
+ * @tier: a new tier
+ */
+void swap_tier_init_moves(struct swap_tier *tier)
+{
+	mutex_init(&tier->move_lock);
+	INIT_WORK(&tier->demote_work, swap_tier_demote_work);
+	INIT_DELAYED_WORK(&tier->drain_work, swap_tier_drain_work);
+	INIT_WORK(&tier->fail_work, swap_tier_fail_work);
+	tier->demote_after = jiffies;
+	tier->watermark[SWAP_WMARK_HIGH] = 90;
+	tier->watermark[SWAP_WMARK_LOW] = 80;
+}
+
+/**
+ * swap_tier_stop_moves - wait for the movers in the background
+ * @tier: the tier of a device that is on its way out, or draining
+ *
+ * Context: process context, sleeps.
+ */
+void swap_tier_stop_moves(struct swap_tier *tier)
+{
+	cancel_work_sync(&tier->fail_work);
+	cancel_work_sync(&tier->demote_work);
+	cancel_delayed_work_sync(&tier->drain_work);
+}
+
+static int __init swap_move_init(void)
+{
+	/* Frozen while there is a hibernation image, as it writes to devices. */
+	swap_move_wq = alloc_workqueue("swap_abs_move", WQ_UNBOUND | WQ_FREEZABLE, 0);
+	return swap_move_wq ? 0 : -ENOMEM;
+}
+subsys_initcall(swap_move_init);

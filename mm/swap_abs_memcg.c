@@ -1,0 +1,528 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How much of each tier of the swap abstraction a memory cgroup uses, and may use.
+ *
+ * A page counts in the tier where its descriptor says that its data is: one page,
+ * however small it has become, from the moment that the descriptor says so. It
+ * counts for the cgroup whose id stands beside the slot, and for the parents of
+ * that, without the root. The id is there before the first descriptor and is
+ * cleared after the last one (folio_alloc_swap(), __swap_cluster_free_entries()),
+ * and keeps the cgroup from being freed. So a cgroup that was removed goes on to be
+ * counted, and its limits go on to apply, until its last page has left swap.
+ *
+ * With cgroup v1 the id comes and goes while the data stays, and there is no file
+ * for limits: nothing is kept there. The hierarchy can't change while there are
+ * cgroups besides the root.
+ *
+ * Limits are asked for before data is copied (swap_memcg_tiers_of()), and not when the
+ * descriptor changes, because it must not fail any more by then: the data is where
+ * it is, and for pages that several CPUs store at once a reservation would be
+ * needed, taken and given back in all the ways that a store or a move can end. So
+ * there may be more in a tier than its limit by what was on the way when others
+ * asked. Who adds it sees that, and so does who lowers a limit: one of the two
+ * calls swap_tiers_excess(), which has it moved out. A limit of 0 lets nobody begin.
+ *
+ * What it costs: for each cgroup but the root a pointer, and a struct with 16 bytes
+ * a tier that there could be, which takes 512 bytes of kmalloc's. A change of tier
+ * costs, for each run of slots that have it in common, a look-up of the id and an
+ * atomic operation a level where data appears or goes, as the swap charge does, or
+ * two where it moves. For the root's pages it is a comparison. While there is no
+ * limit anywhere, asking costs a static branch.
+ *
+ * Callers are mm/swap_abs.c, which reports changes, the stores and movers, which
+ * ask, mm/swap_abs_tier.c and mm/memcontrol.c.
+ *
+ * Locks: swap_memcg_mutex, for changes of limits, inside of cgroup_mutex;
+ * swap_tiers_lock, for names of tiers, inside of that. Usage is atomic, and changes
+ * under the lock of a virtual cluster.
+ */
+#include <linux/atomic.h>
+#include <linux/bitops.h>
+#include <linux/cgroup.h>
+#include <linux/ctype.h>
+#include <linux/init.h>
+#include <linux/jump_label.h>
+#include <linux/memcontrol.h>
+#include <linux/mutex.h>
+#include <linux/page_counter.h>
+#include <linux/plist.h>
+#include <linux/rcupdate.h>
+#include <linux/seq_buf.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/swap.h>
+#include "swap.h"
+#include "swap_table.h"
+#include "swap_abs.h"
+
+/**
+ * struct swap_memcg - a memory cgroup in the tiers of swap
+ * @limited: mask of the tiers with a limit; changed under swap_memcg_mutex
+ * @tier: by swap_desc_tier()
+ * @tier.usage: pages in the tier, those of the children too
+ * @tier.max: limit in pages; means something only where @limited says so
+ */
+struct swap_memcg {
+	unsigned long limited;
+	struct {
+		atomic_long_t usage;
+		unsigned long max;
+	} tier[NR_SWAP_TIER_INDEXES];
+};
+
+/* Counts the cgroups that have a limit. */
+DEFINE_STATIC_KEY_FALSE(swap_memcg_limited);
+
+static DEFINE_MUTEX(swap_memcg_mutex);
+
+/*
+ * Cgroups that come and go
+ */
+
+/**
+ * swap_memcg_alloc - make what a cgroup needs
+ * @memcg: the cgroup that is being made
+ * @parent: its parent, NULL for the root
+ *
+ * Context: process context, sleeps.
+ * Return: 0 or -ENOMEM.
+ */
+int swap_memcg_alloc(struct mem_cgroup *memcg, struct mem_cgroup *parent)
+{
+	if (!parent || !cgroup_subsys_on_dfl(memory_cgrp_subsys))
+		return 0;
+	memcg->swap_tiers = kzalloc_obj(*memcg->swap_tiers, GFP_KERNEL_ACCOUNT);
+	return memcg->swap_tiers ? 0 : -ENOMEM;
+}
+
+/* Called under swap_memcg_mutex, or when nobody knows the cgroup any more. */
+static void swap_memcg_set_limited(struct swap_memcg *tiers, unsigned long limited)
+{
+	unsigned long before = tiers->limited;
+
+	if (limited && !before)
+		static_branch_inc(&swap_memcg_limited);
+	/* Pairs with the load in swap_memcg_load_limited(). */
+	smp_store_release(&tiers->limited, limited);
+	if (!limited && before)
+		static_branch_dec(&swap_memcg_limited);
+}
+
+/**
+ * swap_memcg_free - take back swap_memcg_alloc()
+ * @memcg: the cgroup, which nobody can find any more
+ *
+ * Context: process context, sleeps.
+ */
+void swap_memcg_free(struct mem_cgroup *memcg)
+{
+	if (!memcg->swap_tiers)
+		return;
+	swap_memcg_set_limited(memcg->swap_tiers, 0);
+	kfree(memcg->swap_tiers);
+}
+
+/**
+ * swap_memcg_reset - take all limits of a cgroup away
+ * @memcg: the cgroup, whose controller is being disabled
+ *
+ * Context: process context, sleeps.
+ */
+void swap_memcg_reset(struct mem_cgroup *memcg)
+{
+	if (!memcg->swap_tiers)
+		return;
+	mutex_lock(&swap_memcg_mutex);
+	swap_memcg_set_limited(memcg->swap_tiers, 0);
+	mutex_unlock(&swap_memcg_mutex);
+}
+
+/**
+ * swap_memcg_forget - take the limits of a tier away
+ * @type: swap type of a device that is being swapped off: it is no longer in
+ *	swap_tiers, and the type can't be used for another one yet
+ *
+ * Context: process context, sleeps.
+ */
+void swap_memcg_forget(unsigned int type)
+{
+	struct mem_cgroup *memcg = NULL;
+	struct swap_memcg *tiers;
+
+	mutex_lock(&swap_memcg_mutex);
+	if (!static_key_enabled(&swap_memcg_limited))
+		goto out;
+	/* Removed ones are among them while they have pages in swap. */
+	while ((memcg = mem_cgroup_iter(NULL, memcg, NULL))) {
+		tiers = memcg->swap_tiers;
+		if (tiers)
+			swap_memcg_set_limited(tiers, tiers->limited & ~BIT(type));
+		cond_resched();
+	}
+out:
+	mutex_unlock(&swap_memcg_mutex);
+}
+
+/*
+ * Limits
+ */
+
+/* With what is set, its limit is there too. */
+static unsigned long swap_memcg_load_limited(struct swap_memcg *tiers)
+{
+	/* Pairs with the store in swap_memcg_set_limited(). */
+	return smp_load_acquire(&tiers->limited);
+}
+
+/* Of a tier with a limit. */
+static bool swap_memcg_fits(struct swap_memcg *tiers, unsigned int type, unsigned long nr)
+{
+	return atomic_long_read(&tiers->tier[type].usage) + nr <=
+	       READ_ONCE(tiers->tier[type].max);
+}
+
+/* The slow path of swap_memcg_tiers(). */
+unsigned long __swap_memcg_tiers(struct mem_cgroup *memcg, unsigned long nr)
+{
+	unsigned long limited, allowed = SWAP_TIERS_ALL;
+	unsigned int type;
+
+	for (; memcg && memcg->swap_tiers; memcg = parent_mem_cgroup(memcg)) {
+		limited = swap_memcg_load_limited(memcg->swap_tiers);
+		for_each_set_bit(type, &limited, NR_SWAP_TIER_INDEXES)
+			if (!swap_memcg_fits(memcg->swap_tiers, type, nr))
+				allowed &= ~BIT(type);
+	}
+	return allowed;
+}
+
+/* The slow path of swap_memcg_tiers_of(). */
+unsigned long __swap_memcg_tiers_of(swp_entry_t slot, unsigned long nr)
+{
+	unsigned long allowed = SWAP_TIERS_ALL;
+	struct swap_cluster_info *ci;
+	unsigned short id;
+
+	/* The table of ids comes and goes with the cluster's use. */
+	ci = swap_cluster_lock(swap_virtual_area, swp_offset(slot));
+	id = __swap_cgroup_get(ci, swp_cluster_offset(slot));
+	if (id) {
+		rcu_read_lock();
+		allowed = __swap_memcg_tiers(mem_cgroup_from_private_id(id), nr);
+		rcu_read_unlock();
+	}
+	swap_cluster_unlock(ci);
+	return allowed;
+}
+
+/*
+ * Usage
+ */
+
+/* What the slots of a run have in common. */
+struct swap_memcg_change {
+	unsigned short id;
+	short from, to;
+};
+
+static struct swap_memcg_change
+swap_memcg_change(struct swap_cluster_info *ci, unsigned int ci_off,
+		  unsigned long old, unsigned long new)
+{
+	return (struct swap_memcg_change) {
+		.id	= __swap_cgroup_get(ci, ci_off),
+		.from	= swap_desc_tier(old),
+		.to	= swap_desc_tier(new),
+	};
+}
+
+static void swap_memcg_add(struct swap_memcg *tiers, unsigned int type, long nr)
+{
+	/* Fully ordered: see swap_memcg_set_limits(). */
+	long usage = atomic_long_add_return(nr, &tiers->tier[type].usage);
+
+	VM_WARN_ON_ONCE(usage < 0);
+	if (nr > 0 && static_branch_unlikely(&swap_memcg_limited) &&
+	    (swap_memcg_load_limited(tiers) & BIT(type)) && !swap_memcg_fits(tiers, type, 0))
+		swap_tiers_excess();
+}
+
+static void swap_memcg_move(const struct swap_memcg_change *change, unsigned int nr)
+{
+	struct mem_cgroup *memcg;
+
+	/* The root has the most to lose by a look-up for nothing. */
+	if (change->from == change->to || !change->id ||
+	    change->id == mem_cgroup_private_id(root_mem_cgroup))
+		return;
+
+	rcu_read_lock();
+	memcg = mem_cgroup_from_private_id(change->id);
+	for (; memcg && memcg->swap_tiers; memcg = parent_mem_cgroup(memcg)) {
+		if (change->from >= 0)
+			swap_memcg_add(memcg->swap_tiers, change->from, -(long)nr);
+		if (change->to >= 0)
+			swap_memcg_add(memcg->swap_tiers, change->to, nr);
+	}
+	rcu_read_unlock();
+}
+
+/**
+ * swap_memcg_account - the data of slots goes to another place
+ * @ci: the locked virtual cluster
+ * @ci_off: first slot, which like the others has its cgroup's id
+ * @old: descriptors as they have been, a slot each
+ * @new: descriptors as they will be, NULL when the slots have no data any more
+ * @nr: number of slots
+ *
+ * Context: also under page-table locks and with interrupts off; O(@nr).
+ */
+void swap_memcg_account(struct swap_cluster_info *ci, unsigned int ci_off,
+			const unsigned long *old, const unsigned long *new,
+			unsigned int nr)
+{
+	struct swap_memcg_change run = {}, next;
+	unsigned int i, first = 0;
+
+	lockdep_assert_held(&ci->lock);
+	if (mem_cgroup_disabled() || !cgroup_subsys_on_dfl(memory_cgrp_subsys))
+		return;
+
+	for (i = 0; i < nr; i++) {
+		next = swap_memcg_change(ci, ci_off + i, old[i], new ? new[i] : SWAP_DESC_NONE);
+		if (next.id == run.id && next.from == run.from && next.to == run.to)
+			continue;
+		swap_memcg_move(&run, i - first);
+		run = next;
+		first = i;
+	}
+	swap_memcg_move(&run, nr - first);
+}
+
+/**
+ * swap_memcg_counts - does a slot count for a cgroup?
+ * @ci: the locked virtual cluster
+ * @ci_off: the slot
+ *
+ * For the self-check.
+ *
+ * Return: true when it does, in the tier where its data is.
+ */
+bool swap_memcg_counts(struct swap_cluster_info *ci, unsigned int ci_off)
+{
+	unsigned short id = __swap_cgroup_get(ci, ci_off);
+	struct mem_cgroup *memcg;
+	bool counts = false;
+
+	if (id) {
+		rcu_read_lock();
+		memcg = mem_cgroup_from_private_id(id);
+		counts = memcg && memcg->swap_tiers;
+		rcu_read_unlock();
+	}
+	return counts;
+}
+
+/**
+ * swap_memcg_sum - what counts for any cgroup
+ * @sum: pages by swap_desc_tier(), for the self-check to compare
+ *
+ * Context: process context.
+ */
+void swap_memcg_sum(unsigned long *sum)
+{
+	struct mem_cgroup *memcg = NULL;
+	unsigned int type;
+
+	memset(sum, 0, NR_SWAP_TIER_INDEXES * sizeof(*sum));
+	while ((memcg = mem_cgroup_iter(NULL, memcg, NULL))) {
+		/* The children of the root count all that is below them. */
+		if (!memcg->swap_tiers || parent_mem_cgroup(memcg)->swap_tiers)
+			continue;
+		for (type = 0; type < NR_SWAP_TIER_INDEXES; type++)
+			sum[type] += atomic_long_read(&memcg->swap_tiers->tier[type].usage);
+	}
+}
+
+/*
+ * Files
+ */
+
+/* The tier after @tier (NULL: the first one): zswap, then the devices by rank. */
+static struct swap_tier *swap_tiers_next(struct swap_tier *tier)
+{
+	struct plist_node *node;
+
+	lockdep_assert_held(&swap_tiers_lock);
+	if (!tier && swap_zswap_tier)
+		return swap_zswap_tier;
+	if (plist_head_empty(&swap_tiers))
+		return NULL;
+	if (!tier || !tier->si)
+		return plist_first_entry(&swap_tiers, struct swap_tier, node);
+	node = &tier->node;
+	if (node == plist_last(&swap_tiers))
+		return NULL;
+	return container_of(plist_next(node), struct swap_tier, node);
+}
+
+static unsigned int swap_tier_index(struct swap_tier *tier)
+{
+	return tier->si ? tier->si->type : SWAP_TIER_INDEX_ZSWAP;
+}
+
+/**
+ * swap_memcg_stat_format - the tiers' lines of memory.stat
+ * @memcg: the cgroup; for the root, where it is not counted, there are none
+ * @s: where to
+ *
+ * Context: any but interrupts, does not sleep: the OOM killer prints it.
+ */
+void swap_memcg_stat_format(struct mem_cgroup *memcg, struct seq_buf *s)
+{
+	struct swap_memcg *tiers = memcg->swap_tiers;
+	struct swap_tier *tier = NULL;
+	u64 pages;
+
+	if (!tiers || !swap_abs_used())
+		return;
+
+	spin_lock(&swap_tiers_lock);
+	while ((tier = swap_tiers_next(tier))) {
+		pages = atomic_long_read(&tiers->tier[swap_tier_index(tier)].usage);
+		seq_buf_printf(s, "swap_tier_%s %llu\n", kobject_name(&tier->kobj),
+			       pages << PAGE_SHIFT);
+	}
+	spin_unlock(&swap_tiers_lock);
+}
+
+static int swap_tiers_max_show(struct seq_file *m, void *v)
+{
+	struct swap_memcg *tiers = mem_cgroup_from_seq(m)->swap_tiers;
+	struct swap_tier *tier = NULL;
+	unsigned int type;
+	u64 max;
+
+	mutex_lock(&swap_memcg_mutex);
+	spin_lock(&swap_tiers_lock);
+	while ((tier = swap_tiers_next(tier))) {
+		type = swap_tier_index(tier);
+		max = tiers->tier[type].max;
+		if (tiers->limited & BIT(type))
+			seq_printf(m, "%s %llu\n", kobject_name(&tier->kobj),
+				   max << PAGE_SHIFT);
+		else
+			seq_printf(m, "%s max\n", kobject_name(&tier->kobj));
+	}
+	spin_unlock(&swap_tiers_lock);
+	mutex_unlock(&swap_memcg_mutex);
+	return 0;
+}
+
+/* A tier's index by its name. Under swap_memcg_mutex its limits stay its own. */
+static int swap_memcg_find(const char *name)
+{
+	struct swap_tier *tier = NULL;
+	int type = -EINVAL;
+
+	lockdep_assert_held(&swap_memcg_mutex);
+	spin_lock(&swap_tiers_lock);
+	while ((tier = swap_tiers_next(tier)))
+		if (!strcmp(kobject_name(&tier->kobj), name))
+			type = swap_tier_index(tier);
+	spin_unlock(&swap_tiers_lock);
+	return type;
+}
+
+/* "<tier> <bytes or max>", of a tier that is not in @given yet. */
+static int swap_memcg_parse(char *line, unsigned long *max, unsigned long *given)
+{
+	unsigned long long bytes;
+	char *name;
+	int type;
+
+	line = strstrip(line);
+	name = strsep(&line, " \t");
+	type = swap_memcg_find(name);
+	if (type < 0 || !line || (*given & BIT(type)))
+		return -EINVAL;
+
+	line = skip_spaces(line);
+	/* What is no number at all is 0 for memparse(), and too large ones wrap. */
+	if ((!isdigit(*line) && strcmp(line, "max")) ||
+	    kstrtoull(line, 0, &bytes) == -ERANGE)
+		return -EINVAL;
+	*given |= BIT(type);
+	return page_counter_memparse(line, "max", &max[type]);
+}
+
+/* Return: is there more in a tier than the new limit? */
+static bool swap_memcg_set_limits(struct swap_memcg *tiers, const unsigned long *max,
+				  unsigned long given)
+{
+	unsigned long limited = tiers->limited;
+	bool excess = false;
+	unsigned int type;
+
+	for_each_set_bit(type, &given, NR_SWAP_TIER_INDEXES) {
+		limited &= ~BIT(type);
+		if (max[type] >= PAGE_COUNTER_MAX)
+			continue;
+		WRITE_ONCE(tiers->tier[type].max, max[type]);
+		limited |= BIT(type);
+	}
+	swap_memcg_set_limited(tiers, limited);
+
+	/*
+	 * The limits are set before usage is read, and swap_memcg_add() adds before
+	 * it reads limits: what was on its way is seen here or there.
+	 */
+	smp_mb();
+	given &= limited;
+	for_each_set_bit(type, &given, NR_SWAP_TIER_INDEXES)
+		excess |= !swap_memcg_fits(tiers, type, 0);
+	return excess;
+}
+
+static ssize_t swap_tiers_max_write(struct kernfs_open_file *of, char *buf,
+				    size_t nbytes, loff_t off)
+{
+	struct swap_memcg *tiers = mem_cgroup_from_css(of_css(of))->swap_tiers;
+	unsigned long max[NR_SWAP_TIER_INDEXES], given = 0;
+	bool excess = false;
+	char *line;
+	int err;
+
+	buf = strstrip(buf);
+	mutex_lock(&swap_memcg_mutex);
+	do {
+		line = strsep(&buf, "\n");
+		err = swap_memcg_parse(line, max, &given);
+	} while (!err && buf);
+	if (!err)
+		excess = swap_memcg_set_limits(tiers, max, given);
+	mutex_unlock(&swap_memcg_mutex);
+
+	if (excess)
+		swap_tiers_excess();
+	return err ?: nbytes;
+}
+
+static struct cftype swap_memcg_files[] = {
+	{
+		.name = "swap.tiers.max",
+		.flags = CFTYPE_NOT_ON_ROOT,
+		.seq_show = swap_tiers_max_show,
+		.write = swap_tiers_max_write,
+	},
+	{ }	/* terminate */
+};
+
+static int __init swap_memcg_init(void)
+{
+	if (!mem_cgroup_disabled())
+		WARN_ON(cgroup_add_dfl_cftypes(&memory_cgrp_subsys, swap_memcg_files));
+	return 0;
+}
+subsys_initcall(swap_memcg_init);

@@ -1,0 +1,1884 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Moving data between tiers: ranks, watermarks, the files demote and promote,
+ * draining, a hot and a cold set over three tiers, and what a cgroup may have in
+ * a tier.
+ *
+ * It fails on a kernel that loses or exchanges a page while it moves it, moves
+ * much more or less than asked, or counts it wrong; that stores where it is not
+ * asked first, or where a tier drains, is full or is forbidden; that does not
+ * hear signals, leaves a tier above its watermark while there is room below,
+ * lets what is hot sink, or takes a value that is none, or one from anybody.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/swap.h>
+#include <unistd.h>
+
+#include "swap_abs_lib.h"
+#include "kselftest_harness.h"
+
+#define LIMIT	(SA_TIMEOUT / 3)
+#define DEV	(160 * SA_MIB_PAGES)
+/* What the kernel may do beyond what was asked: a batch */
+#define OVER	(64 * SA_PAGE)
+/* What limits and watermarks may be missed by */
+#define SLACK	((long long)SA_MIB)
+/* In the background: until it has to be done, and how long nothing may happen */
+#define SOON	20
+#define QUIET	2
+
+#define EXPECT_STATE(_want, _dev)					\
+do {									\
+	char __state[64] = "none";					\
+									\
+	sa_tier_str(_dev, "state", __state, sizeof(__state));		\
+	EXPECT_STREQ(_want, __state);					\
+} while (0)
+
+struct seen {
+	long long stored, used, store, load, moved_in, moved_out, errors;
+};
+
+static void see(struct seen *s, const char *dev)
+{
+	s->stored = sa_tier_num(dev, "stored");
+	s->used = sa_tier_num(dev, "used");
+	s->store = sa_tier_num(dev, "stats/store");
+	s->load = sa_tier_num(dev, "stats/load");
+	s->moved_in = sa_tier_num(dev, "stats/moved_in");
+	s->moved_out = sa_tier_num(dev, "stats/moved_out");
+	s->errors = sa_tier_num(dev, "stats/errors");
+}
+
+/* What has changed since */
+static void since(struct seen *s, const char *dev)
+{
+	struct seen now;
+
+	see(&now, dev);
+	s->stored = now.stored - s->stored;
+	s->used = now.used - s->used;
+	s->store = now.store - s->store;
+	s->load = now.load - s->load;
+	s->moved_in = now.moved_in - s->moved_in;
+	s->moved_out = now.moved_out - s->moved_out;
+	s->errors = now.errors - s->errors;
+}
+
+static const char *name_of(const char *dev)
+{
+	return dev ? dev : "zswap";
+}
+
+/* Does the tier come to hold so many bytes of pages? */
+static bool comes_to_hold(const char *dev, long long bytes)
+{
+	if (sa_wait_purged(sa_tier_num(dev, "stored") == bytes, SOON))
+		return true;
+	sa_log("%s holds %lld bytes of pages, not %lld", name_of(dev),
+	       sa_tier_num(dev, "stored"), bytes);
+	return false;
+}
+
+/* Does it come to use no more? */
+static bool comes_down_to(const char *dev, long long bytes)
+{
+	if (sa_wait_purged(sa_tier_num(dev, "used") <= bytes, SOON))
+		return sa_tier_num(dev, "used") >= 0;
+	sa_log("%s uses %lld bytes, not %lld", name_of(dev), sa_tier_num(dev, "used"), bytes);
+	return false;
+}
+
+static long long all_moved(void)
+{
+	return sa_tier_num(NULL, "stats/moved_out") + sa_tier_num(sa_dev(0), "stats/moved_out") +
+		sa_tier_num(sa_dev(1), "stats/moved_out");
+}
+
+/* Until nothing is moved any more */
+static bool comes_to_rest(void)
+{
+	double end = sa_now() + 2 * SOON;
+	long long was;
+
+	do {
+		was = all_moved();
+		usleep(500000);
+	} while (was != all_moved() && sa_now() < end);
+	return was == all_moved();
+}
+
+static long long percent_of(const char *dev, int percent)
+{
+	return sa_tier_num(dev, "capacity") / 100 * percent;
+}
+
+/* All of it, and not in the swap cache either */
+static bool push_out(struct sa_area *a, long long cached)
+{
+	size_t n = sa_pageout(a->p, a->n);
+
+	if (n != a->n)
+		sa_log("%zu of %zu pages went out", n, a->n);
+	return n == a->n && sa_settle() && sa_only_swapped(cached);
+}
+
+static void make(struct __test_metadata *_metadata, struct sa_area *a, size_t n,
+		 enum sa_pat pat, __u64 seed)
+{
+	ASSERT_EQ(0, sa_area_map(a, n, pat, seed));
+	sa_area_fill(a);
+}
+
+/* An area that is swapped out */
+static void put(struct __test_metadata *_metadata, struct sa_area *a, size_t n,
+		enum sa_pat pat, __u64 seed, long long cached)
+{
+	make(_metadata, a, n, pat, seed);
+	ASSERT_TRUE(push_out(a, cached));
+}
+
+/* The second has the lower priority, hence the greater rank. */
+static int on(int i)
+{
+	return sa_swapon(sa_dev(i), DEV, i ? 3 : 5);
+}
+
+static int on_in(int i, const char *format)
+{
+	int ret = on(i);
+
+	return ret ? ret : sa_format(sa_dev(i), format);
+}
+
+/* Words, up to NULL, that a file must not take, nor change its value for */
+static void refuses(struct __test_metadata *_metadata, const char *dev,
+		    const char *file, const char * const *words)
+{
+	char before[64], after[64];
+
+	for (; *words; words++) {
+		ASSERT_EQ(0, sa_tier_str(dev, file, before, sizeof(before)));
+		EXPECT_EQ(-EINVAL, sa_tier_write(dev, file, *words)) {
+			TH_LOG("'%s' to %s of %s", *words, file, name_of(dev));
+		}
+		ASSERT_EQ(0, sa_tier_str(dev, file, after, sizeof(after)));
+		EXPECT_STREQ(before, after);
+	}
+}
+
+/*
+ * So many pages have gone from one tier to the other since f and t were seen,
+ * and nothing else has.
+ */
+static void moved(struct __test_metadata *_metadata, const char *from,
+		  const char *to, struct seen *f, struct seen *t, long long pages)
+{
+	EXPECT_TRUE(comes_to_hold(from, f->stored - pages * (long long)SA_PAGE));
+	EXPECT_TRUE(comes_to_hold(to, t->stored + pages * (long long)SA_PAGE));
+	since(f, from);
+	since(t, to);
+	EXPECT_EQ(pages, f->moved_out);
+	EXPECT_EQ(0, f->moved_in);
+	EXPECT_EQ(pages, t->moved_in);
+	EXPECT_EQ(0, t->moved_out);
+	EXPECT_EQ(0, f->errors);
+	EXPECT_EQ(0, t->errors);
+	EXPECT_EQ(0, sa_violations());
+}
+
+/* Write to demote or promote, and look at what that did. Returns its pages. */
+static long long move(struct __test_metadata *_metadata, const char *file,
+		      const char *from, const char *to, const char *size)
+{
+	struct seen f, t;
+	long long bytes;
+
+	see(&f, from);
+	see(&t, to);
+	EXPECT_EQ(0, sa_tier_write(from, file, size)) {
+		TH_LOG("'%s' to %s of %s", size, file, name_of(from));
+	}
+	bytes = sa_tier_num(from, file);
+	EXPECT_LE(0, bytes);
+	EXPECT_EQ(0, bytes % SA_PAGE);
+	moved(_metadata, from, to, &f, &t, bytes / SA_PAGE);
+	return bytes / SA_PAGE;
+}
+
+static const struct {
+	const char *text;
+	long long pages;
+} sizes[] = {
+	{ "1", 1 }, { "5000", 2 }, { "4096", 1 }, { "512K", 128 }, { "1048576\n", 256 },
+	{ "2M", 512 }, { "2M\n", 512 },
+};
+
+/* By sizes, then what is left. All of it is in from, and so many pages. */
+static void move_by_sizes(struct __test_metadata *_metadata, const char *file,
+			  const char *from, const char *to, long long pages)
+{
+	long long done;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		done = move(_metadata, file, from, to, sizes[i].text);
+		EXPECT_LE(sizes[i].pages, done);
+		EXPECT_GE(sizes[i].pages + (long long)(OVER / SA_PAGE), done) {
+			TH_LOG("%lld pages for '%s'", done, sizes[i].text);
+		}
+		pages -= done;
+	}
+	ASSERT_LT(0, pages);
+	EXPECT_EQ(pages, move(_metadata, file, from, to, "1G"));
+	EXPECT_EQ(0, sa_tier_num(from, "stored"));
+	/* It is empty: less than asked, and no error. */
+	EXPECT_EQ(0, move(_metadata, file, from, to, "all"));
+	EXPECT_EQ(0, move(_metadata, file, from, to, "64K"));
+}
+
+/* All of the area is read from there, and right. */
+static void check_there(struct __test_metadata *_metadata, struct sa_area *a,
+			const char *dev, long long cached)
+{
+	struct seen s;
+
+	/* What is still in the swap cache would not be read at all. */
+	EXPECT_TRUE(sa_only_swapped(cached));
+	EXPECT_EQ(a->n, sa_swapped(a->p, a->n));
+	see(&s, dev);
+	EXPECT_EQ(0, sa_area_check(a));
+	since(&s, dev);
+	EXPECT_EQ(a->n, s.load) {
+		TH_LOG("%lld of %zu pages read from %s", s.load, a->n, name_of(dev));
+	}
+	EXPECT_EQ(0, s.errors);
+}
+
+static const char *begin(int devices)
+{
+	const char *why = sa_begin(true);
+
+	signal(SIGPIPE, SIG_IGN);
+	if (!why && sa_ndevs() < devices)
+		why = devices > 1 ? "needs two block devices" : "no block device to swap on";
+	/* A fault is about one page. */
+	if (!why && sa_write(SA_PAGE_CLUSTER, "0"))
+		why = "no " SA_PAGE_CLUSTER;
+	return why;
+}
+
+FIXTURE(tiers)
+{
+	/* before the test took any */
+	long long cached;
+};
+
+FIXTURE_SETUP(tiers)
+{
+	const char *why = begin(2);
+
+	if (why)
+		SKIP(return, "%s", why);
+	self->cached = sa_meminfo("SwapCached");
+}
+
+FIXTURE_TEARDOWN_PARENT(tiers)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+/* --- rank -------------------------------------------------------------- */
+
+TEST_F_TIMEOUT(tiers, rank_defaults, SA_TIMEOUT)
+{
+	static const struct {
+		int prio, rank;
+	} is[] = {
+		{ 32767, 1 }, { 100, 32668 }, { 5, 32763 }, { 0, 32768 }, { -1, 32769 },
+	};
+	size_t i;
+	int layer;
+
+	for (layer = 0; layer < 2; layer++) {
+		ASSERT_EQ(0, sa_layer(layer));
+		for (i = 0; i < ARRAY_SIZE(is); i++) {
+			ASSERT_EQ(0, sa_swapon(sa_dev(0), DEV, is[i].prio));
+			EXPECT_EQ(is[i].rank, sa_tier_num(sa_dev(0), "rank"));
+			/* What is written goes with the device. */
+			EXPECT_EQ(0, sa_tier_write(sa_dev(0), "rank", "77"));
+			EXPECT_EQ(77, sa_tier_num(sa_dev(0), "rank"));
+			ASSERT_EQ(0, sa_swapoff(sa_dev(0)));
+		}
+	}
+}
+
+TEST_F_TIMEOUT(tiers, rank_values, SA_TIMEOUT)
+{
+	static const char * const bad[] = {
+		"0", "-1", "65536", "4294967297", "18446744073709551617", "abc", "1x",
+		"1 2", "\n", " ", "1.5", "max", "x1", NULL,
+	};
+	static const char * const good[] = { "1", "65535", "32768\n", "1\n" };
+	static const char * const any[] = { "0", "1", "5", "65535", "abc", NULL };
+	size_t i;
+
+	ASSERT_EQ(0, on(0));
+	refuses(_metadata, sa_dev(0), "rank", bad);
+	for (i = 0; i < ARRAY_SIZE(good); i++) {
+		EXPECT_EQ(0, sa_tier_write(sa_dev(0), "rank", good[i]));
+		EXPECT_EQ(atoi(good[i]), sa_tier_num(sa_dev(0), "rank"));
+		refuses(_metadata, sa_dev(0), "rank", bad);
+	}
+	if (sa_have_zswap()) {
+		EXPECT_EQ(0, sa_tier_num(NULL, "rank"));
+		refuses(_metadata, NULL, "rank", any);
+		EXPECT_EQ(0, sa_tier_num(NULL, "rank"));
+	}
+}
+
+/* Who of the two has got how much of what was put since */
+static void got(struct __test_metadata *_metadata, struct seen s[2], int i, size_t n)
+{
+	int d;
+
+	for (d = 0; d < 2; d++) {
+		since(&s[d], sa_dev(d));
+		EXPECT_EQ(d == i ? n : 0, s[d].store) {
+			TH_LOG("%s has stored %lld pages", sa_dev(d), s[d].store);
+		}
+		see(&s[d], sa_dev(d));
+	}
+}
+
+TEST_F_TIMEOUT(tiers, rank_order, SA_TIMEOUT)
+{
+	size_t n = 4 * SA_MIB_PAGES;
+	struct sa_area a[4];
+	struct seen s[2];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, on(i));
+		see(&s[i], sa_dev(i));
+	}
+	put(_metadata, &a[0], n, SA_TEXT, 1, self->cached);
+	got(_metadata, s, 0, n);
+	ASSERT_EQ(0, sa_tier_write(sa_dev(1), "rank", "10"));
+	put(_metadata, &a[1], n, SA_TEXT, 2, self->cached);
+	got(_metadata, s, 1, n);
+	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "rank", "9"));
+	put(_metadata, &a[2], n, SA_RANDOM, 3, self->cached);
+	got(_metadata, s, 0, n);
+	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "rank", "65535"));
+	put(_metadata, &a[3], n, SA_RANDOM, 4, self->cached);
+	got(_metadata, s, 1, n);
+	/* What is there has stayed. */
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(2 * n * SA_PAGE, sa_tier_num(sa_dev(i), "stored"));
+	EXPECT_EQ(0, sa_violations());
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(0, sa_area_check(&a[i]));
+}
+
+TEST_F_TIMEOUT(tiers, rank_equal, SA_TIMEOUT)
+{
+	size_t n = 32 * SA_MIB_PAGES;
+	struct seen s[2];
+	struct sa_area a;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, on(i));
+		ASSERT_EQ(0, sa_tier_write(sa_dev(i), "rank", "500"));
+		see(&s[i], sa_dev(i));
+	}
+	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	for (i = 0; i < 2; i++) {
+		since(&s[i], sa_dev(i));
+		TH_LOG("%s: %lld of %zu pages", sa_dev(i), s[i].store, n);
+		EXPECT_LE(n / 16, s[i].store);
+	}
+	EXPECT_EQ(n, s[0].store + s[1].store);
+	/* Neither is below the other. */
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(-ENOSPC, sa_tier_write(sa_dev(i), "demote", "1M"));
+		EXPECT_EQ(-ENOSPC, sa_tier_write(sa_dev(i), "promote", "1M"));
+	}
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+/* --- watermarks, as files ---------------------------------------------- */
+
+static void marks_are(struct __test_metadata *_metadata, const char *dev, int high, int low)
+{
+	EXPECT_EQ(high, sa_tier_num(dev, "high_watermark"));
+	EXPECT_EQ(low, sa_tier_num(dev, "low_watermark"));
+}
+
+static void marks_of(struct __test_metadata *_metadata, const char *dev)
+{
+	static const char * const bad[] = {
+		"101", "-1", "1000", "4294967306", "18446744073709551626", "abc", "50%",
+		"5 5", "1x", "0.5", "\n", " ", "max", NULL,
+	};
+	static const char * const above[] = { "91", "95\n", "100", NULL };
+	static const char * const below[] = { "79", "0", "40\n", NULL };
+
+	marks_are(_metadata, dev, 90, 80);
+	refuses(_metadata, dev, "high_watermark", bad);
+	refuses(_metadata, dev, "low_watermark", bad);
+	refuses(_metadata, dev, "low_watermark", above);
+	refuses(_metadata, dev, "high_watermark", below);
+	marks_are(_metadata, dev, 90, 80);
+	/* Equal ones will do, and so do the ends. */
+	EXPECT_EQ(0, sa_tier_write(dev, "low_watermark", "90"));
+	marks_are(_metadata, dev, 90, 90);
+	EXPECT_EQ(0, sa_tier_write(dev, "high_watermark", "100\n"));
+	EXPECT_EQ(0, sa_tier_write(dev, "low_watermark", "100"));
+	marks_are(_metadata, dev, 100, 100);
+	EXPECT_EQ(0, sa_tier_write(dev, "low_watermark", "0"));
+	EXPECT_EQ(0, sa_tier_write(dev, "high_watermark", "0"));
+	marks_are(_metadata, dev, 0, 0);
+	EXPECT_EQ(0, sa_tier_write(dev, "high_watermark", "55"));
+	EXPECT_EQ(0, sa_tier_write(dev, "low_watermark", "44"));
+	marks_are(_metadata, dev, 55, 44);
+}
+
+TEST_F_TIMEOUT(tiers, watermark_values, SA_TIMEOUT)
+{
+	int i;
+
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, on(i));
+	marks_of(_metadata, sa_dev(0));
+	/* They are one tier's. */
+	marks_are(_metadata, sa_dev(1), 90, 80);
+	if (sa_have_zswap())
+		marks_of(_metadata, NULL);
+	ASSERT_EQ(0, sa_swapoff(sa_dev(0)));
+	ASSERT_EQ(0, on(0));
+	marks_are(_metadata, sa_dev(0), 90, 80);
+}
+
+/* --- demote and promote ------------------------------------------------ */
+
+TEST_F_TIMEOUT(tiers, move_values, SA_TIMEOUT)
+{
+	static const char * const bad[] = {
+		"0", "0K", "0\n", "-1", "-4096", "-1M", "abc", "1x", "64KB", "64M 64M", "all 1",
+		"allx", "al", "K", "1.5M", "4096,", "\n", " ", "max", NULL,
+	};
+	size_t n = SA_MIB_PAGES;
+	struct sa_area a[2];
+
+	ASSERT_EQ(0, on(0));
+	put(_metadata, &a[0], n, SA_TEXT, 1, self->cached);
+	ASSERT_EQ(0, on(1));
+	ASSERT_EQ(0, sa_tier_write(sa_dev(1), "rank", "1"));
+	put(_metadata, &a[1], n, SA_TEXT, 2, self->cached);
+	ASSERT_EQ(0, sa_tier_write(sa_dev(1), "rank", "40000"));
+	if (!sa_zswap(true)) {
+		refuses(_metadata, NULL, "demote", bad);
+		refuses(_metadata, NULL, "promote", bad);
+	}
+	refuses(_metadata, sa_dev(0), "demote", bad);
+	refuses(_metadata, sa_dev(0), "promote", bad);
+	refuses(_metadata, sa_dev(1), "promote", bad);
+	EXPECT_EQ(n * SA_PAGE, sa_tier_num(sa_dev(0), "stored"));
+	EXPECT_EQ(n * SA_PAGE, sa_tier_num(sa_dev(1), "stored"));
+	EXPECT_EQ(0, sa_area_check(&a[0]));
+	EXPECT_EQ(0, sa_area_check(&a[1]));
+}
+
+TEST_F_TIMEOUT(tiers, zswap_demote_all, SA_TIMEOUT)
+{
+	size_t n = (sa_full() ? 64 : 8) * SA_MIB_PAGES;
+	const char *dev = sa_dev(0);
+	struct sa_area a[2];
+
+	if (sa_zswap(true))
+		SKIP(return, "no zswap");
+	ASSERT_EQ(0, on(0));
+	put(_metadata, &a[0], n, SA_TEXT, 1, self->cached);
+	EXPECT_EQ(n * SA_PAGE, sa_tier_num(NULL, "stored"));
+	EXPECT_EQ(n, move(_metadata, "demote", NULL, dev, "all"));
+	EXPECT_EQ(0, sa_tier_num(NULL, "stored"));
+	EXPECT_EQ(0, sa_tier_num(NULL, "used"));
+	/* Out of the tier is not into RAM. */
+	EXPECT_EQ(n, sa_swapped(a[0].p, n));
+	/* It takes new data as before. */
+	put(_metadata, &a[1], n, SA_TEXT, 2, self->cached);
+	EXPECT_EQ(n * SA_PAGE, sa_tier_num(NULL, "stored"));
+	EXPECT_EQ(0, sa_area_check(&a[0]));
+	EXPECT_EQ(n, move(_metadata, "demote", NULL, dev, "all\n"));
+	check_there(_metadata, &a[1], dev, self->cached);
+}
+
+TEST_F_TIMEOUT(tiers, zswap_demote_size, SA_TIMEOUT)
+{
+	size_t n = 12 * SA_MIB_PAGES;
+	struct sa_area a;
+
+	if (sa_zswap(true))
+		SKIP(return, "no zswap");
+	ASSERT_EQ(0, on(0));
+	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	move_by_sizes(_metadata, "demote", NULL, sa_dev(0), n);
+	check_there(_metadata, &a, sa_dev(0), self->cached);
+}
+
+/* The first one below with room takes it, not the last. */
+TEST_F_TIMEOUT(tiers, next_below, SA_TIMEOUT)
+{
+	size_t n = 4 * SA_MIB_PAGES;
+	struct sa_area a;
+	int i;
+
+	if (sa_zswap(true))
+		SKIP(return, "no zswap");
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, on(i));
+	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	EXPECT_EQ(n, move(_metadata, "demote", NULL, sa_dev(0), "all"));
+	EXPECT_EQ(0, sa_tier_num(sa_dev(1), "stored"));
+	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_EQ(n, move(_metadata, "demote", sa_dev(0), sa_dev(1), "all"));
+	check_there(_metadata, &a, sa_dev(1), self->cached);
+}
+
+/* And on at once, though what has been moved may be in the swap cache still. */
+TEST_F_TIMEOUT(tiers, straight_on, SA_TIMEOUT)
+{
+	size_t n = 4 * SA_MIB_PAGES;
+	struct sa_area a;
+	int i;
+
+	if (sa_zswap(true))
+		SKIP(return, "no zswap");
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, on(i));
+	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	EXPECT_EQ(0, sa_tier_write(NULL, "demote", "all"));
+	EXPECT_EQ(0, sa_tier_write(sa_dev(0), "demote", "all"));
+	EXPECT_EQ(n * SA_PAGE, sa_tier_num(sa_dev(0), "demote"));
+	EXPECT_TRUE(comes_to_hold(sa_dev(1), n * SA_PAGE));
+	EXPECT_EQ(0, sa_tier_num(sa_dev(0), "stored"));
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+TEST_F_TIMEOUT(tiers, promote_to_zswap, SA_TIMEOUT)
+{
+	size_t n = 12 * SA_MIB_PAGES;
+	const char *dev = sa_dev(0);
+	struct sa_area a;
+
+	if (!sa_have_zswap())
+		SKIP(return, "no zswap");
+	ASSERT_EQ(0, on(0));
+	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	/* While zswap takes nothing there is nothing above. */
+	EXPECT_EQ(-ENOSPC, sa_tier_write(dev, "promote", "all"));
+	EXPECT_EQ(n * SA_PAGE, sa_tier_num(dev, "stored"));
+	ASSERT_EQ(0, sa_zswap(true));
+	move_by_sizes(_metadata, "promote", dev, NULL, n);
+	EXPECT_EQ(0, sa_tier_num(dev, "used"));
+	EXPECT_EQ(n, sa_swapped(a.p, n));
+	/* Nothing is above zswap. */
+	EXPECT_EQ(-ENOSPC, sa_tier_write(NULL, "promote", "all"));
+	EXPECT_EQ(-ENOSPC, sa_tier_write(NULL, "promote", "4096"));
+	EXPECT_EQ(n * SA_PAGE, sa_tier_num(NULL, "stored"));
+	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_EQ(n, move(_metadata, "demote", NULL, dev, "all"));
+	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_EQ(n, move(_metadata, "promote", dev, NULL, "all"));
+	check_there(_metadata, &a, NULL, self->cached);
+}
+
+TEST_F_TIMEOUT(tiers, nothing_below, SA_TIMEOUT)
+{
+	size_t n = 2 * SA_MIB_PAGES;
+	struct sa_area a;
+	struct seen s;
+
+	if (!sa_zswap(true)) {
+		put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+		see(&s, NULL);
+		EXPECT_EQ(-ENOSPC, sa_tier_write(NULL, "demote", "all"));
+		EXPECT_EQ(-ENOSPC, sa_tier_write(NULL, "demote", "1"));
+		since(&s, NULL);
+		EXPECT_EQ(0, s.stored);
+		EXPECT_EQ(0, s.moved_out);
+		EXPECT_EQ(n, sa_swapped(a.p, n));
+		EXPECT_EQ(0, sa_area_check(&a));
+		sa_area_unmap(&a);
+		ASSERT_EQ(0, sa_zswap(false));
+	}
+	ASSERT_EQ(0, on(0));
+	put(_metadata, &a, n, SA_TEXT, 2, self->cached);
+	see(&s, sa_dev(0));
+	EXPECT_EQ(-ENOSPC, sa_tier_write(sa_dev(0), "demote", "all"));
+	EXPECT_EQ(-ENOSPC, sa_tier_write(sa_dev(0), "demote", "1"));
+	EXPECT_EQ(-ENOSPC, sa_tier_write(sa_dev(0), "promote", "all"));
+	/* One above is none below, and the other way round. */
+	ASSERT_EQ(0, on(1));
+	ASSERT_EQ(0, sa_tier_write(sa_dev(1), "rank", "7"));
+	EXPECT_EQ(-ENOSPC, sa_tier_write(sa_dev(0), "demote", "all"));
+	ASSERT_EQ(0, sa_tier_write(sa_dev(1), "rank", "65535"));
+	EXPECT_EQ(-ENOSPC, sa_tier_write(sa_dev(0), "promote", "all"));
+	since(&s, sa_dev(0));
+	EXPECT_EQ(0, s.stored);
+	EXPECT_EQ(0, s.moved_out);
+	EXPECT_EQ(0, sa_tier_num(sa_dev(1), "stored"));
+	EXPECT_EQ(n, sa_swapped(a.p, n));
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+/* The one below takes a part: success; then no more: ENOSPC. */
+TEST_F_TIMEOUT(tiers, full_below, SA_TIMEOUT)
+{
+	size_t n = 24 * SA_MIB_PAGES, small = 8 * sa_cluster();
+	struct sa_area a;
+	long long pages;
+
+	ASSERT_EQ(0, on_in(0, "raw"));
+	ASSERT_EQ(0, sa_swapon(sa_dev(1), small, 3));
+	ASSERT_EQ(0, sa_format(sa_dev(1), "raw"));
+	put(_metadata, &a, n, SA_RANDOM, 1, self->cached);
+	pages = move(_metadata, "demote", sa_dev(0), sa_dev(1), "all");
+	TH_LOG("%lld of %zu pages fit into %zu", pages, n, small);
+	EXPECT_LE(small - 2 * sa_cluster(), pages);
+	EXPECT_GE(small, pages);
+	EXPECT_EQ(-ENOSPC, sa_tier_write(sa_dev(0), "demote", "all"));
+	EXPECT_EQ(-ENOSPC, sa_tier_write(sa_dev(0), "demote", "4K"));
+	EXPECT_EQ((n - pages) * SA_PAGE, sa_tier_num(sa_dev(0), "stored"));
+	EXPECT_EQ(n, sa_swapped(a.p, n));
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+/* What is being moved dies, is read or written, and goes out again. */
+struct load {
+	size_t pages;
+	double seconds;
+};
+
+static int load(void *arg)
+{
+	struct load *l = arg;
+	double end = sa_now() + l->seconds;
+	__u64 rnd = getpid();
+	struct sa_area a;
+	size_t bad = 0;
+
+	if (sa_area_map(&a, l->pages, SA_MIXED, rnd))
+		return 2;
+	while (!bad && sa_now() < end) {
+		size_t from = sa_rand(&rnd) % a.n;
+
+		a.gen++;
+		sa_area_fill(&a);
+		madvise(a.p + from * SA_PAGE, (a.n - from) * SA_PAGE, MADV_PAGEOUT);
+		bad += sa_area_check(&a);
+	}
+	return bad ? 1 : 0;
+}
+
+TEST_F_TIMEOUT(tiers, under_load, SA_TIMEOUT)
+{
+	static const struct {
+		int dev;		/* -1: zswap */
+		const char *file, *text;
+	} orders[] = {
+		{ -1, "demote", "all" }, { 0, "demote", "1M" }, { 1, "promote", "all" },
+		{ 0, "demote", "all" }, { 0, "promote", "512K" }, { 1, "rank", "1" },
+		{ 1, "demote", "all" }, { 1, "rank", "40000" }, { 0, "state", "draining" },
+		{ 1, "promote", "2M" }, { 0, "state", "online" }, { 1, "state", "draining" },
+		{ 1, "state", "online" },
+	};
+	struct load l = {
+		.pages = (sa_full() ? 16 : 4) * SA_MIB_PAGES,
+		.seconds = sa_full() ? 60 : 5,
+	};
+	long long done = 0, nospace = 0, bytes = 0;
+	double end = sa_now() + l.seconds;
+	bool zswap = !sa_zswap(true);
+	__u64 rnd = 23;
+	pid_t pid[2];
+	char cg[256];
+	int i, ret;
+
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, on(i));
+	ASSERT_EQ(0, sa_cg_make("load", 2 * l.pages * SA_PAGE + 8 * SA_MIB, cg,
+				sizeof(cg)));
+	for (i = 0; i < 2; i++)
+		pid[i] = sa_start(cg, load, &l);
+	while (sa_now() < end) {
+		size_t k = sa_rand(&rnd) % ARRAY_SIZE(orders);
+		const char *dev = orders[k].dev < 0 ? NULL : sa_dev(orders[k].dev);
+
+		if (!dev && !zswap)
+			continue;
+		ret = sa_tier_write(dev, orders[k].file, orders[k].text);
+		nospace += ret == -ENOSPC;
+		done += !ret;
+		EXPECT_TRUE(!ret || ret == -ENOSPC) {
+			TH_LOG("%d for '%s' to %s of %s", ret, orders[k].text,
+			       orders[k].file, name_of(dev));
+		}
+		/* demote or promote */
+		if (!ret && strstr(orders[k].file, "mote"))
+			bytes += sa_tier_num(dev, orders[k].file);
+		usleep(sa_rand(&rnd) % 20000);
+	}
+	TH_LOG("%lld orders, %lld without room, %lld bytes moved", done, nospace, bytes);
+	EXPECT_LT(0, bytes);
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(0, sa_join(pid[i], LIMIT));
+		EXPECT_EQ(0, sa_tier_num(sa_dev(i), "stats/errors"));
+	}
+	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
+	EXPECT_EQ(0, sa_cg_destroy(cg));
+	EXPECT_EQ(0, sa_violations());
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(0, sa_swapoff_child(sa_dev(i), LIMIT));
+}
+
+/* --- from each format to each ------------------------------------------ */
+
+FIXTURE(pair)
+{
+	long long cached;
+	size_t n;
+	struct sa_area a[2];
+};
+
+FIXTURE_VARIANT(pair)
+{
+	const char *from, *to;
+};
+
+FIXTURE_VARIANT_ADD(pair, packed_packed) { .from = "packed", .to = "packed" };
+
+FIXTURE_VARIANT_ADD(pair, packed_raw) { .from = "packed", .to = "raw" };
+
+FIXTURE_VARIANT_ADD(pair, raw_packed) { .from = "raw", .to = "packed" };
+
+FIXTURE_VARIANT_ADD(pair, raw_raw) { .from = "raw", .to = "raw" };
+
+FIXTURE_SETUP(pair)
+{
+	const char *why = begin(2);
+
+	if (why)
+		SKIP(return, "%s", why);
+	self->cached = sa_meminfo("SwapCached");
+	self->n = (sa_full() ? 32 : 12) * SA_MIB_PAGES;
+}
+
+FIXTURE_TEARDOWN_PARENT(pair)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+#define PUT_BOTH()							\
+do {									\
+	put(_metadata, &self->a[0], self->n, SA_TEXT, 1, self->cached);	\
+	put(_metadata, &self->a[1], self->n, SA_RANDOM, 2, self->cached); \
+} while (0)
+
+#define CHECK_BOTH(_dev)						\
+do {									\
+	int __i;							\
+									\
+	for (__i = 0; __i < 2; __i++)					\
+		check_there(_metadata, &self->a[__i], _dev, self->cached); \
+} while (0)
+
+/* Does text take so much on a device as its format lets expect? */
+static void takes_as_format(struct __test_metadata *_metadata, const char *dev,
+			    const char *format, size_t text, size_t random)
+{
+	long long used = sa_tier_num(dev, "used");
+
+	if (!strcmp(format, "raw")) {
+		EXPECT_EQ((text + random) * SA_PAGE, used);
+		return;
+	}
+	EXPECT_LE(used, (text * 11 / 20 + random + 2 * sa_cluster()) * SA_PAGE);
+	EXPECT_LE((text / 4 + random) * SA_PAGE, used);
+}
+
+TEST_F_TIMEOUT(pair, demote_all, SA_TIMEOUT)
+{
+	size_t n = self->n;
+
+	ASSERT_EQ(0, on_in(0, variant->from));
+	ASSERT_EQ(0, on_in(1, variant->to));
+	PUT_BOTH();
+	EXPECT_EQ(2 * n * SA_PAGE, sa_tier_num(sa_dev(0), "stored"));
+	EXPECT_EQ(2 * n, move(_metadata, "demote", sa_dev(0), sa_dev(1), "all"));
+	EXPECT_TRUE(comes_down_to(sa_dev(0), 0));
+	takes_as_format(_metadata, sa_dev(1), variant->to, n, n);
+	CHECK_BOTH(sa_dev(1));
+}
+
+TEST_F_TIMEOUT(pair, demote_size, SA_TIMEOUT)
+{
+	ASSERT_EQ(0, on_in(0, variant->from));
+	ASSERT_EQ(0, on_in(1, variant->to));
+	PUT_BOTH();
+	move_by_sizes(_metadata, "demote", sa_dev(0), sa_dev(1), 2 * self->n);
+	CHECK_BOTH(sa_dev(1));
+}
+
+TEST_F_TIMEOUT(pair, promote, SA_TIMEOUT)
+{
+	size_t n = self->n;
+
+	ASSERT_EQ(0, on_in(1, variant->from));
+	PUT_BOTH();
+	ASSERT_EQ(0, on_in(0, variant->to));
+	move_by_sizes(_metadata, "promote", sa_dev(1), sa_dev(0), 2 * n);
+	EXPECT_TRUE(comes_down_to(sa_dev(1), 0));
+	takes_as_format(_metadata, sa_dev(0), variant->to, n, n);
+	EXPECT_EQ(-ENOSPC, sa_tier_write(sa_dev(0), "promote", "all"));
+	/* And down again. */
+	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_EQ(2 * n, move(_metadata, "demote", sa_dev(0), sa_dev(1), "all"));
+	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_EQ(2 * n, move(_metadata, "promote", sa_dev(1), sa_dev(0), "all"));
+	CHECK_BOTH(sa_dev(0));
+}
+
+/* What is in RAM too may be moved or not; what is newer there must not be lost. */
+TEST_F_TIMEOUT(pair, in_use, SA_TIMEOUT)
+{
+	size_t n = self->n, i;
+	struct sa_area *a = &self->a[0];
+
+	ASSERT_EQ(0, on_in(0, variant->from));
+	ASSERT_EQ(0, on_in(1, variant->to));
+	PUT_BOTH();
+	/* Of a third there is a copy, of a third of these one that is stale. */
+	for (i = 0; i < n; i += 3)
+		EXPECT_EQ(0, sa_check(a->p + i * SA_PAGE, a->pat, a->seed, i, 0));
+	for (i = 0; i < n; i += 9)
+		sa_fill(a->p + i * SA_PAGE, a->pat, a->seed, i, 1);
+	EXPECT_EQ(0, sa_tier_write(sa_dev(0), "demote", "all"));
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_LE((2 * n - n / 3 - 1) * SA_PAGE, sa_tier_num(sa_dev(1), "stored"));
+	ASSERT_TRUE(push_out(a, self->cached));
+	for (i = 0; i < n; i++)
+		EXPECT_EQ(0, sa_check(a->p + i * SA_PAGE, a->pat, a->seed, i, i % 9 == 0));
+	EXPECT_EQ(0, sa_area_check(&self->a[1]));
+}
+
+/* --- signals ----------------------------------------------------------- */
+
+struct order {
+	const char *device, *file, *text;
+};
+
+static int obey(void *arg)
+{
+	struct order *o = arg;
+
+	/* Whoever started the tests may have it ignored. */
+	signal(SIGINT, SIG_DFL);
+	return -sa_tier_write(o->device, o->file, o->text);
+}
+
+/* All pages are in one tier or the other. */
+static void nothing_lost(struct __test_metadata *_metadata, size_t pages)
+{
+	EXPECT_TRUE(sa_wait_purged(sa_tier_num(sa_dev(0), "stored") +
+				   sa_tier_num(sa_dev(1), "stored") ==
+				   (long long)(pages * SA_PAGE), SOON)) {
+		TH_LOG("%lld + %lld bytes of %zu", sa_tier_num(sa_dev(0), "stored"),
+		       sa_tier_num(sa_dev(1), "stored"), pages * SA_PAGE);
+	}
+	EXPECT_EQ(0, sa_violations());
+}
+
+TEST_F_TIMEOUT(tiers, interrupted, SA_TIMEOUT)
+{
+	size_t n = (sa_full() ? 96 : 32) * SA_MIB_PAGES;
+	struct order o = { .device = sa_dev(0), .file = "demote", .text = "all" };
+	int usec, ret = -EINTR, eintr = 0;
+	struct sa_area a;
+	struct seen s;
+
+	ASSERT_EQ(0, on_in(0, "raw"));
+	ASSERT_EQ(0, on(1));
+	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	for (usec = 500; ret && usec < 40000; usec += 500) {
+		see(&s, sa_dev(0));
+		ret = sa_signalled(obey, &o, usec, LIMIT);
+		ASSERT_TRUE(!ret || ret == -EINTR) {
+			TH_LOG("%d after %d us", ret, usec);
+		}
+		eintr += !!ret;
+		nothing_lost(_metadata, n);
+		since(&s, sa_dev(0));
+		EXPECT_EQ(sa_tier_num(sa_dev(0), "demote"), s.moved_out * (long long)SA_PAGE);
+	}
+	TH_LOG("interrupted %d times", eintr);
+	EXPECT_LT(0, eintr);
+	EXPECT_EQ(n, sa_swapped(a.p, n));
+	if (ret)
+		EXPECT_EQ(0, sa_tier_write(sa_dev(0), "demote", "all"));
+	EXPECT_TRUE(comes_to_hold(sa_dev(1), n * SA_PAGE));
+	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+TEST_F_TIMEOUT(tiers, killed, SA_TIMEOUT)
+{
+	size_t n = (sa_full() ? 96 : 32) * SA_MIB_PAGES;
+	struct order o = { .device = sa_dev(0), .file = "demote", .text = "all" };
+	struct sa_area a;
+	double start;
+	pid_t pid;
+	int ret;
+
+	ASSERT_EQ(0, on_in(0, "raw"));
+	ASSERT_EQ(0, on(1));
+	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	EXPECT_EQ(0, sa_tier_num(sa_dev(0), "demote"));
+	pid = sa_start(NULL, obey, &o);
+	ASSERT_LT(0, pid);
+	/* It tells how far it is. */
+	EXPECT_TRUE(sa_wait(sa_tier_num(sa_dev(0), "demote") > 0, SOON));
+	start = sa_now();
+	kill(pid, SIGINT);
+	ret = sa_join(pid, SOON);
+	TH_LOG("status %d %.3f s after the signal, %lld of %zu bytes moved", ret,
+	       sa_now() - start, sa_tier_num(sa_dev(0), "demote"), n * SA_PAGE);
+	EXPECT_TRUE(!ret || ret == EINTR || ret == -SIGINT);
+	nothing_lost(_metadata, n);
+	EXPECT_EQ(n, sa_swapped(a.p, n));
+	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+/* --- in the background ------------------------------------------------- */
+
+/*
+ * A tier that more than enough has been pushed into is between its watermarks, or
+ * soon will be. It may have gone below the low one by what it moves at once.
+ */
+static void between(struct __test_metadata *_metadata, const char *dev, int high, int low)
+{
+	EXPECT_TRUE(comes_down_to(dev, percent_of(dev, high) + SLACK));
+	EXPECT_LE(percent_of(dev, low) / 2, sa_tier_num(dev, "used"));
+}
+
+static void sinks(struct __test_metadata *_metadata, const char *from, const char *to,
+		  size_t n, int high, int low)
+{
+	struct seen f, t;
+
+	see(&f, from);
+	see(&t, to);
+	/* Lowered to where it has been crossed long since. */
+	ASSERT_EQ(0, sa_watermarks(from, high, low));
+	between(_metadata, from, low, low);
+	EXPECT_TRUE(comes_to_rest());
+	EXPECT_TRUE(sa_wait_purged(sa_tier_num(from, "stored") + sa_tier_num(to, "stored") ==
+				   (long long)(n * SA_PAGE), SOON));
+	since(&f, from);
+	since(&t, to);
+	TH_LOG("%lld pages moved, %lld bytes used for a low watermark of %lld", f.moved_out,
+	       sa_tier_num(from, "used"), percent_of(from, low));
+	EXPECT_LT(0, f.moved_out);
+	EXPECT_EQ(f.moved_out, t.moved_in);
+	EXPECT_EQ(-f.stored, f.moved_out * (long long)SA_PAGE);
+	EXPECT_EQ(0, t.store);
+	EXPECT_EQ(0, f.errors);
+	EXPECT_EQ(0, sa_violations());
+}
+
+TEST_F_TIMEOUT(tiers, background_zswap, SA_TIMEOUT)
+{
+	const char *dev = sa_dev(0);
+	long long limit;
+	struct sa_area a;
+	struct seen s;
+	size_t n;
+
+	if (sa_zswap(true))
+		SKIP(return, "no zswap");
+	ASSERT_EQ(0, sa_zswap_param("max_pool_percent", "10"));
+	ASSERT_EQ(0, on(0));
+	ASSERT_EQ(0, sa_watermarks(NULL, 10, 5));
+	limit = percent_of(NULL, 10);
+	/* Text is at most 3:1. */
+	n = limit * 5 / SA_PAGE;
+	see(&s, NULL);
+	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	between(_metadata, NULL, 10, 5);
+	EXPECT_TRUE(comes_to_rest());
+	EXPECT_TRUE(comes_to_hold(dev, n * SA_PAGE - sa_tier_num(NULL, "stored")));
+	since(&s, NULL);
+	/* None has gone past zswap. */
+	EXPECT_EQ(n, s.store);
+	EXPECT_EQ(s.moved_out * (long long)SA_PAGE, sa_tier_num(dev, "stored"));
+	EXPECT_EQ(s.moved_out, sa_tier_num(dev, "stats/moved_in"));
+	EXPECT_LT(n / 4, s.moved_out);
+	sinks(_metadata, NULL, dev, n, 3, 2);
+	EXPECT_EQ(n, sa_swapped(a.p, n));
+	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+TEST_F_TIMEOUT(tiers, background_device, SA_TIMEOUT)
+{
+	size_t n = 24 * SA_MIB_PAGES;
+	struct sa_area a;
+	struct seen s;
+	int i;
+
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, sa_swapon(sa_dev(i), i ? DEV : 64 * SA_MIB_PAGES, i ? 3 : 5));
+	ASSERT_EQ(0, sa_watermarks(sa_dev(0), 20, 10));
+	see(&s, sa_dev(0));
+	/* Its pages, not clusters, are what is used. */
+	put(_metadata, &a, n, SA_RANDOM, 1, self->cached);
+	between(_metadata, sa_dev(0), 20, 10);
+	EXPECT_TRUE(comes_to_rest());
+	nothing_lost(_metadata, n);
+	since(&s, sa_dev(0));
+	EXPECT_EQ(n, s.store);
+	EXPECT_LT(n / 4, s.moved_out);
+	EXPECT_EQ(s.moved_out, sa_tier_num(sa_dev(1), "stats/moved_in"));
+	sinks(_metadata, sa_dev(0), sa_dev(1), n, 6, 5);
+	EXPECT_EQ(n, sa_swapped(a.p, n));
+	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+/* Packed data is moved by whole clusters' worth. */
+TEST_F_TIMEOUT(tiers, background_packed, SA_TIMEOUT)
+{
+	size_t n = 64 * SA_MIB_PAGES;
+	struct sa_area a;
+
+	ASSERT_EQ(0, sa_swapon_packed(sa_dev(0), DEV, 5));
+	ASSERT_EQ(0, sa_swapon_packed(sa_dev(1), DEV, 3));
+	ASSERT_EQ(0, sa_watermarks(sa_dev(0), 100, 10));
+	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	EXPECT_EQ(n * SA_PAGE, sa_tier_num(sa_dev(0), "stored"));
+	ASSERT_LT(percent_of(sa_dev(0), 10), sa_tier_num(sa_dev(0), "used"));
+	ASSERT_EQ(0, sa_watermarks(sa_dev(0), 10, 5));
+	EXPECT_TRUE(comes_down_to(sa_dev(0), percent_of(sa_dev(0), 5) +
+				  (long long)(sa_cluster() * SA_PAGE)));
+	EXPECT_LE(percent_of(sa_dev(0), 5) / 2, sa_tier_num(sa_dev(0), "used"));
+	nothing_lost(_metadata, n);
+	EXPECT_EQ(n, sa_swapped(a.p, n));
+	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+/* 100: never, however full it is. */
+TEST_F_TIMEOUT(tiers, background_never, SA_TIMEOUT)
+{
+	size_t n = 72 * SA_MIB_PAGES;
+	struct sa_area a;
+	struct seen s;
+
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), 64 * SA_MIB_PAGES, 5));
+	ASSERT_EQ(0, sa_format(sa_dev(0), "raw"));
+	ASSERT_EQ(0, on_in(1, "raw"));
+	ASSERT_EQ(0, sa_watermarks(sa_dev(0), 100, 0));
+	see(&s, sa_dev(0));
+	put(_metadata, &a, n, SA_RANDOM, 1, self->cached);
+	sleep(QUIET);
+	ASSERT_LT(percent_of(sa_dev(0), 92), sa_tier_num(sa_dev(0), "used"));
+	since(&s, sa_dev(0));
+	EXPECT_EQ(0, s.moved_out);
+	EXPECT_EQ(0, sa_tier_num(sa_dev(1), "stats/moved_in"));
+	EXPECT_EQ(n, s.store + sa_tier_num(sa_dev(1), "stats/store"));
+	sinks(_metadata, sa_dev(0), sa_dev(1), n, 90, 80);
+	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+TEST_F_TIMEOUT(tiers, background_no_room, SA_TIMEOUT)
+{
+	size_t n = 16 * SA_MIB_PAGES;
+	struct sa_area a, b;
+	struct seen s;
+
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), 64 * SA_MIB_PAGES, 5));
+	ASSERT_EQ(0, sa_watermarks(sa_dev(0), 10, 5));
+	see(&s, sa_dev(0));
+	put(_metadata, &a, n, SA_RANDOM, 1, self->cached);
+	sleep(QUIET);
+	since(&s, sa_dev(0));
+	EXPECT_EQ(n, s.store);
+	EXPECT_EQ(n * SA_PAGE, s.stored);
+	EXPECT_EQ(0, s.moved_out);
+	EXPECT_EQ(0, s.errors);
+	EXPECT_EQ(n, sa_swapped(a.p, n));
+	/* Once there is room, and something is stored, it goes on. */
+	ASSERT_EQ(0, on(1));
+	put(_metadata, &b, SA_MIB_PAGES, SA_RANDOM, 2, self->cached);
+	between(_metadata, sa_dev(0), 10, 5);
+	nothing_lost(_metadata, n + SA_MIB_PAGES);
+	EXPECT_LT(0, sa_tier_num(sa_dev(1), "stats/moved_in"));
+	EXPECT_EQ(0, sa_area_check(&a));
+	EXPECT_EQ(0, sa_area_check(&b));
+}
+
+/* --- draining ---------------------------------------------------------- */
+
+enum where { LOWER, UPPER, ZSWAP };
+
+FIXTURE(drain)
+{
+	long long cached;
+};
+
+FIXTURE_VARIANT(drain)
+{
+	enum where where;
+	const char *format;
+};
+
+FIXTURE_VARIANT_ADD(drain, raw_to_lower) { .where = LOWER, .format = "raw" };
+
+FIXTURE_VARIANT_ADD(drain, packed_to_lower) { .where = LOWER, .format = "packed" };
+
+FIXTURE_VARIANT_ADD(drain, raw_to_upper) { .where = UPPER, .format = "raw" };
+
+FIXTURE_VARIANT_ADD(drain, packed_to_upper) { .where = UPPER, .format = "packed" };
+
+FIXTURE_VARIANT_ADD(drain, raw_to_zswap) { .where = ZSWAP, .format = "raw" };
+
+FIXTURE_VARIANT_ADD(drain, packed_to_zswap) { .where = ZSWAP, .format = "packed" };
+
+FIXTURE_SETUP(drain)
+{
+	const char *why = begin(variant->where == ZSWAP ? 1 : 2);
+
+	if (why)
+		SKIP(return, "%s", why);
+	if (variant->where == ZSWAP && !sa_have_zswap())
+		SKIP(return, "no zswap");
+	self->cached = sa_meminfo("SwapCached");
+}
+
+FIXTURE_TEARDOWN_PARENT(drain)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+/* Pages of text that fill about half of a device of so many */
+static size_t half_of(const char *format, size_t pages)
+{
+	return strcmp(format, "packed") ? pages / 2 : pages;
+}
+
+TEST_F_TIMEOUT(drain, half_full, SA_TIMEOUT)
+{
+	size_t pages = (sa_full() ? 128 : 32) * SA_MIB_PAGES, n, m = 2 * SA_MIB_PAGES;
+	const char *to = variant->where == ZSWAP ? NULL : sa_dev(1), *dev = sa_dev(0);
+	struct sa_area a, b, c;
+	struct seen f, t;
+
+	n = half_of(variant->format, pages);
+	ASSERT_EQ(0, sa_swapon(dev, pages, 5));
+	ASSERT_EQ(0, sa_format(dev, variant->format));
+	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	ASSERT_EQ(0, to ? on(1) : sa_zswap(true));
+	if (variant->where == UPPER)
+		ASSERT_EQ(0, sa_tier_write(to, "rank", "9"));
+
+	EXPECT_STATE("online", dev);
+	see(&f, dev);
+	see(&t, to);
+	ASSERT_EQ(0, sa_tier_write(dev, "state", "draining\n"));
+	EXPECT_STATE("draining", dev);
+	EXPECT_TRUE(comes_down_to(dev, 0));
+	EXPECT_EQ(0, sa_tier_num(dev, "stored"));
+	EXPECT_TRUE(comes_to_hold(to, n * SA_PAGE));
+	EXPECT_EQ(0, sa_violations());
+	since(&f, dev);
+	since(&t, to);
+	EXPECT_EQ(n, f.moved_out);
+	EXPECT_EQ(n, t.moved_in);
+	EXPECT_EQ(0, f.store + f.errors + t.errors);
+	EXPECT_STATE("draining", dev);
+	EXPECT_EQ(n, sa_swapped(a.p, n));
+
+	/* It takes nothing, though it is the first or the only one with much room. */
+	put(_metadata, &b, m, SA_TEXT, 2, self->cached);
+	EXPECT_EQ(0, sa_tier_num(dev, "stored"));
+	EXPECT_EQ(0, sa_tier_num(dev, "used"));
+	EXPECT_EQ((n + m) * SA_PAGE, sa_tier_num(to, "stored"));
+	EXPECT_EQ(-ENOSPC, sa_tier_write(to, variant->where == LOWER ? "promote" : "demote",
+					 "all"));
+	check_there(_metadata, &a, to, self->cached);
+	check_there(_metadata, &b, to, self->cached);
+
+	ASSERT_EQ(0, sa_tier_write(dev, "state", "online"));
+	EXPECT_STATE("online", dev);
+	ASSERT_EQ(0, to ? sa_tier_write(dev, "rank", "1") : sa_zswap(false));
+	see(&f, dev);
+	put(_metadata, &c, m, SA_TEXT, 3, self->cached);
+	since(&f, dev);
+	EXPECT_LE(m, f.store);
+	EXPECT_LE(m * SA_PAGE, sa_tier_num(dev, "stored"));
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_EQ(0, sa_area_check(&c));
+	EXPECT_EQ(0, sa_swapoff_child(dev, LIMIT));
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+TEST_F_TIMEOUT(tiers, state_values, SA_TIMEOUT)
+{
+	static const char * const bad[] = {
+		"failed", "Online", "drain", "off", "0", "1", "online draining", "onlinex",
+		"\n", " ", " online", "draining\n\n", NULL,
+	};
+	static const char * const any[] = { "online", "draining", "failed", "1", NULL };
+	size_t n = SA_MIB_PAGES;
+	struct sa_area a;
+
+	ASSERT_EQ(0, on(0));
+	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	refuses(_metadata, sa_dev(0), "state", bad);
+	EXPECT_STATE("online", sa_dev(0));
+	EXPECT_EQ(0, sa_tier_write(sa_dev(0), "state", "online\n"));
+	EXPECT_STATE("online", sa_dev(0));
+	EXPECT_EQ(n * SA_PAGE, sa_tier_num(sa_dev(0), "stored"));
+	EXPECT_EQ(0, sa_tier_write(sa_dev(0), "state", "draining"));
+	EXPECT_EQ(0, sa_tier_write(sa_dev(0), "state", "draining"));
+	refuses(_metadata, sa_dev(0), "state", bad);
+	EXPECT_STATE("draining", sa_dev(0));
+	if (sa_have_zswap()) {
+		EXPECT_STATE("online", NULL);
+		refuses(_metadata, NULL, "state", any);
+		EXPECT_STATE("online", NULL);
+	}
+	/* A device that comes anew is online. */
+	ASSERT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
+	ASSERT_EQ(0, on(0));
+	EXPECT_STATE("online", sa_dev(0));
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+/* Nowhere to go: it stays, and nothing comes into RAM for it. */
+TEST_F_TIMEOUT(tiers, drain_to_nowhere, SA_TIMEOUT)
+{
+	size_t n = 4 * SA_MIB_PAGES;
+	struct sa_area a, b;
+
+	ASSERT_EQ(0, on(0));
+	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "state", "draining"));
+	sleep(QUIET);
+	EXPECT_STATE("draining", sa_dev(0));
+	EXPECT_EQ(n * SA_PAGE, sa_tier_num(sa_dev(0), "stored"));
+	EXPECT_EQ(n, sa_swapped(a.p, n));
+	EXPECT_EQ(0, sa_violations());
+	/* Nothing can be swapped out now. */
+	make(_metadata, &b, SA_MIB_PAGES, SA_TEXT, 2);
+	EXPECT_EQ(0, sa_pageout(b.p, b.n));
+	EXPECT_EQ(0, sa_area_check(&b));
+	/* A device that comes is taken. */
+	ASSERT_EQ(0, on(1));
+	EXPECT_TRUE(comes_down_to(sa_dev(0), 0));
+	EXPECT_LE(n * SA_PAGE, sa_tier_num(sa_dev(1), "stored"));
+	EXPECT_EQ(0, sa_area_check(&a));
+	EXPECT_EQ(0, sa_area_check(&b));
+}
+
+/* Taken back while it is at it. */
+TEST_F_TIMEOUT(tiers, drain_taken_back, SA_TIMEOUT)
+{
+	size_t n = 32 * SA_MIB_PAGES;
+	long long partly = 0;
+	struct sa_area a, b;
+	struct seen s[2];
+	int i;
+
+	ASSERT_EQ(0, on(0));
+	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	ASSERT_EQ(0, on(1));
+	for (i = 0; i < 16; i++) {
+		ASSERT_EQ(0, sa_tier_write(sa_dev(0), "state", "draining"));
+		usleep(i * 500);
+		ASSERT_EQ(0, sa_tier_write(sa_dev(0), "state", "online"));
+		EXPECT_STATE("online", sa_dev(0));
+		nothing_lost(_metadata, n);
+		partly += sa_tier_num(sa_dev(0), "stored") &&
+			sa_tier_num(sa_dev(1), "stored");
+	}
+	TH_LOG("in both devices %lld times of %d", partly, i);
+	EXPECT_EQ(n, sa_swapped(a.p, n));
+	EXPECT_TRUE(comes_to_rest());
+	see(&s[0], sa_dev(0));
+	see(&s[1], sa_dev(1));
+	put(_metadata, &b, SA_MIB_PAGES, SA_TEXT, 2, self->cached);
+	got(_metadata, s, 0, SA_MIB_PAGES);
+	EXPECT_EQ(0, sa_area_check(&a));
+	EXPECT_EQ(0, sa_area_check(&b));
+}
+
+/* --- three tiers ------------------------------------------------------- */
+
+/* How much of the area, in percent, is read from the device? Comes back whole. */
+static int read_from(struct __test_metadata *_metadata, struct sa_area *a, const char *dev,
+		     long long cached)
+{
+	struct seen s;
+
+	EXPECT_TRUE(sa_only_swapped(cached));
+	see(&s, dev);
+	EXPECT_EQ(a->n, sa_swapped(a->p, a->n));
+	EXPECT_EQ(0, sa_area_check(a));
+	since(&s, dev);
+	return s.load * 100 / (long long)a->n;
+}
+
+TEST_F_TIMEOUT(tiers, three_hot_and_cold, SA_TIMEOUT)
+{
+	int round, rounds = sa_full() ? 32 : 8, in_hot, in_cold;
+	const char *mid = sa_dev(0), *bottom = sa_dev(1);
+	struct sa_area hot, cold;
+	long long pool;
+
+	if (sa_zswap(true))
+		SKIP(return, "no zswap");
+	ASSERT_EQ(0, sa_zswap_param("max_pool_percent", "3"));
+	ASSERT_EQ(0, sa_swapon(mid, 128 * SA_MIB_PAGES, 5));
+	ASSERT_EQ(0, on(1));
+	/*
+	 * The hot set, compressed, is below 10 % of the pool: it fits below the low
+	 * watermark, and most of the cold one does not, here and in the middle.
+	 */
+	ASSERT_EQ(0, sa_watermarks(NULL, 20, 15));
+	ASSERT_EQ(0, sa_watermarks(mid, 6, 3));
+	pool = sa_tier_num(NULL, "capacity");
+	put(_metadata, &cold, pool * 2 / SA_PAGE, SA_TEXT, 1, self->cached);
+	put(_metadata, &hot, pool / 5 / SA_PAGE, SA_TEXT, 2, self->cached);
+	for (round = 0; round < rounds; round++) {
+		EXPECT_EQ(0, sa_area_check(&hot));
+		hot.gen++;
+		sa_area_fill(&hot);
+		ASSERT_TRUE(push_out(&hot, self->cached));
+	}
+	between(_metadata, NULL, 20, 0);
+	between(_metadata, mid, 6, 0);
+	EXPECT_TRUE(comes_to_rest());
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_EQ((hot.n + cold.n) * SA_PAGE, sa_tier_num(NULL, "stored") +
+		  sa_tier_num(mid, "stored") + sa_tier_num(bottom, "stored"));
+	EXPECT_LT(0, sa_tier_num(mid, "stats/moved_out"));
+
+	in_hot = read_from(_metadata, &hot, bottom, self->cached);
+	in_cold = read_from(_metadata, &cold, bottom, self->cached);
+	TH_LOG("from the bottom: %d %% of %zu hot pages, %d %% of %zu cold ones", in_hot,
+	       hot.n, in_cold, cold.n);
+	EXPECT_GE(25, in_hot);
+	EXPECT_LE(50, in_cold);
+}
+
+/* The first to go is what has been there longest. */
+TEST_F_TIMEOUT(tiers, coldest_first, SA_TIMEOUT)
+{
+	size_t n = 8 * SA_MIB_PAGES, i;
+	struct sa_area a[3];
+	int in[3];
+
+	if (sa_zswap(true))
+		SKIP(return, "no zswap");
+	for (i = 0; i < 3; i++)
+		put(_metadata, &a[i], n, SA_TEXT, i, self->cached);
+	ASSERT_EQ(0, on(0));
+	EXPECT_LE(n, move(_metadata, "demote", NULL, sa_dev(0), "8M"));
+	for (i = 0; i < 3; i++)
+		in[i] = read_from(_metadata, &a[i], sa_dev(0), self->cached);
+	TH_LOG("on the device: %d, %d and %d %%", in[0], in[1], in[2]);
+	EXPECT_LE(75, in[0]);
+	EXPECT_GE(25, in[2]);
+}
+
+/* --- who may ----------------------------------------------------------- */
+
+static const char * const writable[] = {
+	"rank", "high_watermark", "low_watermark", "demote", "promote", "state", "format",
+};
+
+/* What would be right, in the same order */
+static const char * const fitting[] = {
+	"7", "95", "5", "all", "all", "draining", "raw",
+};
+
+static void for_root_only(struct __test_metadata *_metadata, const char *dev)
+{
+	char path[256], before[64], after[64];
+	struct stat st;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(writable); i++) {
+		ASSERT_EQ(0, sa_tier_path(dev, writable[i], path, sizeof(path)));
+		ASSERT_EQ(0, stat(path, &st)) {
+			TH_LOG("%s is missing", path);
+		}
+		EXPECT_EQ(0644, st.st_mode & 07777) {
+			TH_LOG("%s has mode %o", path, st.st_mode & 07777);
+		}
+		ASSERT_LT(0, sa_read(path, before, sizeof(before)));
+		EXPECT_EQ(strlen(before), strcspn(before, "\n") + 1);
+		EXPECT_EQ(-EACCES, sa_nobody_writes(path, fitting[i])) {
+			TH_LOG("%s", path);
+		}
+		ASSERT_LT(0, sa_read(path, after, sizeof(after)));
+		EXPECT_STREQ(before, after);
+	}
+}
+
+TEST_F_TIMEOUT(tiers, not_root, SA_TIMEOUT)
+{
+	size_t n = SA_MIB_PAGES;
+	struct sa_area a;
+	int i;
+
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, on(i));
+	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	for (i = 0; i < 2; i++)
+		for_root_only(_metadata, sa_dev(i));
+	if (sa_have_zswap())
+		for_root_only(_metadata, NULL);
+	EXPECT_EQ(n * SA_PAGE, sa_tier_num(sa_dev(0), "stored"));
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+static void takes_no_garbage(struct __test_metadata *_metadata, const char *dev)
+{
+	static char full[SA_PAGE - 1];
+	const char * const words[] = {
+		"\xff\xfe\x01", "%s%n", "../../rank", "\t\t\n", "1\n2\n", "--1", "+-1", "1e3",
+		"nan", "0x", ",", "all\nall", full, NULL,
+	};
+	size_t i;
+
+	memset(full, 'a', sizeof(full) - 1);
+	for (i = 0; i < ARRAY_SIZE(writable); i++)
+		refuses(_metadata, dev, writable[i], words);
+}
+
+TEST_F_TIMEOUT(tiers, garbage, SA_TIMEOUT)
+{
+	size_t n = SA_MIB_PAGES;
+	struct sa_area a;
+	struct seen s;
+	int i;
+
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, on(i));
+	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	see(&s, sa_dev(0));
+	for (i = 0; i < 2; i++)
+		takes_no_garbage(_metadata, sa_dev(i));
+	if (!sa_zswap(true))
+		takes_no_garbage(_metadata, NULL);
+	since(&s, sa_dev(0));
+	EXPECT_EQ(0, s.stored);
+	EXPECT_EQ(0, s.moved_out);
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+/* --- cgroups ----------------------------------------------------------- */
+
+/* A tier may have a few pages of others, too. */
+static bool about(long long bytes, long long stored)
+{
+	return stored >= bytes && stored <= bytes + SLACK;
+}
+
+FIXTURE(group)
+{
+	long long cached;
+	char cg[256];
+};
+
+FIXTURE_SETUP(group)
+{
+	const char *why = begin(2);
+	char path[512];
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, sa_cg_make("tiers", 0, self->cg, sizeof(self->cg)));
+	snprintf(path, sizeof(path), "%s/" SA_TIERS_MAX, self->cg);
+	if (access(path, F_OK))
+		SKIP(return, "no " SA_TIERS_MAX);
+	self->cached = sa_meminfo("SwapCached");
+}
+
+FIXTURE_TEARDOWN_PARENT(group)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+static long long stat_of(const char *cg, const char *dev)
+{
+	return sa_tier(dev) ? sa_cg_tier(cg, dev) : 0;
+}
+
+static long long sum_of(const char *cg)
+{
+	return stat_of(cg, NULL) + stat_of(cg, sa_dev(0)) + stat_of(cg, sa_dev(1));
+}
+
+/* memory.stat tells where all of it is, when no page of it is only zeros. */
+static void adds_up(struct __test_metadata *_metadata, const char *cg)
+{
+	EXPECT_TRUE(sa_wait_purged(sum_of(cg) == sa_cg_num(cg, "memory.swap.current"), SOON)) {
+		TH_LOG("%lld + %lld + %lld bytes, memory.swap.current %lld", stat_of(cg, NULL),
+		       stat_of(cg, sa_dev(0)), stat_of(cg, sa_dev(1)),
+		       sa_cg_num(cg, "memory.swap.current"));
+	}
+	EXPECT_EQ(0, sa_violations());
+}
+
+/* A process there that has swapped out what it could, none of it in the cache */
+static void hold(struct __test_metadata *_metadata, struct sa_holder *h, size_t n,
+		 const char *cg, long long cached)
+{
+	ASSERT_EQ(0, sa_hold_start(h, n, SA_TEXT, cg));
+	EXPECT_TRUE(sa_settle());
+	/* Who is refused keeps none there either. */
+	EXPECT_TRUE(sa_only_swapped(cached));
+}
+
+static void let_go(struct __test_metadata *_metadata, struct sa_holder *h, const char *cg)
+{
+	EXPECT_EQ(0, sa_hold_ask(h, 'c'));
+	EXPECT_EQ(0, sa_hold_end(h));
+	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
+}
+
+TEST_F_TIMEOUT(group, values, SA_TIMEOUT)
+{
+	static const char * const bad[] = {
+		"max", "swap0", "swap0 ", "swap0 x", "swap0 -1", "swap0 1Mx", "swap0 1M 2M",
+		"swap0 1.5M", "swap9 1M", "nope 0", "swap0 1M\nswap0 1M", "swap1 1M\nswap0",
+		"swap1 1M\nnope 1M", "nope 1M\nswap1 1M", "swap0 1M\nswap1 1M\nswap0 2M", "=0",
+		"swap0=0", "0 swap0", "swap0swap1 0", "Swap0 0", "swap0 maximum",
+		"swap0 1M\nswap1 zero", NULL,
+	};
+	char before[4096], after[4096], path[512], root[512];
+	size_t i, lines = 0;
+	int d;
+
+	for (d = 0; d < 2; d++) {
+		ASSERT_EQ(0, on(d));
+		EXPECT_EQ(SA_NO_LIMIT, sa_cg_tier_max(self->cg, sa_dev(d)));
+	}
+	ASSERT_STREQ("swap0", sa_tier(sa_dev(0)));
+	ASSERT_STREQ("swap1", sa_tier(sa_dev(1)));
+	snprintf(root, sizeof(root), "%s/" SA_TIERS_MAX, sa_cg_root());
+	EXPECT_NE(0, access(root, F_OK));
+
+	EXPECT_EQ(0, sa_cg_write(self->cg, SA_TIERS_MAX, "swap0 64M"));
+	EXPECT_EQ(64 * SA_MIB, sa_cg_tier_max(self->cg, sa_dev(0)));
+	EXPECT_EQ(SA_NO_LIMIT, sa_cg_tier_max(self->cg, sa_dev(1)));
+	EXPECT_EQ(0, sa_cg_write(self->cg, SA_TIERS_MAX, "swap1 0\nswap0 512K\n"));
+	EXPECT_EQ(512 * 1024, sa_cg_tier_max(self->cg, sa_dev(0)));
+	EXPECT_EQ(0, sa_cg_tier_max(self->cg, sa_dev(1)));
+	EXPECT_EQ(0, sa_cg_write(self->cg, SA_TIERS_MAX, "swap0 8192\nswap1 2G"));
+	EXPECT_EQ(8192, sa_cg_tier_max(self->cg, sa_dev(0)));
+	EXPECT_EQ(2048 * SA_MIB, sa_cg_tier_max(self->cg, sa_dev(1)));
+	if (sa_have_zswap()) {
+		EXPECT_EQ(SA_NO_LIMIT, sa_cg_tier_max(self->cg, NULL));
+		EXPECT_EQ(0, sa_cg_write(self->cg, SA_TIERS_MAX, "zswap 0\nswap1 max"));
+		EXPECT_EQ(0, sa_cg_tier_max(self->cg, NULL));
+		EXPECT_EQ(SA_NO_LIMIT, sa_cg_tier_max(self->cg, sa_dev(1)));
+	}
+
+	snprintf(path, sizeof(path), "%s/" SA_TIERS_MAX, self->cg);
+	ASSERT_LT(0, sa_read(path, before, sizeof(before)));
+	for (i = 0; before[i]; i++)
+		lines += before[i] == '\n';
+	EXPECT_EQ(sa_have_zswap() ? 3 : 2, lines);
+	for (i = 0; bad[i]; i++) {
+		EXPECT_EQ(-EINVAL, sa_write(path, bad[i])) {
+			TH_LOG("'%s'", bad[i]);
+		}
+		ASSERT_LT(0, sa_read(path, after, sizeof(after)));
+		EXPECT_STREQ(before, after);
+	}
+	EXPECT_EQ(-EACCES, sa_nobody_writes(path, "swap0 max"));
+	ASSERT_LT(0, sa_read(path, after, sizeof(after)));
+	EXPECT_STREQ(before, after);
+	/* What goes is known no more. */
+	ASSERT_EQ(0, sa_swapoff(sa_dev(1)));
+	EXPECT_EQ(-EINVAL, sa_write(path, "swap1 1M"));
+}
+
+TEST_F_TIMEOUT(group, no_zswap, SA_TIMEOUT)
+{
+	size_t n = 4 * SA_MIB_PAGES;
+	struct sa_holder h;
+	struct sa_area a;
+
+	if (sa_zswap(true))
+		SKIP(return, "no zswap");
+	ASSERT_EQ(0, on(0));
+	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, NULL, "0"));
+	hold(_metadata, &h, n, self->cg, self->cached);
+	EXPECT_EQ(n, h.swapped);
+	/* A few pages of others may be there. */
+	EXPECT_GE(SLACK, sa_tier_num(NULL, "stored"));
+	EXPECT_TRUE(about(n * SA_PAGE, sa_tier_num(sa_dev(0), "stored")));
+	EXPECT_EQ(0, sa_cg_tier(self->cg, NULL));
+	EXPECT_EQ(n * SA_PAGE, sa_cg_tier(self->cg, sa_dev(0)));
+	adds_up(_metadata, self->cg);
+	/* Others still use it. */
+	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	EXPECT_TRUE(about(n * SA_PAGE, sa_tier_num(NULL, "stored")));
+	/* Nor does promoting bring it there. */
+	sa_tier_write(sa_dev(0), "promote", "all");
+	EXPECT_EQ(0, sa_cg_tier(self->cg, NULL));
+	EXPECT_TRUE(about(n * SA_PAGE, sa_tier_num(NULL, "stored")));
+	EXPECT_TRUE(about(n * SA_PAGE, sa_tier_num(sa_dev(0), "stored")));
+	let_go(_metadata, &h, self->cg);
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+TEST_F_TIMEOUT(group, no_device, SA_TIMEOUT)
+{
+	size_t n = 4 * SA_MIB_PAGES;
+	struct sa_holder h;
+	int ret;
+
+	ASSERT_EQ(0, on(0));
+	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, sa_dev(0), "0"));
+	/* Without zswap it stays in RAM. */
+	hold(_metadata, &h, n, self->cg, self->cached);
+	EXPECT_EQ(0, h.swapped);
+	EXPECT_GE(SLACK / SA_PAGE, sa_tier_num(sa_dev(0), "stats/store"));
+	EXPECT_EQ(0, sa_cg_num(self->cg, "memory.swap.current"));
+	let_go(_metadata, &h, self->cg);
+
+	if (sa_zswap(true))
+		SKIP(return, "no zswap");
+	hold(_metadata, &h, n, self->cg, self->cached);
+	EXPECT_EQ(n, h.swapped);
+	EXPECT_EQ(n * SA_PAGE, sa_cg_tier(self->cg, NULL));
+	adds_up(_metadata, self->cg);
+	/* Neither by order nor in the background nor when the pool is over its limit. */
+	ret = sa_tier_write(NULL, "demote", "all");
+	EXPECT_TRUE(!ret || ret == -ENOSPC) {
+		TH_LOG("demote: %d", ret);
+	}
+	ASSERT_EQ(0, sa_watermarks(NULL, 0, 0));
+	sa_zswap_kick();
+	sleep(QUIET);
+	EXPECT_EQ(n * SA_PAGE, sa_cg_tier(self->cg, NULL));
+	EXPECT_EQ(0, sa_cg_tier(self->cg, sa_dev(0)));
+	adds_up(_metadata, self->cg);
+	let_go(_metadata, &h, self->cg);
+}
+
+/* What it has there is the limit, with slack, and not much less. */
+static void at_limit(struct __test_metadata *_metadata, const char *cg, const char *dev,
+		     long long limit)
+{
+	long long has = sa_cg_tier(cg, dev);
+
+	EXPECT_GE(limit + SLACK, has);
+	EXPECT_LE(limit - SLACK, has);
+	EXPECT_GE(limit + SLACK, sa_tier_num(dev, "stored"));
+	adds_up(_metadata, cg);
+}
+
+TEST_F_TIMEOUT(group, limit, SA_TIMEOUT)
+{
+	size_t n = 12 * SA_MIB_PAGES;
+	struct sa_holder h;
+
+	ASSERT_EQ(0, on(0));
+	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, sa_dev(0), "4M"));
+	hold(_metadata, &h, n, self->cg, self->cached);
+	EXPECT_GE((4 * SA_MIB + SLACK) / SA_PAGE, h.swapped);
+	at_limit(_metadata, self->cg, sa_dev(0), 4 * SA_MIB);
+	/* The next one takes the rest. */
+	ASSERT_EQ(0, on(1));
+	EXPECT_EQ(n, sa_hold_ask(&h, 'p'));
+	EXPECT_TRUE(sa_only_swapped(self->cached));
+	at_limit(_metadata, self->cg, sa_dev(0), 4 * SA_MIB);
+	EXPECT_EQ(n * SA_PAGE, sum_of(self->cg));
+	let_go(_metadata, &h, self->cg);
+}
+
+/* Neither demotion nor draining goes past it. */
+TEST_F_TIMEOUT(group, limit_below, SA_TIMEOUT)
+{
+	size_t n = 12 * SA_MIB_PAGES;
+	struct sa_holder h;
+
+	ASSERT_EQ(0, on(0));
+	hold(_metadata, &h, n, self->cg, self->cached);
+	EXPECT_EQ(n, h.swapped);
+	ASSERT_EQ(0, on(1));
+	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, sa_dev(1), "4M"));
+	EXPECT_EQ(0, sa_tier_write(sa_dev(0), "demote", "all"));
+	at_limit(_metadata, self->cg, sa_dev(1), 4 * SA_MIB);
+	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "state", "draining"));
+	sleep(QUIET);
+	at_limit(_metadata, self->cg, sa_dev(1), 4 * SA_MIB);
+	EXPECT_EQ(n * SA_PAGE, sum_of(self->cg));
+	EXPECT_EQ(n, sa_hold_ask(&h, 's'));
+	EXPECT_STATE("draining", sa_dev(0));
+	/* Begun again, without the limit, it gets to its end. */
+	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "state", "online"));
+	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, sa_dev(1), "max"));
+	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "state", "draining"));
+	EXPECT_TRUE(comes_down_to(sa_dev(0), 0));
+	EXPECT_EQ(n * SA_PAGE, sa_cg_tier(self->cg, sa_dev(1)));
+	adds_up(_metadata, self->cg);
+	let_go(_metadata, &h, self->cg);
+}
+
+/* From zswap too, where the cgroup's limit for the device holds. */
+TEST_F_TIMEOUT(group, limit_below_zswap, SA_TIMEOUT)
+{
+	size_t n = 12 * SA_MIB_PAGES;
+	struct sa_holder h;
+
+	if (sa_zswap(true))
+		SKIP(return, "no zswap");
+	ASSERT_EQ(0, on(0));
+	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, sa_dev(0), "4M"));
+	hold(_metadata, &h, n, self->cg, self->cached);
+	EXPECT_EQ(n, h.swapped);
+	EXPECT_EQ(n * SA_PAGE, sa_cg_tier(self->cg, NULL));
+	EXPECT_EQ(0, sa_tier_write(NULL, "demote", "all"));
+	at_limit(_metadata, self->cg, sa_dev(0), 4 * SA_MIB);
+	EXPECT_EQ(n * SA_PAGE, sum_of(self->cg));
+	let_go(_metadata, &h, self->cg);
+}
+
+TEST_F_TIMEOUT(group, lowered, SA_TIMEOUT)
+{
+	size_t n = 8 * SA_MIB_PAGES;
+	struct sa_holder h;
+	struct sa_area a;
+
+	ASSERT_EQ(0, on(0));
+	hold(_metadata, &h, n, self->cg, self->cached);
+	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	EXPECT_EQ(n, h.swapped);
+	ASSERT_EQ(0, on(1));
+	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, sa_dev(0), "2M"));
+	EXPECT_TRUE(sa_wait_purged(sa_cg_tier(self->cg, sa_dev(0)) <=
+				   (long long)(2 * SA_MIB) + SLACK, SOON)) {
+		TH_LOG("%lld bytes are left", sa_cg_tier(self->cg, sa_dev(0)));
+	}
+	/* What is in its right stays, of this one and of others. */
+	EXPECT_LE(2 * SA_MIB - SLACK, sa_cg_tier(self->cg, sa_dev(0)));
+	EXPECT_LE(n * SA_PAGE, sa_tier_num(sa_dev(0), "stored"));
+	EXPECT_EQ(n * SA_PAGE, sum_of(self->cg));
+	EXPECT_EQ(n, sa_hold_ask(&h, 's'));
+	adds_up(_metadata, self->cg);
+	/* To nothing, and back. */
+	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, sa_dev(0), "0"));
+	EXPECT_TRUE(sa_wait_purged(!sa_cg_tier(self->cg, sa_dev(0)), SOON));
+	EXPECT_EQ(n * SA_PAGE, sa_cg_tier(self->cg, sa_dev(1)));
+	EXPECT_TRUE(about(n * SA_PAGE, sa_tier_num(sa_dev(0), "stored")));
+	adds_up(_metadata, self->cg);
+	let_go(_metadata, &h, self->cg);
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+/* What is above it may forbid or limit it, for all of its children together. */
+TEST_F_TIMEOUT(group, hierarchy, SA_TIMEOUT)
+{
+	static const char * const names[2] = { "tiers/a", "tiers/b" };
+	size_t n = 6 * SA_MIB_PAGES;
+	struct sa_holder h[2];
+	char cg[2][256];
+	int i;
+
+	ASSERT_EQ(0, on(0));
+	ASSERT_EQ(0, sa_cg_write(self->cg, "cgroup.subtree_control", "+memory"));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, sa_cg_make(names[i], 0, cg[i], sizeof(cg[i])));
+	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, sa_dev(0), "0"));
+	ASSERT_EQ(0, sa_cg_limit_tier(cg[0], sa_dev(0), "max"));
+	hold(_metadata, &h[0], n, cg[0], self->cached);
+	EXPECT_EQ(0, h[0].swapped);
+	EXPECT_GE(SLACK / SA_PAGE, sa_tier_num(sa_dev(0), "stats/store"));
+	let_go(_metadata, &h[0], cg[0]);
+
+	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, sa_dev(0), "8M"));
+	for (i = 0; i < 2; i++)
+		hold(_metadata, &h[i], n, cg[i], self->cached);
+	at_limit(_metadata, self->cg, sa_dev(0), 8 * SA_MIB);
+	EXPECT_EQ(sa_cg_tier(self->cg, sa_dev(0)),
+		  sa_cg_tier(cg[0], sa_dev(0)) + sa_cg_tier(cg[1], sa_dev(0)));
+	for (i = 0; i < 2; i++)
+		adds_up(_metadata, cg[i]);
+	for (i = 0; i < 2; i++)
+		let_go(_metadata, &h[i], cg[i]);
+	/* A child's own limit is its own. */
+	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, sa_dev(0), "max"));
+	ASSERT_EQ(0, sa_cg_limit_tier(cg[0], sa_dev(0), "2M"));
+	for (i = 0; i < 2; i++)
+		hold(_metadata, &h[i], n, cg[i], self->cached);
+	EXPECT_GE(2 * SA_MIB + SLACK, sa_cg_tier(cg[0], sa_dev(0)));
+	EXPECT_EQ(n * SA_PAGE, sa_cg_tier(cg[1], sa_dev(0)));
+	for (i = 0; i < 2; i++)
+		let_go(_metadata, &h[i], cg[i]);
+}
+
+/* In all three tiers at once, moved about. */
+TEST_F_TIMEOUT(group, adds_up, SA_TIMEOUT)
+{
+	size_t n = 12 * SA_MIB_PAGES;
+	struct sa_holder h;
+	int i;
+
+	if (sa_zswap(true))
+		SKIP(return, "no zswap");
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, on(i));
+	hold(_metadata, &h, n, self->cg, self->cached);
+	EXPECT_EQ(n, h.swapped);
+	adds_up(_metadata, self->cg);
+	EXPECT_EQ(n * SA_PAGE, sa_cg_tier(self->cg, NULL));
+	move(_metadata, "demote", NULL, sa_dev(0), "8M");
+	move(_metadata, "demote", sa_dev(0), sa_dev(1), "4M");
+	adds_up(_metadata, self->cg);
+	EXPECT_EQ(sa_tier_num(NULL, "stored"), sa_cg_tier(self->cg, NULL));
+	for (i = 0; i < 2; i++) {
+		EXPECT_LT(0, sa_cg_tier(self->cg, sa_dev(i)));
+		EXPECT_EQ(sa_tier_num(sa_dev(i), "stored"), sa_cg_tier(self->cg, sa_dev(i)));
+	}
+	EXPECT_EQ(n * SA_PAGE, sum_of(self->cg));
+	/* swapoff and coming back in. */
+	EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
+	EXPECT_EQ(n * SA_PAGE, sum_of(self->cg));
+	adds_up(_metadata, self->cg);
+	let_go(_metadata, &h, self->cg);
+	EXPECT_TRUE(sa_wait_purged(!sum_of(self->cg), SOON));
+	adds_up(_metadata, self->cg);
+}
+
+TEST_HARNESS_MAIN
