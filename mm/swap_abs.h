@@ -310,6 +310,8 @@ struct swap_tier {
 	struct swap_tier_stats __percpu *stats;
 };
 
+extern unsigned long swap_tiers_present;
+
 /* Masks of tiers: a bit a device, by its swap type, and one for zswap. */
 #define SWAP_TIER_ZSWAP		BIT(SWAP_TIER_INDEX_ZSWAP)
 #define SWAP_TIERS_ALL		GENMASK(SWAP_TIER_INDEX_ZSWAP, 0)
@@ -354,6 +356,12 @@ static inline void swap_tier_count(struct swap_tier *tier,
 
 unsigned long swap_tier_stat_sum(struct swap_tier *tier, enum swap_tier_stat stat);
 
+/* Is a device not in the mask? What is chosen then is not the first one for others. */
+static inline bool swap_tiers_restricted(unsigned long tiers)
+{
+	return ~tiers & READ_ONCE(swap_tiers_present);
+}
+
 static inline enum swap_tier_stat swap_tiers_stat(unsigned long tiers)
 {
 	return tiers & SWAP_TIERS_MOVED ? SWAP_TIER_MOVED_IN : SWAP_TIER_STORE;
@@ -371,7 +379,6 @@ extern struct swap_info_struct *swap_virtual_area;
 extern struct swap_ops swap_virtual_ops;
 extern struct swap_tier *swap_zswap_tier;
 extern bool swap_tiers_packed;
-extern unsigned long swap_tiers_present;
 extern struct plist_head swap_tiers;
 /* Protects the list of tiers; outside of a lent cluster's lock. */
 extern spinlock_t swap_tiers_lock;

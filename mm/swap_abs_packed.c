@@ -648,12 +648,13 @@ static void swap_pack_io_done(struct work_struct *work)
  */
 static struct swap_pack *swap_packed_get(unsigned long tiers)
 {
-	struct swap_info_struct *si = this_cpu_read(swap_packed_hint);
+	bool restricted = swap_tiers_restricted(tiers);
+	struct swap_info_struct *si = restricted ? NULL : this_cpu_read(swap_packed_hint);
 	struct swap_pack *pack = NULL;
 	struct swap_tier *tier;
 
 	/* The one that this CPU has used last, until its segment is full. */
-	if (si && (BIT(si->type) & tiers) && swap_device_tryget(si)) {
+	if (si && swap_device_tryget(si)) {
 		tier = si->tier;
 		if (READ_ONCE(tier->format) == SWAP_FORMAT_PACKED && tier->pack &&
 		    READ_ONCE(tier->pack->streams[SWAP_STREAM_FRESH].segment))
@@ -682,7 +683,8 @@ static struct swap_pack *swap_packed_get(unsigned long tiers)
 		if (!swap_device_tryget(tier->si))
 			continue;
 		pack = tier->pack;
-		this_cpu_write(swap_packed_hint, tier->si);
+		if (!restricted)
+			this_cpu_write(swap_packed_hint, tier->si);
 		plist_requeue(&tier->node, &swap_tiers);
 		break;
 	}

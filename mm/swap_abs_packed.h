@@ -172,7 +172,7 @@ struct swap_pack {
 	wait_queue_head_t wait;
 	mempool_t segments;
 	struct work_struct gc_work;
-	struct mutex read_lock;
+	struct mutex read_lock;		/* outside of all but move_lock */
 	u8 *gc_buf;
 	bool stopped;
 };

@@ -44,9 +44,10 @@
 
 /*
  * The slot after the one that this CPU took last, as an entry of the device: a
- * hint in one word, so that it needs no lock.
+ * hint in one word, so that it needs no lock. The second one is of those who may not
+ * go everywhere, movers for one: nobody else should follow them.
  */
-static DEFINE_PER_CPU(unsigned long, swap_raw_hint);
+static DEFINE_PER_CPU(unsigned long [2], swap_raw_hint);
 
 /* How many clusters are looked through for a run of slots for a large folio. */
 #define SWAP_RAW_MAX_SCAN	8
@@ -131,8 +132,6 @@ out:
 	offset = (ci - si->cluster_info) * SWAPFILE_CLUSTER + start;
 	for (i = 0; i < got; i++)
 		words[i] = swap_desc_raw(si->type, offset + i);
-	if (start + got < SWAPFILE_CLUSTER)
-		this_cpu_write(swap_raw_hint, swp_entry(si->type, offset + got).val);
 	return got;
 }
 
@@ -140,6 +139,16 @@ out:
 static bool swap_raw_may_scatter(struct swap_info_struct *si)
 {
 	return si->ops == &swap_bdev_ops;
+}
+
+/* Slots up to that of @word have been taken: go on behind it, if that is in its cluster. */
+static void swap_raw_set_hint(unsigned int which, unsigned long word)
+{
+	swp_entry_t entry = swap_desc_device_entry(word);
+
+	entry.val++;
+	if (swp_cluster_offset(entry))
+		this_cpu_write(swap_raw_hint[which], entry.val);
 }
 
 /* From the cluster that a CPU has used last. */
@@ -243,14 +252,14 @@ static unsigned int swap_raw_take_tier(struct swap_tier *tier, unsigned long *wo
 static unsigned int swap_raw_take_any(unsigned long *words, unsigned int nr, bool all,
 				      unsigned long tiers)
 {
-	swp_entry_t hint = { .val = this_cpu_read(swap_raw_hint) };
+	unsigned int which = swap_tiers_restricted(tiers), got = 0;
+	swp_entry_t hint = { .val = this_cpu_read(swap_raw_hint[which]) };
 	struct swap_tier *tier;
-	unsigned int got = 0;
 
 	if (BIT(swp_type(hint)) & tiers)
 		got = swap_raw_take_hint(hint, words, nr, all);
 	if (got)
-		return got;
+		goto taken;
 
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node) {
@@ -263,6 +272,10 @@ static unsigned int swap_raw_take_any(unsigned long *words, unsigned int nr, boo
 		}
 	}
 	spin_unlock(&swap_tiers_lock);
+	if (!got)
+		return 0;
+taken:
+	swap_raw_set_hint(which, words[got - 1]);
 	return got;
 }
 
@@ -617,8 +630,10 @@ void swap_raw_forget_hints(void)
 {
 	int cpu;
 
-	for_each_possible_cpu(cpu)
-		WRITE_ONCE(*per_cpu_ptr(&swap_raw_hint, cpu), 0);
+	for_each_possible_cpu(cpu) {
+		WRITE_ONCE(per_cpu(swap_raw_hint, cpu)[0], 0);
+		WRITE_ONCE(per_cpu(swap_raw_hint, cpu)[1], 0);
+	}
 }
 
 /**
@@ -662,7 +677,7 @@ void swap_raw_release(struct work_struct *work)
  */
 unsigned long swap_raw_alloc_image(struct swap_info_struct *si)
 {
-	swp_entry_t hint = { .val = this_cpu_read(swap_raw_hint) };
+	swp_entry_t hint = { .val = this_cpu_read(swap_raw_hint[0]) };
 	struct swap_tier *tier = si->tier;
 	struct swap_cluster_info *ci;
 	unsigned long word;
@@ -677,6 +692,7 @@ unsigned long swap_raw_alloc_image(struct swap_info_struct *si)
 	return 0;
 
 taken:
+	swap_raw_set_hint(0, word);
 	swap_abs_give_room(-1);
 	return swp_offset(swap_desc_device_entry(word));
 }

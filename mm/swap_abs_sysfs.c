@@ -113,28 +113,51 @@ static ssize_t state_store(struct kobject *kobj, struct kobj_attribute *attr,
 
 static struct kobj_attribute state_attr = __ATTR_RW(state);
 
-#define SWAP_TIER_WATERMARK_ATTR(name, which)					\
-static ssize_t name##_show(struct kobject *kobj, struct kobj_attribute *attr,	\
-			   char *buf)						\
-{										\
-	return sysfs_emit(buf, "%u\n", READ_ONCE(to_tier(kobj)->watermark[which])); \
-}										\
-										\
-static ssize_t name##_store(struct kobject *kobj, struct kobj_attribute *attr,	\
-			    const char *buf, size_t count)			\
-{										\
-	unsigned int percent;							\
-	int err;								\
-										\
-	if (kstrtouint(buf, 10, &percent))					\
-		return -EINVAL;							\
-	err = swap_tier_set_watermark(to_tier(kobj), which, percent);		\
-	return err ?: count;							\
-}										\
-static struct kobj_attribute name##_attr = __ATTR_RW(name)
+static ssize_t swap_tier_watermark_show(struct kobject *kobj, enum swap_watermark which,
+					char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(to_tier(kobj)->watermark[which]));
+}
 
-SWAP_TIER_WATERMARK_ATTR(high_watermark, SWAP_WMARK_HIGH);
-SWAP_TIER_WATERMARK_ATTR(low_watermark, SWAP_WMARK_LOW);
+static ssize_t swap_tier_watermark_store(struct kobject *kobj, enum swap_watermark which,
+					 const char *buf, size_t count)
+{
+	unsigned int percent;
+	int err;
+
+	if (kstrtouint(buf, 10, &percent))
+		return -EINVAL;
+	err = swap_tier_set_watermark(to_tier(kobj), which, percent);
+	return err ?: count;
+}
+
+static ssize_t high_watermark_show(struct kobject *kobj, struct kobj_attribute *attr,
+				   char *buf)
+{
+	return swap_tier_watermark_show(kobj, SWAP_WMARK_HIGH, buf);
+}
+
+static ssize_t high_watermark_store(struct kobject *kobj, struct kobj_attribute *attr,
+				    const char *buf, size_t count)
+{
+	return swap_tier_watermark_store(kobj, SWAP_WMARK_HIGH, buf, count);
+}
+
+static struct kobj_attribute high_watermark_attr = __ATTR_RW(high_watermark);
+
+static ssize_t low_watermark_show(struct kobject *kobj, struct kobj_attribute *attr,
+				  char *buf)
+{
+	return swap_tier_watermark_show(kobj, SWAP_WMARK_LOW, buf);
+}
+
+static ssize_t low_watermark_store(struct kobject *kobj, struct kobj_attribute *attr,
+				   const char *buf, size_t count)
+{
+	return swap_tier_watermark_store(kobj, SWAP_WMARK_LOW, buf, count);
+}
+
+static struct kobj_attribute low_watermark_attr = __ATTR_RW(low_watermark);
 
 /* A size in bytes ("64M") or "all", as pages; 0 for anything else. */
 static unsigned long swap_tier_parse_size(const char *buf)

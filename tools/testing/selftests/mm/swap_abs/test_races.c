@@ -2,9 +2,9 @@
 /*
  * Everything at once, for SWAP_ABS_SECONDS (6): threads read, rewrite and push
  * out their pages while zswap writes back, devices are swapped off and on, what
- * they get is packed or not by turns and collected, the sysctl is toggled, and
- * children are made that share, copy and exit. Contents are compared at every
- * touch.
+ * they get is packed or not by turns and collected, data is demoted, promoted and
+ * drained, cgroups come and go, the sysctl is toggled, and children are made that
+ * share, copy and exit. Contents are compared at every touch.
  *
  * It fails on a kernel where a load meets a slot, a compressed object or a
  * descriptor that a writeback, a swapoff or a free is just replacing: stale or
@@ -30,11 +30,12 @@ enum disturbance {
 	SWAPOFF = 2,		/* devices go and come */
 	TOGGLE = 4,		/* vm.swap_abs */
 	FORMAT = 8,		/* devices are written packed, or not */
-	FORK = 16,		/* children share, copy, exit */
-	ALL = WRITEBACK | SWAPOFF | TOGGLE | FORMAT | FORK,
+	MOVE = 16,		/* data goes up and down, cgroups come and go */
+	FORK = 32,		/* children share, copy, exit */
+	ALL = WRITEBACK | SWAPOFF | TOGGLE | FORMAT | MOVE | FORK,
 };
 
-#define NR_DISTURBERS	4	/* all but FORK are processes of their own */
+#define NR_DISTURBERS	5	/* all but FORK are processes of their own */
 
 struct job {
 	size_t pages;		/* of each worker */
@@ -259,6 +260,8 @@ FIXTURE_VARIANT_ADD(races, fork) { .on = true, .what = FORK | WRITEBACK };
 
 FIXTURE_VARIANT_ADD(races, format) { .on = true, .what = FORMAT | WRITEBACK };
 
+FIXTURE_VARIANT_ADD(races, move) { .on = true, .what = MOVE | SWAPOFF };
+
 FIXTURE_VARIANT_ADD(races, all) { .on = true, .what = ALL };
 
 FIXTURE_SETUP(races)
@@ -288,6 +291,7 @@ FIXTURE_TEARDOWN_PARENT(races)
 struct shared_state {
 	atomic_bool stop;
 	atomic_long touches, forked, writebacks, swapoffs, toggles, formats, failed;
+	atomic_long moves, moved, drains, cgs;
 	int what;
 };
 
@@ -306,6 +310,37 @@ static int disturb_writeback(void *arg)
 	return 0;
 }
 
+/* Is it an answer to who writes to a tier's file while devices come and go? */
+static bool may_be(int ret)
+{
+	return !ret || ret == -ENOENT || ret == -ENODEV || ret == -ENOSPC || ret == -EBUSY ||
+	       ret == -ENOMEM;
+}
+
+static void tier_write(struct shared_state *s, const char *dev, const char *file,
+		       const char *text)
+{
+	int ret = sa_tier_write(dev, file, text);
+
+	if (may_be(ret))
+		return;
+	sa_log("%s of %s, %s: %s", file, dev ? dev : "zswap", text, strerror(-ret));
+	s->failed++;
+}
+
+/*
+ * Instead of swapoff, or before it: swapoff takes a tier that is drained back. By the
+ * same process, as one of the devices must stay in use.
+ */
+static void drain(struct shared_state *s, const char *dev, __u64 *rnd)
+{
+	tier_write(s, dev, "state", "draining");
+	usleep(sa_rand(rnd) % 50000);
+	if (sa_rand(rnd) % 2)
+		tier_write(s, dev, "state", "online");
+	s->drains++;
+}
+
 static int disturb_swapoff(void *arg)
 {
 	struct shared_state *s = arg;
@@ -313,7 +348,11 @@ static int disturb_swapoff(void *arg)
 
 	while (!s->stop) {
 		int i = s->swapoffs % 2;
-		int ret = sa_swapoff(sa_dev(i));
+		int ret;
+
+		if (s->what & MOVE)
+			drain(s, sa_dev(i), &rnd);
+		ret = sa_swapoff(sa_dev(i));
 
 		/* No room just now is an answer; anything else is not. */
 		if (ret && ret != -ENOMEM) {
@@ -368,6 +407,74 @@ static int disturb_format(void *arg)
 	return 0;
 }
 
+/* In a cgroup that goes while others are at work */
+static int short_life(void *arg)
+{
+	struct sa_area a;
+	size_t bad;
+
+	if (sa_area_map(&a, 256, SA_TEXT, 400))
+		return 2;
+	sa_area_fill(&a);
+	sa_pageout(a.p, a.n);
+	bad = sa_area_check(&a);
+	sa_pageout(a.p, a.n);
+	return bad ? 1 : 0;
+}
+
+static void one_cgroup(struct shared_state *s, __u64 *rnd)
+{
+	char cg[256];
+
+	if (sa_cg_make("races-short", 16 * SA_MIB, cg, sizeof(cg)))
+		return;
+	/* Where it is the one that is forbidden, the other tiers are left. */
+	sa_cg_limit_tier(cg, sa_dev(sa_rand(rnd) % 2), sa_rand(rnd) % 2 ? "0" : "256K");
+	if (sa_run(cg, short_life, NULL, LIMIT)) {
+		sa_log("a child in a cgroup of its own has failed");
+		s->failed++;
+	}
+	if (sa_cg_destroy(cg))
+		s->failed++;
+	s->cgs++;
+}
+
+static int disturb_move(void *arg)
+{
+	struct shared_state *s = arg;
+	const char *dev;
+	__u64 rnd = 6;
+	char text[16];
+	int high;
+
+	while (!s->stop) {
+		dev = sa_rand(&rnd) % 3 ? sa_dev(sa_rand(&rnd) % 2) : NULL;
+		switch (sa_rand(&rnd) % 5) {
+		case 0:
+		case 1:
+			snprintf(text, sizeof(text), "%dK", 16 << sa_rand(&rnd) % 9);
+			tier_write(s, dev, sa_rand(&rnd) % 2 ? "demote" : "promote", text);
+			s->moved += sa_tier_num(dev, "demote") > 0;
+			s->moves++;
+			break;
+		case 2:
+			snprintf(text, sizeof(text), "%d", 1 + (int)(sa_rand(&rnd) % 3));
+			if (dev)
+				tier_write(s, dev, "rank", text);
+			break;
+		case 3:
+			high = 1 + sa_rand(&rnd) % 30;
+			sa_watermarks(dev, high, sa_rand(&rnd) % high);
+			break;
+		case 4:
+			one_cgroup(s, &rnd);
+			break;
+		}
+		usleep(sa_rand(&rnd) % 20000);
+	}
+	return 0;
+}
+
 static bool is_empty(const char *dev)
 {
 	return !sa_tier_num(dev, "used") && !sa_tier_num(dev, "stored");
@@ -377,6 +484,7 @@ TEST_F_TIMEOUT(races, soak, SA_TIMEOUT + 3600)
 {
 	static int (*const fns[NR_DISTURBERS])(void *) = {
 		disturb_writeback, disturb_swapoff, disturb_toggle, disturb_format,
+		disturb_move,
 	};
 	int seconds = sa_seconds(6), i, ret;
 	long long wb = sa_vmstat("zswpwb");
@@ -424,6 +532,9 @@ TEST_F_TIMEOUT(races, soak, SA_TIMEOUT + 3600)
 	       s->touches, s->forked, wb);
 	TH_LOG("%ld times swapped off, %ld toggles, %ld formats", s->swapoffs, s->toggles,
 	       s->formats);
+	if (variant->what & MOVE)
+		TH_LOG("%ld moves by hand, %ld with something to move, %ld drains, %ld cgroups",
+		       s->moves, s->moved, s->drains, s->cgs);
 	EXPECT_EQ(0, s->failed);
 	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
 	/* Each disturbance took place. */
@@ -438,6 +549,11 @@ TEST_F_TIMEOUT(races, soak, SA_TIMEOUT + 3600)
 		EXPECT_LT(10, s->toggles);
 	if (variant->what & FORMAT)
 		EXPECT_LT(2, s->formats);
+	if (variant->what & MOVE) {
+		EXPECT_LT(0, s->moved);
+		EXPECT_LT(0, s->drains);
+		EXPECT_LT(0, s->cgs);
+	}
 	EXPECT_EQ(0, sa_cg_destroy(cg));
 	/* Nothing is left of it anywhere. */
 	if (variant->on) {
