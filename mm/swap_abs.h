@@ -10,6 +10,7 @@
 #ifndef _MM_SWAP_ABS_H
 #define _MM_SWAP_ABS_H
 
+#include <linux/jiffies.h>
 #include <linux/kobject.h>
 #include <linux/mutex.h>
 #include <linux/percpu_counter.h>
@@ -254,6 +255,7 @@ struct swap_pack;
  * @draining: closed for new data, by swapoff or @state; protected by swap_abs_mutex
  * @state: protected by swap_state_mutex in mm/swap_abs_demote.c
  * @stop: asks @drain_work to end
+ * @drain_delay: jiffies until it tries again when nothing could be moved
  * @watermark: percent of the capacity; written under swap_abs_mutex
  * @demote_after: jiffies before which demotion is not tried again
  * @demote_work: brings a device down to its low watermark
@@ -287,6 +289,7 @@ struct swap_tier {
 	bool adopted;
 	bool draining;
 	bool stop;
+	unsigned long drain_delay;
 	enum swap_tier_state state;
 	unsigned int watermark[NR_SWAP_WMARKS];
 	unsigned long demote_after;
@@ -310,6 +313,9 @@ struct swap_tier {
 	struct swap_tier_stats __percpu *stats;
 };
 
+extern struct plist_head swap_tiers;
+/* Protects the list of tiers; outside of a lent cluster's lock. */
+extern spinlock_t swap_tiers_lock;
 extern unsigned long swap_tiers_present;
 
 /* Masks of tiers: a bit a device, by its swap type, and one for zswap. */
@@ -336,6 +342,7 @@ static inline int swap_tier_default_rank(struct swap_info_struct *si)
  * @to_ram: what they don't take may stay in RAM, and what can't be read is lost:
  *	for swapoff
  * @want: pages, at most; ULONG_MAX for all
+ * @floor: of zswap, pages of its pool to be left
  * @moved: pages moved so far, or on their way
  * @stop: set when it is to end before that, or NULL
  */
@@ -344,6 +351,7 @@ struct swap_move {
 	unsigned long tiers;
 	bool to_ram;
 	unsigned long want;
+	unsigned long floor;
 	unsigned long *moved;
 	bool *stop;
 };
@@ -355,6 +363,23 @@ static inline void swap_tier_count(struct swap_tier *tier,
 }
 
 unsigned long swap_tier_stat_sum(struct swap_tier *tier, enum swap_tier_stat stat);
+
+/*
+ * How long a CPU goes on with a tier that is not the first one, where others have
+ * been full: in jiffies, 0 for as long as it finds room there.
+ */
+static inline unsigned long swap_tier_hint_until(struct swap_tier *tier)
+{
+	struct swap_tier *first = plist_first_entry(&swap_tiers, struct swap_tier, node);
+
+	lockdep_assert_held(&swap_tiers_lock);
+	return tier->node.prio == first->node.prio ? 0 : (jiffies + HZ / 20) | 1;
+}
+
+static inline bool swap_tier_hint_is_old(unsigned long until)
+{
+	return until && time_after(jiffies, until);
+}
 
 /* Is a device not in the mask? What is chosen then is not the first one for others. */
 static inline bool swap_tiers_restricted(unsigned long tiers)
@@ -379,9 +404,6 @@ extern struct swap_info_struct *swap_virtual_area;
 extern struct swap_ops swap_virtual_ops;
 extern struct swap_tier *swap_zswap_tier;
 extern bool swap_tiers_packed;
-extern struct plist_head swap_tiers;
-/* Protects the list of tiers; outside of a lent cluster's lock. */
-extern spinlock_t swap_tiers_lock;
 extern struct mutex swap_abs_mutex;
 extern struct workqueue_struct *swap_abs_wq;
 
@@ -426,7 +448,7 @@ bool swap_raw_alloc(unsigned long *words, unsigned int nr, unsigned long tiers);
 long swap_raw_free(const unsigned long *words, unsigned int nr);
 void swap_raw_write_failed(struct folio *folio);
 void swap_raw_read_failed(struct folio *folio);
-void swap_raw_io_succeeded(struct folio *folio);
+void swap_raw_io_done(struct folio *folio, bool failed);
 unsigned int swap_raw_run(struct folio *folio, unsigned int first,
 			  struct block_device **bdev, sector_t *sector);
 void swap_raw_release(struct work_struct *work);
@@ -581,7 +603,7 @@ extern u32 swap_tier_max_errors;
 unsigned long swap_tier_watermark(struct swap_tier *tier, enum swap_watermark which);
 int swap_tier_set_watermark(struct swap_tier *tier, enum swap_watermark which,
 			    unsigned int percent);
-bool swap_tier_has_lower(struct swap_tier *tier);
+bool swap_tiers_have_room(unsigned long tiers);
 bool swap_tier_has_upper(struct swap_tier *tier);
 void swap_abs_promote(struct folio *folio);
 void swap_tier_filled(struct swap_tier *tier);
@@ -622,7 +644,8 @@ int swap_move_slot(struct swap_move *move, swp_entry_t entry);
 int swap_move_some(struct swap_move *move);
 
 /* mm/swap_abs_demote.c */
-void swap_tiers_open_device(struct address_space *mapping);
+enum swap_tier_state swap_tiers_open_device(struct address_space *mapping);
+void swap_tiers_close_device(struct address_space *mapping, enum swap_tier_state state);
 #else
 static inline int swap_tier_create(struct swap_info_struct *si)
 {
@@ -669,8 +692,19 @@ static inline int swap_abs_drain(struct swap_info_struct *si)
 	return 0;
 }
 
-static inline void swap_tiers_open_device(struct address_space *mapping)
+static inline enum swap_tier_state swap_tiers_open_device(struct address_space *mapping)
 {
+	return SWAP_TIER_ONLINE;
+}
+
+static inline void swap_tiers_close_device(struct address_space *mapping,
+					   enum swap_tier_state state)
+{
+}
+
+static inline bool swap_move_stopped(struct swap_move *move)
+{
+	return true;
 }
 #endif
 
@@ -813,7 +847,19 @@ static inline void swap_abs_debug_orphan(void)
 /* mm/memcontrol.c */
 #if defined(CONFIG_MEMCG) && defined(CONFIG_ZSWAP)
 bool mem_cgroup_may_zswap(struct mem_cgroup *memcg);
+struct obj_cgroup *get_obj_cgroup_from_slot(swp_entry_t entry);
+bool swap_slot_may_writeback(swp_entry_t entry);
 #else
+static inline bool swap_slot_may_writeback(swp_entry_t entry)
+{
+	return true;
+}
+
+static inline struct obj_cgroup *get_obj_cgroup_from_slot(swp_entry_t entry)
+{
+	return NULL;
+}
+
 static inline bool mem_cgroup_may_zswap(struct mem_cgroup *memcg)
 {
 	return true;
@@ -827,6 +873,8 @@ long zswap_room(void);
 void zswap_demote_wanted(void);
 int zswap_demote(struct swap_move *move);
 int zswap_move_slot(swp_entry_t slot, unsigned long word);
+int zswap_move_in(swp_entry_t slot, unsigned long from, const void *data,
+		  unsigned int length, unsigned int codec);
 size_t zswap_object_size(void);
 swp_entry_t zswap_object_entry(unsigned long word);
 void zswap_init_codec(void);
@@ -858,6 +906,12 @@ static inline int zswap_demote(struct swap_move *move)
 static inline int zswap_move_slot(swp_entry_t slot, unsigned long word)
 {
 	return -ENOENT;
+}
+
+static inline int zswap_move_in(swp_entry_t slot, unsigned long from, const void *data,
+				unsigned int length, unsigned int codec)
+{
+	return -ENOSPC;
 }
 
 static inline size_t zswap_object_size(void)
@@ -995,6 +1049,21 @@ static inline bool swap_folio_scattered(struct folio *folio)
 static inline bool swap_entry_large_load(swp_entry_t entry)
 {
 	return zswap_never_enabled() || swap_entry_is_virtual(entry);
+}
+
+/**
+ * swap_io_done - an I/O has ended
+ * @folio: one of its folios, locked or under writeback yet
+ * @failed: how
+ *
+ * Many in a row that fail make the tier fail.
+ *
+ * Context: any, also interrupts.
+ */
+static inline void swap_io_done(struct folio *folio, bool failed)
+{
+	if (folio_swap_is_virtual(folio))
+		swap_raw_io_done(folio, failed);
 }
 
 /* Could the locked folio not be read, and may it be tried once more? */

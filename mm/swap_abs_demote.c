@@ -113,8 +113,14 @@ static unsigned long swap_tiers_beside(struct swap_tier *tier, bool up)
 	return tiers;
 }
 
-/* Does one of the tiers have room? A hint. */
-static bool swap_tiers_have_room(unsigned long tiers)
+/**
+ * swap_tiers_have_room - does one of some tiers have room?
+ * @tiers: mask
+ *
+ * Context: process context, does not sleep.
+ * Return: true when it seems so.
+ */
+bool swap_tiers_have_room(unsigned long tiers)
 {
 	struct swap_tier *pos;
 	bool room = (tiers & SWAP_TIER_ZSWAP) && zswap_room() > 0;
@@ -127,18 +133,6 @@ static bool swap_tiers_have_room(unsigned long tiers)
 	}
 	spin_unlock(&swap_tiers_lock);
 	return room;
-}
-
-/**
- * swap_tier_has_lower - is there room in a tier of a greater rank?
- * @tier: the tier
- *
- * Context: process context, does not sleep.
- * Return: true when data can be demoted.
- */
-bool swap_tier_has_lower(struct swap_tier *tier)
-{
-	return swap_tiers_have_room(swap_tiers_beside(tier, false));
 }
 
 /**
@@ -371,9 +365,13 @@ static void swap_tier_drain_work(struct work_struct *work)
 	if (swap_tiers_have_room(move.tiers))
 		swap_move_some(&move);
 	mutex_unlock(&tier->move_lock);
-	/* What was locked just now, or has found no room; at once if it goes on. */
+	/* What can't be read will not be soon; what was locked, or had no room, may. */
+	if (moved)
+		tier->drain_delay = 1;
+	else
+		tier->drain_delay = clamp(2 * tier->drain_delay, HZ, 64UL * HZ);
 	if (!READ_ONCE(tier->stop))
-		queue_delayed_work(swap_move_wq, &tier->drain_work, moved ? 1 : HZ);
+		queue_delayed_work(swap_move_wq, &tier->drain_work, tier->drain_delay);
 }
 
 /* Nothing new goes to the device, and what is there leaves it. */
@@ -389,6 +387,7 @@ static int swap_tier_close(struct swap_tier *tier, enum swap_tier_state state)
 	}
 	WRITE_ONCE(tier->state, state);
 	WRITE_ONCE(tier->stop, false);
+	tier->drain_delay = 1;
 	mod_delayed_work(swap_move_wq, &tier->drain_work, 0);
 	return 0;
 }
@@ -401,8 +400,9 @@ static void swap_tier_open(struct swap_tier *tier)
 	WRITE_ONCE(tier->stop, true);
 	cancel_delayed_work_sync(&tier->drain_work);
 	atomic_set(&tier->io_errors, 0);
-	swap_device_reopen(tier->si);
 	WRITE_ONCE(tier->state, SWAP_TIER_ONLINE);
+	/* Last: from here on, swapoff may take the tier away. */
+	swap_device_reopen(tier->si);
 }
 
 /**
@@ -435,9 +435,11 @@ int swap_tier_set_state(struct swap_tier *tier, enum swap_tier_state state)
  * swapoff takes it out of use itself.
  *
  * Context: process context, sleeps.
+ * Return: the state that it had, for swap_tiers_close_device().
  */
-void swap_tiers_open_device(struct address_space *mapping)
+enum swap_tier_state swap_tiers_open_device(struct address_space *mapping)
 {
+	enum swap_tier_state state = SWAP_TIER_ONLINE;
 	struct swap_tier *pos, *tier = NULL;
 
 	mutex_lock(&swap_state_mutex);
@@ -447,8 +449,40 @@ void swap_tiers_open_device(struct address_space *mapping)
 			tier = pos;
 	spin_unlock(&swap_tiers_lock);
 	/* While it is closed, swapoff can't take it away. */
-	if (tier)
+	if (tier) {
+		state = tier->state;
 		swap_tier_open(tier);
+	}
+	mutex_unlock(&swap_state_mutex);
+	return state;
+}
+
+/**
+ * swap_tiers_close_device - swapoff has failed: drain the tier as before
+ * @mapping: of the device or swapfile, that is in use again
+ * @state: what swap_tiers_open_device() has returned
+ *
+ * Context: process context, sleeps.
+ */
+void swap_tiers_close_device(struct address_space *mapping, enum swap_tier_state state)
+{
+	struct swap_tier *pos, *tier = NULL;
+	struct swap_info_struct *si;
+
+	if (state == SWAP_TIER_ONLINE)
+		return;
+	mutex_lock(&swap_state_mutex);
+	spin_lock(&swap_tiers_lock);
+	plist_for_each_entry(pos, &swap_tiers, node)
+		if (pos->si->swap_file && pos->si->swap_file->f_mapping == mapping &&
+		    swap_device_tryget(pos->si))
+			tier = pos;
+	spin_unlock(&swap_tiers_lock);
+	if (tier) {
+		si = tier->si;
+		swap_tier_close(tier, state);
+		put_swap_device(si);
+	}
 	mutex_unlock(&swap_state_mutex);
 }
 
@@ -476,8 +510,10 @@ void swap_tier_io_done(struct swap_tier *tier, bool failed)
 	if (!failed) {
 		if (unlikely(atomic_read(&tier->io_errors)))
 			atomic_set(&tier->io_errors, 0);
-	} else if (atomic_inc_return(&tier->io_errors) == swap_tier_max_errors) {
-		queue_work(swap_move_wq, &tier->fail_work);
+	} else if (atomic_inc_return(&tier->io_errors) >= swap_tier_max_errors &&
+		   READ_ONCE(tier->state) == SWAP_TIER_ONLINE) {
+		/* It waits for what is frozen for hibernation, so it must not be frozen. */
+		queue_work(system_dfl_wq, &tier->fail_work);
 	}
 }
 

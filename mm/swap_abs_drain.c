@@ -186,6 +186,9 @@ static int swap_drain_folio(struct swap_move *move, struct folio *folio)
 			ret = move->to_ram ? -ENOMEM : -ENOSPC;
 		}
 		folio_unlock(folio);
+		/* It may be this page alone that the others do not take. */
+		if (ret == -ENOSPC && swap_tiers_have_room(move->tiers))
+			return 0;
 		if (ret)
 			return ret;
 		goto moved;
@@ -223,6 +226,10 @@ int swap_move_slot(struct swap_move *move, swp_entry_t entry)
 	struct folio *folio;
 	int err = 0;
 
+	/* Nobody else's data is to wait for what its cgroup keeps here. */
+	if (!move->to_ram && !(swap_memcg_tiers_of(entry, 1) & move->tiers &
+			       (READ_ONCE(swap_tiers_present) | SWAP_TIER_ZSWAP)))
+		return 0;
 	folio = swap_drain_get_folio(move, entry);
 	if (IS_ERR_OR_NULL(folio))
 		return PTR_ERR_OR_ZERO(folio);
@@ -237,9 +244,14 @@ int swap_move_slot(struct swap_move *move, swp_entry_t entry)
 		/* Who wants it, and has no other way, will find out. */
 		if (!folio_test_uptodate(folio))
 			swap_read_again(folio);
-		if (!folio_test_uptodate(folio) || folio_contain_hwpoisoned_page(folio) ||
-		    !folio_matches_swap_entry(folio, entry) || folio_test_writeback(folio))
+		if (!folio_matches_swap_entry(folio, entry) || folio_test_writeback(folio) ||
+		    folio_contain_hwpoisoned_page(folio))
 			goto unlock;
+		if (!folio_test_uptodate(folio)) {
+			/* Nothing is gained by keeping it. */
+			swap_cache_del_folio(folio);
+			goto unlock;
+		}
 	}
 	if (folio_contain_hwpoisoned_page(folio) && !folio_test_dirty(folio)) {
 		/*

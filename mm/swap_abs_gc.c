@@ -131,11 +131,21 @@ static int swap_pack_move_object(struct swap_pack *pack, swp_entry_t slot,
 				 unsigned long word, const struct swap_pack_object *object,
 				 struct swap_move *move)
 {
-	if (move)
+	unsigned long tiers;
+
+	if (move) {
+		tiers = move->tiers & swap_memcg_tiers_of(slot, 1);
+		if ((tiers & SWAP_TIER_ZSWAP) &&
+		    !zswap_move_in(slot, word, object->data, object->length, object->codec)) {
+			swap_tier_count(pack->tier, SWAP_TIER_MOVED_OUT, 1);
+			swap_packed_backend.drop(&word, 1);
+			return 0;
+		}
+		if (!swap_slot_may_writeback(slot))
+			return -EAGAIN;
 		return swap_packed_move(slot, word, object->data, object->length,
-					object->codec, true,
-					move->tiers & swap_memcg_tiers_of(slot, 1)) ?
-		       -EAGAIN : 0;
+					object->codec, true, tiers) ? -EAGAIN : 0;
+	}
 	if (swap_pack_move_to(pack, SWAP_STREAM_SURVIVORS, slot, word, object->data,
 			      object->length, object->codec, true))
 		return 0;

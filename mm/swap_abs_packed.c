@@ -75,6 +75,7 @@ static atomic_long_t swap_packed_moving = ATOMIC_LONG_INIT(0);	/* bytes */
 
 /* The device that this CPU has stored to last. These structs are never freed. */
 static DEFINE_PER_CPU(struct swap_info_struct *, swap_packed_hint);
+static DEFINE_PER_CPU(unsigned long, swap_packed_hint_until);
 
 /* What serves all tiers is there. It is made with the first one, and stays. */
 static bool swap_packed_ready;
@@ -654,7 +655,8 @@ static struct swap_pack *swap_packed_get(unsigned long tiers)
 	struct swap_tier *tier;
 
 	/* The one that this CPU has used last, until its segment is full. */
-	if (si && swap_device_tryget(si)) {
+	if (si && !swap_tier_hint_is_old(this_cpu_read(swap_packed_hint_until)) &&
+	    swap_device_tryget(si)) {
 		tier = si->tier;
 		if (READ_ONCE(tier->format) == SWAP_FORMAT_PACKED && tier->pack &&
 		    READ_ONCE(tier->pack->streams[SWAP_STREAM_FRESH].segment))
@@ -683,8 +685,10 @@ static struct swap_pack *swap_packed_get(unsigned long tiers)
 		if (!swap_device_tryget(tier->si))
 			continue;
 		pack = tier->pack;
-		if (!restricted)
+		if (!restricted) {
 			this_cpu_write(swap_packed_hint, tier->si);
+			this_cpu_write(swap_packed_hint_until, swap_tier_hint_until(tier));
+		}
 		plist_requeue(&tier->node, &swap_tiers);
 		break;
 	}

@@ -153,8 +153,6 @@ static void swap_pack_read_end_folio(struct swap_tier *tier,
 {
 	struct folio *folio = item->folio;
 
-	swap_tier_io_done(tier, err && err != -EBADMSG);
-
 	if (!err) {
 		count_vm_event(PSWPIN);
 		count_mthp_stat(0, MTHP_STAT_SWPIN);
@@ -185,6 +183,8 @@ static void swap_pack_read_done(struct work_struct *work)
 	bool failed = bio->bi_status;
 	unsigned int i, again = 0;
 
+	/* Before the first page is unlocked: after the last one the tier may go. */
+	swap_tier_io_done(read->tier, failed);
 	bio_uninit(bio);
 	for (i = 0; i < read->nr; i++) {
 		struct swap_pack_read_item item = read->items[i];

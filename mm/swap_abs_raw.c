@@ -48,6 +48,7 @@
  * go everywhere, movers for one: nobody else should follow them.
  */
 static DEFINE_PER_CPU(unsigned long [2], swap_raw_hint);
+static DEFINE_PER_CPU(unsigned long [2], swap_raw_hint_until);
 
 /* How many clusters are looked through for a run of slots for a large folio. */
 #define SWAP_RAW_MAX_SCAN	8
@@ -256,7 +257,8 @@ static unsigned int swap_raw_take_any(unsigned long *words, unsigned int nr, boo
 	swp_entry_t hint = { .val = this_cpu_read(swap_raw_hint[which]) };
 	struct swap_tier *tier;
 
-	if (BIT(swp_type(hint)) & tiers)
+	if ((BIT(swp_type(hint)) & tiers) &&
+	    !swap_tier_hint_is_old(this_cpu_read(swap_raw_hint_until[which])))
 		got = swap_raw_take_hint(hint, words, nr, all);
 	if (got)
 		goto taken;
@@ -267,6 +269,7 @@ static unsigned int swap_raw_take_any(unsigned long *words, unsigned int nr, boo
 			continue;
 		got = swap_raw_take_tier(tier, words, nr, all);
 		if (got) {
+			this_cpu_write(swap_raw_hint_until[which], swap_tier_hint_until(tier));
 			plist_requeue(&tier->node, &swap_tiers);
 			break;
 		}
@@ -566,7 +569,6 @@ void swap_raw_write_failed(struct folio *folio)
 	unsigned long flags;
 	unsigned int i;
 
-	swap_tier_io_done(swap_raw_tier(folio), true);
 	for (i = 0; i < folio_nr_pages(folio); i++, slot.val++) {
 		entry = swap_abs_backing(slot);
 		tier = __swap_entry_to_info(entry)->tier;
@@ -590,18 +592,12 @@ void swap_raw_write_failed(struct folio *folio)
 void swap_raw_read_failed(struct folio *folio)
 {
 	swap_raw_count(folio, SWAP_TIER_ERRORS);
-	swap_tier_io_done(swap_raw_tier(folio), true);
 }
 
-/**
- * swap_raw_io_succeeded - a folio was read or written
- * @folio: the folio, locked or under writeback
- *
- * Context: any, also interrupts.
- */
-void swap_raw_io_succeeded(struct folio *folio)
+/* The rest of swap_io_done(). */
+void swap_raw_io_done(struct folio *folio, bool failed)
 {
-	swap_tier_io_done(swap_raw_tier(folio), false);
+	swap_tier_io_done(swap_raw_tier(folio), failed);
 }
 
 /**

@@ -314,7 +314,8 @@ void swap_tier_join(struct swap_info_struct *si)
 void swap_tier_ready(struct swap_info_struct *si)
 {
 	mutex_lock(&swap_abs_mutex);
-	if (swap_abs_on && !si->tier->draining)
+	/* Somebody may have swapped it off again already. */
+	if (swap_abs_on && si->tier && !si->tier->draining)
 		swap_tier_prepare(si->tier);
 	swap_tiers_update();
 	mutex_unlock(&swap_abs_mutex);

@@ -1395,6 +1395,80 @@ TEST_F_TIMEOUT(tiers, three_hot_and_cold, SA_TIMEOUT)
 	EXPECT_LE(50, in_cold);
 }
 
+/*
+ * A fast device that cold data fills, then a hot set. Priorities alone leave it so,
+ * which is 7.3's order as well as the layer's when it is off; tiers turn it round.
+ */
+FIXTURE(order)
+{
+	long long cached;
+};
+
+FIXTURE_VARIANT(order)
+{
+	bool on;
+};
+
+FIXTURE_VARIANT_ADD(order, priorities) { .on = false };
+
+FIXTURE_VARIANT_ADD(order, tiers) { .on = true };
+
+FIXTURE_SETUP(order)
+{
+	const char *why = begin(2);
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, sa_layer(variant->on));
+	self->cached = sa_meminfo("SwapCached");
+}
+
+FIXTURE_TEARDOWN_PARENT(order)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+TEST_F_TIMEOUT(order, hot_on_fast, SA_TIMEOUT)
+{
+	const char *fast = sa_dev(0), *slow = sa_dev(1);
+	struct sa_io before[2], after[2];
+	long long from_fast, from_slow;
+	struct sa_area cold, hot;
+	int round;
+
+	ASSERT_EQ(0, sa_swapon(fast, 16 * SA_MIB_PAGES, 5));
+	ASSERT_EQ(0, sa_swapon(slow, DEV, 3));
+	if (variant->on) {
+		ASSERT_EQ(0, sa_format(fast, "packed"));
+		ASSERT_EQ(0, sa_format(slow, "packed"));
+		ASSERT_EQ(0, sa_watermarks(fast, 60, 40));
+	}
+	/* More than the fast one has, be it packed. */
+	put(_metadata, &cold, 96 * SA_MIB_PAGES, SA_TEXT, 1, self->cached);
+	if (variant->on)
+		EXPECT_TRUE(comes_to_rest());
+	put(_metadata, &hot, 4 * SA_MIB_PAGES, SA_TEXT, 2, self->cached);
+	for (round = 0; round < 4; round++) {
+		EXPECT_EQ(0, sa_area_check(&hot));
+		hot.gen++;
+		sa_area_fill(&hot);
+		ASSERT_TRUE(push_out(&hot, self->cached));
+	}
+
+	ASSERT_EQ(0, sa_io(fast, &before[0]));
+	ASSERT_EQ(0, sa_io(slow, &before[1]));
+	EXPECT_EQ(0, sa_area_check(&hot));
+	ASSERT_EQ(0, sa_io(fast, &after[0]));
+	ASSERT_EQ(0, sa_io(slow, &after[1]));
+	from_fast = after[0].read_sectors - before[0].read_sectors;
+	from_slow = after[1].read_sectors - before[1].read_sectors;
+	TH_LOG("the hot set is read from the fast device to %lld %%",
+	       from_fast * 100 / (from_fast + from_slow + 1));
+	EXPECT_LE(4 * (variant->on ? from_slow : from_fast),
+		  variant->on ? from_fast : from_slow);
+	EXPECT_EQ(0, sa_area_check(&cold));
+}
+
 /* The first to go is what has been there longest. */
 TEST_F_TIMEOUT(tiers, coldest_first, SA_TIMEOUT)
 {
@@ -1845,6 +1919,38 @@ TEST_F_TIMEOUT(group, hierarchy, SA_TIMEOUT)
 		hold(_metadata, &h[i], n, cg[i], self->cached);
 	EXPECT_GE(2 * SA_MIB + SLACK, sa_cg_tier(cg[0], sa_dev(0)));
 	EXPECT_EQ(n * SA_PAGE, sa_cg_tier(cg[1], sa_dev(0)));
+	for (i = 0; i < 2; i++)
+		let_go(_metadata, &h[i], cg[i]);
+}
+
+/*
+ * Each gives the same part of what it has: who has little does not lose it all for
+ * one with much, as when the same number is taken of each.
+ */
+TEST_F_TIMEOUT(group, fair, SA_TIMEOUT)
+{
+	static const char * const names[2] = { "tiers/small", "tiers/large" };
+	const size_t n[2] = { SA_MIB_PAGES, 32 * SA_MIB_PAGES };
+	struct sa_holder h[2];
+	char cg[2][256];
+	long long left[2];
+	int i;
+
+	if (sa_zswap(true))
+		SKIP(return, "no zswap");
+	ASSERT_EQ(0, on(0));
+	ASSERT_EQ(0, sa_cg_write(self->cg, "cgroup.subtree_control", "+memory"));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, sa_cg_make(names[i], 0, cg[i], sizeof(cg[i])));
+		hold(_metadata, &h[i], n[i], cg[i], self->cached);
+	}
+	ASSERT_EQ(0, sa_tier_write(NULL, "demote", "16M"));
+	for (i = 0; i < 2; i++) {
+		left[i] = sa_cg_tier(cg[i], NULL) * 100 / (long long)(n[i] * SA_PAGE);
+		TH_LOG("%s: %lld %% of %zu pages are left", names[i], left[i], n[i]);
+		EXPECT_LE(20, left[i]);
+		EXPECT_GE(80, left[i]);
+	}
 	for (i = 0; i < 2; i++)
 		let_go(_metadata, &h[i], cg[i]);
 }
