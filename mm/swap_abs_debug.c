@@ -218,10 +218,9 @@ static void check_sums(struct swap_check *check, long nr_before, bool moving)
 			continue;
 		/* What is on a device that is drained is to have room elsewhere. */
 		closed += si->tier->draining;
+		room += device_room(si);
 		if (si->tier->draining)
-			room -= percpu_counter_sum(&si->tier->used);
-		else
-			room += device_room(si);
+			room -= si->pages;
 		used[type] = percpu_counter_sum(&si->tier->used) -
 			     swap_packed_segments(si->tier) * SWAPFILE_CLUSTER;
 		wrong += swap_packed_check(si->tier, false);

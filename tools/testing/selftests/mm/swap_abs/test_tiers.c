@@ -1336,6 +1336,94 @@ TEST_F_TIMEOUT(tiers, drain_taken_back, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_area_check(&b));
 }
 
+/* --- a device that fails ------------------------------------------------ */
+
+FIXTURE(failing)
+{
+	long long cached;
+};
+
+FIXTURE_SETUP(failing)
+{
+	const char *why = begin(2);
+
+	if (!why)
+		why = sa_dm_make(24 * SA_MIB_PAGES);
+	if (why)
+		SKIP(return, "%s", why);
+	if (access(SA_DEBUG "/max_io_errors", W_OK))
+		SKIP(return, "no debugfs");
+	self->cached = sa_meminfo("SwapCached");
+	ASSERT_EQ(0, sa_swapon(sa_dm(), 0, 9));
+	ASSERT_EQ(0, sa_format(sa_dm(), "raw"));
+	ASSERT_EQ(0, on(1));
+	ASSERT_EQ(0, sa_write(SA_DEBUG "/max_io_errors", "8"));
+	sa_log_expect("[Ee]rror on swap-device|has failed");
+}
+
+FIXTURE_TEARDOWN_PARENT(failing)
+{
+	EXPECT_EQ(0, sa_end());
+	sa_log_expect(NULL);
+}
+
+static bool is_failed(const char *dev)
+{
+	char state[64] = "";
+
+	sa_tier_str(dev, "state", state, sizeof(state));
+	return !strcmp(state, "failed");
+}
+
+/* It takes nothing more, what it has leaves it, and nobody sees anything of that. */
+TEST_F_TIMEOUT(failing, writes, SA_TIMEOUT)
+{
+	size_t n = 4 * SA_MIB_PAGES;
+	struct sa_area a, b, c;
+
+	put(_metadata, &a, n, SA_RANDOM, 1, self->cached);
+	EXPECT_EQ(n * SA_PAGE, sa_tier_num(sa_dm(), "stored"));
+	EXPECT_STATE("online", sa_dm());
+	ASSERT_EQ(0, sa_dm_set_all(SA_WRITE_FAILS));
+	make(_metadata, &b, n, SA_RANDOM, 2);
+	sa_pageout(b.p, n);
+	EXPECT_TRUE(sa_wait(is_failed(sa_dm()), SOON));
+	EXPECT_TRUE(sa_wait(!sa_tier_num(sa_dm(), "stored"), SOON));
+	EXPECT_EQ(0, sa_area_check(&a));
+	EXPECT_EQ(0, sa_area_check(&b));
+	EXPECT_EQ(0, sa_violations());
+
+	/* Healed, and trusted again. */
+	ASSERT_EQ(0, sa_dm_set_all(SA_WORKS));
+	ASSERT_EQ(-EINVAL, sa_tier_write(sa_dm(), "state", "failed"));
+	ASSERT_EQ(0, sa_tier_write(sa_dm(), "state", "online"));
+	EXPECT_STATE("online", sa_dm());
+	put(_metadata, &c, n, SA_RANDOM, 3, self->cached);
+	EXPECT_LT(0, sa_tier_num(sa_dm(), "stored"));
+	EXPECT_EQ(0, sa_area_check(&c));
+}
+
+/* What can't be read stays where it is, and is not lost. */
+TEST_F_TIMEOUT(failing, reads, SA_TIMEOUT)
+{
+	size_t n = 4 * SA_MIB_PAGES;
+	long long lost = sa_scan("lost");
+	struct sa_area a;
+
+	put(_metadata, &a, n, SA_RANDOM, 1, self->cached);
+	ASSERT_EQ(0, sa_dm_set_all(SA_FAILS));
+	sa_tier_write(sa_dm(), "demote", "1M");
+	EXPECT_TRUE(sa_wait(is_failed(sa_dm()), SOON));
+	sleep(QUIET);
+	EXPECT_EQ(n * SA_PAGE, sa_tier_num(sa_dm(), "stored"));
+	EXPECT_EQ(lost, sa_scan("lost"));
+	/* When it can be read again, the drain finds out, or who wants it. */
+	ASSERT_EQ(0, sa_dm_set_all(SA_WORKS));
+	EXPECT_EQ(0, sa_area_check(&a));
+	EXPECT_EQ(lost, sa_scan("lost"));
+	EXPECT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
+}
+
 /* --- three tiers ------------------------------------------------------- */
 
 /* How much of the area, in percent, is read from the device? Comes back whole. */
