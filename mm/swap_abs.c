@@ -399,6 +399,7 @@ enum swap_room swap_abs_reserve(struct folio *folio)
 {
 	static unsigned long next_reclaim;
 	long nr = folio_nr_pages(folio);
+	unsigned long tiers;
 	bool device, ram;
 
 	/* Physical entries must not take what was promised to virtual ones. */
@@ -406,8 +407,9 @@ enum swap_room swap_abs_reserve(struct folio *folio)
 		return get_nr_swap_pages() >= nr ? SWAP_ROOM_PHYSICAL : SWAP_ROOM_NONE;
 
 	rcu_read_lock();
-	device = swap_memcg_tiers(folio_memcg(folio), nr) & READ_ONCE(swap_tiers_present);
+	tiers = swap_memcg_tiers(folio_memcg(folio), nr);
 	rcu_read_unlock();
+	device = !swap_tiers_restricted(tiers) || (tiers & READ_ONCE(swap_tiers_present));
 	if (device && swap_abs_take_room(nr))
 		return SWAP_ROOM_DEVICE;
 
