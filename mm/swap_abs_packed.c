@@ -56,6 +56,9 @@
 /* How long an object may wait for others to be written with. */
 #define SWAP_FLUSH_DELAY	max(HZ / 200, 1)
 
+/* Movers leave a device alone for that long when a write has failed: each costs a segment. */
+#define SWAP_FAILED_DELAY	(HZ / 10)
+
 /* Smaller devices have no use for spare segments. */
 #define SWAP_PACKED_MIN_CLUSTERS	8
 
@@ -614,8 +617,10 @@ static void swap_pack_io_done(struct work_struct *work)
 	unsigned int i;
 
 	/* Its blocks are not used again before swapoff. */
-	if (io->failed)
+	if (io->failed) {
 		WRITE_ONCE(segment->bad, true);
+		WRITE_ONCE(pack->failed, jiffies | 1);
+	}
 	swap_tier_io_done(pack->tier, io->failed);
 
 	for (i = 0; i < io->nr_items; i++) {
@@ -891,12 +896,14 @@ bool swap_pack_move_to(struct swap_pack *pack, enum swap_stream_id id,
  *
  * Context: process context, submits I/O.
  * Return: 0 when the move is under way and ends by itself. With the word still
- * pinned, -ENOSPC when no packed tier has room, or -EAGAIN when it would wait.
+ * pinned, -ENOSPC when no packed tier has room, or -EAGAIN when it would wait, or a
+ * write has just failed.
  */
 int swap_packed_move(swp_entry_t slot, unsigned long place, const void *data,
 		     unsigned int length, unsigned int codec, bool may_wait,
 		     unsigned long tiers)
 {
+	unsigned long failed;
 	struct swap_pack *pack;
 	bool moved;
 
@@ -905,6 +912,11 @@ int swap_packed_move(swp_entry_t slot, unsigned long place, const void *data,
 	pack = swap_packed_get(tiers);
 	if (!pack)
 		return -ENOSPC;
+	failed = READ_ONCE(pack->failed);
+	if (failed && time_before(jiffies, failed + SWAP_FAILED_DELAY)) {
+		swap_packed_put(pack);
+		return -EAGAIN;
+	}
 	moved = swap_pack_move_to(pack, SWAP_STREAM_FRESH, slot, place, data, length,
 				  codec, may_wait);
 	swap_packed_put(pack);

@@ -151,6 +151,7 @@ struct swap_pack_stream {
  * @gc_work: collects segments
  * @read_lock: for @gc_buf; outside of all but swap_tier.move_lock
  * @gc_buf: what is collected or moved away is read to
+ * @failed: jiffies when a write has failed last, 0 for never
  * @stopped: keep no spares and collect nothing; written under swap_abs_mutex
  */
 struct swap_pack {
@@ -174,6 +175,7 @@ struct swap_pack {
 	struct work_struct gc_work;
 	struct mutex read_lock;		/* outside of all but move_lock */
 	u8 *gc_buf;
+	unsigned long failed;
 	bool stopped;
 };
 
