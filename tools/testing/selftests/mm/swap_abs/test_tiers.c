@@ -1954,6 +1954,7 @@ TEST_F_TIMEOUT(group, lowered, SA_TIMEOUT)
 				   (long long)(2 * SA_MIB) + SLACK, SOON)) {
 		TH_LOG("%lld bytes are left", sa_cg_tier(self->cg, sa_dev(0)));
 	}
+	EXPECT_TRUE(comes_to_rest());
 	/* What is in its right stays, of this one and of others. */
 	EXPECT_LE(2 * SA_MIB - SLACK, sa_cg_tier(self->cg, sa_dev(0)));
 	EXPECT_LE(n * SA_PAGE, sa_tier_num(sa_dev(0), "stored"));
@@ -1963,6 +1964,7 @@ TEST_F_TIMEOUT(group, lowered, SA_TIMEOUT)
 	/* To nothing, and back. */
 	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, sa_dev(0), "0"));
 	EXPECT_TRUE(sa_wait_purged(!sa_cg_tier(self->cg, sa_dev(0)), SOON));
+	EXPECT_TRUE(comes_to_rest());
 	EXPECT_EQ(n * SA_PAGE, sa_cg_tier(self->cg, sa_dev(1)));
 	EXPECT_TRUE(about(n * SA_PAGE, sa_tier_num(sa_dev(0), "stored")));
 	adds_up(_metadata, self->cg);
