@@ -324,9 +324,14 @@ extern unsigned long swap_tiers_present;
 /* What is stored comes from another tier: for the counters. */
 #define SWAP_TIERS_MOVED	BIT(SWAP_TIER_INDEX_ZSWAP + 1)
 
+static inline unsigned int swap_tier_index(struct swap_tier *tier)
+{
+	return tier->si ? tier->si->type : SWAP_TIER_INDEX_ZSWAP;
+}
+
 static inline unsigned long swap_tier_bit(struct swap_tier *tier)
 {
-	return tier->si ? BIT(tier->si->type) : SWAP_TIER_ZSWAP;
+	return BIT(swap_tier_index(tier));
 }
 
 /* A device's rank, where the administrator has not said anything. */
@@ -710,7 +715,6 @@ static inline bool swap_move_stopped(struct swap_move *move)
 
 /* mm/swap_abs_sysfs.c */
 int swap_tier_sysfs_add(struct swap_tier *tier);
-void swap_tier_sysfs_del(struct swap_tier *tier);
 
 /* mm/swap_abs_memcg.c */
 struct seq_buf;

@@ -158,7 +158,7 @@ bool swap_tier_has_upper(struct swap_tier *tier)
 	plist_for_each_entry(pos, &swap_tiers, node) {
 		if (room || pos->node.prio >= tier->node.prio)
 			break;
-		room = !READ_ONCE(pos->draining) && swap_tier_has_room(pos) &&
+		room = swap_tier_has_room(pos) &&
 		       swap_tier_used(pos) < swap_tier_watermark(pos, SWAP_WMARK_HIGH);
 	}
 	spin_unlock(&swap_tiers_lock);
@@ -428,6 +428,18 @@ int swap_tier_set_state(struct swap_tier *tier, enum swap_tier_state state)
 	return err;
 }
 
+/* The tier of a device or swapfile that is in use, or NULL. */
+static struct swap_tier *swap_tier_of(struct address_space *mapping)
+{
+	struct swap_tier *tier;
+
+	lockdep_assert_held(&swap_tiers_lock);
+	plist_for_each_entry(tier, &swap_tiers, node)
+		if (tier->si->swap_file && tier->si->swap_file->f_mapping == mapping)
+			return tier;
+	return NULL;
+}
+
 /**
  * swap_tiers_open_device - take a tier that is drained back, for swapoff
  * @mapping: of the device or swapfile
@@ -440,19 +452,17 @@ int swap_tier_set_state(struct swap_tier *tier, enum swap_tier_state state)
 enum swap_tier_state swap_tiers_open_device(struct address_space *mapping)
 {
 	enum swap_tier_state state = SWAP_TIER_ONLINE;
-	struct swap_tier *pos, *tier = NULL;
+	struct swap_tier *tier;
 
 	mutex_lock(&swap_state_mutex);
 	spin_lock(&swap_tiers_lock);
-	plist_for_each_entry(pos, &swap_tiers, node)
-		if (pos->state != SWAP_TIER_ONLINE && pos->si->swap_file->f_mapping == mapping)
-			tier = pos;
+	tier = swap_tier_of(mapping);
+	if (tier)
+		state = tier->state;
 	spin_unlock(&swap_tiers_lock);
 	/* While it is closed, swapoff can't take it away. */
-	if (tier) {
-		state = tier->state;
+	if (state != SWAP_TIER_ONLINE)
 		swap_tier_open(tier);
-	}
 	mutex_unlock(&swap_state_mutex);
 	return state;
 }
@@ -466,17 +476,16 @@ enum swap_tier_state swap_tiers_open_device(struct address_space *mapping)
  */
 void swap_tiers_close_device(struct address_space *mapping, enum swap_tier_state state)
 {
-	struct swap_tier *pos, *tier = NULL;
 	struct swap_info_struct *si;
+	struct swap_tier *tier;
 
 	if (state == SWAP_TIER_ONLINE)
 		return;
 	mutex_lock(&swap_state_mutex);
 	spin_lock(&swap_tiers_lock);
-	plist_for_each_entry(pos, &swap_tiers, node)
-		if (pos->si->swap_file && pos->si->swap_file->f_mapping == mapping &&
-		    swap_device_tryget(pos->si))
-			tier = pos;
+	tier = swap_tier_of(mapping);
+	if (tier && !swap_device_tryget(tier->si))
+		tier = NULL;
 	spin_unlock(&swap_tiers_lock);
 	if (tier) {
 		si = tier->si;

@@ -37,8 +37,7 @@
 
 static bool swap_drain_is_on(unsigned long word, struct swap_info_struct *si)
 {
-	return swap_desc_on_device(word) &&
-	       swp_type(swap_desc_device_entry(word)) == si->type;
+	return swap_desc_tier(word) == si->type;
 }
 
 /**

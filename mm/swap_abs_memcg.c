@@ -367,11 +367,6 @@ static struct swap_tier *swap_tiers_next(struct swap_tier *tier)
 	return container_of(plist_next(node), struct swap_tier, node);
 }
 
-static unsigned int swap_tier_index(struct swap_tier *tier)
-{
-	return tier->si ? tier->si->type : SWAP_TIER_INDEX_ZSWAP;
-}
-
 /**
  * swap_memcg_stat_format - the tiers' lines of memory.stat
  * @memcg: the cgroup; for the root, where it is not counted, there are none

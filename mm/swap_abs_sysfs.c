@@ -370,17 +370,6 @@ int swap_tier_sysfs_add(struct swap_tier *tier)
 	return kobject_add(&tier->kobj, swap_tiers_kobj, NULL);
 }
 
-/**
- * swap_tier_sysfs_del - remove a tier's files and wait for their readers
- * @tier: the tier, that is there until its kobject is put
- *
- * Context: process context, sleeps.
- */
-void swap_tier_sysfs_del(struct swap_tier *tier)
-{
-	kobject_del(&tier->kobj);
-}
-
 static int __init swap_tier_sysfs_init(void)
 {
 	if (!swap_kobj)

@@ -367,7 +367,8 @@ void swap_tier_destroy(struct swap_info_struct *si)
 	if (!tier)
 		return;
 
-	swap_tier_sysfs_del(tier);
+	/* No more of its files, nor of their readers. */
+	kobject_del(&tier->kobj);
 	swap_tier_stop_moves(tier);
 	flush_work(&tier->release_work);
 	swap_packed_free(tier);

@@ -1657,6 +1657,27 @@ int sa_run(const char *cg, int (*fn)(void *), void *arg, int seconds)
 	return sa_join(sa_start(cg, fn, arg), seconds);
 }
 
+int sa_load(void *arg)
+{
+	struct sa_load *l = arg;
+	double end = sa_now() + l->seconds;
+	__u64 rnd = getpid();
+	struct sa_area a;
+	size_t bad = 0;
+
+	if (sa_area_map(&a, l->pages, SA_MIXED, rnd))
+		return 2;
+	while (!bad && sa_now() < end) {
+		size_t from = sa_rand(&rnd) % a.n;
+
+		a.gen++;
+		sa_area_fill(&a);
+		madvise(a.p + from * SA_PAGE, (a.n - from) * SA_PAGE, MADV_PAGEOUT);
+		bad += sa_area_check(&a);
+	}
+	return bad ? 1 : 0;
+}
+
 struct nobody {
 	const char *path, *text;
 };

@@ -310,6 +310,13 @@ pid_t sa_start(const char *cg, int (*fn)(void *), void *arg);
 #define SA_LATE		(-1000)
 int sa_join(pid_t pid, int seconds);
 int sa_run(const char *cg, int (*fn)(void *), void *arg, int seconds);
+/* For sa_start(): fill, push out a part, check, for so many seconds; 0 when right */
+struct sa_load {
+	size_t pages;
+	double seconds;
+};
+
+int sa_load(void *arg);
 /* sa_write() by a user who is not root, in a child; what that returns */
 int sa_nobody_writes(const char *path, const char *text);
 /*

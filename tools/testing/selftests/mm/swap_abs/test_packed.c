@@ -279,35 +279,9 @@ TEST_F_TIMEOUT(packed, format_both, SA_TIMEOUT)
 	}
 }
 
-struct load {
-	size_t pages;
-	double seconds;
-};
-
-static int load(void *arg)
-{
-	struct load *l = arg;
-	double end = sa_now() + l->seconds;
-	__u64 rnd = getpid();
-	struct sa_area a;
-	size_t bad = 0;
-
-	if (sa_area_map(&a, l->pages, SA_MIXED, rnd))
-		return 2;
-	while (!bad && sa_now() < end) {
-		size_t from = sa_rand(&rnd) % a.n;
-
-		a.gen++;
-		sa_area_fill(&a);
-		madvise(a.p + from * SA_PAGE, (a.n - from) * SA_PAGE, MADV_PAGEOUT);
-		bad += sa_area_check(&a);
-	}
-	return bad ? 1 : 0;
-}
-
 TEST_F_TIMEOUT(packed, format_under_load, SA_TIMEOUT)
 {
-	struct load l = {
+	struct sa_load l = {
 		.pages = (sa_full() ? 16 : 4) * SA_MIB_PAGES,
 		.seconds = sa_full() ? 60 : 3,
 	};
@@ -319,8 +293,8 @@ TEST_F_TIMEOUT(packed, format_under_load, SA_TIMEOUT)
 
 	ASSERT_EQ(0, sa_swapon_packed(sa_dev(0), 128 * SA_MIB_PAGES, -1));
 	ASSERT_EQ(0, sa_cg_make("load", l.pages * SA_PAGE + 8 * SA_MIB, cg, sizeof(cg)));
-	pid[0] = sa_start(cg, load, &l);
-	pid[1] = sa_start(cg, load, &l);
+	pid[0] = sa_start(cg, sa_load, &l);
+	pid[1] = sa_start(cg, sa_load, &l);
 	while (sa_now() < end) {
 		EXPECT_EQ(0, sa_format(sa_dev(0), toggles++ & 1 ? "packed" : "raw"));
 		usleep(sa_rand(&rnd) % 30000);

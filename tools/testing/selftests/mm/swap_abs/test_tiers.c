@@ -534,18 +534,26 @@ TEST_F_TIMEOUT(tiers, zswap_demote_size, SA_TIMEOUT)
 	check_there(_metadata, &a, sa_dev(0), self->cached);
 }
 
+/* An area in zswap, with two devices below */
+static void put_above_two(struct __test_metadata *_metadata, struct sa_area *a, size_t n,
+			  long long cached)
+{
+	int i;
+
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, on(i));
+	put(_metadata, a, n, SA_TEXT, 1, cached);
+}
+
 /* The first one below with room takes it, not the last. */
 TEST_F_TIMEOUT(tiers, next_below, SA_TIMEOUT)
 {
 	size_t n = 4 * SA_MIB_PAGES;
 	struct sa_area a;
-	int i;
 
 	if (sa_zswap(true))
 		SKIP(return, "no zswap");
-	for (i = 0; i < 2; i++)
-		ASSERT_EQ(0, on(i));
-	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	put_above_two(_metadata, &a, n, self->cached);
 	EXPECT_EQ(n, move(_metadata, "demote", NULL, sa_dev(0), "all"));
 	EXPECT_EQ(0, sa_tier_num(sa_dev(1), "stored"));
 	EXPECT_TRUE(sa_only_swapped(self->cached));
@@ -558,13 +566,10 @@ TEST_F_TIMEOUT(tiers, straight_on, SA_TIMEOUT)
 {
 	size_t n = 4 * SA_MIB_PAGES;
 	struct sa_area a;
-	int i;
 
 	if (sa_zswap(true))
 		SKIP(return, "no zswap");
-	for (i = 0; i < 2; i++)
-		ASSERT_EQ(0, on(i));
-	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	put_above_two(_metadata, &a, n, self->cached);
 	EXPECT_EQ(0, sa_tier_write(NULL, "demote", "all"));
 	EXPECT_EQ(0, sa_tier_write(sa_dev(0), "demote", "all"));
 	EXPECT_EQ(n * SA_PAGE, sa_tier_num(sa_dev(0), "demote"));
@@ -666,32 +671,6 @@ TEST_F_TIMEOUT(tiers, full_below, SA_TIMEOUT)
 }
 
 /* What is being moved dies, is read or written, and goes out again. */
-struct load {
-	size_t pages;
-	double seconds;
-};
-
-static int load(void *arg)
-{
-	struct load *l = arg;
-	double end = sa_now() + l->seconds;
-	__u64 rnd = getpid();
-	struct sa_area a;
-	size_t bad = 0;
-
-	if (sa_area_map(&a, l->pages, SA_MIXED, rnd))
-		return 2;
-	while (!bad && sa_now() < end) {
-		size_t from = sa_rand(&rnd) % a.n;
-
-		a.gen++;
-		sa_area_fill(&a);
-		madvise(a.p + from * SA_PAGE, (a.n - from) * SA_PAGE, MADV_PAGEOUT);
-		bad += sa_area_check(&a);
-	}
-	return bad ? 1 : 0;
-}
-
 TEST_F_TIMEOUT(tiers, under_load, SA_TIMEOUT)
 {
 	static const struct {
@@ -704,7 +683,7 @@ TEST_F_TIMEOUT(tiers, under_load, SA_TIMEOUT)
 		{ 1, "promote", "2M" }, { 0, "state", "online" }, { 1, "state", "draining" },
 		{ 1, "state", "online" },
 	};
-	struct load l = {
+	struct sa_load l = {
 		.pages = (sa_full() ? 16 : 4) * SA_MIB_PAGES,
 		.seconds = sa_full() ? 60 : 5,
 	};
@@ -721,7 +700,7 @@ TEST_F_TIMEOUT(tiers, under_load, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_cg_make("load", 2 * l.pages * SA_PAGE + 8 * SA_MIB, cg,
 				sizeof(cg)));
 	for (i = 0; i < 2; i++)
-		pid[i] = sa_start(cg, load, &l);
+		pid[i] = sa_start(cg, sa_load, &l);
 	while (sa_now() < end) {
 		size_t k = sa_rand(&rnd) % ARRAY_SIZE(orders);
 		const char *dev = orders[k].dev < 0 ? NULL : sa_dev(orders[k].dev);

@@ -171,15 +171,10 @@ TEST_F_TIMEOUT(toggle, both_kinds, SA_TIMEOUT)
 	EXPECT_TRUE(sa_wait_purged(drained(), 10));
 }
 
-struct load {
-	size_t pages;
-	double seconds;
-};
-
 /* Fill, push out, check, without end; and children that do it with a copy. */
 static int load(void *arg)
 {
-	struct load *l = arg;
+	struct sa_load *l = arg;
 	double end = sa_now() + l->seconds;
 	struct sa_area a, b;
 	__u64 rnd = getpid();
@@ -215,7 +210,7 @@ static int load(void *arg)
 
 TEST_F_TIMEOUT(toggle, under_load, SA_TIMEOUT)
 {
-	struct load l = {
+	struct sa_load l = {
 		.pages = (sa_full() ? 8 : 2) * SA_MIB_PAGES,
 		.seconds = sa_full() ? 60 : 2,
 	};
