@@ -12,7 +12,7 @@
 FIXTURE(backed)
 {
 	/* before the test took any */
-	long long swap_free, swap_cached;
+	long long swap_free;
 };
 
 FIXTURE_VARIANT(backed)
@@ -35,7 +35,6 @@ FIXTURE_SETUP(backed)
 	if (why)
 		SKIP(return, "%s", why);
 	self->swap_free = sa_meminfo("SwapFree");
-	self->swap_cached = sa_meminfo("SwapCached");
 }
 
 FIXTURE_TEARDOWN_PARENT(backed)

@@ -177,7 +177,7 @@ static int fault(const struct options *o, const char *dev, unsigned char *p)
 
 	if (!order || !took)
 		return 1;
-	sa_wait_purged(sa_meminfo("SwapCached") == 0, 20);
+	sa_wait_purged(sa_swap_cached() == 0, 20);
 	sa_io(dev, &before);
 	for (i = nr = 0; i < o->n && nr < FAULTS; i++) {
 		/* What is zero takes no device. */

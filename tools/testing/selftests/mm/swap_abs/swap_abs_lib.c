@@ -738,7 +738,7 @@ static void destroy_cg(const char *cg)
 
 static void purge_cg(const char *cg)
 {
-	long long cached = sa_meminfo("SwapCached");
+	long long cached = sa_swap_cached();
 
 	if (cached > 0)
 		sa_cg_reclaim(cg, cached);
@@ -749,9 +749,24 @@ void sa_purge(void)
 	all_cgs(purge_cg);
 }
 
-bool sa_only_swapped(long long cached)
+/* What the CPUs have counted each for itself would be missing from the sum. */
+long long sa_swap_cached(void)
 {
-	return sa_wait_purged(sa_meminfo("SwapCached") <= cached, 20);
+	sa_write_num("/proc/sys/vm/stat_refresh", 1);
+	return sa_meminfo("SwapCached");
+}
+
+/* What others had in the swap cache when the test began */
+static long long cached_before;
+
+bool sa_only_swapped(void)
+{
+	return sa_wait_purged(sa_swap_cached() <= cached_before, 20);
+}
+
+bool sa_area_only_swapped(const struct sa_area *a)
+{
+	return sa_wait_purged(!sa_in_cache(a->p, a->n), 20);
 }
 
 /*
@@ -835,6 +850,7 @@ const char *sa_begin(bool on)
 		why = "cannot make a cgroup";
 	if (!why)
 		mlockall(MCL_CURRENT);
+	cached_before = sa_swap_cached();
 	return why;
 }
 
@@ -1959,6 +1975,23 @@ static size_t count_pages(const void *addr, size_t n, __u64 bit)
 size_t sa_swapped(const void *addr, size_t n)
 {
 	return count_pages(addr, n, SA_PM_SWAP);
+}
+
+/* For what is swapped mincore() tells whether the swap cache has it. */
+size_t sa_in_cache(const void *addr, size_t n)
+{
+	unsigned char in[256];
+	size_t i, part, found = 0;
+
+	for (; n; n -= part, addr = (const char *)addr + part * SA_PAGE) {
+		part = n < ARRAY_SIZE(in) ? n : ARRAY_SIZE(in);
+		if (mincore((void *)addr, part * SA_PAGE, in))
+			return n;
+		for (i = 0; i < part; i++)
+			found += (in[i] & 1) &&
+				 sa_swapped((const char *)addr + i * SA_PAGE, 1);
+	}
+	return found;
 }
 
 size_t sa_present(const void *addr, size_t n)

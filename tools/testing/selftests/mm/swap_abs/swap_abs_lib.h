@@ -140,8 +140,12 @@ long long sa_scan(const char *key);
 	__ok;								\
 })
 void sa_purge(void);
-/* Wait until no more bytes than so many are in the swap cache */
-bool sa_only_swapped(long long cached);
+/* Bytes in the swap cache, of everybody */
+long long sa_swap_cached(void);
+/* Wait until no more is in the swap cache than when the test began */
+bool sa_only_swapped(void);
+/* Wait until nothing of the area is: what is then read comes from its tier */
+bool sa_area_only_swapped(const struct sa_area *a);
 
 /* --- the world around a test ------------------------------------------- */
 
@@ -386,6 +390,8 @@ void sa_balloon_end(pid_t pid);
 /* /proc/self/pagemap of n pages; 0 or -errno */
 int sa_pagemap(const void *addr, size_t n, __u64 *map);
 size_t sa_swapped(const void *addr, size_t n);
+/* How many of those the swap cache has as well */
+size_t sa_in_cache(const void *addr, size_t n);
 size_t sa_present(const void *addr, size_t n);
 /* MADV_PAGEOUT until nothing more goes for a while; the number of pages swapped */
 size_t sa_pageout(void *addr, size_t n);

@@ -328,7 +328,7 @@ TEST_F_TIMEOUT(full, promised_is_stored, SA_TIMEOUT)
 	TH_LOG("promised %lld pages, %zu went out, %lld free at the end",
 	       promised / (long long)SA_PAGE, out, left / (long long)SA_PAGE);
 	TH_LOG("%lld of them in zswap, %lld in the swap cache", sa_zswapped() / (long long)SA_PAGE,
-	       sa_meminfo("SwapCached") / (long long)SA_PAGE);
+	       sa_swap_cached() / (long long)SA_PAGE);
 	/* Through zswap more may go out than the devices take, never less. */
 	EXPECT_LE((size_t)promised, out * SA_PAGE);
 	if (!variant->zswap) {

@@ -33,21 +33,6 @@ static long long stat_of(const char *dev, const char *name)
 	return sa_tier_num(dev, file);
 }
 
-/* What others had in the swap cache when the test began */
-static long long cached;
-
-static const char *began(const char *why)
-{
-	cached = sa_meminfo("SwapCached");
-	return why;
-}
-
-/* Nothing of the test is in the swap cache. */
-static bool purged(void)
-{
-	return sa_wait_purged(sa_meminfo("SwapCached") <= cached, 20);
-}
-
 /* Of 2 MiB each where huge, if such are to be had */
 static int map(struct sa_area *a, size_t pages, enum sa_pat pat, __u64 seed,
 	       bool huge)
@@ -76,7 +61,7 @@ FIXTURE_VARIANT_ADD(traces, huge) { .huge = true };
 
 FIXTURE_SETUP(traces)
 {
-	const char *why = began(sa_begin_backed(true, true));
+	const char *why = sa_begin_backed(true, true);
 
 	if (why)
 		SKIP(return, "%s", why);
@@ -128,7 +113,7 @@ TEST_F_TIMEOUT(traces, agree_with_counters, SA_TIMEOUT)
 	ASSERT_LE(n - 8, sa_pageout(a.p, n));
 	ASSERT_EQ(0, sa_pagemap(a.p + 7 * SA_PAGE, 1, &entry));
 	ASSERT_EQ(0, sa_zswap_drain(LIMIT));
-	EXPECT_TRUE(purged());
+	EXPECT_TRUE(sa_only_swapped());
 	EXPECT_EQ(0, sa_area_check(&a));
 
 	z = counts_of(NULL);
@@ -178,7 +163,7 @@ TEST_F_TIMEOUT(traces, swapoff, SA_TIMEOUT)
 		SKIP(return, "no transparent huge pages");
 	sa_area_fill(&a);
 	ASSERT_LE(n - 8, sa_pageout(a.p, n));
-	EXPECT_TRUE(purged());
+	EXPECT_TRUE(sa_only_swapped());
 	out = sa_tier_num(sa_dev(0), "stored") / SA_PAGE;
 	EXPECT_LE((long long)n - 8, out);
 	ASSERT_EQ(0, sa_zswap(true));
@@ -202,7 +187,7 @@ TEST_F_TIMEOUT(traces, swapoff, SA_TIMEOUT)
 /* A device that can be made to fail, in use as swap */
 static const char *begin(bool on)
 {
-	const char *why = began(sa_begin(on));
+	const char *why = sa_begin(on);
 
 	if (!why)
 		why = sa_dm_make(DM_PAGES);
@@ -343,7 +328,7 @@ TEST_F_TIMEOUT(write_errors, nothing_is_lost, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_trace_start());
 	sa_area_fill(&a);
 	EXPECT_LE(n - 8, sa_pageout(a.p, n));
-	EXPECT_TRUE(purged());
+	EXPECT_TRUE(sa_only_swapped());
 	nr = sa_trace_stop(&ev);
 	ASSERT_LT(0, nr);
 	again = mark(ev, nr, bad);
@@ -432,7 +417,7 @@ TEST_F_TIMEOUT(write_errors, to_another_device, SA_TIMEOUT)
 	EXPECT_EQ(self->free, errors() * (long long)SA_PAGE);
 	EXPECT_TRUE(all_free(left - out * SA_PAGE));
 	EXPECT_EQ(0, sa_violations());
-	EXPECT_TRUE(purged());
+	EXPECT_TRUE(sa_only_swapped());
 	ASSERT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
 	EXPECT_EQ(0, sa_area_check(&a));
 }
@@ -490,7 +475,7 @@ TEST_F_TIMEOUT(write_errors, zswap_writeback, SA_TIMEOUT)
 	sa_area_fill(&a);
 	EXPECT_LE(n - 8, sa_pageout(a.p, n));
 	EXPECT_EQ(0, sa_zswap_drain(LIMIT));
-	EXPECT_TRUE(purged());
+	EXPECT_TRUE(sa_only_swapped());
 	EXPECT_EQ(0, sa_area_check(&a));
 	EXPECT_LT(loads, stat_of(sa_dm(), "load"));
 	sa_area_unmap(&a);
@@ -563,7 +548,7 @@ FIXTURE_SETUP(read_errors)
 	if (variant->on)
 		ASSERT_EQ(0, sa_trace_start());
 	ASSERT_TRUE(sa_wait(sa_pageout(self->a.p, NR_READ) == NR_READ, 20));
-	EXPECT_TRUE(purged());
+	EXPECT_TRUE(sa_only_swapped());
 	if (variant->on) {
 		nr = sa_trace_stop(&ev);
 		ASSERT_LE(NR_READ, nr);
@@ -730,7 +715,7 @@ static void fail_shmem(struct __test_metadata *_metadata, unsigned char *faults,
 	sa_pageout(*mapped, n);
 	EXPECT_TRUE(sa_wait_purged(sa_tier_num(sa_dm(), "stored") ==
 				   (long long)(n * SA_PAGE), 20));
-	EXPECT_TRUE(purged());
+	EXPECT_TRUE(sa_only_swapped());
 	nr = sa_trace_stop(&ev);
 	ASSERT_LE((long)n, nr);
 	memset(faults, SA_WORKS, DM_PAGES);
@@ -768,7 +753,7 @@ TEST_F_TIMEOUT(read_errors, shmem, SA_TIMEOUT)
 	if (!variant->on)
 		SKIP(return, "about the layer");
 	sa_area_unmap(&self->a);
-	EXPECT_TRUE(purged());
+	EXPECT_TRUE(sa_only_swapped());
 	fail_shmem(_metadata, self->faults, &fd, &mapped, n);
 	EXPECT_EQ(VICTIMS, look_at_shmem(_metadata, fd, mapped, n));
 	EXPECT_EQ(VICTIMS, look_at_shmem(_metadata, fd, mapped, n));
@@ -785,7 +770,7 @@ TEST_F_TIMEOUT(read_errors, swapoff_shmem, SA_TIMEOUT)
 	if (!variant->on)
 		SKIP(return, "about the layer");
 	sa_area_unmap(&self->a);
-	EXPECT_TRUE(purged());
+	EXPECT_TRUE(sa_only_swapped());
 	fail_shmem(_metadata, self->faults, &fd, &mapped, n);
 	ASSERT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
 	EXPECT_EQ(VICTIMS, sa_scan("lost"));
@@ -820,7 +805,7 @@ FIXTURE_VARIANT_ADD(orphans, shared) { .drop = SHARED };
 
 FIXTURE_SETUP(orphans)
 {
-	const char *why = began(sa_begin_backed(true, true));
+	const char *why = sa_begin_backed(true, true);
 
 	if (why)
 		SKIP(return, "%s", why);

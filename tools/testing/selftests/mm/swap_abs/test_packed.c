@@ -88,12 +88,6 @@ static bool counts_io(const char *dev)
 	return !sa_io(dev, &io) && io.writes;
 }
 
-/* Pages that have left the swap cache as well are read from where they are. */
-static bool only_swapped(long long cached)
-{
-	return sa_wait_purged(sa_meminfo("SwapCached") <= cached, 20);
-}
-
 static void get_format(const char *dev, char *buf, size_t size)
 {
 	if (sa_tier_str(dev, "format", buf, size))
@@ -111,7 +105,7 @@ do {							\
 FIXTURE(packed)
 {
 	/* before the test took any */
-	long long swap_free, cached;
+	long long swap_free;
 };
 
 FIXTURE_SETUP(packed)
@@ -126,7 +120,6 @@ FIXTURE_SETUP(packed)
 		SKIP(return, "no block device to swap on");
 	/* A fault is about one page. */
 	ASSERT_EQ(0, sa_write(SA_PAGE_CLUSTER, "0"));
-	self->cached = sa_meminfo("SwapCached");
 }
 
 FIXTURE_TEARDOWN_PARENT(packed)
@@ -263,7 +256,7 @@ TEST_F_TIMEOUT(packed, format_both, SA_TIMEOUT)
 			EXPECT_EQ(n, metadata("raw_pages"));
 		}
 		EXPECT_EQ(2 * n * SA_PAGE, sa_tier_num(sa_dev(0), "stored"));
-		EXPECT_TRUE(only_swapped(self->cached));
+		EXPECT_TRUE(sa_only_swapped());
 		for (i = 0; i < 2; i++) {
 			EXPECT_EQ(0, sa_area_check(&a[i]));
 			a[i].gen++;
@@ -387,7 +380,7 @@ TEST_F_TIMEOUT(packed, from_reclaim, SA_TIMEOUT)
 		check_written(_metadata, &s, n, length, "from reclaim");
 
 	/* In again, one by one, in any order. */
-	EXPECT_TRUE(only_swapped(self->cached));
+	EXPECT_TRUE(sa_only_swapped());
 	order = sa_shuffled(n, 7);
 	ASSERT_NE(NULL, order);
 	see(&s, dev);
@@ -425,7 +418,7 @@ TEST_F_TIMEOUT(packed, from_reclaim, SA_TIMEOUT)
 	EXPECT_EQ(0, s.pswpout);
 	EXPECT_EQ(used, sa_tier_num(dev, "used"));
 	EXPECT_EQ(n * SA_PAGE, sa_tier_num(dev, "stored"));
-	EXPECT_TRUE(only_swapped(self->cached));
+	EXPECT_TRUE(sa_only_swapped());
 	EXPECT_EQ(0, sa_area_check(&a));
 
 	/* Written to: what the device has of it is stale, and goes. */
@@ -437,7 +430,7 @@ TEST_F_TIMEOUT(packed, from_reclaim, SA_TIMEOUT)
 	since(&s, dev);
 	EXPECT_EQ(n, s.store);
 	EXPECT_EQ(n * SA_PAGE, sa_tier_num(dev, "stored"));
-	EXPECT_TRUE(only_swapped(self->cached));
+	EXPECT_TRUE(sa_only_swapped());
 	EXPECT_EQ(0, sa_area_check(&a));
 	sa_area_unmap(&a);
 	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(dev, "used"), 10));
@@ -468,7 +461,7 @@ TEST_F_TIMEOUT(packed, shared_reads, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_zswap(false));
 	ASSERT_EQ(n, sa_pageout(a.p, n));
 	ASSERT_TRUE(sa_settle());
-	EXPECT_TRUE(only_swapped(self->cached));
+	EXPECT_TRUE(sa_only_swapped());
 
 	see(&s, dev);
 	in = sa_vmstat("nrswpin");
@@ -506,7 +499,7 @@ TEST_F_TIMEOUT(packed, out_of_zswap, SA_TIMEOUT)
 	before = sa_zswap_bytes();
 	ASSERT_EQ(n, sa_pageout(a.p, n));
 	bytes = sa_zswap_bytes() - before;
-	EXPECT_TRUE(only_swapped(self->cached));
+	EXPECT_TRUE(sa_only_swapped());
 	EXPECT_EQ(n * SA_PAGE, sa_tier_num(NULL, "stored"));
 	EXPECT_EQ(0, sa_tier_num(dev, "stored"));
 	was = calloc(n, sizeof(*was));
@@ -515,7 +508,7 @@ TEST_F_TIMEOUT(packed, out_of_zswap, SA_TIMEOUT)
 	ASSERT_NE(NULL, is);
 	ASSERT_EQ(0, sa_pagemap(a.p, n, was));
 
-	cached = sa_meminfo("SwapCached");
+	cached = sa_swap_cached();
 	see(&s, dev);
 	ASSERT_EQ(0, sa_zswap_drain(60));
 	ASSERT_TRUE(sa_wait(sa_tier_num(dev, "stats/moved_in") - s.moved_in >= (long long)n, 20));
@@ -532,7 +525,7 @@ TEST_F_TIMEOUT(packed, out_of_zswap, SA_TIMEOUT)
 	EXPECT_EQ(0, s.pswpin);
 	EXPECT_EQ(0, s.errors);
 	EXPECT_EQ(0, s.io.read_sectors);
-	EXPECT_LE(sa_meminfo("SwapCached"), cached + s.store * (long long)SA_PAGE);
+	EXPECT_LE(sa_swap_cached(), cached + s.store * (long long)SA_PAGE);
 	EXPECT_TRUE(sa_wait_purged(sa_tier_num(dev, "stored") == (long long)(n * SA_PAGE), 10));
 	EXPECT_EQ(0, sa_tier_num(NULL, "stored"));
 	EXPECT_EQ(0, sa_tier_num(NULL, "used"));
@@ -662,7 +655,7 @@ TEST_F_TIMEOUT(packed, incompressible, SA_TIMEOUT)
 		TH_LOG("%zu pages: %zu do not compress; %lld stored, %lld moved in", n, randoms,
 		       s.store, s.moved_in);
 		EXPECT_EQ(2 * n - zeros, way ? s.moved_in : s.store);
-		EXPECT_TRUE(only_swapped(self->cached));
+		EXPECT_TRUE(sa_only_swapped());
 		EXPECT_EQ(0, sa_area_check(&a));
 		EXPECT_EQ(0, sa_area_check(&b));
 		sa_area_unmap(&a);
@@ -783,7 +776,7 @@ TEST_F_TIMEOUT(packed, collect, SA_TIMEOUT)
 	EXPECT_LE(raw, (long long)n / 8);
 	EXPECT_EQ(0, sa_violations());
 	ASSERT_TRUE(sa_settle());
-	EXPECT_TRUE(only_swapped(self->cached));
+	EXPECT_TRUE(sa_only_swapped());
 	/* What is being collected counts twice. */
 	EXPECT_TRUE(sa_wait(sa_tier_num(dev, "stored") == (long long)(n * SA_PAGE), 20));
 	EXPECT_EQ(0, set_check(&set));
@@ -828,10 +821,7 @@ TEST_F_TIMEOUT(packed, collect_delayed, SA_TIMEOUT)
 
 /* --- swapoff ----------------------------------------------------------- */
 
-FIXTURE(empty)
-{
-	long long cached;
-};
+FIXTURE(empty) { };
 
 enum where { ZSWAP, PACKED, RAW, MEMORY };
 
@@ -857,7 +847,6 @@ FIXTURE_SETUP(empty)
 		SKIP(return, "%s", why);
 	if (sa_ndevs() < 2)
 		SKIP(return, "needs two block devices");
-	self->cached = sa_meminfo("SwapCached");
 }
 
 FIXTURE_TEARDOWN_PARENT(empty)
@@ -885,7 +874,7 @@ TEST_F_TIMEOUT(empty, half_full, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_area_map(&a, n, SA_TEXT, 86));
 	sa_area_fill(&a);
 	ASSERT_EQ(n, sa_pageout(a.p, n));
-	EXPECT_TRUE(only_swapped(self->cached));
+	EXPECT_TRUE(sa_only_swapped());
 	EXPECT_EQ(n * SA_PAGE, sa_tier_num(sa_dev(0), "stored"));
 	was = calloc(n, sizeof(*was));
 	is = calloc(n, sizeof(*is));
@@ -934,10 +923,7 @@ TEST_F_TIMEOUT(empty, half_full, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_nswaps());
 }
 
-FIXTURE(stay)
-{
-	long long cached;
-};
+FIXTURE(stay) { };
 
 FIXTURE_SETUP(stay)
 {
@@ -948,7 +934,6 @@ FIXTURE_SETUP(stay)
 		SKIP(return, "%s", why);
 	if (!sa_ndevs())
 		SKIP(return, "no block device to swap on");
-	self->cached = sa_meminfo("SwapCached");
 }
 
 FIXTURE_TEARDOWN_PARENT(stay)
@@ -969,7 +954,7 @@ TEST_F_TIMEOUT(stay, no_room, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_cg_make("hold", 0, cg, sizeof(cg)));
 	ASSERT_EQ(0, sa_hold_start(&h, n, SA_TEXT, cg));
 	EXPECT_EQ(n, h.swapped);
-	EXPECT_TRUE(only_swapped(self->cached));
+	EXPECT_TRUE(sa_only_swapped());
 	ASSERT_EQ(0, sa_cg_write_num(cg, "memory.max", n / 2 * SA_PAGE + 3 * SA_MIB));
 	for (i = 0; i < 2; i++) {
 		EXPECT_EQ(-ENOMEM, sa_swapoff_child(sa_dev(0), LIMIT));
@@ -986,7 +971,7 @@ TEST_F_TIMEOUT(stay, no_room, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
 	see(&s, sa_dev(0));
 	EXPECT_EQ(n, sa_hold_ask(&h, 'p'));
-	EXPECT_TRUE(only_swapped(self->cached));
+	EXPECT_TRUE(sa_only_swapped());
 	since(&s, sa_dev(0));
 	EXPECT_LT(0, s.store);
 	if (have_metadata()) {
@@ -1142,7 +1127,7 @@ TEST_F_TIMEOUT(packed, large, SA_TIMEOUT)
 	}
 	for (i = per; i < n; i += 2 * per)
 		sa_fill(a.p + (i + 3) * SA_PAGE, a.pat, a.seed, i + 3, 1);
-	EXPECT_TRUE(only_swapped(self->cached + n / 8 * SA_PAGE));
+	EXPECT_TRUE(sa_wait_purged(sa_swap_cached() <= (long long)(n / 8 * SA_PAGE), 20));
 	for (i = 0; i < n; i++) {
 		size_t in = i % (2 * per);
 

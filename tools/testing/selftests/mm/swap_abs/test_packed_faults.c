@@ -39,16 +39,9 @@ struct object {
 	size_t size;		/* with it */
 };
 
-static long long cached;
-
 static long long nr_errors(const char *dev)
 {
 	return sa_tier_num(dev, "stats/errors");
-}
-
-static bool only_swapped(void)
-{
-	return sa_wait_purged(sa_meminfo("SwapCached") <= cached, 20);
 }
 
 static const char *begin(void)
@@ -59,7 +52,6 @@ static const char *begin(void)
 		why = "no block device to swap on";
 	if (!why && sa_write(SA_PAGE_CLUSTER, "0"))
 		why = "cannot switch readahead off";
-	cached = sa_meminfo("SwapCached");
 	return why;
 }
 
@@ -241,7 +233,7 @@ FIXTURE_SETUP(corrupt)
 	sa_area_fill(&self->a);
 	ASSERT_EQ(PAGES, sa_pageout(self->a.p, PAGES));
 	ASSERT_TRUE(sa_settle());
-	ASSERT_TRUE(only_swapped());
+	ASSERT_TRUE(sa_only_swapped());
 	ASSERT_EQ(PAGES, find(sa_dm(), &self->a, self->objects));
 
 	victim = choose(self->objects, PAGES);
@@ -465,7 +457,7 @@ TEST_F_TIMEOUT(fails, writes, SA_TIMEOUT)
 	/* When it works again, all goes out. */
 	ASSERT_EQ(0, sa_dm_set(NULL));
 	EXPECT_EQ(n, sa_pageout(a.p, n));
-	EXPECT_TRUE(only_swapped());
+	EXPECT_TRUE(sa_only_swapped());
 	EXPECT_EQ(n * SA_PAGE, sa_tier_num(sa_dm(), "stored"));
 	EXPECT_EQ(0, sa_area_check(&a));
 	EXPECT_EQ(n, sa_pageout(a.p, n));
@@ -528,7 +520,7 @@ TEST_F_TIMEOUT(fails, reads, SA_TIMEOUT)
 	sa_area_fill(&a);
 	ASSERT_EQ(PAGES, sa_pageout(a.p, PAGES));
 	ASSERT_TRUE(sa_settle());
-	ASSERT_TRUE(only_swapped());
+	ASSERT_TRUE(sa_only_swapped());
 	ASSERT_EQ(PAGES, find(sa_dm(), &a, objects));
 	block = objects[choose(objects, PAGES)].at / SA_PAGE;
 	for (i = 0; i < PAGES; i++) {
@@ -570,7 +562,7 @@ TEST_F_TIMEOUT(fails, disappears, SA_TIMEOUT)
 	sa_area_fill(&on);
 	EXPECT_EQ(PAGES, sa_pageout(on.p, PAGES));
 	ASSERT_TRUE(sa_settle());
-	ASSERT_TRUE(only_swapped());
+	ASSERT_TRUE(sa_only_swapped());
 	ASSERT_EQ(0, sa_zswap(true));
 	ASSERT_EQ(0, sa_area_map(&in, PAGES, SA_TEXT, 108));
 	sa_area_fill(&in);

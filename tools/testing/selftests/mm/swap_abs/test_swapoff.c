@@ -146,7 +146,6 @@ TEST_F_TIMEOUT(swapoff, into_zswap, SA_TIMEOUT)
  */
 TEST_F_TIMEOUT(swapoff, into_nothing, SA_TIMEOUT)
 {
-	long long cached = sa_meminfo("SwapCached");
 	size_t n = set_pages(), size = 0;
 	char cg[256], state[64];
 	struct sa_holder h;
@@ -159,7 +158,7 @@ TEST_F_TIMEOUT(swapoff, into_nothing, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_hold_start(&h, n, SA_RANDOM, cg));
 	EXPECT_LE(n - 8, h.swapped);
 	/* Only then: nothing is under writeback that it could wait for. */
-	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapCached") <= cached, 20));
+	EXPECT_TRUE(sa_only_swapped());
 	ASSERT_EQ(0, sa_cg_write_num(cg, "memory.max",
 				     n / 2 * SA_PAGE + 3 * SA_MIB));
 	for (i = 0; i < 2; i++) {
@@ -182,9 +181,9 @@ TEST_F_TIMEOUT(swapoff, into_nothing, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_cg_write(cg, "memory.max", "max"));
 	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
 	EXPECT_LE((long)n - 8, sa_hold_ask(&h, 'p'));
-	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapCached") <= cached, 20)) {
+	EXPECT_TRUE(sa_only_swapped()) {
 		TH_LOG("the device takes no more: %lld pages cached, %lld bytes used",
-		       sa_meminfo("SwapCached") / (long long)SA_PAGE,
+		       sa_swap_cached() / (long long)SA_PAGE,
 		       sa_tier_num(sa_dev(0), "used"));
 	}
 	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));

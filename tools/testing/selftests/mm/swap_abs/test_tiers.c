@@ -118,13 +118,13 @@ static long long percent_of(const char *dev, int percent)
 }
 
 /* All of it, and not in the swap cache either */
-static bool push_out(struct sa_area *a, long long cached)
+static bool push_out(struct sa_area *a)
 {
 	size_t n = sa_pageout(a->p, a->n);
 
 	if (n != a->n)
 		sa_log("%zu of %zu pages went out", n, a->n);
-	return n == a->n && sa_settle() && sa_only_swapped(cached);
+	return n == a->n && sa_settle() && sa_area_only_swapped(a);
 }
 
 static void make(struct __test_metadata *_metadata, struct sa_area *a, size_t n,
@@ -136,10 +136,10 @@ static void make(struct __test_metadata *_metadata, struct sa_area *a, size_t n,
 
 /* An area that is swapped out */
 static void put(struct __test_metadata *_metadata, struct sa_area *a, size_t n,
-		enum sa_pat pat, __u64 seed, long long cached)
+		enum sa_pat pat, __u64 seed)
 {
 	make(_metadata, a, n, pat, seed);
-	ASSERT_TRUE(push_out(a, cached));
+	ASSERT_TRUE(push_out(a));
 }
 
 /* The second has the lower priority, hence the greater rank. */
@@ -243,12 +243,12 @@ static void move_by_sizes(struct __test_metadata *_metadata, const char *file,
 
 /* All of the area is read from there, and right. */
 static void check_there(struct __test_metadata *_metadata, struct sa_area *a,
-			const char *dev, long long cached)
+			const char *dev)
 {
 	struct seen s;
 
 	/* What is still in the swap cache would not be read at all. */
-	EXPECT_TRUE(sa_only_swapped(cached));
+	EXPECT_TRUE(sa_area_only_swapped(a));
 	EXPECT_EQ(a->n, sa_swapped(a->p, a->n));
 	see(&s, dev);
 	EXPECT_EQ(0, sa_area_check(a));
@@ -272,11 +272,7 @@ static const char *begin(int devices)
 	return why;
 }
 
-FIXTURE(tiers)
-{
-	/* before the test took any */
-	long long cached;
-};
+FIXTURE(tiers) { };
 
 FIXTURE_SETUP(tiers)
 {
@@ -284,7 +280,6 @@ FIXTURE_SETUP(tiers)
 
 	if (why)
 		SKIP(return, "%s", why);
-	self->cached = sa_meminfo("SwapCached");
 }
 
 FIXTURE_TEARDOWN_PARENT(tiers)
@@ -366,16 +361,16 @@ TEST_F_TIMEOUT(tiers, rank_order, SA_TIMEOUT)
 		ASSERT_EQ(0, on(i));
 		see(&s[i], sa_dev(i));
 	}
-	put(_metadata, &a[0], n, SA_TEXT, 1, self->cached);
+	put(_metadata, &a[0], n, SA_TEXT, 1);
 	got(_metadata, s, 0, n);
 	ASSERT_EQ(0, sa_tier_write(sa_dev(1), "rank", "10"));
-	put(_metadata, &a[1], n, SA_TEXT, 2, self->cached);
+	put(_metadata, &a[1], n, SA_TEXT, 2);
 	got(_metadata, s, 1, n);
 	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "rank", "9"));
-	put(_metadata, &a[2], n, SA_RANDOM, 3, self->cached);
+	put(_metadata, &a[2], n, SA_RANDOM, 3);
 	got(_metadata, s, 0, n);
 	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "rank", "65535"));
-	put(_metadata, &a[3], n, SA_RANDOM, 4, self->cached);
+	put(_metadata, &a[3], n, SA_RANDOM, 4);
 	got(_metadata, s, 1, n);
 	/* What is there has stayed. */
 	for (i = 0; i < 2; i++)
@@ -398,7 +393,7 @@ TEST_F_TIMEOUT(tiers, rank_equal, SA_TIMEOUT)
 		see(&s[i], sa_dev(i));
 	}
 	/* They take turns by the cluster, so what is small is all in one. */
-	put(_metadata, &a, n, SA_RANDOM, 1, self->cached);
+	put(_metadata, &a, n, SA_RANDOM, 1);
 	for (i = 0; i < 2; i++) {
 		since(&s[i], sa_dev(i));
 		TH_LOG("%s: %lld of %zu pages", sa_dev(i), s[i].store, n);
@@ -479,10 +474,10 @@ TEST_F_TIMEOUT(tiers, move_values, SA_TIMEOUT)
 	struct sa_area a[2];
 
 	ASSERT_EQ(0, on(0));
-	put(_metadata, &a[0], n, SA_TEXT, 1, self->cached);
+	put(_metadata, &a[0], n, SA_TEXT, 1);
 	ASSERT_EQ(0, on(1));
 	ASSERT_EQ(0, sa_tier_write(sa_dev(1), "rank", "1"));
-	put(_metadata, &a[1], n, SA_TEXT, 2, self->cached);
+	put(_metadata, &a[1], n, SA_TEXT, 2);
 	ASSERT_EQ(0, sa_tier_write(sa_dev(1), "rank", "40000"));
 	if (!sa_zswap(true)) {
 		refuses(_metadata, NULL, "demote", bad);
@@ -506,7 +501,7 @@ TEST_F_TIMEOUT(tiers, zswap_demote_all, SA_TIMEOUT)
 	if (sa_zswap(true))
 		SKIP(return, "no zswap");
 	ASSERT_EQ(0, on(0));
-	put(_metadata, &a[0], n, SA_TEXT, 1, self->cached);
+	put(_metadata, &a[0], n, SA_TEXT, 1);
 	EXPECT_EQ(n * SA_PAGE, sa_tier_num(NULL, "stored"));
 	EXPECT_EQ(n, move(_metadata, "demote", NULL, dev, "all"));
 	EXPECT_EQ(0, sa_tier_num(NULL, "stored"));
@@ -514,11 +509,11 @@ TEST_F_TIMEOUT(tiers, zswap_demote_all, SA_TIMEOUT)
 	/* Out of the tier is not into RAM. */
 	EXPECT_EQ(n, sa_swapped(a[0].p, n));
 	/* It takes new data as before. */
-	put(_metadata, &a[1], n, SA_TEXT, 2, self->cached);
+	put(_metadata, &a[1], n, SA_TEXT, 2);
 	EXPECT_EQ(n * SA_PAGE, sa_tier_num(NULL, "stored"));
 	EXPECT_EQ(0, sa_area_check(&a[0]));
 	EXPECT_EQ(n, move(_metadata, "demote", NULL, dev, "all\n"));
-	check_there(_metadata, &a[1], dev, self->cached);
+	check_there(_metadata, &a[1], dev);
 }
 
 TEST_F_TIMEOUT(tiers, zswap_demote_size, SA_TIMEOUT)
@@ -529,20 +524,19 @@ TEST_F_TIMEOUT(tiers, zswap_demote_size, SA_TIMEOUT)
 	if (sa_zswap(true))
 		SKIP(return, "no zswap");
 	ASSERT_EQ(0, on(0));
-	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	put(_metadata, &a, n, SA_TEXT, 1);
 	move_by_sizes(_metadata, "demote", NULL, sa_dev(0), n);
-	check_there(_metadata, &a, sa_dev(0), self->cached);
+	check_there(_metadata, &a, sa_dev(0));
 }
 
 /* An area in zswap, with two devices below */
-static void put_above_two(struct __test_metadata *_metadata, struct sa_area *a, size_t n,
-			  long long cached)
+static void put_above_two(struct __test_metadata *_metadata, struct sa_area *a, size_t n)
 {
 	int i;
 
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, on(i));
-	put(_metadata, a, n, SA_TEXT, 1, cached);
+	put(_metadata, a, n, SA_TEXT, 1);
 }
 
 /* The first one below with room takes it, not the last. */
@@ -553,12 +547,12 @@ TEST_F_TIMEOUT(tiers, next_below, SA_TIMEOUT)
 
 	if (sa_zswap(true))
 		SKIP(return, "no zswap");
-	put_above_two(_metadata, &a, n, self->cached);
+	put_above_two(_metadata, &a, n);
 	EXPECT_EQ(n, move(_metadata, "demote", NULL, sa_dev(0), "all"));
 	EXPECT_EQ(0, sa_tier_num(sa_dev(1), "stored"));
-	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_TRUE(sa_only_swapped());
 	EXPECT_EQ(n, move(_metadata, "demote", sa_dev(0), sa_dev(1), "all"));
-	check_there(_metadata, &a, sa_dev(1), self->cached);
+	check_there(_metadata, &a, sa_dev(1));
 }
 
 /* And on at once, though what has been moved may be in the swap cache still. */
@@ -569,7 +563,7 @@ TEST_F_TIMEOUT(tiers, straight_on, SA_TIMEOUT)
 
 	if (sa_zswap(true))
 		SKIP(return, "no zswap");
-	put_above_two(_metadata, &a, n, self->cached);
+	put_above_two(_metadata, &a, n);
 	EXPECT_EQ(0, sa_tier_write(NULL, "demote", "all"));
 	EXPECT_EQ(0, sa_tier_write(sa_dev(0), "demote", "all"));
 	EXPECT_EQ(n * SA_PAGE, sa_tier_num(sa_dev(0), "demote"));
@@ -588,7 +582,7 @@ TEST_F_TIMEOUT(tiers, promote_to_zswap, SA_TIMEOUT)
 	if (!sa_have_zswap())
 		SKIP(return, "no zswap");
 	ASSERT_EQ(0, on(0));
-	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	put(_metadata, &a, n, SA_TEXT, 1);
 	/* While zswap takes nothing there is nothing above. */
 	EXPECT_EQ(-ENOSPC, sa_tier_write(dev, "promote", "all"));
 	EXPECT_EQ(n * SA_PAGE, sa_tier_num(dev, "stored"));
@@ -600,11 +594,11 @@ TEST_F_TIMEOUT(tiers, promote_to_zswap, SA_TIMEOUT)
 	EXPECT_EQ(-ENOSPC, sa_tier_write(NULL, "promote", "all"));
 	EXPECT_EQ(-ENOSPC, sa_tier_write(NULL, "promote", "4096"));
 	EXPECT_EQ(n * SA_PAGE, sa_tier_num(NULL, "stored"));
-	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_TRUE(sa_only_swapped());
 	EXPECT_EQ(n, move(_metadata, "demote", NULL, dev, "all"));
-	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_TRUE(sa_only_swapped());
 	EXPECT_EQ(n, move(_metadata, "promote", dev, NULL, "all"));
-	check_there(_metadata, &a, NULL, self->cached);
+	check_there(_metadata, &a, NULL);
 }
 
 TEST_F_TIMEOUT(tiers, nothing_below, SA_TIMEOUT)
@@ -614,7 +608,7 @@ TEST_F_TIMEOUT(tiers, nothing_below, SA_TIMEOUT)
 	struct seen s;
 
 	if (!sa_zswap(true)) {
-		put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+		put(_metadata, &a, n, SA_TEXT, 1);
 		see(&s, NULL);
 		EXPECT_EQ(-ENOSPC, sa_tier_write(NULL, "demote", "all"));
 		EXPECT_EQ(-ENOSPC, sa_tier_write(NULL, "demote", "1"));
@@ -627,7 +621,7 @@ TEST_F_TIMEOUT(tiers, nothing_below, SA_TIMEOUT)
 		ASSERT_EQ(0, sa_zswap(false));
 	}
 	ASSERT_EQ(0, on(0));
-	put(_metadata, &a, n, SA_TEXT, 2, self->cached);
+	put(_metadata, &a, n, SA_TEXT, 2);
 	see(&s, sa_dev(0));
 	EXPECT_EQ(-ENOSPC, sa_tier_write(sa_dev(0), "demote", "all"));
 	EXPECT_EQ(-ENOSPC, sa_tier_write(sa_dev(0), "demote", "1"));
@@ -656,7 +650,7 @@ TEST_F_TIMEOUT(tiers, full_below, SA_TIMEOUT)
 	ASSERT_EQ(0, on_in(0, "raw"));
 	ASSERT_EQ(0, sa_swapon(sa_dev(1), small, 3));
 	ASSERT_EQ(0, sa_format(sa_dev(1), "raw"));
-	put(_metadata, &a, n, SA_RANDOM, 1, self->cached);
+	put(_metadata, &a, n, SA_RANDOM, 1);
 	pages = move(_metadata, "demote", sa_dev(0), sa_dev(1), "all");
 	TH_LOG("%lld of %zu pages fit into %zu", pages, n, small);
 	EXPECT_LE(small - 2 * sa_cluster(), pages);
@@ -666,7 +660,7 @@ TEST_F_TIMEOUT(tiers, full_below, SA_TIMEOUT)
 	EXPECT_EQ((n - pages) * SA_PAGE, sa_tier_num(sa_dev(0), "stored"));
 	EXPECT_EQ(n, sa_swapped(a.p, n));
 	EXPECT_EQ(0, sa_violations());
-	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_TRUE(sa_only_swapped());
 	EXPECT_EQ(0, sa_area_check(&a));
 }
 
@@ -736,7 +730,6 @@ TEST_F_TIMEOUT(tiers, under_load, SA_TIMEOUT)
 
 FIXTURE(pair)
 {
-	long long cached;
 	size_t n;
 	struct sa_area a[2];
 };
@@ -760,7 +753,6 @@ FIXTURE_SETUP(pair)
 
 	if (why)
 		SKIP(return, "%s", why);
-	self->cached = sa_meminfo("SwapCached");
 	self->n = (sa_full() ? 32 : 12) * SA_MIB_PAGES;
 }
 
@@ -771,8 +763,8 @@ FIXTURE_TEARDOWN_PARENT(pair)
 
 #define PUT_BOTH()							\
 do {									\
-	put(_metadata, &self->a[0], self->n, SA_TEXT, 1, self->cached);	\
-	put(_metadata, &self->a[1], self->n, SA_RANDOM, 2, self->cached); \
+	put(_metadata, &self->a[0], self->n, SA_TEXT, 1);	\
+	put(_metadata, &self->a[1], self->n, SA_RANDOM, 2); \
 } while (0)
 
 #define CHECK_BOTH(_dev)						\
@@ -780,7 +772,7 @@ do {									\
 	int __i;							\
 									\
 	for (__i = 0; __i < 2; __i++)					\
-		check_there(_metadata, &self->a[__i], _dev, self->cached); \
+		check_there(_metadata, &self->a[__i], _dev); \
 } while (0)
 
 /* Does text take so much on a device as its format lets expect? */
@@ -832,9 +824,9 @@ TEST_F_TIMEOUT(pair, promote, SA_TIMEOUT)
 	takes_as_format(_metadata, sa_dev(0), variant->to, n, n);
 	EXPECT_EQ(-ENOSPC, sa_tier_write(sa_dev(0), "promote", "all"));
 	/* And down again. */
-	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_TRUE(sa_only_swapped());
 	EXPECT_EQ(2 * n, move(_metadata, "demote", sa_dev(0), sa_dev(1), "all"));
-	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_TRUE(sa_only_swapped());
 	EXPECT_EQ(2 * n, move(_metadata, "promote", sa_dev(1), sa_dev(0), "all"));
 	CHECK_BOTH(sa_dev(0));
 }
@@ -856,7 +848,7 @@ TEST_F_TIMEOUT(pair, in_use, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_tier_write(sa_dev(0), "demote", "all"));
 	EXPECT_EQ(0, sa_violations());
 	EXPECT_LE((2 * n - n / 3 - 1) * SA_PAGE, sa_tier_num(sa_dev(1), "stored"));
-	ASSERT_TRUE(push_out(a, self->cached));
+	ASSERT_TRUE(push_out(a));
 	for (i = 0; i < n; i++)
 		EXPECT_EQ(0, sa_check(a->p + i * SA_PAGE, a->pat, a->seed, i, i % 9 == 0));
 	EXPECT_EQ(0, sa_area_check(&self->a[1]));
@@ -899,7 +891,7 @@ TEST_F_TIMEOUT(tiers, interrupted, SA_TIMEOUT)
 
 	ASSERT_EQ(0, on_in(0, "raw"));
 	ASSERT_EQ(0, on(1));
-	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	put(_metadata, &a, n, SA_TEXT, 1);
 	for (usec = 500; ret && usec < 40000; usec += 500) {
 		see(&s, sa_dev(0));
 		ret = sa_signalled(obey, &o, usec, LIMIT);
@@ -917,7 +909,7 @@ TEST_F_TIMEOUT(tiers, interrupted, SA_TIMEOUT)
 	if (ret)
 		EXPECT_EQ(0, sa_tier_write(sa_dev(0), "demote", "all"));
 	EXPECT_TRUE(comes_to_hold(sa_dev(1), n * SA_PAGE));
-	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_TRUE(sa_only_swapped());
 	EXPECT_EQ(0, sa_area_check(&a));
 }
 
@@ -932,7 +924,7 @@ TEST_F_TIMEOUT(tiers, killed, SA_TIMEOUT)
 
 	ASSERT_EQ(0, on_in(0, "raw"));
 	ASSERT_EQ(0, on(1));
-	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	put(_metadata, &a, n, SA_TEXT, 1);
 	EXPECT_EQ(0, sa_tier_num(sa_dev(0), "demote"));
 	pid = sa_start(NULL, obey, &o);
 	ASSERT_LT(0, pid);
@@ -946,7 +938,7 @@ TEST_F_TIMEOUT(tiers, killed, SA_TIMEOUT)
 	EXPECT_TRUE(!ret || ret == EINTR || ret == -SIGINT);
 	nothing_lost(_metadata, n);
 	EXPECT_EQ(n, sa_swapped(a.p, n));
-	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_TRUE(sa_only_swapped());
 	EXPECT_EQ(0, sa_area_check(&a));
 }
 
@@ -1004,7 +996,7 @@ TEST_F_TIMEOUT(tiers, background_zswap, SA_TIMEOUT)
 	/* Text is at most 3:1. */
 	n = limit * 5 / SA_PAGE;
 	see(&s, NULL);
-	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	put(_metadata, &a, n, SA_TEXT, 1);
 	between(_metadata, NULL, 10, 5);
 	EXPECT_TRUE(comes_to_rest());
 	EXPECT_TRUE(comes_to_hold(dev, n * SA_PAGE - sa_tier_num(NULL, "stored")));
@@ -1016,7 +1008,7 @@ TEST_F_TIMEOUT(tiers, background_zswap, SA_TIMEOUT)
 	EXPECT_LT(n / 4, s.moved_out);
 	sinks(_metadata, NULL, dev, n, 3, 2);
 	EXPECT_EQ(n, sa_swapped(a.p, n));
-	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_TRUE(sa_only_swapped());
 	EXPECT_EQ(0, sa_area_check(&a));
 }
 
@@ -1032,7 +1024,7 @@ TEST_F_TIMEOUT(tiers, background_device, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_watermarks(sa_dev(0), 20, 10));
 	see(&s, sa_dev(0));
 	/* Its pages, not clusters, are what is used. */
-	put(_metadata, &a, n, SA_RANDOM, 1, self->cached);
+	put(_metadata, &a, n, SA_RANDOM, 1);
 	between(_metadata, sa_dev(0), 20, 10);
 	EXPECT_TRUE(comes_to_rest());
 	nothing_lost(_metadata, n);
@@ -1042,7 +1034,7 @@ TEST_F_TIMEOUT(tiers, background_device, SA_TIMEOUT)
 	EXPECT_EQ(s.moved_out, sa_tier_num(sa_dev(1), "stats/moved_in"));
 	sinks(_metadata, sa_dev(0), sa_dev(1), n, 6, 5);
 	EXPECT_EQ(n, sa_swapped(a.p, n));
-	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_TRUE(sa_only_swapped());
 	EXPECT_EQ(0, sa_area_check(&a));
 }
 
@@ -1055,7 +1047,7 @@ TEST_F_TIMEOUT(tiers, background_packed, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_swapon_packed(sa_dev(0), DEV, 5));
 	ASSERT_EQ(0, sa_swapon_packed(sa_dev(1), DEV, 3));
 	ASSERT_EQ(0, sa_watermarks(sa_dev(0), 100, 10));
-	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	put(_metadata, &a, n, SA_TEXT, 1);
 	EXPECT_EQ(n * SA_PAGE, sa_tier_num(sa_dev(0), "stored"));
 	ASSERT_LT(percent_of(sa_dev(0), 10), sa_tier_num(sa_dev(0), "used"));
 	ASSERT_EQ(0, sa_watermarks(sa_dev(0), 10, 5));
@@ -1064,7 +1056,7 @@ TEST_F_TIMEOUT(tiers, background_packed, SA_TIMEOUT)
 	EXPECT_LE(percent_of(sa_dev(0), 5) / 2, sa_tier_num(sa_dev(0), "used"));
 	nothing_lost(_metadata, n);
 	EXPECT_EQ(n, sa_swapped(a.p, n));
-	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_TRUE(sa_only_swapped());
 	EXPECT_EQ(0, sa_area_check(&a));
 }
 
@@ -1080,7 +1072,7 @@ TEST_F_TIMEOUT(tiers, background_never, SA_TIMEOUT)
 	ASSERT_EQ(0, on_in(1, "raw"));
 	ASSERT_EQ(0, sa_watermarks(sa_dev(0), 100, 0));
 	see(&s, sa_dev(0));
-	put(_metadata, &a, n, SA_RANDOM, 1, self->cached);
+	put(_metadata, &a, n, SA_RANDOM, 1);
 	sleep(QUIET);
 	ASSERT_LT(percent_of(sa_dev(0), 92), sa_tier_num(sa_dev(0), "used"));
 	since(&s, sa_dev(0));
@@ -1088,7 +1080,7 @@ TEST_F_TIMEOUT(tiers, background_never, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_tier_num(sa_dev(1), "stats/moved_in"));
 	EXPECT_EQ(n, s.store + sa_tier_num(sa_dev(1), "stats/store"));
 	sinks(_metadata, sa_dev(0), sa_dev(1), n, 90, 80);
-	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_TRUE(sa_only_swapped());
 	EXPECT_EQ(0, sa_area_check(&a));
 }
 
@@ -1101,7 +1093,7 @@ TEST_F_TIMEOUT(tiers, background_no_room, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), 64 * SA_MIB_PAGES, 5));
 	ASSERT_EQ(0, sa_watermarks(sa_dev(0), 10, 5));
 	see(&s, sa_dev(0));
-	put(_metadata, &a, n, SA_RANDOM, 1, self->cached);
+	put(_metadata, &a, n, SA_RANDOM, 1);
 	sleep(QUIET);
 	since(&s, sa_dev(0));
 	EXPECT_EQ(n, s.store);
@@ -1111,7 +1103,7 @@ TEST_F_TIMEOUT(tiers, background_no_room, SA_TIMEOUT)
 	EXPECT_EQ(n, sa_swapped(a.p, n));
 	/* Once there is room, and something is stored, it goes on. */
 	ASSERT_EQ(0, on(1));
-	put(_metadata, &b, SA_MIB_PAGES, SA_RANDOM, 2, self->cached);
+	put(_metadata, &b, SA_MIB_PAGES, SA_RANDOM, 2);
 	between(_metadata, sa_dev(0), 10, 5);
 	nothing_lost(_metadata, n + SA_MIB_PAGES);
 	EXPECT_LT(0, sa_tier_num(sa_dev(1), "stats/moved_in"));
@@ -1123,10 +1115,7 @@ TEST_F_TIMEOUT(tiers, background_no_room, SA_TIMEOUT)
 
 enum where { LOWER, UPPER, ZSWAP };
 
-FIXTURE(drain)
-{
-	long long cached;
-};
+FIXTURE(drain) { };
 
 FIXTURE_VARIANT(drain)
 {
@@ -1154,7 +1143,6 @@ FIXTURE_SETUP(drain)
 		SKIP(return, "%s", why);
 	if (variant->where == ZSWAP && !sa_have_zswap())
 		SKIP(return, "no zswap");
-	self->cached = sa_meminfo("SwapCached");
 }
 
 FIXTURE_TEARDOWN_PARENT(drain)
@@ -1178,7 +1166,7 @@ TEST_F_TIMEOUT(drain, half_full, SA_TIMEOUT)
 	n = half_of(variant->format, pages);
 	ASSERT_EQ(0, sa_swapon(dev, pages, 5));
 	ASSERT_EQ(0, sa_format(dev, variant->format));
-	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	put(_metadata, &a, n, SA_TEXT, 1);
 	ASSERT_EQ(0, to ? on(1) : sa_zswap(true));
 	if (variant->where == UPPER)
 		ASSERT_EQ(0, sa_tier_write(to, "rank", "9"));
@@ -1201,20 +1189,20 @@ TEST_F_TIMEOUT(drain, half_full, SA_TIMEOUT)
 	EXPECT_EQ(n, sa_swapped(a.p, n));
 
 	/* It takes nothing, though it is the first or the only one with much room. */
-	put(_metadata, &b, m, SA_TEXT, 2, self->cached);
+	put(_metadata, &b, m, SA_TEXT, 2);
 	EXPECT_EQ(0, sa_tier_num(dev, "stored"));
 	EXPECT_EQ(0, sa_tier_num(dev, "used"));
 	EXPECT_EQ((n + m) * SA_PAGE, sa_tier_num(to, "stored"));
 	EXPECT_EQ(-ENOSPC, sa_tier_write(to, variant->where == LOWER ? "promote" : "demote",
 					 "all"));
-	check_there(_metadata, &a, to, self->cached);
-	check_there(_metadata, &b, to, self->cached);
+	check_there(_metadata, &a, to);
+	check_there(_metadata, &b, to);
 
 	ASSERT_EQ(0, sa_tier_write(dev, "state", "online"));
 	EXPECT_STATE("online", dev);
 	ASSERT_EQ(0, to ? sa_tier_write(dev, "rank", "1") : sa_zswap(false));
 	see(&f, dev);
-	put(_metadata, &c, m, SA_TEXT, 3, self->cached);
+	put(_metadata, &c, m, SA_TEXT, 3);
 	since(&f, dev);
 	EXPECT_LE(m, f.store);
 	EXPECT_LE(m * SA_PAGE, sa_tier_num(dev, "stored"));
@@ -1235,7 +1223,7 @@ TEST_F_TIMEOUT(tiers, state_values, SA_TIMEOUT)
 	struct sa_area a;
 
 	ASSERT_EQ(0, on(0));
-	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	put(_metadata, &a, n, SA_TEXT, 1);
 	refuses(_metadata, sa_dev(0), "state", bad);
 	EXPECT_STATE("online", sa_dev(0));
 	EXPECT_EQ(0, sa_tier_write(sa_dev(0), "state", "online\n"));
@@ -1264,7 +1252,7 @@ TEST_F_TIMEOUT(tiers, drain_to_nowhere, SA_TIMEOUT)
 	struct sa_area a, b;
 
 	ASSERT_EQ(0, on(0));
-	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	put(_metadata, &a, n, SA_TEXT, 1);
 	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "state", "draining"));
 	sleep(QUIET);
 	EXPECT_STATE("draining", sa_dev(0));
@@ -1293,7 +1281,7 @@ TEST_F_TIMEOUT(tiers, drain_taken_back, SA_TIMEOUT)
 	int i;
 
 	ASSERT_EQ(0, on(0));
-	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	put(_metadata, &a, n, SA_TEXT, 1);
 	ASSERT_EQ(0, on(1));
 	for (i = 0; i < 16; i++) {
 		ASSERT_EQ(0, sa_tier_write(sa_dev(0), "state", "draining"));
@@ -1309,7 +1297,7 @@ TEST_F_TIMEOUT(tiers, drain_taken_back, SA_TIMEOUT)
 	EXPECT_TRUE(comes_to_rest());
 	see(&s[0], sa_dev(0));
 	see(&s[1], sa_dev(1));
-	put(_metadata, &b, SA_MIB_PAGES, SA_TEXT, 2, self->cached);
+	put(_metadata, &b, SA_MIB_PAGES, SA_TEXT, 2);
 	got(_metadata, s, 0, SA_MIB_PAGES);
 	EXPECT_EQ(0, sa_area_check(&a));
 	EXPECT_EQ(0, sa_area_check(&b));
@@ -1317,10 +1305,7 @@ TEST_F_TIMEOUT(tiers, drain_taken_back, SA_TIMEOUT)
 
 /* --- a device that fails ------------------------------------------------ */
 
-FIXTURE(failing)
-{
-	long long cached;
-};
+FIXTURE(failing) { };
 
 FIXTURE_SETUP(failing)
 {
@@ -1332,7 +1317,6 @@ FIXTURE_SETUP(failing)
 		SKIP(return, "%s", why);
 	if (access(SA_DEBUG "/max_io_errors", W_OK))
 		SKIP(return, "no debugfs");
-	self->cached = sa_meminfo("SwapCached");
 	ASSERT_EQ(0, sa_swapon(sa_dm(), 0, 9));
 	ASSERT_EQ(0, sa_format(sa_dm(), "raw"));
 	ASSERT_EQ(0, on(1));
@@ -1360,7 +1344,7 @@ TEST_F_TIMEOUT(failing, writes, SA_TIMEOUT)
 	size_t n = 4 * SA_MIB_PAGES;
 	struct sa_area a, b, c;
 
-	put(_metadata, &a, n, SA_RANDOM, 1, self->cached);
+	put(_metadata, &a, n, SA_RANDOM, 1);
 	EXPECT_EQ(n * SA_PAGE, sa_tier_num(sa_dm(), "stored"));
 	EXPECT_STATE("online", sa_dm());
 	ASSERT_EQ(0, sa_dm_set_all(SA_WRITE_FAILS));
@@ -1377,7 +1361,7 @@ TEST_F_TIMEOUT(failing, writes, SA_TIMEOUT)
 	ASSERT_EQ(-EINVAL, sa_tier_write(sa_dm(), "state", "failed"));
 	ASSERT_EQ(0, sa_tier_write(sa_dm(), "state", "online"));
 	EXPECT_STATE("online", sa_dm());
-	put(_metadata, &c, n, SA_RANDOM, 3, self->cached);
+	put(_metadata, &c, n, SA_RANDOM, 3);
 	EXPECT_LT(0, sa_tier_num(sa_dm(), "stored"));
 	EXPECT_EQ(0, sa_area_check(&c));
 }
@@ -1389,7 +1373,7 @@ TEST_F_TIMEOUT(failing, reads, SA_TIMEOUT)
 	long long lost = sa_scan("lost");
 	struct sa_area a;
 
-	put(_metadata, &a, n, SA_RANDOM, 1, self->cached);
+	put(_metadata, &a, n, SA_RANDOM, 1);
 	ASSERT_EQ(0, sa_dm_set_all(SA_FAILS));
 	sa_tier_write(sa_dm(), "demote", "1M");
 	EXPECT_TRUE(sa_wait(is_failed(sa_dm()), SOON));
@@ -1406,12 +1390,11 @@ TEST_F_TIMEOUT(failing, reads, SA_TIMEOUT)
 /* --- three tiers ------------------------------------------------------- */
 
 /* How much of the area, in percent, is read from the device? Comes back whole. */
-static int read_from(struct __test_metadata *_metadata, struct sa_area *a, const char *dev,
-		     long long cached)
+static int read_from(struct __test_metadata *_metadata, struct sa_area *a, const char *dev)
 {
 	struct seen s;
 
-	EXPECT_TRUE(sa_only_swapped(cached));
+	EXPECT_TRUE(sa_only_swapped());
 	see(&s, dev);
 	EXPECT_EQ(a->n, sa_swapped(a->p, a->n));
 	EXPECT_EQ(0, sa_area_check(a));
@@ -1438,13 +1421,13 @@ TEST_F_TIMEOUT(tiers, three_hot_and_cold, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_watermarks(NULL, 20, 15));
 	ASSERT_EQ(0, sa_watermarks(mid, 6, 3));
 	pool = sa_tier_num(NULL, "capacity");
-	put(_metadata, &cold, pool * 2 / SA_PAGE, SA_TEXT, 1, self->cached);
-	put(_metadata, &hot, pool / 5 / SA_PAGE, SA_TEXT, 2, self->cached);
+	put(_metadata, &cold, pool * 2 / SA_PAGE, SA_TEXT, 1);
+	put(_metadata, &hot, pool / 5 / SA_PAGE, SA_TEXT, 2);
 	for (round = 0; round < rounds; round++) {
 		EXPECT_EQ(0, sa_area_check(&hot));
 		hot.gen++;
 		sa_area_fill(&hot);
-		ASSERT_TRUE(push_out(&hot, self->cached));
+		ASSERT_TRUE(push_out(&hot));
 	}
 	between(_metadata, NULL, 20, 0);
 	between(_metadata, mid, 6, 0);
@@ -1454,8 +1437,8 @@ TEST_F_TIMEOUT(tiers, three_hot_and_cold, SA_TIMEOUT)
 		  sa_tier_num(mid, "stored") + sa_tier_num(bottom, "stored"));
 	EXPECT_LT(0, sa_tier_num(mid, "stats/moved_out"));
 
-	in_hot = read_from(_metadata, &hot, bottom, self->cached);
-	in_cold = read_from(_metadata, &cold, bottom, self->cached);
+	in_hot = read_from(_metadata, &hot, bottom);
+	in_cold = read_from(_metadata, &cold, bottom);
 	TH_LOG("from the bottom: %d %% of %zu hot pages, %d %% of %zu cold ones", in_hot,
 	       hot.n, in_cold, cold.n);
 	EXPECT_GE(25, in_hot);
@@ -1466,10 +1449,7 @@ TEST_F_TIMEOUT(tiers, three_hot_and_cold, SA_TIMEOUT)
  * A fast device that cold data fills, then a hot set. Priorities alone leave it so,
  * which is 7.3's order as well as the layer's when it is off; tiers turn it round.
  */
-FIXTURE(order)
-{
-	long long cached;
-};
+FIXTURE(order) { };
 
 FIXTURE_VARIANT(order)
 {
@@ -1487,7 +1467,6 @@ FIXTURE_SETUP(order)
 	if (why)
 		SKIP(return, "%s", why);
 	ASSERT_EQ(0, sa_layer(variant->on));
-	self->cached = sa_meminfo("SwapCached");
 }
 
 FIXTURE_TEARDOWN_PARENT(order)
@@ -1511,15 +1490,15 @@ TEST_F_TIMEOUT(order, hot_on_fast, SA_TIMEOUT)
 		ASSERT_EQ(0, sa_watermarks(fast, 60, 40));
 	}
 	/* More than the fast one has, be it packed. */
-	put(_metadata, &cold, 96 * SA_MIB_PAGES, SA_TEXT, 1, self->cached);
+	put(_metadata, &cold, 96 * SA_MIB_PAGES, SA_TEXT, 1);
 	if (variant->on)
 		EXPECT_TRUE(comes_to_rest());
-	put(_metadata, &hot, 4 * SA_MIB_PAGES, SA_TEXT, 2, self->cached);
+	put(_metadata, &hot, 4 * SA_MIB_PAGES, SA_TEXT, 2);
 	for (round = 0; round < 4; round++) {
 		EXPECT_EQ(0, sa_area_check(&hot));
 		hot.gen++;
 		sa_area_fill(&hot);
-		ASSERT_TRUE(push_out(&hot, self->cached));
+		ASSERT_TRUE(push_out(&hot));
 	}
 
 	ASSERT_EQ(0, sa_io(fast, &before[0]));
@@ -1546,11 +1525,11 @@ TEST_F_TIMEOUT(tiers, coldest_first, SA_TIMEOUT)
 	if (sa_zswap(true))
 		SKIP(return, "no zswap");
 	for (i = 0; i < 3; i++)
-		put(_metadata, &a[i], n, SA_TEXT, i, self->cached);
+		put(_metadata, &a[i], n, SA_TEXT, i);
 	ASSERT_EQ(0, on(0));
 	EXPECT_LE(n, move(_metadata, "demote", NULL, sa_dev(0), "8M"));
 	for (i = 0; i < 3; i++)
-		in[i] = read_from(_metadata, &a[i], sa_dev(0), self->cached);
+		in[i] = read_from(_metadata, &a[i], sa_dev(0));
 	TH_LOG("on the device: %d, %d and %d %%", in[0], in[1], in[2]);
 	EXPECT_LE(75, in[0]);
 	EXPECT_GE(25, in[2]);
@@ -1599,7 +1578,7 @@ TEST_F_TIMEOUT(tiers, not_root, SA_TIMEOUT)
 
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, on(i));
-	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	put(_metadata, &a, n, SA_TEXT, 1);
 	for (i = 0; i < 2; i++)
 		for_root_only(_metadata, sa_dev(i));
 	if (sa_have_zswap())
@@ -1631,7 +1610,7 @@ TEST_F_TIMEOUT(tiers, garbage, SA_TIMEOUT)
 
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, on(i));
-	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	put(_metadata, &a, n, SA_TEXT, 1);
 	see(&s, sa_dev(0));
 	for (i = 0; i < 2; i++)
 		takes_no_garbage(_metadata, sa_dev(i));
@@ -1654,7 +1633,6 @@ static bool about(long long bytes, long long stored)
 
 FIXTURE(group)
 {
-	long long cached;
 	char cg[256];
 };
 
@@ -1669,7 +1647,6 @@ FIXTURE_SETUP(group)
 	snprintf(path, sizeof(path), "%s/" SA_TIERS_MAX, self->cg);
 	if (access(path, F_OK))
 		SKIP(return, "no " SA_TIERS_MAX);
-	self->cached = sa_meminfo("SwapCached");
 }
 
 FIXTURE_TEARDOWN_PARENT(group)
@@ -1700,12 +1677,12 @@ static void adds_up(struct __test_metadata *_metadata, const char *cg)
 
 /* A process there that has swapped out what it could, none of it in the cache */
 static void hold(struct __test_metadata *_metadata, struct sa_holder *h, size_t n,
-		 const char *cg, long long cached)
+		 const char *cg)
 {
 	ASSERT_EQ(0, sa_hold_start(h, n, SA_TEXT, cg));
 	EXPECT_TRUE(sa_settle());
 	/* Who is refused keeps none there either. */
-	EXPECT_TRUE(sa_only_swapped(cached));
+	EXPECT_TRUE(sa_only_swapped());
 }
 
 static void let_go(struct __test_metadata *_metadata, struct sa_holder *h, const char *cg)
@@ -1783,7 +1760,7 @@ TEST_F_TIMEOUT(group, no_zswap, SA_TIMEOUT)
 		SKIP(return, "no zswap");
 	ASSERT_EQ(0, on(0));
 	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, NULL, "0"));
-	hold(_metadata, &h, n, self->cg, self->cached);
+	hold(_metadata, &h, n, self->cg);
 	EXPECT_EQ(n, h.swapped);
 	/* A few pages of others may be there. */
 	EXPECT_GE(SLACK, sa_tier_num(NULL, "stored"));
@@ -1792,7 +1769,7 @@ TEST_F_TIMEOUT(group, no_zswap, SA_TIMEOUT)
 	EXPECT_EQ(n * SA_PAGE, sa_cg_tier(self->cg, sa_dev(0)));
 	adds_up(_metadata, self->cg);
 	/* Others still use it. */
-	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	put(_metadata, &a, n, SA_TEXT, 1);
 	EXPECT_TRUE(about(n * SA_PAGE, sa_tier_num(NULL, "stored")));
 	/* Nor does promoting bring it there. */
 	sa_tier_write(sa_dev(0), "promote", "all");
@@ -1812,7 +1789,7 @@ TEST_F_TIMEOUT(group, no_device, SA_TIMEOUT)
 	ASSERT_EQ(0, on(0));
 	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, sa_dev(0), "0"));
 	/* Without zswap it stays in RAM. */
-	hold(_metadata, &h, n, self->cg, self->cached);
+	hold(_metadata, &h, n, self->cg);
 	EXPECT_EQ(0, h.swapped);
 	EXPECT_GE(SLACK / SA_PAGE, sa_tier_num(sa_dev(0), "stats/store"));
 	EXPECT_EQ(0, sa_cg_num(self->cg, "memory.swap.current"));
@@ -1820,7 +1797,7 @@ TEST_F_TIMEOUT(group, no_device, SA_TIMEOUT)
 
 	if (sa_zswap(true))
 		SKIP(return, "no zswap");
-	hold(_metadata, &h, n, self->cg, self->cached);
+	hold(_metadata, &h, n, self->cg);
 	EXPECT_EQ(n, h.swapped);
 	EXPECT_EQ(n * SA_PAGE, sa_cg_tier(self->cg, NULL));
 	adds_up(_metadata, self->cg);
@@ -1857,13 +1834,13 @@ TEST_F_TIMEOUT(group, limit, SA_TIMEOUT)
 
 	ASSERT_EQ(0, on(0));
 	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, sa_dev(0), "4M"));
-	hold(_metadata, &h, n, self->cg, self->cached);
+	hold(_metadata, &h, n, self->cg);
 	EXPECT_GE((4 * SA_MIB + SLACK) / SA_PAGE, h.swapped);
 	at_limit(_metadata, self->cg, sa_dev(0), 4 * SA_MIB);
 	/* The next one takes the rest. */
 	ASSERT_EQ(0, on(1));
 	EXPECT_EQ(n, sa_hold_ask(&h, 'p'));
-	EXPECT_TRUE(sa_only_swapped(self->cached));
+	EXPECT_TRUE(sa_only_swapped());
 	at_limit(_metadata, self->cg, sa_dev(0), 4 * SA_MIB);
 	EXPECT_TRUE(about(n * SA_PAGE, sum_of(self->cg)));
 	let_go(_metadata, &h, self->cg);
@@ -1876,7 +1853,7 @@ TEST_F_TIMEOUT(group, limit_below, SA_TIMEOUT)
 	struct sa_holder h;
 
 	ASSERT_EQ(0, on(0));
-	hold(_metadata, &h, n, self->cg, self->cached);
+	hold(_metadata, &h, n, self->cg);
 	EXPECT_EQ(n, h.swapped);
 	ASSERT_EQ(0, on(1));
 	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, sa_dev(1), "4M"));
@@ -1908,7 +1885,7 @@ TEST_F_TIMEOUT(group, limit_below_zswap, SA_TIMEOUT)
 		SKIP(return, "no zswap");
 	ASSERT_EQ(0, on(0));
 	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, sa_dev(0), "4M"));
-	hold(_metadata, &h, n, self->cg, self->cached);
+	hold(_metadata, &h, n, self->cg);
 	EXPECT_EQ(n, h.swapped);
 	EXPECT_EQ(n * SA_PAGE, sa_cg_tier(self->cg, NULL));
 	EXPECT_EQ(0, sa_tier_write(NULL, "demote", "all"));
@@ -1924,8 +1901,8 @@ TEST_F_TIMEOUT(group, lowered, SA_TIMEOUT)
 	struct sa_area a;
 
 	ASSERT_EQ(0, on(0));
-	hold(_metadata, &h, n, self->cg, self->cached);
-	put(_metadata, &a, n, SA_TEXT, 1, self->cached);
+	hold(_metadata, &h, n, self->cg);
+	put(_metadata, &a, n, SA_TEXT, 1);
 	EXPECT_EQ(n, h.swapped);
 	ASSERT_EQ(0, on(1));
 	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, sa_dev(0), "2M"));
@@ -1966,14 +1943,14 @@ TEST_F_TIMEOUT(group, hierarchy, SA_TIMEOUT)
 		ASSERT_EQ(0, sa_cg_make(names[i], 0, cg[i], sizeof(cg[i])));
 	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, sa_dev(0), "0"));
 	ASSERT_EQ(0, sa_cg_limit_tier(cg[0], sa_dev(0), "max"));
-	hold(_metadata, &h[0], n, cg[0], self->cached);
+	hold(_metadata, &h[0], n, cg[0]);
 	EXPECT_EQ(0, h[0].swapped);
 	EXPECT_GE(SLACK / SA_PAGE, sa_tier_num(sa_dev(0), "stats/store"));
 	let_go(_metadata, &h[0], cg[0]);
 
 	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, sa_dev(0), "8M"));
 	for (i = 0; i < 2; i++)
-		hold(_metadata, &h[i], n, cg[i], self->cached);
+		hold(_metadata, &h[i], n, cg[i]);
 	at_limit(_metadata, self->cg, sa_dev(0), 8 * SA_MIB);
 	EXPECT_EQ(sa_cg_tier(self->cg, sa_dev(0)),
 		  sa_cg_tier(cg[0], sa_dev(0)) + sa_cg_tier(cg[1], sa_dev(0)));
@@ -1985,7 +1962,7 @@ TEST_F_TIMEOUT(group, hierarchy, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, sa_dev(0), "max"));
 	ASSERT_EQ(0, sa_cg_limit_tier(cg[0], sa_dev(0), "2M"));
 	for (i = 0; i < 2; i++)
-		hold(_metadata, &h[i], n, cg[i], self->cached);
+		hold(_metadata, &h[i], n, cg[i]);
 	EXPECT_GE(2 * SA_MIB + SLACK, sa_cg_tier(cg[0], sa_dev(0)));
 	EXPECT_EQ(n * SA_PAGE, sa_cg_tier(cg[1], sa_dev(0)));
 	for (i = 0; i < 2; i++)
@@ -2011,7 +1988,7 @@ TEST_F_TIMEOUT(group, fair, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_cg_write(self->cg, "cgroup.subtree_control", "+memory"));
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(0, sa_cg_make(names[i], 0, cg[i], sizeof(cg[i])));
-		hold(_metadata, &h[i], n[i], cg[i], self->cached);
+		hold(_metadata, &h[i], n[i], cg[i]);
 	}
 	ASSERT_EQ(0, sa_tier_write(NULL, "demote", "16M"));
 	for (i = 0; i < 2; i++) {
@@ -2035,7 +2012,7 @@ TEST_F_TIMEOUT(group, adds_up, SA_TIMEOUT)
 		SKIP(return, "no zswap");
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, on(i));
-	hold(_metadata, &h, n, self->cg, self->cached);
+	hold(_metadata, &h, n, self->cg);
 	EXPECT_EQ(n, h.swapped);
 	adds_up(_metadata, self->cg);
 	EXPECT_EQ(n * SA_PAGE, sa_cg_tier(self->cg, NULL));
