@@ -265,9 +265,12 @@ struct swap_pack;
  * @move_lock: for who moves data off the tier
  * @hand: the slot that was looked at last for data of the tier
  * @moved: pages moved by the last command, down and up; protected by @move_lock
- * @lock: protects @partial, @empty, @held and what a lent cluster's flags say of
- *	them
+ * @lock: protects @partial, @full, @old, @empty, @held and what a lent cluster's
+ *	flags say of them
  * @partial: lent clusters with a free slot (CLUSTER_FLAG_LENT_PARTIAL)
+ * @full: lent clusters without one, in the order in which they were filled
+ *	(CLUSTER_FLAG_LENT_FULL)
+ * @old: those of @full that demotion empties (CLUSTER_FLAG_LENT_OLD)
  * @empty: lent clusters that wait to go back (CLUSTER_FLAG_LENT_EMPTY)
  * @held: lent clusters where a slot was freed while storage is suspended
  *	(CLUSTER_FLAG_LENT_HELD)
@@ -302,6 +305,8 @@ struct swap_tier {
 	unsigned long moved[2];
 	spinlock_t lock;		/* inside of a lent cluster's lock */
 	struct list_head partial;
+	struct list_head full;
+	struct list_head old;
 	struct list_head empty;
 	struct list_head held;
 	atomic_long_t nr_lent;
@@ -458,6 +463,9 @@ unsigned int swap_raw_run(struct folio *folio, unsigned int first,
 			  struct block_device **bdev, sector_t *sector);
 void swap_raw_release(struct work_struct *work);
 void swap_raw_forget_bad(struct swap_tier *tier);
+void swap_raw_pick_old(struct swap_tier *tier, unsigned long pages);
+void swap_raw_unpick_old(struct swap_tier *tier);
+bool swap_raw_is_old(unsigned long word);
 void swap_raw_forget_hints(void);
 
 /* mm/swap_abs_packed.c */
@@ -488,7 +496,15 @@ void swap_packed_check_word(unsigned long word);
 
 /* mm/swap_abs_packed_read.c */
 void swap_packed_submit_read(struct swap_io_ctx *ctx);
+
+/* mm/swap_abs_packed_ahead.c */
+extern bool swap_ahead_on;
+void swap_packed_ahead_used(void);
 #else
+static inline void swap_packed_ahead_used(void)
+{
+}
+
 static inline bool swap_packed_supported(struct swap_info_struct *si)
 {
 	return false;
@@ -609,6 +625,7 @@ unsigned long swap_tier_watermark(struct swap_tier *tier, enum swap_watermark wh
 int swap_tier_set_watermark(struct swap_tier *tier, enum swap_watermark which,
 			    unsigned int percent);
 bool swap_tiers_have_room(unsigned long tiers);
+bool swap_zswap_has_room(void);
 bool swap_tier_has_upper(struct swap_tier *tier);
 void swap_abs_promote(struct folio *folio);
 void swap_tier_filled(struct swap_tier *tier);
@@ -877,8 +894,8 @@ long zswap_room(void);
 void zswap_demote_wanted(void);
 int zswap_demote(struct swap_move *move);
 int zswap_move_slot(swp_entry_t slot, unsigned long word);
-int zswap_move_in(swp_entry_t slot, unsigned long from, const void *data,
-		  unsigned int length, unsigned int codec);
+int zswap_move_in(swp_entry_t slot, unsigned long from,
+		  const struct swap_pack_object *object, bool ahead);
 size_t zswap_object_size(void);
 swp_entry_t zswap_object_entry(unsigned long word);
 void zswap_init_codec(void);
@@ -912,8 +929,8 @@ static inline int zswap_move_slot(swp_entry_t slot, unsigned long word)
 	return -ENOENT;
 }
 
-static inline int zswap_move_in(swp_entry_t slot, unsigned long from, const void *data,
-				unsigned int length, unsigned int codec)
+static inline int zswap_move_in(swp_entry_t slot, unsigned long from,
+				const struct swap_pack_object *object, bool ahead)
 {
 	return -ENOSPC;
 }

@@ -82,6 +82,11 @@ static void check_raw(struct swap_check *check, unsigned long slot, unsigned lon
 		violation(check, "slot %lu in a cluster that is not lent: %lx", slot, word);
 	else if (!test_bit(offset % SWAPFILE_CLUSTER, ci->lent_map))
 		violation(check, "slot %lu on a free block: %lx", slot, word);
+	else if (ci->flags == CLUSTER_FLAG_LENT ||
+		 ci->flags == CLUSTER_FLAG_LENT_EMPTY ||
+		 (ci->flags == CLUSTER_FLAG_LENT_FULL) >
+		 bitmap_full(ci->lent_map, SWAPFILE_CLUSTER))
+		violation(check, "slot %lu in a cluster on the wrong list: %lx", slot, word);
 	swap_cluster_unlock(ci);
 	check->raw[swp_type(entry)]++;
 }
@@ -385,6 +390,9 @@ static int __init swap_abs_debug_init(void)
 	debugfs_create_file("metadata", 0400, dir, NULL, &metadata_fops);
 	debugfs_create_u32("move_delay_ms", 0600, dir, &move_delay_ms);
 	debugfs_create_u32("max_io_errors", 0600, dir, &swap_tier_max_errors);
+#ifdef CONFIG_SWAP_ABS_PACKED
+	debugfs_create_bool("read_ahead", 0600, dir, &swap_ahead_on);
+#endif
 	return 0;
 }
 late_initcall(swap_abs_debug_init);

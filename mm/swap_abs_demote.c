@@ -136,10 +136,24 @@ bool swap_tiers_have_room(unsigned long tiers)
 }
 
 /**
+ * swap_zswap_has_room - can zswap take more, and keep it?
+ *
+ * Above its high watermark it would only demote something else.
+ *
+ * Context: process context, does not sleep.
+ * Return: true when it seems so.
+ */
+bool swap_zswap_has_room(void)
+{
+	return zswap_room() > 0 &&
+	       zswap_total_pages() < swap_tier_watermark(swap_zswap_tier, SWAP_WMARK_HIGH);
+}
+
+/**
  * swap_tier_has_upper - can a tier of a smaller rank take more?
  * @tier: the tier of a device
  *
- * Above its high watermark it would only demote something else.
+ * And keep it, as swap_zswap_has_room().
  *
  * Context: process context, does not sleep.
  * Return: true when there is one.
@@ -150,8 +164,7 @@ bool swap_tier_has_upper(struct swap_tier *tier)
 	bool room = false;
 
 	/* Without a lock, where that is what there is. */
-	if (zswap_room() > 0 &&
-	    zswap_total_pages() < swap_tier_watermark(swap_zswap_tier, SWAP_WMARK_HIGH))
+	if (swap_zswap_has_room())
 		return true;
 
 	spin_lock(&swap_tiers_lock);
@@ -226,6 +239,10 @@ static void swap_tier_demote_work(struct work_struct *work)
 	};
 
 	mutex_lock(&tier->move_lock);
+	low = swap_tier_watermark(tier, SWAP_WMARK_LOW);
+	used = percpu_counter_sum_positive(&tier->used);
+	if (used > low)
+		swap_raw_pick_old(tier, used - low);
 	do {
 		moved = 0;
 		low = swap_tier_watermark(tier, SWAP_WMARK_LOW);
@@ -238,6 +255,7 @@ static void swap_tier_demote_work(struct work_struct *work)
 		swap_move_some(&move);
 		cond_resched();
 	} while (moved && !READ_ONCE(tier->draining));
+	swap_raw_unpick_old(tier);
 	swap_tier_demoted(tier);
 	mutex_unlock(&tier->move_lock);
 }
@@ -268,12 +286,18 @@ int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages)
 	if (mutex_lock_interruptible(&tier->move_lock))
 		return -EINTR;
 	WRITE_ONCE(*move.moved, 0);
-	if (!swap_tiers_have_room(move.tiers))
+	if (!swap_tiers_have_room(move.tiers)) {
 		err = -ENOSPC;
-	else if (!swap_abs_used())
+	} else if (!swap_abs_used()) {
 		err = 0;
-	else
-		err = tier->si ? swap_move_some(&move) : zswap_demote(&move);
+	} else if (!tier->si) {
+		err = zswap_demote(&move);
+	} else {
+		if (!up)
+			swap_raw_pick_old(tier, min(pages, tier->si->pages));
+		err = swap_move_some(&move);
+		swap_raw_unpick_old(tier);
+	}
 	mutex_unlock(&tier->move_lock);
 	if (signal_pending(current) && *move.moved < pages)
 		return -EINTR;

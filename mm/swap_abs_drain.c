@@ -18,6 +18,7 @@
  * everything, and that of one folio at a time.
  */
 #include <linux/blkdev.h>
+#include <linux/ioprio.h>
 #include <linux/mempolicy.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -136,13 +137,35 @@ static bool swap_drain_read_again(struct folio *folio)
 	return false;
 }
 
+/*
+ * Store a locked folio in another tier. What is moved in the background has time, and
+ * other writes have not; who moves by hand has a priority of his own.
+ */
+static int swap_move_store(struct swap_move *move, struct folio *folio)
+{
+	bool background = current->flags & PF_KTHREAD;
+	int err, ioprio = get_current_ioprio();
+	struct swap_io_ctx ctx = {};
+	unsigned int noreclaim;
+
+	if (background)
+		set_task_ioprio(current, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
+	folio_set_reclaim(folio);
+	noreclaim = memalloc_noreclaim_save();
+	err = swap_abs_store(&ctx, folio, move->tiers | SWAP_TIERS_MOVED);
+	memalloc_noreclaim_restore(noreclaim);
+	swap_write_submit(&ctx);
+	if (background)
+		set_task_ioprio(current, ioprio);
+	return err;
+}
+
 /* Take the data of a locked, uptodate folio off the device. Unlocks it. */
 static int swap_drain_folio(struct swap_move *move, struct folio *folio)
 {
-	unsigned int nr = folio_nr_pages(folio), noreclaim;
+	unsigned int nr = folio_nr_pages(folio);
 	unsigned long word = swap_abs_word(folio->swap);
 	swp_entry_t slot = folio->swap;
-	struct swap_io_ctx ctx = {};
 	int ret;
 
 	/* In use: it stays in RAM. */
@@ -169,11 +192,7 @@ static int swap_drain_folio(struct swap_move *move, struct folio *folio)
 	}
 
 	/* To zswap, to another device, or else it is dirty and stays. */
-	folio_set_reclaim(folio);
-	noreclaim = memalloc_noreclaim_save();
-	ret = swap_abs_store(&ctx, folio, move->tiers | SWAP_TIERS_MOVED);
-	memalloc_noreclaim_restore(noreclaim);
-	swap_write_submit(&ctx);
+	ret = swap_move_store(move, folio);
 	if (ret) {
 		folio_clear_reclaim(folio);
 		if (move->to_ram && swap_drain_ram_has_room()) {
@@ -284,13 +303,17 @@ unlock:
 	return err;
 }
 
-/* Look at all descriptors once, from where the last one has ended. */
-static int swap_drain_scan(struct swap_move *move)
+/*
+ * Look at all descriptors once, from where the last one has ended, for data of the
+ * device, or of what swap_raw_pick_old() has picked there.
+ */
+static int swap_drain_scan(struct swap_move *move, bool old)
 {
 	unsigned long i, max = READ_ONCE(swap_virtual_area->max);
 	struct swap_info_struct *si = move->si;
 	struct swap_tier *tier = si->tier;
 	struct blk_plug plug;
+	unsigned long word;
 	swp_entry_t entry;
 	int err = 0;
 
@@ -298,7 +321,8 @@ static int swap_drain_scan(struct swap_move *move)
 	for (i = 0; i < max && !err; i++) {
 		tier->hand = tier->hand + 1 < max ? tier->hand + 1 : 0;
 		entry = swp_entry(swap_virtual_area->type, tier->hand);
-		if (swap_drain_is_on(swap_abs_word(entry), si)) {
+		word = swap_abs_word(entry);
+		if (swap_drain_is_on(word, si) && (!old || swap_raw_is_old(word))) {
 			err = swap_move_slot(move, entry);
 			if (!err && swap_move_stopped(move))
 				err = -EINTR;
@@ -317,8 +341,9 @@ static int swap_drain_scan(struct swap_move *move)
  * swap_move_some - move data of a device to other tiers
  * @move: what, and where to; not to RAM
  *
- * Packed data first, what was written first of it first, then the rest in the order
- * of slots, from where the last call has ended.
+ * Packed data first, what was written first of it first; then what swap_raw_pick_old()
+ * has picked, until all of that has been looked at; then the rest in the order of slots,
+ * from where the last call has ended.
  *
  * Context: process context, sleeps; swap_tier.move_lock held.
  * Return: 0 when all has been looked at once; -EINTR when it was stopped or has moved
@@ -326,12 +351,18 @@ static int swap_drain_scan(struct swap_move *move)
  */
 int swap_move_some(struct swap_move *move)
 {
+	struct swap_tier *tier = move->si->tier;
 	int err;
 
-	lockdep_assert_held(&move->si->tier->move_lock);
+	lockdep_assert_held(&tier->move_lock);
 	err = swap_packed_drain(move);
+	if (!err && !list_empty_careful(&tier->old)) {
+		err = swap_drain_scan(move, true);
+		if (!err)
+			swap_raw_unpick_old(tier);
+	}
 	if (!err)
-		err = swap_drain_scan(move);
+		err = swap_drain_scan(move, false);
 	return err;
 }
 
@@ -366,7 +397,7 @@ int swap_abs_drain(struct swap_info_struct *si)
 	err = swap_packed_drain(&move);
 	/* A store that has taken its slots may not have told where they are yet. */
 	while (!err && percpu_counter_sum(&tier->used)) {
-		err = swap_drain_scan(&move);
+		err = swap_drain_scan(&move, false);
 		if (!err && percpu_counter_sum(&tier->used))
 			schedule_timeout_interruptible(1);
 		if (!err && signal_pending(current))

@@ -123,6 +123,48 @@ static struct swap_segment *swap_pack_victim(struct swap_pack *pack)
 	return best;
 }
 
+/**
+ * swap_pack_pin - pin the slot that an object on a device may be of
+ * @si: the device
+ * @base: what @object->offset counts from, in pages
+ * @object: what a header on the device says
+ * @slot: gets the slot
+ * @word: gets its word
+ *
+ * Context: process context, does not sleep.
+ * Return: true when the slot's data is that object: to be ended with swap_pack_unpin(),
+ * or by a mover.
+ */
+bool swap_pack_pin(struct swap_info_struct *si, pgoff_t base,
+		   const struct swap_pack_object *object, swp_entry_t *slot,
+		   unsigned long *word)
+{
+	/* What the device says is checked before it is used for anything. */
+	if (!object->slot || object->slot >= READ_ONCE(swap_virtual_area->max) ||
+	    object->codec >> SWAP_DESC_CODEC_BITS)
+		return false;
+	*slot = swp_entry(swap_virtual_area->type, object->slot);
+	*word = swap_desc_packed(si->type, ((u64)base << PAGE_SHIFT) + object->offset,
+				 object->length, object->codec);
+	return swap_desc_place(swap_abs_word(*slot)) == *word && swap_abs_pin(*slot, *word);
+}
+
+/**
+ * swap_pack_unpin - the data of a slot stays where it is
+ * @slot: the slot
+ * @word: its word, pinned
+ *
+ * Return: false when it has been freed meanwhile, and is gone now.
+ */
+bool swap_pack_unpin(swp_entry_t slot, unsigned long word)
+{
+	if (swap_abs_unpin(slot, word))
+		return true;
+	swap_abs_debug_orphan();
+	swap_packed_backend.drop(&word, 1);
+	return false;
+}
+
 /*
  * Move an object that is pinned to another tier, or to the survivors. Return: 0 when
  * that is under way, -EAGAIN when this object can't be moved so, else -ENOSPC.
@@ -136,7 +178,7 @@ static int swap_pack_move_object(struct swap_pack *pack, swp_entry_t slot,
 	if (move) {
 		tiers = move->tiers & swap_memcg_tiers_of(slot, 1);
 		if ((tiers & SWAP_TIER_ZSWAP) &&
-		    !zswap_move_in(slot, word, object->data, object->length, object->codec)) {
+		    !zswap_move_in(slot, word, object, false)) {
 			swap_tier_count(pack->tier, SWAP_TIER_MOVED_OUT, 1);
 			swap_packed_backend.drop(&word, 1);
 			return 0;
@@ -161,20 +203,11 @@ static int swap_pack_collect_object(struct swap_segment *segment,
 				    struct swap_move *move)
 {
 	struct swap_pack *pack = segment->pack;
-	unsigned int type = pack->tier->si->type;
 	swp_entry_t slot;
 	unsigned long word;
-	u64 address;
 	int err;
 
-	/* What the device says is checked before it is used for anything. */
-	if (!object->slot || object->slot >= READ_ONCE(swap_virtual_area->max) ||
-	    object->codec >> SWAP_DESC_CODEC_BITS)
-		return 0;
-	slot = swp_entry(swap_virtual_area->type, object->slot);
-	address = ((u64)swap_segment_offset(segment) << PAGE_SHIFT) + object->offset;
-	word = swap_desc_packed(type, address, object->length, object->codec);
-	if (swap_desc_place(swap_abs_word(slot)) != word || !swap_abs_pin(slot, word))
+	if (!swap_pack_pin(pack->tier->si, swap_segment_offset(segment), object, &slot, &word))
 		return 0;
 
 	swap_abs_debug_move();
@@ -183,11 +216,8 @@ static int swap_pack_collect_object(struct swap_segment *segment,
 		WRITE_ONCE(*move->moved, *move->moved + 1);
 	if (!err)
 		return 0;
-	if (!swap_abs_unpin(slot, word)) {
-		swap_abs_debug_orphan();
-		swap_packed_backend.drop(&word, 1);
+	if (!swap_pack_unpin(slot, word))
 		return 0;
-	}
 	/* Not as it is, so as a page. */
 	return err == -EAGAIN ? swap_move_slot(move, slot) : err;
 }

@@ -40,6 +40,7 @@
  */
 #include <linux/blk-cgroup.h>
 #include <linux/blkdev.h>
+#include <linux/ioprio.h>
 #include <linux/memcontrol.h>
 #include <linux/pagemap.h>
 #include <linux/slab.h>
@@ -348,14 +349,21 @@ static void swap_segment_close(struct swap_pack_stream *stream)
  * Chunks
  */
 
-static struct swap_pack_io *swap_pack_get_io(struct swap_pack *pack)
+static unsigned int swap_pack_kept_ios(bool urgent)
 {
-	struct swap_pack_io *io;
+	return urgent ? 0 : SWAP_NR_CHUNKS_KEPT;
+}
+
+static struct swap_pack_io *swap_pack_get_io(struct swap_pack *pack, bool urgent)
+{
+	struct swap_pack_io *io = NULL;
 
 	spin_lock(&pack->lock);
-	io = list_first_entry_or_null(&pack->idle, struct swap_pack_io, list);
-	if (io)
+	if (pack->nr_idle > swap_pack_kept_ios(urgent)) {
+		io = list_first_entry(&pack->idle, struct swap_pack_io, list);
 		list_del(&io->list);
+		pack->nr_idle--;
+	}
 	spin_unlock(&pack->lock);
 	return io;
 }
@@ -364,6 +372,7 @@ static void swap_pack_put_io(struct swap_pack *pack, struct swap_pack_io *io)
 {
 	spin_lock(&pack->lock);
 	list_add(&io->list, &pack->idle);
+	pack->nr_idle++;
 	spin_unlock(&pack->lock);
 	wake_up_all(&pack->wait);
 }
@@ -384,6 +393,7 @@ static void swap_pack_begin_chunk(struct swap_pack *pack,
 	io->id = stream - pack->streams;
 	io->nr_items = 0;
 	io->failed = false;
+	io->urgent = false;
 	swap_pack_chunk_init(&io->chunk, io->buf, segment->seq,
 			     segment->end * SWAP_PACK_BLOCK, blocks * SWAP_PACK_BLOCK);
 	refcount_inc(&segment->refs);
@@ -412,6 +422,9 @@ static struct swap_pack_io *swap_pack_end_chunk(struct swap_pack_stream *stream)
 		 REQ_OP_WRITE | REQ_SWAP);
 	bio->bi_iter.bi_sector = io->sector;
 	bio->bi_private = io;
+	/* What goes from one device to another has time, and others have not. */
+	if (!io->urgent)
+		bio->bi_ioprio = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0);
 	/* It may be anybody's, and what is behind it must not wait for one cgroup. */
 	bio_associate_blkg_from_css(bio, blkcg_root_css);
 	/* Whole pages, one bio_vec each at most: it fits. */
@@ -479,11 +492,12 @@ static void swap_pack_flush_work(struct work_struct *work)
 
 /*
  * Get a chunk of the stream that has room for @length more bytes, and lock the
- * stream. NULL when there is no room on the device, or none at once.
+ * stream. NULL when there is no room on the device, or none at once. What is not
+ * @urgent leaves some of the chunks to what is.
  */
 static struct swap_pack_io *swap_pack_lock(struct swap_pack *pack,
-					   enum swap_stream_id id,
-					   unsigned int length, bool may_wait)
+					   enum swap_stream_id id, unsigned int length,
+					   bool urgent, bool may_wait)
 {
 	struct swap_pack_stream *stream = &pack->streams[id];
 	struct swap_pack_io *io;
@@ -500,7 +514,7 @@ static struct swap_pack_io *swap_pack_lock(struct swap_pack *pack,
 			continue;
 		}
 		if (io)
-			return io;
+			goto locked;
 
 		/* Who sets it takes the lock once after that. */
 		if (READ_ONCE(pack->stopped))
@@ -509,20 +523,24 @@ static struct swap_pack_io *swap_pack_lock(struct swap_pack *pack,
 			stream->segment = swap_segment_open(pack, id);
 		if (!stream->segment)
 			break;
-		io = swap_pack_get_io(pack);
+		io = swap_pack_get_io(pack, urgent);
 		if (io) {
 			/* Something is appended before the lock is dropped. */
 			swap_pack_begin_chunk(pack, stream, io);
-			return io;
+			goto locked;
 		}
 		spin_unlock(&stream->lock);
 		if (!may_wait)
 			return NULL;
 		/* All are on the device, and come back by themselves. */
-		wait_event(pack->wait, !list_empty_careful(&pack->idle));
+		wait_event(pack->wait,
+			   READ_ONCE(pack->nr_idle) > swap_pack_kept_ios(urgent));
 	}
 	spin_unlock(&stream->lock);
 	return NULL;
+locked:
+	io->urgent |= urgent;
+	return io;
 }
 
 static void swap_pack_unlock(struct swap_pack *pack, enum swap_stream_id id)
@@ -753,7 +771,7 @@ static int swap_packed_store_page(struct swap_pack *pack, struct folio *folio,
 	length = swap_codec_compress(codec, &folio->page, buf);
 	if (length < 0)
 		return -ENOSPC;
-	io = swap_pack_lock(pack, SWAP_STREAM_FRESH, length, true);
+	io = swap_pack_lock(pack, SWAP_STREAM_FRESH, length, true, true);
 	if (!io)
 		return -ENOSPC;
 
@@ -793,7 +811,7 @@ static int swap_packed_store_large(struct swap_pack *pack, struct folio *folio,
 		length = swap_codec_compress(codec, folio_page(folio, i), buf);
 		if (length < 0)
 			goto undo;
-		io = swap_pack_lock(pack, SWAP_STREAM_FRESH, length, true);
+		io = swap_pack_lock(pack, SWAP_STREAM_FRESH, length, true, true);
 		if (!io)
 			goto undo;
 		atomic_inc(&write->pending);
@@ -869,10 +887,14 @@ bool swap_pack_move_to(struct swap_pack *pack, enum swap_stream_id id,
 		       swp_entry_t slot, unsigned long from, const void *data,
 		       unsigned int length, unsigned int codec, bool may_wait)
 {
+	/* Out of RAM; or reclaim has no room while this has not been collected. */
+	bool urgent = swap_desc_tag(from) == SWAP_DESC_ZSWAP ||
+		      (id == SWAP_STREAM_SURVIVORS &&
+		       READ_ONCE(pack->nr_spares) < SWAP_NR_SPARES);
 	struct swap_pack_item *item;
 	struct swap_pack_io *io;
 
-	io = swap_pack_lock(pack, id, length, may_wait);
+	io = swap_pack_lock(pack, id, length, urgent, may_wait);
 	if (!io)
 		return false;
 	item = swap_pack_add(io, slot, data, length, codec);
@@ -1017,6 +1039,7 @@ static int swap_pack_alloc_ios(struct swap_pack *pack)
 		}
 		INIT_WORK(&io->work, swap_pack_io_done);
 		list_add(&io->list, &pack->idle);
+		pack->nr_idle++;
 	}
 	return 0;
 }

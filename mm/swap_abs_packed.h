@@ -25,6 +25,8 @@
 #define SWAP_CHUNK_SIZE		(SWAP_CHUNK_BLOCKS * SWAP_PACK_BLOCK)
 #define SWAP_CHUNK_ITEMS	512
 #define SWAP_NR_CHUNKS		8
+/* Of these, for what reclaim waits for. */
+#define SWAP_NR_CHUNKS_KEPT	2
 
 /* What is read at once of a segment that is collected. */
 #define SWAP_GC_SIZE		(8 * SWAP_PACK_BLOCK)
@@ -96,7 +98,10 @@ struct swap_pack_item {
 	unsigned long to;
 };
 
-/* A chunk with its buffer, and its write. Made with the tier, and used again. */
+/*
+ * A chunk with its buffer, and its write. Made with the tier, and used again. It is
+ * urgent when it frees memory, and not when all of it comes from another device.
+ */
 struct swap_pack_io {
 	struct list_head list;
 	struct swap_segment *segment;
@@ -105,6 +110,7 @@ struct swap_pack_io {
 	sector_t sector;
 	enum swap_stream_id id;
 	bool failed;
+	bool urgent;
 	unsigned int nr_items;
 	u8 *buf;
 	struct bio bio;
@@ -139,6 +145,7 @@ struct swap_pack_stream {
  *	they were filled
  * @hand: in @closed: where the next victim is looked for
  * @bad: segments without data that could not be written
+ * @nr_idle: length of @idle
  * @nr_spares: length of @spares
  * @nr_segments: segments with data
  * @next_seq: sequence number of the next segment
@@ -163,6 +170,7 @@ struct swap_pack {
 	struct list_head closed;
 	struct list_head hand;
 	struct list_head bad;
+	unsigned int nr_idle;
 	unsigned int nr_spares;
 	unsigned int nr_segments;
 	u32 next_seq;
@@ -196,7 +204,16 @@ int swap_packed_read_sync(struct swap_info_struct *si, pgoff_t offset,
 
 /* mm/swap_abs_gc.c */
 int swap_pack_gc_init(void);
+bool swap_pack_pin(struct swap_info_struct *si, pgoff_t base,
+		   const struct swap_pack_object *object, swp_entry_t *slot,
+		   unsigned long *word);
+bool swap_pack_unpin(swp_entry_t slot, unsigned long word);
 void swap_pack_gc(struct work_struct *work);
 void swap_pack_gc_wanted(struct swap_pack *pack);
+
+/* mm/swap_abs_packed_ahead.c */
+bool swap_packed_ahead_wanted(struct swap_tier *tier);
+void swap_packed_ahead(struct swap_tier *tier, pgoff_t offset, const void *buf,
+		       unsigned int size, unsigned int pos, u32 seq);
 
 #endif /* _MM_SWAP_ABS_PACKED_H */

@@ -176,27 +176,53 @@ static void swap_pack_read_free_buffer(struct swap_pack_read *read)
 		mempool_free(virt_to_page(read->buf), &swap_read_buffers);
 }
 
+/* The word of the page that lies behind the others. */
+static unsigned long swap_pack_read_last(struct swap_pack_read *read)
+{
+	unsigned long word = read->items[0].word;
+	unsigned int i;
+
+	for (i = 1; i < read->nr; i++)
+		if (swap_desc_address(read->items[i].word) > swap_desc_address(word))
+			word = read->items[i].word;
+	return word;
+}
+
 static void swap_pack_read_done(struct work_struct *work)
 {
 	struct swap_pack_read *read = container_of(work, struct swap_pack_read, work);
+	unsigned long word = swap_pack_read_last(read);
+	struct swap_tier *tier = read->tier;
 	struct bio *bio = &read->io.bio;
 	bool failed = bio->bi_status;
 	unsigned int i, again = 0;
+	bool ahead;
+	u32 seq;
 
 	/* Before the first page is unlocked: after the last one the tier may go. */
-	swap_tier_io_done(read->tier, failed);
+	swap_tier_io_done(tier, failed);
 	bio_uninit(bio);
+	seq = swap_segment_of(word)->seq;
+	ahead = !failed && swap_packed_ahead_wanted(tier) && swap_device_tryget(tier->si);
 	for (i = 0; i < read->nr; i++) {
 		struct swap_pack_read_item item = read->items[i];
 
 		if (!failed && !swap_pack_unpack(read, &item))
-			swap_pack_read_end_folio(read->tier, &item, 0);
+			swap_pack_read_end_folio(tier, &item, 0);
 		else
 			read->items[again++] = item;
 	}
+	/* Nobody waits for what lies behind the pages. */
+	if (ahead) {
+		swap_packed_ahead(tier, read->offset, read->buf,
+				  read->blocks * SWAP_PACK_BLOCK,
+				  swap_desc_address(word) - ((u64)read->offset << PAGE_SHIFT) +
+				  swap_pack_size(swap_desc_length(word)), seq);
+		put_swap_device(tier->si);
+	}
 	/* What is wrong with one object must not cost the pages that were read with it. */
 	for (i = 0; i < again; i++)
-		swap_pack_read_end_folio(read->tier, &read->items[i],
+		swap_pack_read_end_folio(tier, &read->items[i],
 					 swap_pack_read_again(read, &read->items[i]));
 
 	swap_pack_read_free_buffer(read);

@@ -20,7 +20,12 @@
  * of tiers, and is outside of both. None is taken in interrupts.
  *
  * To hold: the bits of a lent cluster that is CLUSTER_FLAG_LENT_PARTIAL are not
- * all set and not all clear; those of CLUSTER_FLAG_LENT_EMPTY all clear.
+ * all set and not all clear; those of CLUSTER_FLAG_LENT_FULL all set; those of
+ * CLUSTER_FLAG_LENT_EMPTY all clear.
+ *
+ * Clusters that are full stand in the order in which they were filled. Demotion picks
+ * the first ones (swap_raw_pick_old()), and until it has done with them, nothing new
+ * is put there as long as there is another place.
  *
  * While storage is suspended there may be a hibernation image that refers to
  * what is on the devices, while the tables in RAM go on. Nothing is written then,
@@ -53,12 +58,7 @@ static DEFINE_PER_CPU(unsigned long [2], swap_raw_hint_until);
 /* How many clusters are looked through for a run of slots for a large folio. */
 #define SWAP_RAW_MAX_SCAN	8
 
-static bool cluster_is_lent(struct swap_cluster_info *ci)
-{
-	return ci->flags == CLUSTER_FLAG_LENT || ci->flags == CLUSTER_FLAG_LENT_PARTIAL;
-}
-
-/* Put a lent cluster on a list of its tier, or with CLUSTER_FLAG_LENT on none. */
+/* Put a lent cluster on a list of its tier. */
 static void swap_raw_move(struct swap_tier *tier, struct swap_cluster_info *ci,
 			  enum swap_cluster_flags flags, struct list_head *list)
 {
@@ -70,8 +70,7 @@ static void swap_raw_move(struct swap_tier *tier, struct swap_cluster_info *ci,
 	spin_lock(&tier->lock);
 	if (ci->flags != CLUSTER_FLAG_LENT)
 		list_del(&ci->list);
-	if (list)
-		list_add_tail(&ci->list, list);
+	list_add_tail(&ci->list, list);
 	spin_unlock(&tier->lock);
 	ci->flags = flags;
 
@@ -82,10 +81,12 @@ static void swap_raw_move(struct swap_tier *tier, struct swap_cluster_info *ci,
 /* Put a lent cluster on the list that its bits say. */
 static void swap_raw_relocate(struct swap_tier *tier, struct swap_cluster_info *ci)
 {
-	if (bitmap_full(ci->lent_map, SWAPFILE_CLUSTER))
-		swap_raw_move(tier, ci, CLUSTER_FLAG_LENT, NULL);
-	else if (bitmap_empty(ci->lent_map, SWAPFILE_CLUSTER))
+	if (bitmap_empty(ci->lent_map, SWAPFILE_CLUSTER))
 		swap_raw_move(tier, ci, CLUSTER_FLAG_LENT_EMPTY, &tier->empty);
+	else if (ci->flags == CLUSTER_FLAG_LENT_OLD)
+		return;
+	else if (bitmap_full(ci->lent_map, SWAPFILE_CLUSTER))
+		swap_raw_move(tier, ci, CLUSTER_FLAG_LENT_FULL, &tier->full);
 	else
 		swap_raw_move(tier, ci, CLUSTER_FLAG_LENT_PARTIAL, &tier->partial);
 }
@@ -168,7 +169,7 @@ static unsigned int swap_raw_take_hint(swp_entry_t hint, unsigned long *words,
 		return 0;
 	if (swp_offset(hint) < si->max && (all || swap_raw_may_scatter(si))) {
 		ci = swap_cluster_lock(si, swp_offset(hint));
-		if (cluster_is_lent(ci))
+		if (ci->flags == CLUSTER_FLAG_LENT_PARTIAL)
 			got = swap_raw_take(si, ci, swp_cluster_offset(hint), words, nr, all);
 		else
 			swap_cluster_unlock(ci);
@@ -246,6 +247,9 @@ static unsigned int swap_raw_take_tier(struct swap_tier *tier, unsigned long *wo
 			return got;
 	}
 	ci = swap_raw_borrow(tier);
+	/* What was promised to pages is promised, whoever empties the tier. */
+	if (!ci && (!all || nr == 1))
+		ci = swap_raw_isolate(tier, &tier->old);
 	return ci ? swap_raw_take(tier->si, ci, 0, words, nr, all) : 0;
 }
 
@@ -619,6 +623,64 @@ void swap_raw_forget_bad(struct swap_tier *tier)
 		swap_raw_relocate(tier, ci);
 		swap_cluster_unlock(ci);
 	}
+}
+
+/**
+ * swap_raw_pick_old - mark the clusters that were filled first
+ * @tier: the tier of a device
+ * @pages: how much they should hold
+ *
+ * Context: process context, sleeps; swap_tier.move_lock held, to be ended by
+ * swap_raw_unpick_old().
+ */
+void swap_raw_pick_old(struct swap_tier *tier, unsigned long pages)
+{
+	unsigned long nr = DIV_ROUND_UP(pages, SWAPFILE_CLUSTER);
+	struct swap_cluster_info *ci;
+
+	lockdep_assert_held(&tier->move_lock);
+	while (nr-- && (ci = swap_raw_isolate(tier, &tier->full))) {
+		swap_raw_move(tier, ci, CLUSTER_FLAG_LENT_OLD, &tier->old);
+		swap_cluster_unlock(ci);
+		cond_resched();
+	}
+}
+
+/**
+ * swap_raw_unpick_old - take back swap_raw_pick_old()
+ * @tier: the tier
+ *
+ * What is still full stays first in order, or about so.
+ *
+ * Context: process context, sleeps; swap_tier.move_lock held.
+ */
+void swap_raw_unpick_old(struct swap_tier *tier)
+{
+	struct swap_cluster_info *ci;
+
+	lockdep_assert_held(&tier->move_lock);
+	while (!list_empty_careful(&tier->old)) {
+		ci = swap_raw_isolate(tier, &tier->old);
+		if (ci) {
+			swap_raw_relocate(tier, ci);
+			if (ci->flags == CLUSTER_FLAG_LENT_FULL) {
+				spin_lock(&tier->lock);
+				list_move(&ci->list, &tier->full);
+				spin_unlock(&tier->lock);
+			}
+			swap_cluster_unlock(ci);
+		}
+		cond_resched();
+	}
+}
+
+/* Is a raw page in one of them? A hint, as the slot may be freed at any time. */
+bool swap_raw_is_old(unsigned long word)
+{
+	swp_entry_t entry = swap_desc_device_entry(word);
+
+	return swap_desc_tag(word) == SWAP_DESC_RAW &&
+	       data_race(__swap_entry_to_cluster(entry)->flags) == CLUSTER_FLAG_LENT_OLD;
 }
 
 /* Let all CPUs look for the first tier in order again. */

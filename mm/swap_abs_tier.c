@@ -49,6 +49,8 @@ static struct swap_tier *swap_tier_alloc(void)
 	plist_node_init(&tier->node, 0);
 	spin_lock_init(&tier->lock);
 	INIT_LIST_HEAD(&tier->partial);
+	INIT_LIST_HEAD(&tier->full);
+	INIT_LIST_HEAD(&tier->old);
 	INIT_LIST_HEAD(&tier->empty);
 	INIT_LIST_HEAD(&tier->held);
 	INIT_WORK(&tier->release_work, swap_raw_release);

@@ -36,6 +36,7 @@
 #define FS_DIR		"/tmp/swap_abs_mnt"
 #define DM_NAME		"sa_dm0"
 #define TRACING		"/sys/kernel/tracing"
+#define WRITES		TRACING "/events/block/block_rq_issue/enable"
 
 /* --- page contents ----------------------------------------------------- */
 
@@ -791,7 +792,10 @@ void sa_reset(void)
 	sa_write_num(SA_DEBUG "/move_delay_ms", 0);
 	/* Devices that fail on purpose stay in use. */
 	sa_write(SA_DEBUG "/max_io_errors", "4294967295");
+	/* Tests count from where pages are read. */
+	sa_write(SA_DEBUG "/read_ahead", "N");
 	sa_write(TRACING "/events/swap_abs/enable", "0");
+	sa_write(WRITES, "0");
 	/* Those of devices go with them. */
 	sa_watermarks(NULL, 90, 80);
 	/* What is left must be readable. */
@@ -1355,6 +1359,41 @@ int sa_trace_start(void)
 		return -errno;
 	close(fd);
 	return sa_write(TRACING "/events/swap_abs/enable", "1");
+}
+
+int sa_writes_start(void)
+{
+	int err = sa_trace_start();
+
+	sa_write(TRACING "/events/swap_abs/enable", "0");
+	return err ? err : sa_write(WRITES, "1");
+}
+
+int sa_writes_stop(const char *dev, long *nr, long *idle)
+{
+	char line[1024], how[16], *p;
+	unsigned int maj, min;
+	struct stat st;
+	FILE *f;
+
+	*nr = 0;
+	*idle = 0;
+	sa_write(WRITES, "0");
+	if (stat(dev, &st))
+		return -errno;
+	f = fopen(TRACING "/trace", "r");
+	if (!f)
+		return -errno;
+	while (fgets(line, sizeof(line), f)) {
+		p = strstr(line, "block_rq_issue: ");
+		if (!p || sscanf(p, "block_rq_issue: %u,%u %15s", &maj, &min, how) != 3 ||
+		    makedev(maj, min) != st.st_rdev || how[0] != 'W')
+			continue;
+		++*nr;
+		*idle += !!strstr(p, " idle,");
+	}
+	fclose(f);
+	return 0;
 }
 
 /* The descriptor's layout is that of mm/swap_abs.h. */
@@ -1984,7 +2023,7 @@ size_t sa_in_cache(const void *addr, size_t n)
 	size_t i, part, found = 0;
 
 	for (; n; n -= part, addr = (const char *)addr + part * SA_PAGE) {
-		part = n < ARRAY_SIZE(in) ? n : ARRAY_SIZE(in);
+		part = n < sizeof(in) ? n : sizeof(in);
 		if (mincore((void *)addr, part * SA_PAGE, in))
 			return n;
 		for (i = 0; i < part; i++)

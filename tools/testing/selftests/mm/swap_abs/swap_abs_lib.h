@@ -271,6 +271,10 @@ struct sa_event {
 	int err;
 };
 
+/* Record what is written to devices; 0 or -errno */
+int sa_writes_start(void);
+/* And of a device, how many writes that were, and how many at idle priority */
+int sa_writes_stop(const char *dev, long *nr, long *idle);
 /* Record the layer's tracepoints; 0 or -errno */
 int sa_trace_start(void);
 /* Their number, or -errno; free(*events) */

@@ -437,6 +437,63 @@ TEST_F_TIMEOUT(packed, from_reclaim, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_tier_num(dev, "stored"));
 }
 
+/* Read some of the pages that are on the device, or in zswap. What is kept beside them? */
+static void read_some(struct __test_metadata *_metadata, struct sa_area *a, size_t first,
+		      size_t stride, struct seen *s)
+{
+	size_t i;
+
+	ASSERT_EQ(a->n, sa_pageout(a->p, a->n));
+	ASSERT_TRUE(sa_settle());
+	EXPECT_TRUE(sa_area_only_swapped(a));
+	see(s, sa_dev(0));
+	for (i = first; i < a->n; i += stride)
+		EXPECT_EQ(0, sa_check(a->p + i * SA_PAGE, a->pat, a->seed, i, 0));
+	sa_settle();
+	since(s, sa_dev(0));
+	TH_LOG("%zu pages: %lld read from the device and %lld kept beside them, %lld from zswap",
+	       a->n / stride, s->load, s->moved_out, s->zswpin);
+	EXPECT_EQ(a->n / stride, s->load + s->zswpin);
+	EXPECT_EQ(0, s->errors);
+}
+
+/*
+ * What a read has brought along is kept in zswap as it is, where it is wanted next; and
+ * where it is not, zswap is not filled with it for long.
+ */
+TEST_F_TIMEOUT(packed, neighbours, SA_TIMEOUT)
+{
+	size_t n = 32 * SA_MIB_PAGES;
+	const char *dev = sa_dev(0);
+	struct sa_area a;
+	struct seen s;
+
+	if (sa_write(SA_DEBUG "/read_ahead", "Y"))
+		SKIP(return, "no debugfs/swap_abs/read_ahead");
+	ASSERT_EQ(0, sa_swapon_packed(dev, 160 * SA_MIB_PAGES, -1));
+	ASSERT_EQ(0, sa_area_map(&a, n, SA_TEXT, 1));
+	sa_area_fill(&a);
+
+	/* Without zswap there is no place for them. */
+	read_some(_metadata, &a, 0, 64, &s);
+	EXPECT_EQ(n / 64, s.load);
+	EXPECT_EQ(0, s.moved_out);
+
+	/* One here, one there: once that is known, few are kept. */
+	ASSERT_EQ(0, sa_zswap(true));
+	read_some(_metadata, &a, 8, 16, &s);
+	EXPECT_EQ(n / 16, s.load);
+	EXPECT_LT(0, s.moved_out);
+	EXPECT_GE(s.load / 4, s.moved_out);
+
+	/* One after another: that is noticed too, and saves reads. */
+	read_some(_metadata, &a, 0, 1, &s);
+	EXPECT_LE(n / 4, s.moved_out);
+	EXPECT_GE(n / 4 * 3, s.load);
+	EXPECT_EQ(0, sa_violations());
+	sa_area_unmap(&a);
+}
+
 /*
  * Pages that are read ahead lie next to each other when they were written
  * together: they are one read, and a block is read once.
@@ -817,6 +874,70 @@ TEST_F_TIMEOUT(packed, collect_delayed, SA_TIMEOUT)
 	sa_area_unmap(&set.a);
 	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(dev, "used"), 20));
 	EXPECT_EQ(0, sa_tier_num(dev, "stored"));
+}
+
+/* --- movers yield ------------------------------------------------------ */
+
+FIXTURE(yields) { };
+
+FIXTURE_VARIANT(yields)
+{
+	const char *from, *to;
+};
+
+FIXTURE_VARIANT_ADD(yields, packed_to_packed) { .from = "packed", .to = "packed" };
+
+FIXTURE_VARIANT_ADD(yields, raw_to_raw) { .from = "raw", .to = "raw" };
+
+FIXTURE_SETUP(yields)
+{
+	const char *why = sa_begin(true);
+
+	if (why)
+		SKIP(return, "%s", why);
+	if (sa_ndevs() < 2)
+		SKIP(return, "needs two block devices");
+}
+
+FIXTURE_TEARDOWN_PARENT(yields)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+/* What reclaim writes has its priority; what sinks behind it is written at idle priority. */
+TEST_F_TIMEOUT(yields, demotion, SA_TIMEOUT)
+{
+	size_t pages = 32 * sa_cluster(), n = pages / 2;
+	long nr, idle, nr_below, idle_below;
+	struct sa_area a;
+
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), pages, 5));
+	ASSERT_EQ(0, sa_swapon(sa_dev(1), pages, 0));
+	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "format", variant->from));
+	ASSERT_EQ(0, sa_tier_write(sa_dev(1), "format", variant->to));
+	ASSERT_EQ(0, sa_area_map(&a, n, SA_TEXT, 1));
+	sa_area_fill(&a);
+	if (sa_writes_start())
+		SKIP(return, "no block_rq_issue to trace");
+	ASSERT_EQ(n, sa_pageout(a.p, n));
+	ASSERT_TRUE(sa_settle());
+	ASSERT_EQ(0, sa_tier_num(sa_dev(1), "stored"));
+	/* Nearly all of it sinks. */
+	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "low_watermark", "1"));
+	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "high_watermark", "2"));
+	EXPECT_TRUE(sa_wait_purged(sa_tier_num(sa_dev(1), "stored") >=
+				   (long long)(n / 2 * SA_PAGE), 30));
+	ASSERT_TRUE(sa_settle());
+	ASSERT_EQ(0, sa_writes_stop(sa_dev(0), &nr, &idle));
+	ASSERT_EQ(0, sa_writes_stop(sa_dev(1), &nr_below, &idle_below));
+	TH_LOG("%ld of %ld writes were idle above, %ld of %ld below", idle, nr, idle_below,
+	       nr_below);
+	EXPECT_LT(0, nr);
+	EXPECT_EQ(0, idle);
+	EXPECT_LT(0, nr_below);
+	EXPECT_EQ(nr_below, idle_below);
+	EXPECT_EQ(0, sa_area_check(&a));
+	sa_area_unmap(&a);
 }
 
 /* --- swapoff ----------------------------------------------------------- */

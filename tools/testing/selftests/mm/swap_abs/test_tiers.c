@@ -1535,6 +1535,37 @@ TEST_F_TIMEOUT(tiers, coldest_first, SA_TIMEOUT)
 	EXPECT_GE(25, in[2]);
 }
 
+/*
+ * What is written raw sinks in the order in which it was written as well, whatever slots
+ * it has: those of what is gone are used again, and lie before older ones.
+ */
+TEST_F_TIMEOUT(tiers, coldest_first_raw, SA_TIMEOUT)
+{
+	size_t n = 16 * SA_MIB_PAGES, i;
+	struct sa_area gone, a[3];
+	int in[3];
+
+	ASSERT_EQ(0, on(0));
+	ASSERT_EQ(0, on(1));
+	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "format", "raw"));
+	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "high_watermark", "100"));
+	put(_metadata, &gone, 2 * n, SA_TEXT, 7);
+	put(_metadata, &a[0], n, SA_TEXT, 0);
+	sa_area_unmap(&gone);
+	/* And all slots that were free already. */
+	put(_metadata, &gone, 8 * n, SA_TEXT, 7);
+	sa_area_unmap(&gone);
+	for (i = 1; i < 3; i++)
+		put(_metadata, &a[i], n, SA_TEXT, i);
+	EXPECT_LE(n, move(_metadata, "demote", sa_dev(0), sa_dev(1), "16M"));
+	for (i = 0; i < 3; i++)
+		in[i] = read_from(_metadata, &a[i], sa_dev(1));
+	TH_LOG("on the second device: %d, %d and %d %%", in[0], in[1], in[2]);
+	EXPECT_LE(90, in[0]);
+	EXPECT_GE(10, in[1]);
+	EXPECT_GE(1, in[2]);
+}
+
 /* --- who may ----------------------------------------------------------- */
 
 static const char * const writable[] = {
