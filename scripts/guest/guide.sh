@@ -1,7 +1,7 @@
 #!/bin/bash
 # Does what the admin guide says work? Inside the guest:
 #
-#   scripts/guest/guide.sh [--dry-run] RST [RECIPE...]
+#   scripts/guest/guide.sh [--dry-run] [--pasted] RST [RECIPE...]
 #
 # Takes each literal block of Documentation/admin-guide/mm/swap-abstraction.rst for
 # commands, and runs them line by line. A comment line before the blocks names what
@@ -14,14 +14,17 @@
 # before_NAME, and what the guide says of them is checked by check_NAME ("-" in names
 # is "_"), which each recipe has. Everything is then put back. --dry-run prints what
 # would run, and finds a block without a name, a recipe without a check and a check
-# without a recipe. Prints TAP. Called by scripts/check.d/49-guide through scripts/vm.
+# without a recipe. --pasted is for a recipe that somebody has pasted into a shell: no
+# device is replaced, and no command run, only checked what they did. Prints TAP.
+# Called by scripts/check.d/49-guide through scripts/vm.
 
 set -u
 export LC_ALL=C
 
-dry=
+dry='' pasted=''
 [ "${1-}" != --dry-run ] || { dry=1; shift; }
-[ $# -gt 0 ] || { echo "usage: guide.sh [--dry-run] RST [RECIPE...]" >&2; exit 2; }
+[ "${1-}" != --pasted ] || { pasted=1; shift; }
+[ $# -gt 0 ] || { echo "usage: guide.sh [--dry-run] [--pasted] RST [RECIPE...]" >&2; exit 2; }
 rst=$1
 shift
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -137,6 +140,10 @@ commands_of() {
 	IFS=, read -ra list <<<"${devices[$name]}"
 	for dev in ${list[@]+"${list[@]}"}; do
 		[ -z "${disk_of[$dev]-}" ] || continue
+		if [ -n "$pasted" ]; then
+			disk_of[$dev]=$dev disks+=("$dev")
+			continue
+		fi
 		[ ${#spare[@]} -gt 0 ] || { echo "# no disk is left for $dev"; return 1; }
 		disk_of[$dev]=${spare[0]}
 		spare=("${spare[@]:1}")
@@ -155,6 +162,7 @@ commands_of() {
 			echo "    $line"
 			continue
 		fi
+		[ -z "$pasted" ] || continue
 		echo "# \$ $line"
 		# One that waits for ever has failed, too.
 		timeout 120 bash -o pipefail -c "$line" </dev/null >/tmp/guide.out 2>&1 || {
@@ -248,7 +256,11 @@ check_on() { so "the layer is on" setting /proc/sys/vm/swap_abs 1; }
 check_off() { so "the layer is off" setting /proc/sys/vm/swap_abs 0; }
 
 check_laptop() {
-	so "the SSD is packed" is swap0/format packed &&
+	so "the layer is on" setting /proc/sys/vm/swap_abs 1 &&
+		so "zswap is on" setting "$zswap/enabled" Y &&
+		so "its compressor is zstd" setting "$zswap/compressor" zstd &&
+		so "the partition is in use" grep -q "^${disk_of[/dev/nvme0n1p3]} " /proc/swaps &&
+		so "the SSD is packed" is swap0/format packed &&
 		fill guide &&
 		so "the data is in zswap" at_least zswap/stored $((size / 2)) &&
 		so "and smaller there" at_most zswap/used "$(($(value zswap/stored) * 2 / 3))" &&
