@@ -500,9 +500,15 @@ void swap_packed_submit_read(struct swap_io_ctx *ctx);
 /* mm/swap_abs_packed_ahead.c */
 extern bool swap_ahead_on;
 void swap_packed_ahead_used(void);
+bool swap_packed_ahead_fits(struct mem_cgroup *memcg);
 #else
 static inline void swap_packed_ahead_used(void)
 {
+}
+
+static inline bool swap_packed_ahead_fits(struct mem_cgroup *memcg)
+{
+	return false;
 }
 
 static inline bool swap_packed_supported(struct swap_info_struct *si)

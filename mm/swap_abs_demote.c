@@ -237,12 +237,9 @@ static void swap_tier_demote_work(struct work_struct *work)
 		.moved	= &moved,
 		.stop	= &tier->draining,
 	};
+	bool picked = false;
 
 	mutex_lock(&tier->move_lock);
-	low = swap_tier_watermark(tier, SWAP_WMARK_LOW);
-	used = percpu_counter_sum_positive(&tier->used);
-	if (used > low)
-		swap_raw_pick_old(tier, used - low);
 	do {
 		moved = 0;
 		low = swap_tier_watermark(tier, SWAP_WMARK_LOW);
@@ -250,6 +247,9 @@ static void swap_tier_demote_work(struct work_struct *work)
 		move.tiers = swap_tiers_beside(tier, false);
 		if (used <= low || !swap_tiers_have_room(move.tiers))
 			break;
+		if (!picked)
+			swap_raw_pick_old(tier, used - low);
+		picked = true;
 		/* Of packed pages it takes more, but how many is not known. */
 		move.want = min(used - low, SWAP_DEMOTE_BATCH);
 		swap_move_some(&move);

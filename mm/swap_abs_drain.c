@@ -18,6 +18,7 @@
  * everything, and that of one folio at a time.
  */
 #include <linux/blkdev.h>
+#include <linux/iocontext.h>
 #include <linux/ioprio.h>
 #include <linux/mempolicy.h>
 #include <linux/mm.h>
@@ -143,8 +144,8 @@ static bool swap_drain_read_again(struct folio *folio)
  */
 static int swap_move_store(struct swap_move *move, struct folio *folio)
 {
+	int err, ioprio = current->io_context ? current->io_context->ioprio : 0;
 	bool background = current->flags & PF_KTHREAD;
-	int err, ioprio = get_current_ioprio();
 	struct swap_io_ctx ctx = {};
 	unsigned int noreclaim;
 

@@ -11,8 +11,8 @@
  *
  * One work a tier. It holds a reference of the segment that it reads, takes no
  * lock for longer than a look at a list, reads at idle priority, 32 KiB at a
- * time, and its own writes wait for chunks like everybody's. The last spare
- * segment is kept for it.
+ * time, and its own writes have two chunks at a time unless segments are short. The
+ * last spare segment is kept for it.
  */
 #include <linux/blkdev.h>
 #include <linux/ioprio.h>

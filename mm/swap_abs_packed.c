@@ -349,9 +349,11 @@ static void swap_segment_close(struct swap_pack_stream *stream)
  * Chunks
  */
 
-static unsigned int swap_pack_kept_ios(bool urgent)
+/* Can there be a chunk now? A hint. */
+static bool swap_pack_may_get_io(struct swap_pack *pack, bool urgent)
 {
-	return urgent ? 0 : SWAP_NR_CHUNKS_KEPT;
+	return !list_empty_careful(&pack->idle) &&
+	       (urgent || READ_ONCE(pack->nr_lazy) < SWAP_NR_CHUNKS_LAZY);
 }
 
 static struct swap_pack_io *swap_pack_get_io(struct swap_pack *pack, bool urgent)
@@ -359,10 +361,11 @@ static struct swap_pack_io *swap_pack_get_io(struct swap_pack *pack, bool urgent
 	struct swap_pack_io *io = NULL;
 
 	spin_lock(&pack->lock);
-	if (pack->nr_idle > swap_pack_kept_ios(urgent)) {
+	if (swap_pack_may_get_io(pack, urgent)) {
 		io = list_first_entry(&pack->idle, struct swap_pack_io, list);
 		list_del(&io->list);
-		pack->nr_idle--;
+		io->lazy = !urgent;
+		pack->nr_lazy += io->lazy;
 	}
 	spin_unlock(&pack->lock);
 	return io;
@@ -372,7 +375,7 @@ static void swap_pack_put_io(struct swap_pack *pack, struct swap_pack_io *io)
 {
 	spin_lock(&pack->lock);
 	list_add(&io->list, &pack->idle);
-	pack->nr_idle++;
+	pack->nr_lazy -= io->lazy;
 	spin_unlock(&pack->lock);
 	wake_up_all(&pack->wait);
 }
@@ -422,8 +425,14 @@ static struct swap_pack_io *swap_pack_end_chunk(struct swap_pack_stream *stream)
 		 REQ_OP_WRITE | REQ_SWAP);
 	bio->bi_iter.bi_sector = io->sector;
 	bio->bi_private = io;
-	/* What goes from one device to another has time, and others have not. */
-	if (!io->urgent)
+	/*
+	 * What goes from one device to another has time. What survives has not: if room
+	 * gets short meanwhile, reclaim waits for it. No chunk has the priority of who
+	 * happens to submit it.
+	 */
+	if (io->urgent || io->id == SWAP_STREAM_SURVIVORS)
+		bio->bi_ioprio = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_BE_NORM);
+	else
 		bio->bi_ioprio = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0);
 	/* It may be anybody's, and what is behind it must not wait for one cgroup. */
 	bio_associate_blkg_from_css(bio, blkcg_root_css);
@@ -493,7 +502,7 @@ static void swap_pack_flush_work(struct work_struct *work)
 /*
  * Get a chunk of the stream that has room for @length more bytes, and lock the
  * stream. NULL when there is no room on the device, or none at once. What is not
- * @urgent leaves some of the chunks to what is.
+ * @urgent leaves most of the chunks to what is, but becomes so when it has waited.
  */
 static struct swap_pack_io *swap_pack_lock(struct swap_pack *pack,
 					   enum swap_stream_id id, unsigned int length,
@@ -533,8 +542,9 @@ static struct swap_pack_io *swap_pack_lock(struct swap_pack *pack,
 		if (!may_wait)
 			return NULL;
 		/* All are on the device, and come back by themselves. */
-		wait_event(pack->wait,
-			   READ_ONCE(pack->nr_idle) > swap_pack_kept_ios(urgent));
+		if (!wait_event_timeout(pack->wait, swap_pack_may_get_io(pack, urgent),
+					urgent ? MAX_SCHEDULE_TIMEOUT : HZ / 10))
+			urgent = true;
 	}
 	spin_unlock(&stream->lock);
 	return NULL;
@@ -762,7 +772,7 @@ static void swap_packed_put(struct swap_pack *pack)
 }
 
 static int swap_packed_store_page(struct swap_pack *pack, struct folio *folio,
-				  unsigned int codec, void *buf)
+				  unsigned int codec, void *buf, bool urgent)
 {
 	struct swap_pack_item *item;
 	struct swap_pack_io *io;
@@ -771,7 +781,7 @@ static int swap_packed_store_page(struct swap_pack *pack, struct folio *folio,
 	length = swap_codec_compress(codec, &folio->page, buf);
 	if (length < 0)
 		return -ENOSPC;
-	io = swap_pack_lock(pack, SWAP_STREAM_FRESH, length, true, true);
+	io = swap_pack_lock(pack, SWAP_STREAM_FRESH, length, urgent, true);
 	if (!io)
 		return -ENOSPC;
 
@@ -790,7 +800,7 @@ static int swap_packed_store_page(struct swap_pack *pack, struct folio *folio,
  * locked; its writeback begins when all pages have a place.
  */
 static int swap_packed_store_large(struct swap_pack *pack, struct folio *folio,
-				   unsigned int codec, void *buf)
+				   unsigned int codec, void *buf, bool urgent)
 {
 	unsigned int i, nr = folio_nr_pages(folio);
 	swp_entry_t slot = folio->swap;
@@ -811,7 +821,7 @@ static int swap_packed_store_large(struct swap_pack *pack, struct folio *folio,
 		length = swap_codec_compress(codec, folio_page(folio, i), buf);
 		if (length < 0)
 			goto undo;
-		io = swap_pack_lock(pack, SWAP_STREAM_FRESH, length, true, true);
+		io = swap_pack_lock(pack, SWAP_STREAM_FRESH, length, urgent, true);
 		if (!io)
 			goto undo;
 		atomic_inc(&write->pending);
@@ -843,6 +853,8 @@ out:
 static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio,
 			     unsigned long tiers)
 {
+	/* What comes from another device has time. */
+	bool urgent = !(tiers & SWAP_TIERS_MOVED);
 	unsigned int nr = folio_nr_pages(folio);
 	int codec = swap_codec_default(), err;
 	struct swap_pack *pack;
@@ -858,9 +870,9 @@ static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio,
 
 	buf = swap_packed_get_buffer();
 	if (nr == 1)
-		err = swap_packed_store_page(pack, folio, codec, buf);
+		err = swap_packed_store_page(pack, folio, codec, buf, urgent);
 	else
-		err = swap_packed_store_large(pack, folio, codec, buf);
+		err = swap_packed_store_large(pack, folio, codec, buf, urgent);
 	swap_packed_put_buffer(buf);
 	if (!err)
 		swap_tier_count(pack->tier, swap_tiers_stat(tiers), nr);
@@ -1039,7 +1051,6 @@ static int swap_pack_alloc_ios(struct swap_pack *pack)
 		}
 		INIT_WORK(&io->work, swap_pack_io_done);
 		list_add(&io->list, &pack->idle);
-		pack->nr_idle++;
 	}
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The packed backend inside of its files: mm/swap_abs_packed.c (segments, what
- * is written), mm/swap_abs_packed_read.c and mm/swap_abs_gc.c. The format is in
+ * is written), mm/swap_abs_packed_read.c, mm/swap_abs_packed_ahead.c and
+ * mm/swap_abs_gc.c. The format is in
  * mm/swap_abs_pack.h, what others call in mm/swap_abs.h.
  */
 #ifndef _MM_SWAP_ABS_PACKED_H
@@ -25,8 +26,8 @@
 #define SWAP_CHUNK_SIZE		(SWAP_CHUNK_BLOCKS * SWAP_PACK_BLOCK)
 #define SWAP_CHUNK_ITEMS	512
 #define SWAP_NR_CHUNKS		8
-/* Of these, for what reclaim waits for. */
-#define SWAP_NR_CHUNKS_KEPT	2
+/* Of these, for what has time: one is filled while the other is written. */
+#define SWAP_NR_CHUNKS_LAZY	2
 
 /* What is read at once of a segment that is collected. */
 #define SWAP_GC_SIZE		(8 * SWAP_PACK_BLOCK)
@@ -99,8 +100,8 @@ struct swap_pack_item {
 };
 
 /*
- * A chunk with its buffer, and its write. Made with the tier, and used again. It is
- * urgent when it frees memory, and not when all of it comes from another device.
+ * A chunk with its buffer, and its write. Made with the tier, and used again. It was
+ * begun lazily, for what has time; it is urgent when something else is in it, too.
  */
 struct swap_pack_io {
 	struct list_head list;
@@ -110,6 +111,7 @@ struct swap_pack_io {
 	sector_t sector;
 	enum swap_stream_id id;
 	bool failed;
+	bool lazy;
 	bool urgent;
 	unsigned int nr_items;
 	u8 *buf;
@@ -145,7 +147,7 @@ struct swap_pack_stream {
  *	they were filled
  * @hand: in @closed: where the next victim is looked for
  * @bad: segments without data that could not be written
- * @nr_idle: length of @idle
+ * @nr_lazy: chunks in use that were begun for what has time
  * @nr_spares: length of @spares
  * @nr_segments: segments with data
  * @next_seq: sequence number of the next segment
@@ -153,7 +155,7 @@ struct swap_pack_stream {
  * @release_work: makes them spare ones, or gives them back
  * @objects: number of objects in use
  * @surviving: objects on their way to the stream of survivors
- * @wait: for an idle chunk, and for @surviving to become zero
+ * @wait: for an idle chunk, for @nr_lazy, and for @surviving to become zero
  * @segments: where a struct swap_segment comes from without waiting
  * @gc_work: collects segments
  * @read_lock: for @gc_buf; outside of all but swap_tier.move_lock
@@ -170,7 +172,7 @@ struct swap_pack {
 	struct list_head closed;
 	struct list_head hand;
 	struct list_head bad;
-	unsigned int nr_idle;
+	unsigned int nr_lazy;
 	unsigned int nr_spares;
 	unsigned int nr_segments;
 	u32 next_seq;
@@ -212,7 +214,7 @@ void swap_pack_gc(struct work_struct *work);
 void swap_pack_gc_wanted(struct swap_pack *pack);
 
 /* mm/swap_abs_packed_ahead.c */
-bool swap_packed_ahead_wanted(struct swap_tier *tier);
+bool swap_packed_ahead_wanted(void);
 void swap_packed_ahead(struct swap_tier *tier, pgoff_t offset, const void *buf,
 		       unsigned int size, unsigned int pos, u32 seq);
 

@@ -6,19 +6,22 @@
  * are, saves a read each.
  *
  * Where it is not, they would only fill zswap. So this is done while zswap is below its
- * high watermark, and while at least every second one that was kept so has been wanted
- * before it left zswap, as far as that is known; else one read in 32 still does it, to
- * notice when that changes.
+ * high watermark and the cgroup below its limits, as it frees nothing; and while at
+ * least every second object that was kept so is loaded from zswap, be it by readahead.
+ * Else one read in 32 still does it, to notice when that changes. What is counted is of
+ * all cgroups and tiers together.
  *
  * It is a mover as any (rule 3 of mm/swap_abs.c): a header says whose an object may be,
  * and the descriptor of that slot confirms it by pointing exactly there. What was read
  * may be old by then: the sequence number of the segment has to be that of the read,
  * as no block is written twice under one.
  *
- * Called by mm/swap_abs_packed_read.c when the pages have been unlocked, so that no
- * fault waits for it, and by mm/zswap.c. It is on a workqueue that reclaim may wait
- * for, hence allocates without waiting. No locks.
+ * Called by mm/swap_abs_packed_read.c when the pages have been unlocked, and by
+ * mm/zswap.c. It is on a workqueue that reclaim may wait for, and other reads wait for
+ * their turn there: so it allocates without waiting, and looks at a few objects only.
+ * No locks.
  */
+#include <linux/memcontrol.h>
 #include <linux/swap.h>
 #include <linux/swapops.h>
 #include <linux/zswap.h>
@@ -26,7 +29,9 @@
 #include "swap.h"
 #include "swap_abs_packed.h"
 
-/* How many are looked at before it is believed that it does not pay. */
+/* What is looked at of a read: small objects can be many. */
+#define SWAP_AHEAD_MAX		4
+/* How many are tried before it is believed that it does not pay. */
 #define SWAP_AHEAD_MIN		64
 /* The newest so many count: when there are as many, all are halved. */
 #define SWAP_AHEAD_WINDOW	256
@@ -36,27 +41,29 @@
 /* Debugfs: tests that count what is read from where switch it off. */
 bool swap_ahead_on = true;
 
-static atomic_t swap_ahead_kept, swap_ahead_used, swap_ahead_reads;
+static atomic_t swap_ahead_tried, swap_ahead_used, swap_ahead_reads;
 
 static bool swap_ahead_pays(void)
 {
-	int kept = atomic_read(&swap_ahead_kept);
+	int tried = atomic_read(&swap_ahead_tried);
 
-	return kept < SWAP_AHEAD_MIN || 2 * atomic_read(&swap_ahead_used) >= kept ||
+	return tried < SWAP_AHEAD_MIN || 2 * atomic_read(&swap_ahead_used) >= tried ||
 	       atomic_inc_return(&swap_ahead_reads) % SWAP_AHEAD_PROBE == 0;
 }
 
 static void swap_ahead_count(int nr)
 {
-	if (atomic_add_return(nr, &swap_ahead_kept) < SWAP_AHEAD_WINDOW)
+	int tried = atomic_add_return(nr, &swap_ahead_tried);
+
+	/* Who crosses the mark halves, and nobody else. */
+	if (tried < SWAP_AHEAD_WINDOW || tried - nr >= SWAP_AHEAD_WINDOW)
 		return;
-	/* Two at the same time do no harm: these are but estimates. */
-	atomic_sub(SWAP_AHEAD_WINDOW / 2, &swap_ahead_kept);
+	atomic_sub(SWAP_AHEAD_WINDOW / 2, &swap_ahead_tried);
 	atomic_sub(atomic_read(&swap_ahead_used) / 2, &swap_ahead_used);
 }
 
 /**
- * swap_packed_ahead_used - what was kept by swap_packed_ahead() has been wanted
+ * swap_packed_ahead_used - what was kept by swap_packed_ahead() is loaded from zswap
  *
  * Context: any.
  */
@@ -67,33 +74,64 @@ void swap_packed_ahead_used(void)
 
 /**
  * swap_packed_ahead_wanted - should what a read has brought along be kept?
- * @tier: the tier that was read from
  *
  * Context: process context, does not sleep.
  * Return: true when it should.
  */
-bool swap_packed_ahead_wanted(struct swap_tier *tier)
+bool swap_packed_ahead_wanted(void)
 {
-	return READ_ONCE(swap_ahead_on) && swap_zswap_has_room() && swap_ahead_pays();
+	return READ_ONCE(swap_ahead_on) && swap_ahead_pays() && swap_zswap_has_room();
 }
 
-static bool swap_ahead_keep(struct swap_tier *tier, pgoff_t base,
-			    const struct swap_pack_object *object, u32 seq)
+/**
+ * swap_packed_ahead_fits - may a cgroup have a bit more memory without reclaim?
+ * @memcg: the cgroup, or NULL
+ *
+ * The charge would be forced, and unlike that of a page which is swapped out it frees
+ * nothing.
+ *
+ * Context: any.
+ * Return: false when the cgroup or one above it is at memory.max, memory.high or
+ * memory.zswap.max.
+ */
+bool swap_packed_ahead_fits(struct mem_cgroup *memcg)
+{
+	if (mem_cgroup_disabled())
+		return true;
+	if (!mem_cgroup_may_zswap(memcg))
+		return false;
+#ifdef CONFIG_MEMCG
+	for (; memcg && !mem_cgroup_is_root(memcg); memcg = parent_mem_cgroup(memcg))
+		if (page_counter_read(&memcg->memory) + SWAP_CLUSTER_MAX >
+		    min(READ_ONCE(memcg->memory.max), READ_ONCE(memcg->memory.high)))
+			return false;
+#endif
+	return true;
+}
+
+/* Return: 1 when the object was tried, whether zswap has it now or not. */
+static int swap_ahead_keep(struct swap_tier *tier, pgoff_t base,
+			   const struct swap_pack_object *object, u32 seq)
 {
 	unsigned long word;
 	swp_entry_t slot;
 
+	/* By readahead, mostly. */
+	if (object->slot < READ_ONCE(swap_virtual_area->max) &&
+	    swap_cache_has_folio(swp_entry(swap_virtual_area->type, object->slot)))
+		return 0;
 	if (!swap_pack_pin(tier->si, base, object, &slot, &word))
-		return false;
-	if (swap_segment_of(word)->seq == seq && !swap_cache_has_folio(slot) &&
+		return 0;
+	swap_abs_debug_move();
+	if (swap_segment_of(word)->seq == seq &&
 	    (swap_memcg_tiers_of(slot, 1) & SWAP_TIER_ZSWAP) &&
 	    !zswap_move_in(slot, word, object, true)) {
 		swap_tier_count(tier, SWAP_TIER_MOVED_OUT, 1);
 		swap_packed_backend.drop(&word, 1);
-		return true;
+		return 1;
 	}
 	swap_pack_unpin(slot, word);
-	return false;
+	return 1;
 }
 
 /**
@@ -111,10 +149,13 @@ void swap_packed_ahead(struct swap_tier *tier, pgoff_t offset, const void *buf,
 		       unsigned int size, unsigned int pos, u32 seq)
 {
 	struct swap_pack_object object;
-	int nr = 0;
+	int i, tried = 0;
 
-	while (swap_pack_next(buf, size, &pos, 0, seq, &object))
-		nr += swap_ahead_keep(tier, offset, &object, seq);
-	if (nr)
-		swap_ahead_count(nr);
+	for (i = 0; i < SWAP_AHEAD_MAX; i++) {
+		if (!swap_pack_next(buf, size, &pos, 0, seq, &object))
+			break;
+		tried += swap_ahead_keep(tier, offset, &object, seq);
+	}
+	if (tried)
+		swap_ahead_count(tried);
 }

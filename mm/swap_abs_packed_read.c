@@ -203,7 +203,7 @@ static void swap_pack_read_done(struct work_struct *work)
 	swap_tier_io_done(tier, failed);
 	bio_uninit(bio);
 	seq = swap_segment_of(word)->seq;
-	ahead = !failed && swap_packed_ahead_wanted(tier) && swap_device_tryget(tier->si);
+	ahead = !failed && swap_packed_ahead_wanted() && swap_device_tryget(tier->si);
 	for (i = 0; i < read->nr; i++) {
 		struct swap_pack_read_item item = read->items[i];
 
@@ -212,14 +212,14 @@ static void swap_pack_read_done(struct work_struct *work)
 		else
 			read->items[again++] = item;
 	}
-	/* Nobody waits for what lies behind the pages. */
-	if (ahead) {
+	/* Not before a page that somebody still waits for. */
+	if (ahead && !again)
 		swap_packed_ahead(tier, read->offset, read->buf,
 				  read->blocks * SWAP_PACK_BLOCK,
 				  swap_desc_address(word) - ((u64)read->offset << PAGE_SHIFT) +
 				  swap_pack_size(swap_desc_length(word)), seq);
+	if (ahead)
 		put_swap_device(tier->si);
-	}
 	/* What is wrong with one object must not cost the pages that were read with it. */
 	for (i = 0; i < again; i++)
 		swap_pack_read_end_folio(tier, &read->items[i],

@@ -24,8 +24,8 @@
  * CLUSTER_FLAG_LENT_EMPTY all clear.
  *
  * Clusters that are full stand in the order in which they were filled. Demotion picks
- * the first ones (swap_raw_pick_old()), and until it has done with them, nothing new
- * is put there as long as there is another place.
+ * the first ones (swap_raw_pick_old()), and until it has done with them, new slots are
+ * taken there only when there are none on any tier: what was promised is promised.
  *
  * While storage is suspended there may be a hibernation image that refers to
  * what is on the devices, while the tables in RAM go on. Nothing is written then,
@@ -78,13 +78,23 @@ static void swap_raw_move(struct swap_tier *tier, struct swap_cluster_info *ci,
 		queue_work(swap_abs_wq, &tier->release_work);
 }
 
+/* Of the clusters that are emptied, those with a free slot come first. */
+static void swap_raw_sort_old(struct swap_tier *tier, struct swap_cluster_info *ci)
+{
+	if (bitmap_full(ci->lent_map, SWAPFILE_CLUSTER))
+		return;
+	spin_lock(&tier->lock);
+	list_move(&ci->list, &tier->old);
+	spin_unlock(&tier->lock);
+}
+
 /* Put a lent cluster on the list that its bits say. */
 static void swap_raw_relocate(struct swap_tier *tier, struct swap_cluster_info *ci)
 {
 	if (bitmap_empty(ci->lent_map, SWAPFILE_CLUSTER))
 		swap_raw_move(tier, ci, CLUSTER_FLAG_LENT_EMPTY, &tier->empty);
 	else if (ci->flags == CLUSTER_FLAG_LENT_OLD)
-		return;
+		swap_raw_sort_old(tier, ci);
 	else if (bitmap_full(ci->lent_map, SWAPFILE_CLUSTER))
 		swap_raw_move(tier, ci, CLUSTER_FLAG_LENT_FULL, &tier->full);
 	else
@@ -247,10 +257,59 @@ static unsigned int swap_raw_take_tier(struct swap_tier *tier, unsigned long *wo
 			return got;
 	}
 	ci = swap_raw_borrow(tier);
-	/* What was promised to pages is promised, whoever empties the tier. */
-	if (!ci && (!all || nr == 1))
-		ci = swap_raw_isolate(tier, &tier->old);
 	return ci ? swap_raw_take(tier->si, ci, 0, words, nr, all) : 0;
+}
+
+/*
+ * A cluster that is being emptied, locked and off-list: the first one if that has a
+ * free slot, or with @any the last one, whatever it has. Or NULL.
+ */
+static struct swap_cluster_info *swap_raw_isolate_old(struct swap_tier *tier, bool any)
+{
+	struct swap_cluster_info *ci = NULL;
+
+	spin_lock(&tier->lock);
+	if (list_empty(&tier->old))
+		goto out;
+	ci = any ? list_last_entry(&tier->old, struct swap_cluster_info, list) :
+		   list_first_entry(&tier->old, struct swap_cluster_info, list);
+	if (!spin_trylock(&ci->lock)) {
+		ci = NULL;
+		goto out;
+	}
+	if (!any && bitmap_full(ci->lent_map, SWAPFILE_CLUSTER)) {
+		spin_unlock(&ci->lock);
+		ci = NULL;
+		goto out;
+	}
+	list_del(&ci->list);
+	ci->flags = CLUSTER_FLAG_LENT;
+out:
+	spin_unlock(&tier->lock);
+	return ci;
+}
+
+/* No tier has a slot but where demotion makes them free. */
+static unsigned int swap_raw_take_old(unsigned long *words, unsigned int nr,
+				      unsigned long tiers)
+{
+	struct swap_cluster_info *ci;
+	struct swap_tier *tier;
+	unsigned int got = 0;
+
+	spin_lock(&swap_tiers_lock);
+	plist_for_each_entry(tier, &swap_tiers, node) {
+		if (!(swap_tier_bit(tier) & tiers) ||
+		    (nr > 1 && !swap_raw_may_scatter(tier->si)))
+			continue;
+		ci = swap_raw_isolate_old(tier, false);
+		if (ci)
+			got = swap_raw_take(tier->si, ci, 0, words, nr, false);
+		if (got)
+			break;
+	}
+	spin_unlock(&swap_tiers_lock);
+	return got;
 }
 
 /* From any tier, the first in order that has room; equal ones take turns. */
@@ -372,6 +431,11 @@ bool swap_raw_alloc(unsigned long *words, unsigned int nr, unsigned long tiers)
 		}
 		if (nr == 1 && swap_raw_take_any(words, nr, true, tiers))
 			return true;
+		got = swap_raw_take_old(words + total, nr - total, tiers);
+		if (got) {
+			total += got;
+			continue;
+		}
 		/* Free clusters may wait for their discard. */
 		if (discarded || !swap_sync_discard()) {
 			swap_raw_free(words, total);
@@ -630,6 +694,9 @@ void swap_raw_forget_bad(struct swap_tier *tier)
  * @tier: the tier of a device
  * @pages: how much they should hold
  *
+ * A scan of all descriptors is needed to find what is there, so nothing is picked where
+ * little is wanted.
+ *
  * Context: process context, sleeps; swap_tier.move_lock held, to be ended by
  * swap_raw_unpick_old().
  */
@@ -639,6 +706,8 @@ void swap_raw_pick_old(struct swap_tier *tier, unsigned long pages)
 	struct swap_cluster_info *ci;
 
 	lockdep_assert_held(&tier->move_lock);
+	if (pages < tier->si->pages / 64)
+		return;
 	while (nr-- && (ci = swap_raw_isolate(tier, &tier->full))) {
 		swap_raw_move(tier, ci, CLUSTER_FLAG_LENT_OLD, &tier->old);
 		swap_cluster_unlock(ci);
@@ -650,7 +719,7 @@ void swap_raw_pick_old(struct swap_tier *tier, unsigned long pages)
  * swap_raw_unpick_old - take back swap_raw_pick_old()
  * @tier: the tier
  *
- * What is still full stays first in order, or about so.
+ * What is still full is first in order again.
  *
  * Context: process context, sleeps; swap_tier.move_lock held.
  */
@@ -660,7 +729,7 @@ void swap_raw_unpick_old(struct swap_tier *tier)
 
 	lockdep_assert_held(&tier->move_lock);
 	while (!list_empty_careful(&tier->old)) {
-		ci = swap_raw_isolate(tier, &tier->old);
+		ci = swap_raw_isolate_old(tier, true);
 		if (ci) {
 			swap_raw_relocate(tier, ci);
 			if (ci->flags == CLUSTER_FLAG_LENT_FULL) {

@@ -3,8 +3,10 @@
  * What writeback of zswap gets out of a slow device, and how long a fault takes
  * after it: not a test, it prints figures.
  *
- *	bench_writeback [-f FORMAT] [-d DATA] [-c COMPRESSOR] [-n PAGES]
+ *	bench_writeback [-a] [-f FORMAT] [-d DATA] [-c COMPRESSOR] [-n PAGES]
  *
+ *	-a	instead: what it is worth to keep in zswap what reads of packed data
+ *		bring along, in the order in which it was written and in any
  *	-f	off (the layer is off), raw or packed	(off)
  *	-d	text, mixed, or third: 31 pages of 100 do not compress, the
  *		others are text				(text)
@@ -39,7 +41,7 @@ enum data { TEXT, MIXED, THIRD };
 struct options {
 	const char *format, *compressor;
 	enum data data;
-	bool on;
+	bool on, neighbours;
 	size_t n;
 };
 
@@ -198,6 +200,50 @@ static int fault(const struct options *o, const char *dev, unsigned char *p)
 	return 0;
 }
 
+/*
+ * All pages once, in the order in which they went out or in any, with zswap empty: is it
+ * worth it to keep what reads bring along?
+ */
+static int read_once(const struct options *o, const char *dev, unsigned char *p, bool keep,
+		     bool in_order)
+{
+	size_t *order = sa_shuffled(o->n, 13), i;
+	struct sa_io before, after;
+	unsigned char sum = 0;
+	double took;
+
+	if (!order || sa_zswap(false))
+		return 1;
+	fill(o, p);
+	if (sa_pageout(p, o->n) != o->n || !sa_settle() || sa_zswap(true) ||
+	    sa_write(SA_DEBUG "/read_ahead", keep ? "Y" : "N"))
+		return 1;
+	sa_wait_purged(sa_swap_cached() == 0, 20);
+	sa_io(dev, &before);
+	took = sa_now();
+	for (i = 0; i < o->n; i++) {
+		sum += p[(in_order ? i : order[i]) * SA_PAGE];
+		asm volatile("" : : "r" (sum));
+	}
+	took = sa_now() - took;
+	sa_io(dev, &after);
+	printf("neighbours compressor=%s kept=%s order=%s pages=%zu reads=%lld us_page=%.1f\n",
+	       o->compressor ? o->compressor : "default", keep ? "yes" : "no",
+	       in_order ? "same" : "any", o->n, after.reads - before.reads,
+	       took * 1e6 / o->n);
+	return is_right(o, p) ? 0 : 1;
+}
+
+static int neighbours(const struct options *o, const char *dev, unsigned char *p)
+{
+	int i, ret = 0;
+
+	for (i = 0; i < 8 && !ret; i++)
+		ret = read_once(o, dev, p, i & 1, i & 2);
+	sa_write(SA_DEBUG "/read_ahead", "N");
+	return ret;
+}
+
 static int measure(void *arg)
 {
 	const struct options *o = arg;
@@ -218,6 +264,11 @@ static int measure(void *arg)
 	}
 	sa_zswap_param("max_pool_percent", "90");
 	sa_write(SA_PAGE_CLUSTER, "0");
+
+	if (o->neighbours) {
+		dev = nullb_make("sa_quick", pages, 0, 100000);
+		return !dev || start(o, dev) ? 4 : neighbours(o, dev, a.p);
+	}
 
 	dev = nullb_make("sa_slow", pages, 100, 1000000000 / 3000);
 	if (!dev || start(o, dev)) {
@@ -258,8 +309,11 @@ int main(int argc, char **argv)
 	struct options o = { .format = "off", .n = 8192 };
 	int opt, status;
 
-	while ((opt = getopt(argc, argv, "f:d:c:n:")) != -1) {
+	while ((opt = getopt(argc, argv, "af:d:c:n:")) != -1) {
 		switch (opt) {
+		case 'a':
+			o.neighbours = true;
+			break;
 		case 'f':
 			o.format = optarg;
 			break;

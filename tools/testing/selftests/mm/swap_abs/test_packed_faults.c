@@ -631,8 +631,12 @@ TEST_F_TIMEOUT(full, in_a_batch, SA_TIMEOUT)
 	EXPECT_NE(0, sa_zswap_drain(5));
 	EXPECT_TRUE(sa_wait(!sa_scan("pinned"), 20));
 	ASSERT_TRUE(sa_settle());
-	moved = sa_tier_num(sa_dev(0), "stored") / SA_PAGE;
-	stay = sa_tier_num(NULL, "stored") / SA_PAGE;
+	/* What is collected just now is there twice. */
+	sa_wait(({
+		moved = sa_tier_num(sa_dev(0), "stored") / SA_PAGE;
+		stay = sa_tier_num(NULL, "stored") / SA_PAGE;
+		(long long)n == moved + stay;
+	}), 5);
 	TH_LOG("%lld pages moved, %lld stay, %lld of %lld bytes of the device used", moved,
 	       stay, sa_tier_num(sa_dev(0), "used"), sa_tier_num(sa_dev(0), "capacity"));
 	EXPECT_EQ(n, moved + stay);
