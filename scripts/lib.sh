@@ -54,6 +54,14 @@ with_progress() {
 	return "$rc"
 }
 
+# lock_tree: one at a time from here on, of those that change build/linux as a git
+# repository; until this script ends
+lock_tree() {
+	mkdir -p "$BUILD"
+	exec 8>"$BUILD/.lock"
+	flock -n 8 || { say "waiting for another scripts/tree"; flock 8; }
+}
+
 # variant NAME: set V_ARCH, V_FRAGS (paths), V_OBJECTS and V_COMMIT from configs/variants
 variant() {
 	local name arch frags objects commit f
@@ -75,11 +83,15 @@ variant() {
 # is as far from its objects as build/linux is, so the compiler cache serves both.
 worktree() {
 	local dir=$BUILD/$1/linux
+	# Locked is only what the repository knows of it: writing the files takes long.
 	if ! [ -e "$dir/.git" ] || ! git -C "$dir" rev-parse -q --verify HEAD >/dev/null 2>&1; then
-		rm -rf "$dir"
-		mkdir -p "$BUILD/$1"
-		git -C "$LINUX_TREE" worktree prune
-		git -C "$LINUX_TREE" worktree add -q --detach "$dir" "$2"
+		(
+			lock_tree
+			rm -rf "$dir"
+			mkdir -p "$BUILD/$1"
+			git -C "$LINUX_TREE" worktree prune
+			git -C "$LINUX_TREE" worktree add -q --detach --no-checkout "$dir" "$2"
+		)
 	fi
 	git -C "$dir" checkout -q -f --detach "$2"
 }
