@@ -6,7 +6,7 @@
  *
  * It fails on a kernel that reads more than two blocks for a page or writes
  * much more than its compressed length, that takes a folio or decompresses to
- * move what zswap has, writes again what the device has already, moves pages to
+ * move what zswap has or gets, writes again what the device has already, moves pages to
  * it that stay as large as they were, is full before it is full, lets what it
  * collects die under it, or brings back wrong bytes in any of this.
  */
@@ -645,6 +645,165 @@ TEST_F_TIMEOUT(packed, compressors, SA_TIMEOUT)
 		sa_area_unmap(&a[i]);
 	}
 	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(dev, "used"), 10));
+}
+
+/* --- back to zswap ------------------------------------------------------- */
+
+enum way { PROMOTE, DRAIN, SWAPOFF };
+
+FIXTURE(up)
+{
+	size_t n;
+	struct sa_area a;
+};
+
+FIXTURE_VARIANT(up)
+{
+	enum way way;
+};
+
+FIXTURE_VARIANT_ADD(up, promote) { .way = PROMOTE };
+
+FIXTURE_VARIANT_ADD(up, drain) { .way = DRAIN };
+
+FIXTURE_VARIANT_ADD(up, swapoff) { .way = SWAPOFF };
+
+FIXTURE_SETUP(up)
+{
+	const char *why = sa_begin(true);
+
+	if (!why && !sa_ndevs())
+		why = "no block device to swap on";
+	if (!why && !sa_have_zswap())
+		why = "no zswap";
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, sa_write(SA_PAGE_CLUSTER, "0"));
+	self->n = 4 * SA_MIB_PAGES;
+	ASSERT_EQ(0, sa_swapon_packed(sa_dev(0), 160 * SA_MIB_PAGES, -1));
+	ASSERT_EQ(0, sa_area_map(&self->a, self->n, SA_TEXT, 83));
+	sa_area_fill(&self->a);
+	ASSERT_EQ(self->n, sa_pageout(self->a.p, self->n));
+	ASSERT_TRUE(sa_settle());
+	ASSERT_TRUE(sa_area_only_swapped(&self->a));
+	ASSERT_EQ(self->n * SA_PAGE, sa_tier_num(sa_dev(0), "stored"));
+}
+
+FIXTURE_TEARDOWN_PARENT(up)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+/* What it took to bring all pages from the device to zswap */
+struct effort {
+	long long moved;		/* traced */
+	long long read, stored;		/* through folios, traced */
+	long long pswpin, zswpout, zswpin;
+	size_t cached;			/* pages of the area left in the swap cache */
+};
+
+static int bring_up(struct sa_area *a, enum way way, struct effort *e)
+{
+	struct sa_event *events;
+	long nr;
+	int ret;
+
+	ret = sa_trace_start();
+	if (ret)
+		return ret;
+	e->pswpin = sa_vmstat("pswpin");
+	e->zswpout = sa_vmstat("zswpout");
+	e->zswpin = sa_vmstat("zswpin");
+	switch (way) {
+	case PROMOTE:
+		ret = sa_tier_write(sa_dev(0), "promote", "all");
+		break;
+	case DRAIN:
+		ret = sa_tier_write(sa_dev(0), "state", "draining");
+		if (!ret && !sa_wait(!sa_tier_num(sa_dev(0), "stored"), 20))
+			ret = -ETIMEDOUT;
+		break;
+	case SWAPOFF:
+		ret = sa_swapoff_child(sa_dev(0), LIMIT);
+		break;
+	}
+	e->cached = sa_in_cache(a->p, a->n);
+	e->pswpin = sa_vmstat("pswpin") - e->pswpin;
+	e->zswpout = sa_vmstat("zswpout") - e->zswpout;
+	e->zswpin = sa_vmstat("zswpin") - e->zswpin;
+	nr = sa_trace_stop(&events);
+	e->moved = sa_trace_pages(events, nr, SA_MOVE, "packed", "zswap");
+	e->read = sa_trace_pages(events, nr, SA_LOAD, "packed", "");
+	e->stored = sa_trace_pages(events, nr, SA_STORE, "", "zswap");
+	free(events);
+	return nr < 0 ? nr : ret;
+}
+
+static void log_effort(struct __test_metadata *_metadata, const struct effort *e)
+{
+	TH_LOG("%lld moved, %lld read, %lld stored; pswpin %lld, zswpout %lld, zswpin %lld",
+	       e->moved, e->read, e->stored, e->pswpin, e->zswpout, e->zswpin);
+}
+
+/*
+ * The same the other way round: bytes, no pages. What is decompressed is loaded, and
+ * what is compressed is stored and counted in zswpout; a few pages of others may be.
+ */
+TEST_F_TIMEOUT(up, as_it_is, SA_TIMEOUT)
+{
+	long long n = self->n, few = self->n / 32, in;
+	struct effort e;
+
+	ASSERT_EQ(0, sa_zswap(true));
+	in = sa_tier_num(NULL, "stats/moved_in");
+	ASSERT_EQ(0, bring_up(&self->a, variant->way, &e));
+	log_effort(_metadata, &e);
+	EXPECT_LE(n - few, e.moved);
+	EXPECT_GE(few, e.read);
+	EXPECT_GE(few, e.stored);
+	EXPECT_GE(few, e.pswpin);
+	EXPECT_GE(few, e.zswpout);
+	EXPECT_GE(few, e.zswpin);
+	EXPECT_GE((size_t)few, e.cached);
+	EXPECT_LE(n, sa_tier_num(NULL, "stats/moved_in") - in);
+	EXPECT_LE(n * (long long)SA_PAGE, sa_tier_num(NULL, "stored"));
+	EXPECT_EQ(0, sa_violations());
+
+	/* It is zswap's now as if it had been stored there. */
+	EXPECT_TRUE(sa_area_only_swapped(&self->a));
+	in = sa_tier_num(NULL, "stats/load");
+	EXPECT_EQ(0, sa_area_check(&self->a));
+	EXPECT_LE(n, sa_tier_num(NULL, "stats/load") - in);
+}
+
+/* Where zswap has another compressor it is pages, and the same counters show that. */
+TEST_F_TIMEOUT(up, other_compressor, SA_TIMEOUT)
+{
+	static const char * const names[] = { "lz4", "zstd", "lzo", "deflate" };
+	long long n = self->n;
+	char old[64], now[64];
+	struct effort e;
+	size_t i;
+
+	ASSERT_LT(0, sa_read(SA_ZSWAP "/compressor", old, sizeof(old)));
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (strncmp(old, names[i], strlen(names[i])) &&
+		    !sa_zswap_param("compressor", names[i]))
+			break;
+	ASSERT_LT(0, sa_read(SA_ZSWAP "/compressor", now, sizeof(now)));
+	if (i == ARRAY_SIZE(names) || !strcmp(old, now))
+		SKIP(return, "no other compressor");
+	ASSERT_EQ(0, sa_zswap(true));
+	EXPECT_EQ(0, bring_up(&self->a, variant->way, &e));
+	EXPECT_EQ(0, sa_zswap_param("compressor", old));
+	log_effort(_metadata, &e);
+	EXPECT_LE(n, e.moved);
+	EXPECT_LE(n, e.read);
+	EXPECT_LE(n, e.stored);
+	EXPECT_LE(n, e.pswpin);
+	EXPECT_LE(n, e.zswpout);
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_EQ(0, sa_area_check(&self->a));
 }
 
 /* What does not compress is in raw clusters beside the segments. */
