@@ -318,6 +318,35 @@ TEST_F_TIMEOUT(group, lowered, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_area_check(&a));
 }
 
+/* Lowered where there is nothing else, and where that goes at this very moment. */
+TEST_F_TIMEOUT(group, lowered_to_nowhere, SA_TIMEOUT)
+{
+	size_t n = 4 * SA_MIB_PAGES;
+	struct sa_holder h;
+
+	if (sa_zswap(true))
+		SKIP(return, "no zswap");
+	hold(_metadata, &h, n, self->cg);
+	EXPECT_EQ(n, h.swapped);
+	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, NULL, "0"));
+	sleep(QUIET);
+	EXPECT_EQ(n * SA_PAGE, sa_cg_tier(self->cg, NULL));
+	adds_up(_metadata, self->cg);
+	let_go(_metadata, &h, self->cg);
+
+	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, NULL, "max"));
+	hold(_metadata, &h, n, self->cg);
+	EXPECT_EQ(n, h.swapped);
+	ASSERT_EQ(0, on(0));
+	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, NULL, "0"));
+	EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
+	EXPECT_TRUE(comes_to_rest());
+	/* What had been on the device is in RAM now, the rest where it was. */
+	EXPECT_GE(n * SA_PAGE + SLACK, sa_cg_tier(self->cg, NULL));
+	EXPECT_EQ(0, sa_violations());
+	let_go(_metadata, &h, self->cg);
+}
+
 /* What is above it may forbid or limit it, for all of its children together. */
 TEST_F_TIMEOUT(group, hierarchy, SA_TIMEOUT)
 {
