@@ -5,7 +5,8 @@
  *
  * It fails on a kernel that counts a page for the wrong cgroup or tier, brings one
  * to where its cgroup forbids it, be it for a moment, keeps one from where it is
- * allowed, lets one cgroup hold another's pages up, or kills somebody for a move.
+ * allowed, lets one cgroup hold another's pages up, kills somebody for a move, or
+ * leaves what is wanted again and again on the device.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -941,6 +942,135 @@ TEST_F_TIMEOUT(no_writeback, allowed_again, SA_TIMEOUT)
 	EXPECT_LE(SA_MIB, sa_cg_tier(self->cg, NULL));
 	EXPECT_TRUE(about(self->n * SA_PAGE, sum_of(self->cg)));
 	let_go(_metadata, self->h, self->cg);
+}
+
+/* --- what is wanted again --------------------------------------------------- */
+
+/*
+ * A process whose pages are on a device reads two sets of them for a while: seven times
+ * of eight any page of the hot one, else the next one of the cold one.
+ */
+#define READS	40LL		/* for each page, on average */
+
+struct thrash {
+	const char *cg;
+	size_t hot, cold;		/* pages */
+	/* What came of that */
+	long long reads, hot_up, cold_up, stored, refault, activate, restore;
+	unsigned char sum;		/* for something to be done with what is read */
+};
+
+/* How many pages of the area are read from zswap? */
+static long long read_from_zswap(const struct sa_area *a)
+{
+	long long before = sa_tier_num(NULL, "stats/load");
+	size_t wrong = sa_area_check(a);
+
+	return wrong ? -1 : sa_tier_num(NULL, "stats/load") - before;
+}
+
+static void workingset(struct thrash *t, int sign)
+{
+	t->refault += sign * sa_cg_key(t->cg, "memory.stat", "workingset_refault_anon");
+	t->activate += sign * sa_cg_key(t->cg, "memory.stat", "workingset_activate_anon");
+	t->restore += sign * sa_cg_key(t->cg, "memory.stat", "workingset_restore_anon");
+	t->stored += sign * sa_tier_num(NULL, "stats/store");
+}
+
+static int thrash(void *arg)
+{
+	struct thrash *t = arg;
+	size_t pos = 0, i, page;
+	struct sa_area hot, cold;
+	__u64 rnd = 77;
+	double end = sa_now() + LIMIT / 5;
+
+	if (sa_area_map(&hot, t->hot, SA_TEXT, 1) || sa_area_map(&cold, t->cold, SA_TEXT, 2))
+		return 2;
+	sa_area_fill(&hot);
+	sa_area_fill(&cold);
+	if (sa_pageout(hot.p, hot.n) != hot.n || sa_pageout(cold.p, cold.n) != cold.n)
+		return 3;
+	if (sa_zswap(true))
+		return 4;
+	workingset(t, -1);
+	for (; t->reads < READS * (t->hot + t->cold) && sa_now() < end; t->reads += i) {
+		for (i = 0; i < 256; i++) {
+			if (sa_rand(&rnd) % 8) {
+				page = sa_rand(&rnd) % hot.n;
+				t->sum += hot.p[page * SA_PAGE];
+			} else {
+				pos = (pos + 1) % cold.n;
+				t->sum += cold.p[pos * SA_PAGE];
+			}
+		}
+	}
+	workingset(t, 1);
+	sa_pageout(hot.p, hot.n);
+	sa_pageout(cold.p, cold.n);
+	t->hot_up = read_from_zswap(&hot);
+	t->cold_up = read_from_zswap(&cold);
+	return t->hot_up < 0 || t->cold_up < 0;
+}
+
+FIXTURE(thrash)
+{
+	char cg[256];
+	struct thrash *t;
+};
+
+FIXTURE_VARIANT(thrash)
+{
+	const char *format;
+};
+
+FIXTURE_VARIANT_ADD(thrash, raw) { .format = "raw" };
+
+FIXTURE_VARIANT_ADD(thrash, packed) { .format = "packed" };
+
+FIXTURE_SETUP(thrash)
+{
+	const char *why = begin(1);
+
+	/* There the bit of a page that was used is not seen again once it was cleared. */
+	if (!why && sa_uml())
+		why = "User Mode Linux does not tell which pages are in use";
+	if (!why && !sa_have_zswap())
+		why = "no zswap";
+	if (why)
+		SKIP(return, "%s", why);
+	self->t = sa_shared();
+	ASSERT_NE(NULL, self->t);
+	ASSERT_EQ(0, sa_cg_make("thrash", 8 * SA_MIB, self->cg, sizeof(self->cg)));
+	ASSERT_EQ(0, on_in(0, variant->format));
+}
+
+FIXTURE_TEARDOWN_PARENT(thrash)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+/*
+ * Neither set fits, and of the hot one a page comes back sooner than there is memory.
+ * It takes several rounds until reclaim knows, as a page has to become active, to be
+ * evicted all the same, and to come back soon; so it is a part of them, but next to
+ * none of what is read in turn.
+ */
+TEST_F_TIMEOUT(thrash, hot_goes_up, SA_TIMEOUT)
+{
+	struct thrash *t = self->t;
+
+	t->cg = self->cg;
+	t->hot = 6 * SA_MIB_PAGES;
+	t->cold = 10 * SA_MIB_PAGES;
+	ASSERT_EQ(0, sa_run(self->cg, thrash, t, LIMIT));
+	TH_LOG("%lld reads, %lld refaults, %lld activated, %lld restored; %lld stored in zswap",
+	       t->reads, t->refault, t->activate, t->restore, t->stored);
+	TH_LOG("in zswap: %lld of %zu hot pages, %lld of %zu cold ones", t->hot_up, t->hot,
+	       t->cold_up, t->cold);
+	EXPECT_LE((long long)t->hot / 8, t->hot_up);
+	EXPECT_GE((long long)t->cold / 8, t->cold_up);
+	EXPECT_EQ(0, sa_cg_key(self->cg, "memory.events", "oom_kill"));
 }
 
 TEST_HARNESS_MAIN
