@@ -319,6 +319,38 @@ TEST_F_TIMEOUT(group, lowered, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_area_check(&a));
 }
 
+/*
+ * Lowered and raised while pages come and go: the excess is looked for among what is
+ * just being stored.
+ */
+TEST_F_TIMEOUT(group, lowered_under_load, SA_TIMEOUT)
+{
+	struct sa_load l = {
+		.pages = 3 * SA_MIB_PAGES,
+		.seconds = sa_full() ? 60 : 5,
+	};
+	double end = sa_now() + l.seconds;
+	pid_t pid[4];
+	size_t i;
+
+	if (sa_zswap(true))
+		SKIP(return, "no zswap");
+	ASSERT_EQ(0, on(0));
+	ASSERT_EQ(0, sa_cg_write_num(self->cg, "memory.max", 32 * SA_MIB));
+	for (i = 0; i < ARRAY_SIZE(pid); i++)
+		pid[i] = sa_start(self->cg, sa_load, &l);
+	for (i = 0; sa_now() < end; i++) {
+		ASSERT_EQ(0, sa_cg_limit_tier(self->cg, NULL, i % 2 ? "0" : "8M"));
+		usleep(500);
+	}
+	TH_LOG("%zu changes of the limit, %lld pages moved out", i,
+	       sa_tier_num(NULL, "stats/moved_out"));
+	for (i = 0; i < ARRAY_SIZE(pid); i++)
+		EXPECT_EQ(0, sa_join(pid[i], LIMIT));
+	EXPECT_EQ(0, sa_cg_key(self->cg, "memory.events", "oom_kill"));
+	EXPECT_EQ(0, sa_violations());
+}
+
 /* Lowered where there is nothing else, and where that goes at this very moment. */
 TEST_F_TIMEOUT(group, lowered_to_nowhere, SA_TIMEOUT)
 {
@@ -603,6 +635,27 @@ TEST_F_TIMEOUT(other, swapoff_to_ram, SA_TIMEOUT)
 	END_OTHER();
 }
 
+/* Where its cgroup has no RAM either, swapoff fails, and the device is used on. */
+TEST_F_TIMEOUT(other, swapoff_no_ram, SA_TIMEOUT)
+{
+	struct seen s;
+	int ret;
+
+	ASSERT_EQ(0, sa_zswap(true));
+	ASSERT_EQ(0, sa_cg_limit_tier(self->cg[NOT], NULL, "0"));
+	ASSERT_EQ(0, sa_cg_write_num(self->cg[NOT], "memory.max", LITTLE));
+	see(&s, NULL);
+	ret = sa_swapoff_child(sa_dev(0), LIMIT);
+	TH_LOG("swapoff: %d, %lld bytes of memory for a limit of %zu", ret,
+	       sa_cg_num(self->cg[NOT], "memory.current"), LITTLE);
+	EXPECT_EQ(-ENOMEM, ret);
+	EXPECT_GE(LITTLE + SLACK, sa_cg_num(self->cg[NOT], "memory.current"));
+	EXPECT_EQ(0, sa_cg_tier(self->cg[NOT], NULL));
+	only_one_came(_metadata, &s, NULL, self->n);
+	EXPECT_EQ(0, sa_violations());
+	END_OTHER();
+}
+
 TEST_F_TIMEOUT(other, drain, SA_TIMEOUT)
 {
 	struct seen s;
@@ -802,6 +855,28 @@ TEST_F_TIMEOUT(stuck, drain, SA_TIMEOUT)
 	/* It can be read as ever, where there is room for that. */
 	ASSERT_EQ(0, sa_cg_write(self->cg[NOT], "memory.max", "max"));
 	EXPECT_TRUE(all_right(self->h, self->cg[NOT], NOT));
+	END_OTHER();
+}
+
+/*
+ * The same where there is no more room than before: what was read goes again, as its
+ * copy is there still, and nobody is killed because an administrator drains a device.
+ */
+TEST_F_TIMEOUT(stuck, drain_in_use, SA_TIMEOUT)
+{
+	double end = sa_now() + 3;
+
+	ASSERT_TRUE(all_right(self->h, self->cg[NOT], NOT));
+	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "state", "draining"));
+	while (sa_now() < end) {
+		ASSERT_TRUE(all_right(self->h, self->cg[NOT], NOT)) {
+			TH_LOG("%lld killed, %lld bytes are on the device",
+			       sa_cg_key(self->cg[NOT], "memory.events", "oom_kill"),
+			       sa_cg_tier(self->cg[NOT], sa_dev(0)));
+		}
+	}
+	EXPECT_TRUE(has(self->cg[MAY], NULL, self->n));
+	EXPECT_EQ(0, sa_cg_tier(self->cg[NOT], NULL));
 	END_OTHER();
 }
 
