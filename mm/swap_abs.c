@@ -384,6 +384,21 @@ bool __swap_abs_ram_present(void)
 	return swap_abs_enabled() && zswap_is_enabled();
 }
 
+/* The rest of swap_folio_copy_is_last(). */
+bool __swap_folio_copy_is_last(struct folio *folio)
+{
+	struct swap_info_struct *si;
+	unsigned long word;
+
+	if (!folio_test_swapcache(folio) || !folio_swap_is_virtual(folio))
+		return false;
+	word = swap_abs_word(folio->swap);
+	if (!swap_desc_on_device(word))
+		return false;
+	si = __swap_entry_to_info(swap_desc_device_entry(word));
+	return !(READ_ONCE(si->flags) & SWP_WRITEOK);
+}
+
 /**
  * swap_abs_reserve - is there room for a folio's entries?
  * @folio: a locked folio, not in the swap cache

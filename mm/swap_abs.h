@@ -351,6 +351,7 @@ static inline int swap_tier_default_rank(struct swap_info_struct *si)
  * @tiers: mask of the tiers that may get it
  * @to_ram: what they don't take may stay in RAM, and what can't be read is lost:
  *	for swapoff
+ * @forced: the folio is there though its cgroup had no room for it
  * @want: pages, at most; ULONG_MAX for all
  * @floor: of zswap, pages of its pool to be left
  * @moved: pages moved so far, or on their way
@@ -360,6 +361,7 @@ struct swap_move {
 	struct swap_info_struct *si;
 	unsigned long tiers;
 	bool to_ram;
+	bool forced;
 	unsigned long want;
 	unsigned long floor;
 	unsigned long *moved;
@@ -632,7 +634,8 @@ int swap_tier_set_watermark(struct swap_tier *tier, enum swap_watermark which,
 			    unsigned int percent);
 bool swap_tiers_have_room(unsigned long tiers);
 bool swap_zswap_has_room(void);
-bool swap_tier_has_upper(struct swap_tier *tier);
+bool swap_tier_has_upper(struct swap_tier *tier, unsigned long tiers);
+unsigned long swap_tiers_of_folio(struct folio *folio);
 void swap_abs_promote(struct folio *folio);
 void swap_tier_filled(struct swap_tier *tier);
 void swap_tier_demoted(struct swap_tier *tier);

@@ -39,6 +39,9 @@
  */
 u32 swap_tier_max_errors = 32;
 
+/* Tiers that are draining or have failed; written under swap_state_mutex. */
+unsigned int swap_tiers_closed;
+
 /* Pages moved before the watermark is looked at again. */
 #define SWAP_DEMOTE_BATCH	(4UL * SWAPFILE_CLUSTER)
 
@@ -152,30 +155,53 @@ bool swap_zswap_has_room(void)
 /**
  * swap_tier_has_upper - can a tier of a smaller rank take more?
  * @tier: the tier of a device
+ * @tiers: mask of those that may
  *
  * And keep it, as swap_zswap_has_room().
  *
  * Context: process context, does not sleep.
  * Return: true when there is one.
  */
-bool swap_tier_has_upper(struct swap_tier *tier)
+bool swap_tier_has_upper(struct swap_tier *tier, unsigned long tiers)
 {
 	struct swap_tier *pos;
 	bool room = false;
 
 	/* Without a lock, where that is what there is. */
-	if (swap_zswap_has_room())
+	if ((tiers & SWAP_TIER_ZSWAP) && swap_zswap_has_room())
 		return true;
 
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(pos, &swap_tiers, node) {
 		if (room || pos->node.prio >= tier->node.prio)
 			break;
-		room = swap_tier_has_room(pos) &&
+		room = (tiers & swap_tier_bit(pos)) && swap_tier_has_room(pos) &&
 		       swap_tier_used(pos) < swap_tier_watermark(pos, SWAP_WMARK_HIGH);
 	}
 	spin_unlock(&swap_tiers_lock);
 	return room;
+}
+
+/**
+ * swap_tiers_of_folio - where may a folio be stored now?
+ * @folio: a locked folio in the swap cache
+ *
+ * By the limits of its cgroup, as far as they are known without waiting.
+ *
+ * Context: process context, does not sleep.
+ * Return: mask of tiers, whether they have room or not.
+ */
+unsigned long swap_tiers_of_folio(struct folio *folio)
+{
+	unsigned long tiers = swap_memcg_tiers_of(folio->swap, folio_nr_pages(folio));
+
+	rcu_read_lock();
+	if (!mem_cgroup_may_zswap(folio_memcg(folio)))
+		tiers &= ~SWAP_TIER_ZSWAP;
+	rcu_read_unlock();
+	if (!folio_zswap_writeback_enabled(folio))
+		tiers &= SWAP_TIER_ZSWAP;
+	return tiers;
 }
 
 /* The rest of swap_promote(). */
@@ -188,7 +214,8 @@ void swap_abs_promote(struct folio *folio)
 		return;
 	word = swap_abs_word(folio->swap);
 	if (!swap_desc_on_device(word) ||
-	    !swap_tier_has_upper(__swap_entry_to_info(swap_desc_device_entry(word))->tier))
+	    !swap_tier_has_upper(__swap_entry_to_info(swap_desc_device_entry(word))->tier,
+				 swap_tiers_of_folio(folio)))
 		return;
 	/* The copy stays until the next one has been stored. */
 	folio_mark_dirty(folio);
@@ -408,6 +435,7 @@ static int swap_tier_close(struct swap_tier *tier, enum swap_tier_state state)
 		err = swap_device_close(tier->si);
 		if (err)
 			return err;
+		WRITE_ONCE(swap_tiers_closed, swap_tiers_closed + 1);
 	}
 	WRITE_ONCE(tier->state, state);
 	WRITE_ONCE(tier->stop, false);
@@ -425,6 +453,7 @@ static void swap_tier_open(struct swap_tier *tier)
 	cancel_delayed_work_sync(&tier->drain_work);
 	atomic_set(&tier->io_errors, 0);
 	WRITE_ONCE(tier->state, SWAP_TIER_ONLINE);
+	WRITE_ONCE(swap_tiers_closed, swap_tiers_closed - 1);
 	/* Last: from here on, swapoff may take the tier away. */
 	swap_device_reopen(tier->si);
 }

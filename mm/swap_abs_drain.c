@@ -71,6 +71,20 @@ static bool swap_drain_tier_has_room(struct swap_info_struct *si)
 	       zswap_room() > 0;
 }
 
+/* May the slot's cgroup have it in another tier? */
+static bool swap_drain_has_tier(struct swap_move *move, swp_entry_t entry)
+{
+	return swap_memcg_tiers_of(entry, 1) & move->tiers & ~swap_tier_bit(move->si->tier) &
+	       (READ_ONCE(swap_tiers_present) | SWAP_TIER_ZSWAP);
+}
+
+/* Is there a place for a folio in another tier now? */
+static bool swap_drain_has_place(struct swap_move *move, struct folio *folio)
+{
+	return swap_tiers_have_room(swap_tiers_of_folio(folio) & move->tiers &
+				    ~swap_tier_bit(move->si->tier));
+}
+
 /* May the data stay in RAM? Not when the system would have to kill for it. */
 static bool swap_drain_ram_has_room(void)
 {
@@ -84,6 +98,7 @@ static struct folio *swap_drain_get_folio(struct swap_move *move, swp_entry_t en
 	unsigned int noreclaim;
 	struct folio *folio;
 
+	move->forced = false;
 	folio = swap_cache_get_folio(entry);
 	if (folio)
 		return folio;
@@ -91,11 +106,12 @@ static struct folio *swap_drain_get_folio(struct swap_move *move, swp_entry_t en
 	folio = swap_cache_alloc_folio(entry, SWAP_DRAIN_GFP, BIT(0), NULL,
 				       get_task_policy(current), NO_INTERLEAVE_INDEX);
 	if (PTR_ERR_OR_ZERO(folio) == -ENOMEM && swap_drain_ram_has_room() &&
-	    swap_drain_tier_has_room(move->si)) {
+	    swap_drain_tier_has_room(move->si) && swap_drain_has_tier(move, entry)) {
 		/*
 		 * Its cgroup is full, and the page is only on its way to another
 		 * tier. One may be had for that.
 		 */
+		move->forced = true;
 		noreclaim = memalloc_noreclaim_save();
 		folio = swap_cache_alloc_folio(entry, SWAP_DRAIN_GFP, BIT(0), NULL,
 					       get_task_policy(current),
@@ -169,9 +185,14 @@ static int swap_drain_folio(struct swap_move *move, struct folio *folio)
 	swp_entry_t slot = folio->swap;
 	int ret;
 
-	/* In use: it stays in RAM. */
+	/*
+	 * In use: it stays in RAM. But where nobody waits for the device, not if it could
+	 * never leave that again.
+	 */
 	if (folio_test_dirty(folio) || folio_mapped(folio)) {
-		if (!swap_move_is_drain(move)) {
+		if (!swap_move_is_drain(move) ||
+		    (!move->to_ram && !folio_test_dirty(folio) &&
+		     !swap_drain_has_place(move, folio))) {
 			folio_unlock(folio);
 			return 0;
 		}
@@ -196,7 +217,7 @@ static int swap_drain_folio(struct swap_move *move, struct folio *folio)
 	ret = swap_move_store(move, folio);
 	if (ret) {
 		folio_clear_reclaim(folio);
-		if (move->to_ram && swap_drain_ram_has_room()) {
+		if (move->to_ram && !move->forced && swap_drain_ram_has_room()) {
 			folio_mark_dirty(folio);
 			swap_abs_drop_folio(folio);
 			ret = 0;
@@ -246,8 +267,7 @@ int swap_move_slot(struct swap_move *move, swp_entry_t entry)
 	int err = 0;
 
 	/* Nobody else's data is to wait for what its cgroup keeps here. */
-	if (!move->to_ram && !(swap_memcg_tiers_of(entry, 1) & move->tiers &
-			       (READ_ONCE(swap_tiers_present) | SWAP_TIER_ZSWAP)))
+	if (!move->to_ram && !swap_drain_has_tier(move, entry))
 		return 0;
 	folio = swap_drain_get_folio(move, entry);
 	if (IS_ERR_OR_NULL(folio))

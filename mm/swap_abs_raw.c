@@ -466,7 +466,7 @@ static bool swap_raw_rewrite(struct folio *folio, unsigned long tiers)
 		if (!(READ_ONCE(si->flags) & SWP_WRITEOK) || !(BIT(si->type) & tiers) ||
 		    swap_raw_is_bad(si->tier, swp_offset(entry)))
 			return false;
-		if (folio_test_workingset(folio) && swap_tier_has_upper(si->tier))
+		if (folio_test_workingset(folio) && swap_tier_has_upper(si->tier, tiers))
 			return false;
 	}
 	return true;

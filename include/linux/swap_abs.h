@@ -21,7 +21,11 @@ struct mem_cgroup;
 DECLARE_STATIC_KEY_FALSE(swap_abs_key);
 extern bool swap_abs_on;
 
+struct folio;
+
 long __swap_abs_ram_pages(struct mem_cgroup *memcg);
+bool __swap_folio_copy_is_last(struct folio *folio);
+extern unsigned int swap_tiers_closed;
 bool __swap_abs_ram_present(void);
 
 /**
@@ -68,6 +72,29 @@ static inline bool swap_abs_ram_present(void)
 {
 	return swap_abs_used() && __swap_abs_ram_present();
 }
+
+/**
+ * swap_folio_copy_is_last - would a folio's copy be missed?
+ * @folio: a locked folio in the swap cache
+ *
+ * On a device that is closed, a copy that is given up makes no room for another one,
+ * and there may be nowhere else for it.
+ *
+ * Return: true when it is on such a device.
+ */
+static inline bool swap_folio_copy_is_last(struct folio *folio)
+{
+	return swap_abs_used() && __swap_folio_copy_is_last(folio);
+}
+
+/*
+ * Is a device closed that may still have copies of memory? Clean pages can be reclaimed
+ * then though nothing can be swapped out.
+ */
+static inline bool swap_copies_remain(void)
+{
+	return swap_abs_used() && READ_ONCE(swap_tiers_closed);
+}
 #else
 static inline bool swap_abs_used(void)
 {
@@ -85,6 +112,16 @@ static inline long swap_abs_ram_pages(struct mem_cgroup *memcg)
 }
 
 static inline bool swap_abs_ram_present(void)
+{
+	return false;
+}
+
+static inline bool swap_folio_copy_is_last(struct folio *folio)
+{
+	return false;
+}
+
+static inline bool swap_copies_remain(void)
 {
 	return false;
 }

@@ -537,28 +537,40 @@ FIXTURE_VARIANT_ADD(other, packed) { .format = "packed" };
 
 enum { NOT, MAY };
 
-FIXTURE_SETUP(other)
+/* Two cgroups, each with so many pages of two processes on the first device. */
+static const char *two_groups(struct __test_metadata *_metadata, const char *format,
+			      char cg[2][256], struct sa_holder **h, size_t n)
 {
 	static const char * const names[] = { [NOT] = "not", [MAY] = "may" };
 	const char *why = begin(2);
 	int i;
 
 	if (why)
-		SKIP(return, "%s", why);
+		return why;
 	if (!sa_have_zswap())
-		SKIP(return, "no zswap");
+		return "no zswap";
 	for (i = 0; i < 2; i++)
-		ASSERT_EQ(0, sa_cg_make(names[i], 0, self->cg[i], sizeof(self->cg[i])));
-	if (sa_cg_tier_max(self->cg[NOT], NULL) != SA_NO_LIMIT)
-		SKIP(return, "no " SA_TIERS_MAX);
-	self->n = 4 * SA_MIB_PAGES;
-	self->h = calloc(4, sizeof(*self->h));
-	ASSERT_NE(NULL, self->h);
-	ASSERT_EQ(0, on_in(0, variant->format));
+		ASSERT_EQ(0, sa_cg_make(names[i], 0, cg[i], sizeof(cg[i])));
+	if (sa_cg_tier_max(cg[NOT], NULL) != SA_NO_LIMIT)
+		return "no " SA_TIERS_MAX;
+	*h = calloc(4, sizeof(**h));
+	ASSERT_NE(NULL, *h);
+	ASSERT_EQ(0, on_in(0, format));
 	for (i = 0; i < 4; i++)
-		hold(_metadata, &self->h[i], self->n / 2, self->cg[i % 2]);
+		hold(_metadata, &(*h)[i], n / 2, cg[i % 2]);
 	for (i = 0; i < 2; i++)
-		ASSERT_TRUE(has(self->cg[i], sa_dev(0), self->n));
+		ASSERT_TRUE(has(cg[i], sa_dev(0), n));
+	return NULL;
+}
+
+FIXTURE_SETUP(other)
+{
+	const char *why;
+
+	self->n = 4 * SA_MIB_PAGES;
+	why = two_groups(_metadata, variant->format, self->cg, &self->h, self->n);
+	if (why)
+		SKIP(return, "%s", why);
 }
 
 FIXTURE_TEARDOWN_PARENT(other)
@@ -799,26 +811,12 @@ FIXTURE_VARIANT_ADD(stuck, packed_writeback) { .format = "packed", .why = WRITEB
 
 FIXTURE_SETUP(stuck)
 {
-	static const char * const names[] = { [NOT] = "not", [MAY] = "may" };
-	const char *why = begin(2);
-	int i;
+	const char *why;
 
+	self->n = 8 * SA_MIB_PAGES;
+	why = two_groups(_metadata, variant->format, self->cg, &self->h, self->n);
 	if (why)
 		SKIP(return, "%s", why);
-	if (!sa_have_zswap())
-		SKIP(return, "no zswap");
-	for (i = 0; i < 2; i++)
-		ASSERT_EQ(0, sa_cg_make(names[i], 0, self->cg[i], sizeof(self->cg[i])));
-	if (sa_cg_tier_max(self->cg[NOT], NULL) != SA_NO_LIMIT)
-		SKIP(return, "no " SA_TIERS_MAX);
-	self->n = 8 * SA_MIB_PAGES;
-	self->h = calloc(4, sizeof(*self->h));
-	ASSERT_NE(NULL, self->h);
-	ASSERT_EQ(0, on_in(0, variant->format));
-	for (i = 0; i < 4; i++)
-		hold(_metadata, &self->h[i], self->n / 2, self->cg[i % 2]);
-	for (i = 0; i < 2; i++)
-		ASSERT_TRUE(has(self->cg[i], sa_dev(0), self->n));
 
 	/* Other tiers have room for all, but take none of the first cgroup's. */
 	ASSERT_EQ(0, sa_zswap(true));
