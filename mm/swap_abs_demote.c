@@ -360,6 +360,7 @@ static void swap_excess_slot(swp_entry_t slot, unsigned long word)
 static void swap_excess_work_fn(struct work_struct *work)
 {
 	unsigned long offset, max, word;
+	bool moved = false;
 	swp_entry_t slot;
 	int tier;
 
@@ -367,13 +368,20 @@ static void swap_excess_work_fn(struct work_struct *work)
 		return;
 	max = READ_ONCE(swap_virtual_area->max);
 	for (offset = 1; offset < max; offset++) {
-		if (offset % SWAPFILE_CLUSTER == 0)
+		if (offset % SWAPFILE_CLUSTER == 0) {
+			/* What is on its way counts still, and too much would follow it. */
+			if (moved)
+				swap_packed_wait_moved();
+			moved = false;
 			cond_resched();
+		}
 		slot = swp_entry(swap_virtual_area->type, offset);
 		word = swap_abs_word(slot);
 		tier = swap_desc_tier(word);
-		if (tier >= 0 && !(swap_memcg_tiers_of(slot, 0) & BIT(tier)))
+		if (tier >= 0 && !(swap_memcg_tiers_of(slot, 0) & BIT(tier))) {
 			swap_excess_slot(slot, word);
+			moved = true;
+		}
 	}
 }
 

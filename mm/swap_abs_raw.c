@@ -748,8 +748,10 @@ bool swap_raw_is_old(unsigned long word)
 {
 	swp_entry_t entry = swap_desc_device_entry(word);
 
-	return swap_desc_tag(word) == SWAP_DESC_RAW &&
-	       data_race(__swap_entry_to_cluster(entry)->flags) == CLUSTER_FLAG_LENT_OLD;
+	if (swap_desc_tag(word) != SWAP_DESC_RAW)
+		return false;
+	/* Without the cluster's lock: to move a page that is not does no harm. */
+	return data_race(__swap_entry_to_cluster(entry)->flags) == CLUSTER_FLAG_LENT_OLD;
 }
 
 /* Let all CPUs look for the first tier in order again. */
