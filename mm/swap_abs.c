@@ -387,7 +387,7 @@ bool __swap_abs_ram_present(void)
 /* The rest of swap_folio_copy_is_last(). */
 bool __swap_folio_copy_is_last(struct folio *folio)
 {
-	struct swap_info_struct *si;
+	struct swap_tier *tier;
 	unsigned long word;
 
 	if (!folio_test_swapcache(folio) || !folio_swap_is_virtual(folio))
@@ -395,8 +395,8 @@ bool __swap_folio_copy_is_last(struct folio *folio)
 	word = swap_abs_word(folio->swap);
 	if (!swap_desc_on_device(word))
 		return false;
-	si = __swap_entry_to_info(swap_desc_device_entry(word));
-	return !(READ_ONCE(si->flags) & SWP_WRITEOK);
+	tier = __swap_entry_to_info(swap_desc_device_entry(word))->tier;
+	return READ_ONCE(tier->state) == SWAP_TIER_DRAINING;
 }
 
 /**

@@ -254,6 +254,7 @@ struct swap_pack;
  * @adopted: the device's free slots are counted as the layer can use them
  * @draining: closed for new data, by swapoff or @state; protected by swap_abs_mutex
  * @state: protected by swap_state_mutex in mm/swap_abs_demote.c
+ * @counted: in swap_tiers_draining; protected by swap_tiers_lock
  * @stop: asks @drain_work to end
  * @drain_delay: jiffies until it tries again when nothing could be moved
  * @watermark: percent of the capacity; written under swap_abs_mutex
@@ -291,6 +292,7 @@ struct swap_tier {
 	bool joined;
 	bool adopted;
 	bool draining;
+	bool counted;
 	bool stop;
 	unsigned long drain_delay;
 	enum swap_tier_state state;

@@ -39,8 +39,8 @@
  */
 u32 swap_tier_max_errors = 32;
 
-/* Tiers that are draining or have failed; written under swap_state_mutex. */
-unsigned int swap_tiers_closed;
+/* Tiers that are drained and not empty yet; written under swap_tiers_lock. */
+unsigned int swap_tiers_draining;
 
 /* Pages moved before the watermark is looked at again. */
 #define SWAP_DEMOTE_BATCH	(4UL * SWAPFILE_CLUSTER)
@@ -213,7 +213,7 @@ void swap_abs_promote(struct folio *folio)
 	    !folio_swap_is_virtual(folio))
 		return;
 	word = swap_abs_word(folio->swap);
-	if (!swap_desc_on_device(word) ||
+	if (!swap_desc_on_device(word) || __swap_folio_copy_is_last(folio) ||
 	    !swap_tier_has_upper(__swap_entry_to_info(swap_desc_device_entry(word))->tier,
 				 swap_tiers_of_folio(folio)))
 		return;
@@ -360,7 +360,6 @@ static void swap_excess_slot(swp_entry_t slot, unsigned long word)
 static void swap_excess_work_fn(struct work_struct *work)
 {
 	unsigned long offset, max, word;
-	bool moved = false;
 	swp_entry_t slot;
 	int tier;
 
@@ -368,20 +367,13 @@ static void swap_excess_work_fn(struct work_struct *work)
 		return;
 	max = READ_ONCE(swap_virtual_area->max);
 	for (offset = 1; offset < max; offset++) {
-		if (offset % SWAPFILE_CLUSTER == 0) {
-			/* What is on its way counts still, and too much would follow it. */
-			if (moved)
-				swap_packed_wait_moved();
-			moved = false;
+		if (offset % SWAPFILE_CLUSTER == 0)
 			cond_resched();
-		}
 		slot = swp_entry(swap_virtual_area->type, offset);
 		word = swap_abs_word(slot);
 		tier = swap_desc_tier(word);
-		if (tier >= 0 && !(swap_memcg_tiers_of(slot, 0) & BIT(tier))) {
+		if (tier >= 0 && !(swap_memcg_tiers_of(slot, 0) & BIT(tier)))
 			swap_excess_slot(slot, word);
-			moved = true;
-		}
 	}
 }
 
@@ -403,6 +395,14 @@ void swap_tiers_excess(void)
  * States
  */
 
+static void swap_tier_count_draining(struct swap_tier *tier, bool draining)
+{
+	spin_lock(&swap_tiers_lock);
+	WRITE_ONCE(swap_tiers_draining, swap_tiers_draining + draining - tier->counted);
+	tier->counted = draining;
+	spin_unlock(&swap_tiers_lock);
+}
+
 static void swap_tier_drain_work(struct work_struct *work)
 {
 	struct swap_tier *tier = container_of(to_delayed_work(work), struct swap_tier,
@@ -417,6 +417,7 @@ static void swap_tier_drain_work(struct work_struct *work)
 	};
 
 	if (!swap_abs_used() || !percpu_counter_sum(&tier->used)) {
+		swap_tier_count_draining(tier, false);
 		swap_abs_cancel_promises();
 		return;
 	}
@@ -443,8 +444,8 @@ static int swap_tier_close(struct swap_tier *tier, enum swap_tier_state state)
 		err = swap_device_close(tier->si);
 		if (err)
 			return err;
-		WRITE_ONCE(swap_tiers_closed, swap_tiers_closed + 1);
 	}
+	swap_tier_count_draining(tier, state == SWAP_TIER_DRAINING);
 	WRITE_ONCE(tier->state, state);
 	WRITE_ONCE(tier->stop, false);
 	tier->drain_delay = 1;
@@ -461,7 +462,7 @@ static void swap_tier_open(struct swap_tier *tier)
 	cancel_delayed_work_sync(&tier->drain_work);
 	atomic_set(&tier->io_errors, 0);
 	WRITE_ONCE(tier->state, SWAP_TIER_ONLINE);
-	WRITE_ONCE(swap_tiers_closed, swap_tiers_closed - 1);
+	swap_tier_count_draining(tier, false);
 	/* Last: from here on, swapoff may take the tier away. */
 	swap_device_reopen(tier->si);
 }

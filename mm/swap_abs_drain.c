@@ -192,7 +192,7 @@ static int swap_drain_folio(struct swap_move *move, struct folio *folio)
 	if (folio_test_dirty(folio) || folio_mapped(folio)) {
 		if (!swap_move_is_drain(move) ||
 		    (!move->to_ram && !folio_test_dirty(folio) &&
-		     !swap_drain_has_place(move, folio))) {
+		     swap_folio_copy_is_last(folio) && !swap_drain_has_place(move, folio))) {
 			folio_unlock(folio);
 			return 0;
 		}

@@ -289,9 +289,9 @@ out:
 	return ci;
 }
 
-/* No tier has a slot but where demotion makes them free. */
+/* No tier has a slot but where demotion makes them free. @scatter: of a large folio. */
 static unsigned int swap_raw_take_old(unsigned long *words, unsigned int nr,
-				      unsigned long tiers)
+				      bool scatter, unsigned long tiers)
 {
 	struct swap_cluster_info *ci;
 	struct swap_tier *tier;
@@ -300,7 +300,7 @@ static unsigned int swap_raw_take_old(unsigned long *words, unsigned int nr,
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node) {
 		if (!(swap_tier_bit(tier) & tiers) ||
-		    (nr > 1 && !swap_raw_may_scatter(tier->si)))
+		    (scatter && !swap_raw_may_scatter(tier->si)))
 			continue;
 		ci = swap_raw_isolate_old(tier, false);
 		if (ci)
@@ -431,7 +431,7 @@ bool swap_raw_alloc(unsigned long *words, unsigned int nr, unsigned long tiers)
 		}
 		if (nr == 1 && swap_raw_take_any(words, nr, true, tiers))
 			return true;
-		got = swap_raw_take_old(words + total, nr - total, tiers);
+		got = swap_raw_take_old(words + total, nr - total, nr > 1, tiers);
 		if (got) {
 			total += got;
 			continue;

@@ -14,6 +14,7 @@
 #include <linux/jump_label.h>
 #include <linux/types.h>
 
+struct folio;
 struct mem_cgroup;
 
 #ifdef CONFIG_SWAP_ABS
@@ -21,11 +22,9 @@ struct mem_cgroup;
 DECLARE_STATIC_KEY_FALSE(swap_abs_key);
 extern bool swap_abs_on;
 
-struct folio;
-
 long __swap_abs_ram_pages(struct mem_cgroup *memcg);
 bool __swap_folio_copy_is_last(struct folio *folio);
-extern unsigned int swap_tiers_closed;
+extern unsigned int swap_tiers_draining;
 bool __swap_abs_ram_present(void);
 
 /**
@@ -77,9 +76,10 @@ static inline bool swap_abs_ram_present(void)
  * swap_folio_copy_is_last - would a folio's copy be missed?
  * @folio: a locked folio in the swap cache
  *
- * On a device that is closed, a copy that is given up makes no room for another one,
- * and there may be nowhere else for it.
+ * On a device that is drained there can't be another one, and there may be nowhere else
+ * for it. (A device that has failed is not relied on.)
  *
+ * Context: any.
  * Return: true when it is on such a device.
  */
 static inline bool swap_folio_copy_is_last(struct folio *folio)
@@ -88,12 +88,12 @@ static inline bool swap_folio_copy_is_last(struct folio *folio)
 }
 
 /*
- * Is a device closed that may still have copies of memory? Clean pages can be reclaimed
- * then though nothing can be swapped out.
+ * Does a device that is drained still have copies? Memory that is clean for that reason
+ * can be reclaimed though nothing can be swapped out.
  */
 static inline bool swap_copies_remain(void)
 {
-	return swap_abs_used() && READ_ONCE(swap_tiers_closed);
+	return swap_abs_used() && READ_ONCE(swap_tiers_draining);
 }
 #else
 static inline bool swap_abs_used(void)
