@@ -165,6 +165,27 @@ bool swap_pack_unpin(swp_entry_t slot, unsigned long word)
 	return false;
 }
 
+/**
+ * swap_pack_move_to_zswap - let zswap have an object as it is
+ * @tier: where it is
+ * @slot: whose data it is
+ * @word: its word, pinned
+ * @object: what is copied
+ * @ahead: as for zswap_move_in()
+ *
+ * Context: process context, sleeps, but does not wait for memory with @ahead.
+ * Return: true when that is done; false with the word still pinned.
+ */
+bool swap_pack_move_to_zswap(struct swap_tier *tier, swp_entry_t slot, unsigned long word,
+			     const struct swap_pack_object *object, bool ahead)
+{
+	if (zswap_move_in(slot, word, object, ahead))
+		return false;
+	swap_tier_count(tier, SWAP_TIER_MOVED_OUT, 1);
+	swap_packed_backend.drop(&word, 1);
+	return true;
+}
+
 /*
  * Move an object that is pinned to another tier, or to the survivors. Return: 0 when
  * that is under way, -EAGAIN when this object can't be moved so, else -ENOSPC.
@@ -178,11 +199,8 @@ static int swap_pack_move_object(struct swap_pack *pack, swp_entry_t slot,
 	if (move) {
 		tiers = move->tiers & swap_memcg_tiers_of(slot, 1);
 		if ((tiers & SWAP_TIER_ZSWAP) &&
-		    !zswap_move_in(slot, word, object, false)) {
-			swap_tier_count(pack->tier, SWAP_TIER_MOVED_OUT, 1);
-			swap_packed_backend.drop(&word, 1);
+		    swap_pack_move_to_zswap(pack->tier, slot, word, object, false))
 			return 0;
-		}
 		if (!swap_slot_may_writeback(slot))
 			return -EAGAIN;
 		return swap_packed_move(slot, word, object->data, object->length,

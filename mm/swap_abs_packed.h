@@ -2,8 +2,8 @@
 /*
  * The packed backend inside of its files: mm/swap_abs_packed.c (segments, what
  * is written), mm/swap_abs_packed_read.c, mm/swap_abs_packed_ahead.c and
- * mm/swap_abs_gc.c. The format is in
- * mm/swap_abs_pack.h, what others call in mm/swap_abs.h.
+ * mm/swap_abs_gc.c. The format is in mm/swap_abs_pack.h, what others call in
+ * mm/swap_abs.h.
  */
 #ifndef _MM_SWAP_ABS_PACKED_H
 #define _MM_SWAP_ABS_PACKED_H
@@ -210,6 +210,8 @@ bool swap_pack_pin(struct swap_info_struct *si, pgoff_t base,
 		   const struct swap_pack_object *object, swp_entry_t *slot,
 		   unsigned long *word);
 bool swap_pack_unpin(swp_entry_t slot, unsigned long word);
+bool swap_pack_move_to_zswap(struct swap_tier *tier, swp_entry_t slot, unsigned long word,
+			     const struct swap_pack_object *object, bool ahead);
 void swap_pack_gc(struct work_struct *work);
 void swap_pack_gc_wanted(struct swap_pack *pack);
 

@@ -123,14 +123,10 @@ static int swap_ahead_keep(struct swap_tier *tier, pgoff_t base,
 	if (!swap_pack_pin(tier->si, base, object, &slot, &word))
 		return 0;
 	swap_abs_debug_move();
-	if (swap_segment_of(word)->seq == seq &&
-	    (swap_memcg_tiers_of(slot, 1) & SWAP_TIER_ZSWAP) &&
-	    !zswap_move_in(slot, word, object, true)) {
-		swap_tier_count(tier, SWAP_TIER_MOVED_OUT, 1);
-		swap_packed_backend.drop(&word, 1);
-		return 1;
-	}
-	swap_pack_unpin(slot, word);
+	if (swap_segment_of(word)->seq != seq ||
+	    !(swap_memcg_tiers_of(slot, 1) & SWAP_TIER_ZSWAP) ||
+	    !swap_pack_move_to_zswap(tier, slot, word, object, true))
+		swap_pack_unpin(slot, word);
 	return 1;
 }
 
