@@ -101,9 +101,11 @@ kmake() {
 	local tree=$1 out=$2 arch=$V_ARCH cc=gcc cross='' depend='CCACHE_DEPEND=1'
 	shift 2
 	# Without a look at the preprocessed text a miss is cheaper by a sixth, but
-	# another autoconf.h is always a miss. These three differ by the layer's options.
+	# another autoconf.h is always a miss. These three differ by the layer's options;
+	# a whole check without ALL=1 builds only the first of them.
 	case $V_NAME in
-	base | off | unmodified) depend=CCACHE_NODEPEND=1 ;;
+	base | off | unmodified)
+		[ -n "${WHOLE-}" ] && [ -z "${ALL-}" ] || depend=CCACHE_NODEPEND=1 ;;
 	esac
 	[ "$arch" = arm64 ] && cross=aarch64-linux-gnu-
 	cc=${cross}gcc
