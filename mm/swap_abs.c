@@ -215,6 +215,7 @@ static void swap_abs_grow_work_fn(struct work_struct *work)
 			break;
 		cond_resched();
 	}
+	swap_spare_tables_fill(swap_virtual_area);
 	memalloc_noreclaim_restore(flags);
 }
 
@@ -289,6 +290,7 @@ static int swap_abs_create(void)
 		if (err)
 			goto fail;
 	}
+	swap_abs_cluster_wanted();
 	swap_virtual_area_start(si);
 	return 0;
 fail:
@@ -373,10 +375,12 @@ void swap_abs_give_room(long nr)
 
 long __swap_abs_ram_pages(struct mem_cgroup *memcg)
 {
-	if (!swap_abs_enabled() || !mem_cgroup_may_zswap(memcg) ||
-	    !(swap_memcg_tiers(memcg, 1) & SWAP_TIER_ZSWAP))
+	long room = swap_abs_enabled() ? zswap_room() : 0;
+
+	if (room <= 0 || !mem_cgroup_may_zswap(memcg) ||
+	    !(swap_memcg_tiers(memcg, 1) & SWAP_TIER_ZSWAP) || !swap_abs_hope(memcg))
 		return 0;
-	return zswap_room();
+	return room;
 }
 
 bool __swap_abs_ram_present(void)
@@ -424,7 +428,15 @@ enum swap_room swap_abs_reserve(struct folio *folio)
 	rcu_read_lock();
 	tiers = swap_memcg_tiers(folio_memcg(folio), nr);
 	rcu_read_unlock();
-	device = !swap_tiers_restricted(tiers) || (tiers & READ_ONCE(swap_tiers_present));
+	/* Capacity that only other tiers have must not be promised to it. */
+	device = !swap_tiers_restricted(tiers) ||
+		 swap_tiers_have_room(tiers & ~SWAP_TIER_ZSWAP);
+	/* Before anything is unmapped for what has to be collected first. */
+	if (device && swap_abs_room_is_short() &&
+	    !swap_tiers_have_room(tiers & ~SWAP_TIER_ZSWAP)) {
+		swap_abs_room_short();
+		device = false;
+	}
 	if (device && swap_abs_take_room(nr))
 		return SWAP_ROOM_DEVICE;
 
@@ -438,7 +450,10 @@ enum swap_room swap_abs_reserve(struct folio *folio)
 	rcu_read_lock();
 	ram = swap_abs_ram_pages(folio_memcg(folio)) >= nr;
 	rcu_read_unlock();
-	return ram ? SWAP_ROOM_RAM : SWAP_ROOM_NONE;
+	if (ram)
+		return SWAP_ROOM_RAM;
+	swap_abs_in_vain(folio);
+	return SWAP_ROOM_NONE;
 }
 
 /**
@@ -621,6 +636,22 @@ void swap_abs_drop_folio(struct folio *folio)
 	swap_abs_give_room(room);
 }
 
+/*
+ * No tier takes a locked, dirty folio: its copies are stale, and what was promised for it
+ * can serve somebody else. @refused: zswap has not made it smaller.
+ */
+static void swap_abs_refuse_folio(struct folio *folio, bool refused)
+{
+	unsigned int i, nr = folio_nr_pages(folio), ci_off = swp_cluster_offset(folio->swap);
+	struct swap_cluster_info *ci = swap_cluster_get_and_lock(folio);
+
+	swap_abs_drop(ci, ci_off, nr);
+	for (i = 0; refused && i < nr; i++)
+		WRITE_ONCE(swap_abs_desc(ci)[ci_off + i], SWAP_DESC_NONE | SWAP_DESC_REFUSED);
+	swap_cluster_unlock(ci);
+	swap_abs_in_vain(folio);
+}
+
 /**
  * swap_abs_set_lost - say that a slot's data can't be read any longer
  * @ci: the locked virtual cluster
@@ -641,6 +672,19 @@ static bool swap_desc_holds_room(unsigned long word)
 	return (word & SWAP_DESC_RESERVED) || swap_desc_tag(word) == SWAP_DESC_RAW;
 }
 
+/* The same of a copy that is there: on a closed device it holds nothing of the others. */
+static bool swap_desc_counts(unsigned long word)
+{
+	struct swap_info_struct *si;
+	swp_entry_t entry;
+
+	if (swap_desc_tag(word) != SWAP_DESC_RAW)
+		return word & SWAP_DESC_RESERVED;
+	entry = swap_desc_device_entry(word);
+	si = __swap_entry_to_info(entry);
+	return swp_offset(entry) / SWAPFILE_CLUSTER >= READ_ONCE(si->nr_closed);
+}
+
 /**
  * swap_abs_room_needed - what storing a folio on devices takes of their capacity
  * @folio: a locked folio in the swap cache of the virtual area
@@ -653,7 +697,7 @@ long swap_abs_room_needed(struct folio *folio)
 	swp_entry_t entry = folio->swap;
 
 	for (i = 0; i < nr; i++, entry.val++)
-		needed -= swap_desc_holds_room(swap_abs_word(entry));
+		needed -= swap_desc_counts(swap_abs_word(entry));
 	return needed;
 }
 
@@ -938,11 +982,17 @@ int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio, unsigned long t
  */
 int swap_abs_writeout(struct swap_io_ctx *ctx, struct folio *folio)
 {
-	if (!swap_abs_store(ctx, folio, SWAP_TIERS_ALL))
+	long room = zswap_room();
+
+	if (!swap_abs_store(ctx, folio, SWAP_TIERS_ALL)) {
+		swap_folio_gone(folio);
 		return 0;
+	}
 
 	folio_mark_dirty(folio);
-	swap_abs_drop_folio(folio);
+	if (atomic_long_read(&nr_swap_pages) > 0)
+		swap_abs_room_short();
+	swap_abs_refuse_folio(folio, room > 0);
 	return AOP_WRITEPAGE_ACTIVATE;
 }
 

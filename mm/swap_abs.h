@@ -17,6 +17,7 @@
 #include <linux/plist.h>
 #include <linux/swap.h>
 #include <linux/swap_abs.h>
+#include <linux/swap_ops.h>
 #include <linux/swapops.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
@@ -32,7 +33,7 @@
  * The descriptor of a virtual slot: one word that says where the data is.
  *
  *          63  62         61 ... 3          2..0
- * none:    |0|R|------------- 0 ------------|000|  in the folio, zero, or unused
+ * none:    |0|R|----------- 0 ------------|X|000|  in the folio, zero, or unused
  * zswap:   |P|R|---- physical address / 8 --|001|  compressed in RAM
  * raw:     |P|0|- type (5) -|- offset (54) -|010|  a block of a swap device
  * packed:  |P|0| type | codec (2) | length - 1 (12) | address / 16 (40) |011|
@@ -44,6 +45,8 @@
  * R, reserved: a page of device capacity is held for this slot, so that what
  * was promised when the slot was made can be kept. Pages that zswap stores
  * without making them smaller keep it: they must be able to leave the RAM.
+ *
+ * X, refused: zswap has not made it smaller, so it is not tried again.
  *
  * Bits 61..3 with the tag and without P and R are the place; see
  * swap_desc_place(). The word changes only under the lock of its virtual
@@ -65,6 +68,9 @@ enum swap_desc_tag {
 #define SWAP_DESC_RESERVED	BIT(62)
 #define SWAP_DESC_PIN		BIT(63)
 #define SWAP_DESC_TYPE_SHIFT	57
+
+/* Of a page in RAM alone: zswap has not made it smaller. */
+#define SWAP_DESC_REFUSED	BIT(SWAP_DESC_TAG_BITS)
 
 /* Of a packed object. The address is that of its header. */
 #define SWAP_DESC_ADDR_BITS	40
@@ -206,13 +212,19 @@ extern const struct swap_backend zswap_backend;
 extern const struct swap_backend swap_raw_backend;
 extern const struct swap_backend swap_packed_backend;
 
-/* One counter a page, but for @errors, which are events. */
+/*
+ * One counter a page, but for @errors, which are events, @collected (segments), and
+ * @written, bytes that were written to the device, with what collection writes.
+ */
 enum swap_tier_stat {
 	SWAP_TIER_STORE,
 	SWAP_TIER_LOAD,
 	SWAP_TIER_MOVED_IN,
 	SWAP_TIER_MOVED_OUT,
 	SWAP_TIER_ERRORS,
+	SWAP_TIER_COLLECTED,
+	SWAP_TIER_REFUSED,
+	SWAP_TIER_WRITTEN,
 	NR_SWAP_TIER_STATS,
 };
 
@@ -254,7 +266,6 @@ struct swap_pack;
  * @adopted: the device's free slots are counted as the layer can use them
  * @draining: closed for new data, by swapoff or @state; protected by swap_abs_mutex
  * @state: protected by swap_state_mutex in mm/swap_abs_demote.c
- * @counted: in swap_tiers_draining; protected by swap_tiers_lock
  * @stop: asks @drain_work to end
  * @drain_delay: jiffies until it tries again when nothing could be moved
  * @watermark: percent of the capacity; written under swap_abs_mutex
@@ -263,6 +274,7 @@ struct swap_pack;
  * @drain_work: empties a tier that is draining or has failed
  * @fail_work: closes a tier that has failed
  * @io_errors: I/O errors without a success in between
+ * @first_error: jiffies at the first of them
  * @move_lock: for who moves data off the tier
  * @hand: the slot that was looked at last for data of the tier
  * @moved: pages moved by the last command, down and up; protected by @move_lock
@@ -276,12 +288,16 @@ struct swap_pack;
  * @held: lent clusters where a slot was freed while storage is suspended
  *	(CLUSTER_FLAG_LENT_HELD)
  * @nr_lent: clusters lent, the empty ones too
+ * @nr_lent_bad: bad slots in them
+ * @nr_holed: clusters that have bad slots and nothing else in them, and are not lent
+ * @hidden: pages that are in no capacity, as collection needs them
  * @format: how new data is written; written under swap_abs_mutex
  * @pack: segments and staging of the packed format, once it has been used
  * @used: slots of the device in use, all those of segments; objects of virtual
  *	slots in zswap
  * @release_work: sorts the clusters on @held, returns the ones on @empty
- * @bad: offsets where a write failed: never used again before swapoff
+ * @retry_work: forgets @bad after some time
+ * @bad: offsets where the medium is bad: not used until @retry_work or swapoff
  * @stats: counters
  */
 struct swap_tier {
@@ -292,7 +308,6 @@ struct swap_tier {
 	bool joined;
 	bool adopted;
 	bool draining;
-	bool counted;
 	bool stop;
 	unsigned long drain_delay;
 	enum swap_tier_state state;
@@ -302,6 +317,7 @@ struct swap_tier {
 	struct delayed_work drain_work;
 	struct work_struct fail_work;
 	atomic_t io_errors;
+	unsigned long first_error;
 	struct mutex move_lock;		/* outside of all but swap_state_mutex */
 	unsigned long hand;
 	unsigned long moved[2];
@@ -312,10 +328,14 @@ struct swap_tier {
 	struct list_head empty;
 	struct list_head held;
 	atomic_long_t nr_lent;
+	atomic_long_t nr_lent_bad;
+	atomic_t nr_holed;
+	long hidden;
 	enum swap_format format;
 	struct swap_pack *pack;
 	struct percpu_counter used;
 	struct work_struct release_work;
+	struct delayed_work retry_work;
 	struct xarray bad;
 	struct swap_tier_stats __percpu *stats;
 };
@@ -426,6 +446,7 @@ int swap_abs_switch(bool on);
 const struct swap_backend *swap_backend_of(unsigned long word);
 bool swap_abs_take_room(long nr);
 void swap_abs_give_room(long nr);
+void swap_abs_room_gained(void);
 void swap_abs_init_slots(struct swap_cluster_info *ci, unsigned int ci_off,
 			 unsigned int nr);
 void swap_abs_drop(struct swap_cluster_info *ci, unsigned int ci_off,
@@ -450,6 +471,29 @@ void swap_abs_read_folio(struct swap_io_ctx *ctx, struct folio *folio);
 void swap_abs_read_again(struct folio *folio);
 bool swap_abs_same_load(struct swap_cluster_info *ci, unsigned int ci_off,
 			unsigned int nr);
+
+/* mm/swap_abs_vain.c */
+/**
+ * struct swap_vain - what has been tried in vain
+ * @pages: how many pages, less what has been successful
+ * @lru: how many pages there were to be tried
+ * @last: jiffies when the last one was tried
+ */
+struct swap_vain {
+	atomic_long_t pages;
+	unsigned long lru;
+	unsigned long last;
+};
+
+void swap_abs_in_vain(struct folio *folio);
+void __swap_abs_gone(struct folio *folio);
+bool swap_abs_hope(struct mem_cgroup *memcg);
+bool __swap_folio_refused(struct folio *folio);
+void swap_abs_room_short(void);
+bool swap_abs_room_is_short(void);
+void __swap_throttle_reclaim(gfp_t gfp);
+
+/* mm/swap_abs.c */
 bool swap_abs_synchronous(swp_entry_t entry);
 bool swap_abs_stable_writes(struct folio *folio);
 void swap_abs_cluster_taken(void);
@@ -460,13 +504,16 @@ swp_entry_t swap_abs_backing(swp_entry_t entry);
 bool swap_raw_has_room(struct swap_tier *tier);
 bool swap_raw_alloc(unsigned long *words, unsigned int nr, unsigned long tiers);
 long swap_raw_free(const unsigned long *words, unsigned int nr);
-void swap_raw_write_failed(struct folio *folio);
+void swap_raw_untake(const unsigned long *words, unsigned int nr);
+void swap_raw_write_failed(struct folio *folio, blk_status_t status);
+unsigned long swap_raw_nr_bad(struct swap_tier *tier);
 void swap_raw_read_failed(struct folio *folio);
 void swap_raw_io_done(struct folio *folio, bool failed);
 unsigned int swap_raw_run(struct folio *folio, unsigned int first,
 			  struct block_device **bdev, sector_t *sector);
 void swap_raw_release(struct work_struct *work);
 void swap_raw_forget_bad(struct swap_tier *tier);
+void swap_raw_retry_bad(struct work_struct *work);
 void swap_raw_pick_old(struct swap_tier *tier, unsigned long pages);
 void swap_raw_unpick_old(struct swap_tier *tier);
 bool swap_raw_is_old(unsigned long word);
@@ -476,7 +523,16 @@ void swap_raw_forget_hints(void);
 #ifdef CONFIG_SWAP_ABS_PACKED
 bool swap_packed_supported(struct swap_info_struct *si);
 int swap_packed_start(struct swap_tier *tier);
+void swap_packed_quiet(struct swap_tier *tier);
+void swap_packed_resume(struct swap_tier *tier);
 void swap_packed_stop(struct swap_tier *tier);
+unsigned long swap_packed_close_segment(struct swap_cluster_info *ci, bool close);
+unsigned long swap_packed_segment_held(struct swap_cluster_info *ci);
+unsigned long swap_packed_held(struct swap_tier *tier);
+unsigned long swap_packed_live(struct swap_tier *tier);
+unsigned long swap_packed_dead(struct swap_tier *tier);
+long swap_packed_excess(struct swap_tier *tier);
+unsigned long swap_packed_nr_bad(struct swap_tier *tier);
 int swap_packed_drain(struct swap_move *move);
 void swap_packed_forget_hints(void);
 bool swap_packed_has_room(struct swap_tier *tier);
@@ -492,6 +548,8 @@ unsigned long swap_packed_moving_pages(void);
 bool swap_packed_is_moving(void);
 void swap_packed_wait_moved(void);
 void swap_packed_make_room(void);
+bool swap_packed_yield(unsigned long tiers);
+bool swap_packed_is_collecting(void);
 unsigned long swap_packed_objects(struct swap_tier *tier);
 unsigned long swap_packed_segments(struct swap_tier *tier);
 unsigned long swap_packed_spares(struct swap_tier *tier);
@@ -500,6 +558,7 @@ void swap_packed_check_word(unsigned long word);
 
 /* mm/swap_abs_packed_read.c */
 void swap_packed_submit_read(struct swap_io_ctx *ctx);
+void swap_packed_end_batch(struct swap_io_ctx *ctx);
 
 /* mm/swap_abs_packed_ahead.c */
 extern bool swap_ahead_on;
@@ -525,8 +584,52 @@ static inline int swap_packed_start(struct swap_tier *tier)
 	return -EOPNOTSUPP;
 }
 
+static inline void swap_packed_quiet(struct swap_tier *tier)
+{
+}
+
+static inline void swap_packed_resume(struct swap_tier *tier)
+{
+}
+
 static inline void swap_packed_stop(struct swap_tier *tier)
 {
+}
+
+static inline unsigned long swap_packed_close_segment(struct swap_cluster_info *ci,
+						      bool close)
+{
+	return 0;
+}
+
+static inline unsigned long swap_packed_segment_held(struct swap_cluster_info *ci)
+{
+	return 0;
+}
+
+static inline unsigned long swap_packed_held(struct swap_tier *tier)
+{
+	return 0;
+}
+
+static inline unsigned long swap_packed_live(struct swap_tier *tier)
+{
+	return 0;
+}
+
+static inline unsigned long swap_packed_dead(struct swap_tier *tier)
+{
+	return 0;
+}
+
+static inline long swap_packed_excess(struct swap_tier *tier)
+{
+	return 0;
+}
+
+static inline unsigned long swap_packed_nr_bad(struct swap_tier *tier)
+{
+	return 0;
 }
 
 static inline int swap_packed_drain(struct swap_move *move)
@@ -585,6 +688,16 @@ static inline void swap_packed_make_room(void)
 {
 }
 
+static inline bool swap_packed_yield(unsigned long tiers)
+{
+	return false;
+}
+
+static inline bool swap_packed_is_collecting(void)
+{
+	return false;
+}
+
 static inline unsigned long swap_packed_objects(struct swap_tier *tier)
 {
 	return 0;
@@ -628,6 +741,19 @@ void swap_tier_free(struct swap_tier *tier);
 int swap_tier_set_format(struct swap_tier *tier, enum swap_format format);
 int swap_tier_set_rank(struct swap_tier *tier, int rank);
 bool swap_tier_has_room(struct swap_tier *tier);
+void swap_tier_hide(struct swap_tier *tier, long pages);
+#ifdef CONFIG_SWAP_ABS
+void swap_abs_trim_info(struct sysinfo *val);
+unsigned long swap_tiers_stored(void);
+unsigned long swap_tier_inuse(struct swap_tier *tier);
+unsigned long swap_tier_lent(struct swap_tier *tier);
+#else
+static inline void swap_abs_trim_info(struct sysinfo *val)
+{
+}
+#endif
+extern bool swap_errors_are_medium;
+bool swap_tier_medium_failed(struct swap_tier *tier, blk_status_t status);
 
 /* mm/swap_abs_demote.c */
 extern u32 swap_tier_max_errors;
@@ -744,12 +870,18 @@ static inline bool swap_move_stopped(struct swap_move *move)
 /* mm/swap_abs_sysfs.c */
 int swap_tier_sysfs_add(struct swap_tier *tier);
 
+/* mm/swap_abs_sweep.c */
+void swap_sweep_later(unsigned long offset);
+
 /* mm/swap_abs_memcg.c */
 struct seq_buf;
 
 #ifdef CONFIG_SWAP_ABS_MEMCG
 DECLARE_STATIC_KEY_FALSE(swap_memcg_limited);
 
+struct swap_vain *swap_memcg_vain(struct mem_cgroup *memcg);
+unsigned long swap_memcg_stored(struct mem_cgroup *memcg);
+unsigned long swap_memcg_slots(struct mem_cgroup *memcg);
 int swap_memcg_alloc(struct mem_cgroup *memcg, struct mem_cgroup *parent);
 void swap_memcg_free(struct mem_cgroup *memcg);
 void swap_memcg_reset(struct mem_cgroup *memcg);
@@ -796,6 +928,21 @@ static inline unsigned long swap_memcg_tiers_of(swp_entry_t slot, unsigned long 
 	return __swap_memcg_tiers_of(slot, nr);
 }
 #else
+static inline struct swap_vain *swap_memcg_vain(struct mem_cgroup *memcg)
+{
+	return NULL;
+}
+
+static inline unsigned long swap_memcg_stored(struct mem_cgroup *memcg)
+{
+	return 0;
+}
+
+static inline unsigned long swap_memcg_slots(struct mem_cgroup *memcg)
+{
+	return 0;
+}
+
 static inline int swap_memcg_alloc(struct mem_cgroup *memcg, struct mem_cgroup *parent)
 {
 	return 0;
@@ -848,12 +995,15 @@ static inline unsigned long swap_memcg_tiers_of(swp_entry_t slot, unsigned long 
  * swap_memcg_may_swap - is there a tier that a cgroup may have more in?
  * @memcg: the cgroup
  *
- * Context: any.
- * Return: false when none of those that there are allows a page.
+ * Context: any but interrupts.
+ * Return: false when none of those that it may use has room.
  */
 static inline bool swap_memcg_may_swap(struct mem_cgroup *memcg)
 {
-	return swap_memcg_tiers(memcg, 1) & (READ_ONCE(swap_tiers_present) | SWAP_TIER_ZSWAP);
+	unsigned long tiers = swap_memcg_tiers(memcg, 1);
+
+	/* Room that there is elsewhere is none for it. */
+	return !swap_tiers_restricted(tiers) || swap_tiers_have_room(tiers);
 }
 #else
 static inline bool swap_memcg_may_swap(struct mem_cgroup *memcg)
@@ -968,6 +1118,14 @@ int swap_virtual_area_add(struct swap_info_struct *si, unsigned long first,
 			  unsigned long nr);
 struct swap_cluster_info *swap_cluster_lend(struct swap_info_struct *si,
 					    enum swap_cluster_flags flags);
+struct swap_cluster_info *swap_cluster_lend_holed(struct swap_info_struct *si,
+						  unsigned long *map);
+unsigned int swap_cluster_nr_bad(struct swap_cluster_info *ci);
+void swap_spare_tables_fill(struct swap_info_struct *si);
+unsigned long swap_device_usage(struct swap_info_struct *si);
+void swap_device_set_tier(struct swap_info_struct *si, struct swap_tier *tier);
+bool swap_reclaim_unused(struct swap_info_struct *si, unsigned long offset);
+void swap_device_close_lent(struct swap_info_struct *si, bool close);
 void swap_cluster_return(struct swap_info_struct *si, struct swap_cluster_info *ci);
 void swap_device_adopt(struct swap_info_struct *si, bool adopt);
 int swap_device_close(struct swap_info_struct *si);
@@ -1134,6 +1292,64 @@ static inline void swap_promote(struct folio *folio)
 {
 	if (swap_abs_used() && folio_test_workingset(folio) && !folio_test_dirty(folio))
 		swap_abs_promote(folio);
+}
+
+/**
+ * swap_abs_end_batch - nothing more is stored with the I/O of a batch
+ * @ctx: the I/O
+ *
+ * What was packed is written, as reclaim may have nothing else to wait for.
+ *
+ * Context: process context, submits I/O.
+ */
+static inline void swap_abs_end_batch(struct swap_io_ctx *ctx)
+{
+#ifdef CONFIG_SWAP_ABS_PACKED
+	if (ctx->packed)
+		swap_packed_end_batch(ctx);
+#endif
+}
+
+/**
+ * swap_folio_refused - is it no use to try to swap out a folio again?
+ * @folio: a locked folio in the swap cache
+ *
+ * Asked before it is unmapped.
+ *
+ * Context: reclaim, does not sleep.
+ * Return: true when it has no copy, and nothing takes it now.
+ */
+static inline bool swap_folio_refused(struct folio *folio)
+{
+	return swap_abs_used() && __swap_folio_refused(folio);
+}
+
+/**
+ * swap_folio_gone - a folio leaves RAM, or is about to
+ * @folio: a folio of anonymous memory or shmem
+ *
+ * Context: any, does not sleep.
+ */
+static inline void swap_folio_gone(struct folio *folio)
+{
+	if (swap_abs_used())
+		__swap_abs_gone(folio);
+}
+
+/**
+ * swap_throttle_reclaim - wait for room that is being made
+ * @gfp: what is reclaimed for
+ *
+ * When pages were refused because dead space has to be collected first, direct reclaim
+ * waits until some has been, 100 ms at most; kswapd does not, nor who may not wait for
+ * I/O, nor who is about to be frozen.
+ *
+ * Context: reclaim, sleeps, no locks.
+ */
+static inline void swap_throttle_reclaim(gfp_t gfp)
+{
+	if (swap_abs_used())
+		__swap_throttle_reclaim(gfp);
 }
 
 /*

@@ -194,12 +194,14 @@ static long device_room(struct swap_info_struct *si)
 	for (i = 0; i < nr; i++) {
 		ci = &si->cluster_info[i];
 		spin_lock(&ci->lock);
-		/* A segment has no room, whatever is in it. */
-		if (ci->flags == CLUSTER_FLAG_LENT_SEGMENT)
-			;
+		/* What is on a closed device takes no room of others. */
+		if (ci->flags >= CLUSTER_FLAG_LENT && i < si->nr_closed)
+			room += SWAPFILE_CLUSTER - swap_cluster_nr_bad(ci);
+		else if (ci->flags == CLUSTER_FLAG_LENT_SEGMENT)
+			room += SWAPFILE_CLUSTER - (long)swap_packed_segment_held(ci);
 		else if (ci->flags >= CLUSTER_FLAG_LENT)
 			room += SWAPFILE_CLUSTER - bitmap_weight(ci->lent_map, SWAPFILE_CLUSTER);
-		else if (!ci->count || i >= si->nr_adopted)
+		else if (ci->count == swap_cluster_nr_bad(ci) || i >= si->nr_adopted)
 			room += SWAPFILE_CLUSTER - ci->count;
 		spin_unlock(&ci->lock);
 		cond_resched();
@@ -221,9 +223,8 @@ static void check_sums(struct swap_check *check, long nr_before, bool moving)
 			break;
 		if (swap_is_virtual(si) || !si->tier)
 			continue;
-		/* What is on a device that is drained is to have room elsewhere. */
 		closed += si->tier->draining;
-		room += device_room(si);
+		room += device_room(si) - si->tier->hidden;
 		if (si->tier->draining)
 			room -= si->pages;
 		used[type] = percpu_counter_sum(&si->tier->used) -
@@ -242,7 +243,7 @@ static void check_sums(struct swap_check *check, long nr_before, bool moving)
 	if (room - (long)check->reserved != nr_before)
 		violation(check, "%ld pages of capacity, %lu reserved, %ld counted",
 			  room, check->reserved, nr_before);
-	if (!closed && (nr_before < 0 || nr_before > total_swap_pages))
+	if (!closed && (nr_before < -64 || nr_before > (long)total_swap_pages))
 		violation(check, "%ld pages free of %ld", nr_before, total_swap_pages);
 }
 
@@ -390,6 +391,7 @@ static int __init swap_abs_debug_init(void)
 	debugfs_create_file("metadata", 0400, dir, NULL, &metadata_fops);
 	debugfs_create_u32("move_delay_ms", 0600, dir, &move_delay_ms);
 	debugfs_create_u32("max_io_errors", 0600, dir, &swap_tier_max_errors);
+	debugfs_create_bool("medium_errors", 0600, dir, &swap_errors_are_medium);
 #ifdef CONFIG_SWAP_ABS_PACKED
 	debugfs_create_bool("read_ahead", 0600, dir, &swap_ahead_on);
 #endif

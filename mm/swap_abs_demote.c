@@ -39,8 +39,8 @@
  */
 u32 swap_tier_max_errors = 32;
 
-/* Tiers that are drained and not empty yet; written under swap_tiers_lock. */
-unsigned int swap_tiers_draining;
+/* And the time for which there has been none, so that it is not one outage. */
+#define SWAP_TIER_FAIL_TIME	(5 * HZ)
 
 /* Pages moved before the watermark is looked at again. */
 #define SWAP_DEMOTE_BATCH	(4UL * SWAPFILE_CLUSTER)
@@ -51,10 +51,20 @@ static DEFINE_MUTEX(swap_state_mutex);
 /* Movers wait for memory and for I/O: on no workqueue that reclaim waits for. */
 static struct workqueue_struct *swap_move_wq;
 
-/* Pages of RAM or slots that the tier takes, roughly. */
+/*
+ * Pages of RAM, or of the device's capacity, that the tier takes, roughly. Dead space is
+ * not among them: it is collected before anything is demoted for it.
+ */
 static unsigned long swap_tier_used(struct swap_tier *tier)
 {
-	return tier->si ? percpu_counter_read_positive(&tier->used) : zswap_total_pages();
+	long used;
+
+	if (!tier->si)
+		return zswap_total_pages();
+	used = percpu_counter_read(&tier->used);
+	if (tier->pack)
+		used += swap_packed_excess(tier);
+	return max(used, 0);
 }
 
 /**
@@ -270,7 +280,7 @@ static void swap_tier_demote_work(struct work_struct *work)
 	do {
 		moved = 0;
 		low = swap_tier_watermark(tier, SWAP_WMARK_LOW);
-		used = percpu_counter_sum_positive(&tier->used);
+		used = swap_tier_inuse(tier);
 		move.tiers = swap_tiers_beside(tier, false);
 		if (used <= low || !swap_tiers_have_room(move.tiers))
 			break;
@@ -395,14 +405,6 @@ void swap_tiers_excess(void)
  * States
  */
 
-static void swap_tier_count_draining(struct swap_tier *tier, bool draining)
-{
-	spin_lock(&swap_tiers_lock);
-	WRITE_ONCE(swap_tiers_draining, swap_tiers_draining + draining - tier->counted);
-	tier->counted = draining;
-	spin_unlock(&swap_tiers_lock);
-}
-
 static void swap_tier_drain_work(struct work_struct *work)
 {
 	struct swap_tier *tier = container_of(to_delayed_work(work), struct swap_tier,
@@ -417,7 +419,6 @@ static void swap_tier_drain_work(struct work_struct *work)
 	};
 
 	if (!swap_abs_used() || !percpu_counter_sum(&tier->used)) {
-		swap_tier_count_draining(tier, false);
 		swap_abs_cancel_promises();
 		return;
 	}
@@ -445,7 +446,6 @@ static int swap_tier_close(struct swap_tier *tier, enum swap_tier_state state)
 		if (err)
 			return err;
 	}
-	swap_tier_count_draining(tier, state == SWAP_TIER_DRAINING);
 	WRITE_ONCE(tier->state, state);
 	WRITE_ONCE(tier->stop, false);
 	tier->drain_delay = 1;
@@ -462,7 +462,6 @@ static void swap_tier_open(struct swap_tier *tier)
 	cancel_delayed_work_sync(&tier->drain_work);
 	atomic_set(&tier->io_errors, 0);
 	WRITE_ONCE(tier->state, SWAP_TIER_ONLINE);
-	swap_tier_count_draining(tier, false);
 	/* Last: from here on, swapoff may take the tier away. */
 	swap_device_reopen(tier->si);
 }
@@ -557,13 +556,19 @@ void swap_tiers_close_device(struct address_space *mapping, enum swap_tier_state
 	mutex_unlock(&swap_state_mutex);
 }
 
+/* Nothing but errors, and for some time: not one that is over when it is tried again. */
+static bool swap_tier_has_failed(struct swap_tier *tier)
+{
+	return atomic_read(&tier->io_errors) >= swap_tier_max_errors &&
+	       time_after_eq(jiffies, READ_ONCE(tier->first_error) + SWAP_TIER_FAIL_TIME);
+}
+
 static void swap_tier_fail_work(struct work_struct *work)
 {
 	struct swap_tier *tier = container_of(work, struct swap_tier, fail_work);
 
 	mutex_lock(&swap_state_mutex);
-	if (tier->state == SWAP_TIER_ONLINE &&
-	    atomic_read(&tier->io_errors) >= swap_tier_max_errors &&
+	if (tier->state == SWAP_TIER_ONLINE && swap_tier_has_failed(tier) &&
 	    !swap_tier_close(tier, SWAP_TIER_FAILED))
 		pr_alert("swap: swap%d has failed, what can be read is moved away\n", tier->id);
 	mutex_unlock(&swap_state_mutex);
@@ -581,8 +586,14 @@ void swap_tier_io_done(struct swap_tier *tier, bool failed)
 	if (!failed) {
 		if (unlikely(atomic_read(&tier->io_errors)))
 			atomic_set(&tier->io_errors, 0);
-	} else if (atomic_inc_return(&tier->io_errors) >= swap_tier_max_errors &&
-		   READ_ONCE(tier->state) == SWAP_TIER_ONLINE) {
+		return;
+	}
+	/* What needs no I/O fails for want of room, which may be had again. */
+	if (tier->si->flags & SWP_SYNCHRONOUS_IO)
+		return;
+	if (atomic_inc_return(&tier->io_errors) == 1)
+		WRITE_ONCE(tier->first_error, jiffies);
+	if (swap_tier_has_failed(tier) && READ_ONCE(tier->state) == SWAP_TIER_ONLINE) {
 		/* It waits for what is frozen for hibernation, so it must not be frozen. */
 		queue_work(system_dfl_wq, &tier->fail_work);
 	}

@@ -61,14 +61,10 @@ static bool swap_move_is_drain(struct swap_move *move)
 	return move->want == ULONG_MAX && READ_ONCE(move->si->tier->draining);
 }
 
-/*
- * Is there another tier that may take a page? nr_swap_pages is without the
- * device already, but for what is still used of it.
- */
-static bool swap_drain_tier_has_room(struct swap_info_struct *si)
+/* Is there another tier that may take a page? nr_swap_pages is without a closed device. */
+static bool swap_drain_tier_has_room(void)
 {
-	return atomic_long_read(&nr_swap_pages) + percpu_counter_sum(&si->tier->used) > 0 ||
-	       zswap_room() > 0;
+	return atomic_long_read(&nr_swap_pages) > 0 || zswap_room() > 0;
 }
 
 /* May the slot's cgroup have it in another tier? */
@@ -106,7 +102,7 @@ static struct folio *swap_drain_get_folio(struct swap_move *move, swp_entry_t en
 	folio = swap_cache_alloc_folio(entry, SWAP_DRAIN_GFP, BIT(0), NULL,
 				       get_task_policy(current), NO_INTERLEAVE_INDEX);
 	if (PTR_ERR_OR_ZERO(folio) == -ENOMEM && swap_drain_ram_has_room() &&
-	    swap_drain_tier_has_room(move->si) && swap_drain_has_tier(move, entry)) {
+	    swap_drain_tier_has_room() && swap_drain_has_tier(move, entry)) {
 		/*
 		 * Its cgroup is full, and the page is only on its way to another
 		 * tier. One may be had for that.

@@ -9,12 +9,23 @@
  * pointing exactly here, and is pinned until the copy is on the device. What is
  * not confirmed is dead. Who loads or frees an object never waits for this.
  *
- * One work a tier. It holds a reference of the segment that it reads, takes no
- * lock for longer than a look at a list, reads at idle priority, 32 KiB at a
- * time, and its own writes have two chunks at a time unless segments are short. The
- * last spare segment is kept for it.
+ * Which segment is next, and when one is needed, is the policy of
+ * mm/swap_abs_victim.c: few segments are free, those in reserve included. It is asked
+ * by who opens, closes or is refused a segment (what needs room), and by who drops an
+ * object that takes a segment to another bucket (what makes room). A victim of which
+ * something can't be moved just now is skipped until it has lost something more, and the
+ * next one is taken: one bad object stops nothing.
+ *
+ * One work a tier, and one victim each time that it runs, so that the freezer waits for
+ * no more than that; a frozen queue holds the next one. It holds a reference of the
+ * segment that it reads, takes no lock for longer than a look at some lists, and
+ * allocates nothing. Reads and writes are at idle priority while nobody waits for room.
+ *
+ * To hold: while there is no free segment but the reserve, and a segment that is worth
+ * it, this work is queued or runs, but for the time that storage is suspended.
  */
 #include <linux/blkdev.h>
+#include <linux/freezer.h>
 #include <linux/ioprio.h>
 #include <linux/jiffies.h>
 #include <linux/suspend.h>
@@ -24,103 +35,59 @@
 #include "swap.h"
 #include "swap_abs_packed.h"
 
-/* The segments that a victim is chosen from, so that it does not take long. */
-#define SWAP_GC_SAMPLE		512
+#include <trace/events/swap_abs.h>
 
 /* Of its own: it waits for work of swap_abs_wq. */
 static struct workqueue_struct *swap_gc_wq;
 
-/**
- * swap_pack_gc_wanted - segments run low
- * @pack: of a tier
- *
- * Context: any.
- */
-void swap_pack_gc_wanted(struct swap_pack *pack)
-{
-	if (!READ_ONCE(pack->stopped))
-		queue_work(swap_gc_wq, &pack->gc_work);
-}
-
-/*
- * Is there no room for what comes next, raw or packed? Pages are refused then,
- * whatever is dead in the segments.
- */
-static bool swap_pack_gc_short(struct swap_pack *pack)
-{
-	while (READ_ONCE(pack->nr_spares) < SWAP_NR_SPARES)
-		if (!swap_packed_refill(pack))
-			return true;
-	return atomic_long_read(&nr_swap_pages) < SWAPFILE_CLUSTER;
-}
-
+/* Are so few segments free that collection is to make some? */
 static bool swap_pack_gc_needed(struct swap_pack *pack)
 {
-	if (READ_ONCE(pack->stopped) || pm_suspended_storage())
+	if (READ_ONCE(pack->stopped) || !READ_ONCE(pack->nr_segments))
 		return false;
-	return swap_pack_gc_short(pack) ||
-	       (u64)READ_ONCE(pack->nr_segments) * SWAPFILE_CLUSTER * 10 >
-	       (u64)pack->tier->si->pages * 7;
+	return READ_ONCE(pack->starved) ||
+	       swap_packed_free_segments(pack) <
+	       swap_collect_below(pack->tier->si->max / SWAPFILE_CLUSTER);
 }
 
-/*
- * Is there less to write for what it makes room for than would be to write of
- * raw pages? With R pages' worth in a block, and of a segment u in use, R * (1 - u).
- * Where there is no room for raw pages either, there is nothing to compare with,
- * and a segment's worth of room may cost the writing of seven.
- */
-static bool swap_pack_gc_pays(u64 pages, u64 bytes, unsigned int live, bool no_room)
+/* Does somebody wait for room? */
+static bool swap_pack_gc_urgent(struct swap_pack *pack)
 {
-	if (no_room && live <= SWAP_SEGMENT_SIZE / 8 * 7)
-		return true;
-	return pages * SWAP_PACK_BLOCK / 12 * 10 >=
-	       mul_u64_u32_div(bytes, SWAP_SEGMENT_SIZE, SWAP_SEGMENT_SIZE - live);
+	return READ_ONCE(pack->starved) || READ_ONCE(pack->nr_spares) < SWAP_PACK_RESERVE;
+}
+
+/**
+ * swap_pack_gc_check - segments have come or gone: begin to collect if need be
+ * @pack: of a tier
+ *
+ * Context: any, also with a virtual cluster's lock held and interrupts off.
+ */
+void swap_pack_gc_check(struct swap_pack *pack)
+{
+	if (swap_pack_gc_needed(pack))
+		queue_work(swap_gc_wq, &pack->gc_work);
 }
 
 /* The segment that is best collected, off its list, with a reference; or NULL. */
 static struct swap_segment *swap_pack_victim(struct swap_pack *pack)
 {
-	u64 pages = percpu_counter_sum_positive(&pack->objects), bytes = 0, benefit, most = 0;
-	struct swap_segment *segment, *best = NULL;
-	bool no_room = swap_pack_gc_short(pack);
-	struct list_head *pos = &pack->hand;
-	unsigned int live, n = 0, used = 0;
+	unsigned int nr_free = swap_packed_free_segments(pack);
+	unsigned int nr = pack->tier->si->max / SWAPFILE_CLUSTER;
+	struct swap_segment *segment;
+	struct swap_victim *victim;
 
 	spin_lock(&pack->lock);
-	/* Once round from the hand at most, which is in the list itself. */
-	while (n++ < SWAP_GC_SAMPLE) {
-		pos = pos->next;
-		if (pos == &pack->closed)
-			pos = pos->next;
-		if (pos == &pack->hand)
+	while ((victim = swap_victims_choose(&pack->victims, pack->next_seq, nr_free, nr))) {
+		segment = container_of(victim, struct swap_segment, victim);
+		/* What is on its way to it is skipped until it is there. */
+		if (!atomic_read(&segment->writing) && refcount_inc_not_zero(&segment->refs)) {
+			swap_victims_del(&pack->victims, victim);
 			break;
-		segment = list_entry(pos, struct swap_segment, list);
-		live = atomic_read(&segment->live);
-		bytes += live;
-		used++;
-		if (segment->bad || atomic_read(&segment->writing))
-			continue;
-		/* Without room the emptiest one makes some soonest. */
-		benefit = swap_pack_benefit(live, SWAP_SEGMENT_SIZE,
-					    no_room ? 0 : (u32)jiffies - segment->filled);
-		if (benefit > most && refcount_read(&segment->refs)) {
-			most = benefit;
-			best = segment;
 		}
+		victim->skip = 1;
 	}
-	/* The sample stands for all of them. */
-	bytes = used ? div_u64(bytes * pack->nr_segments, used) : 0;
-	if (best && !swap_pack_gc_pays(pages, bytes, atomic_read(&best->live), no_room))
-		best = NULL;
-	/* The next sample has new ones. */
-	if (pos != &pack->hand)
-		list_move(&pack->hand, pos);
-	if (best && refcount_inc_not_zero(&best->refs))
-		list_del_init(&best->list);
-	else
-		best = NULL;
 	spin_unlock(&pack->lock);
-	return best;
+	return victim ? segment : NULL;
 }
 
 /**
@@ -242,58 +209,85 @@ static int swap_pack_collect_object(struct swap_segment *segment,
 
 /* Read up to SWAP_GC_SIZE from a block on. Return: bytes, 0 when that fails twice. */
 static unsigned int swap_pack_collect_read(struct swap_segment *segment,
-					   unsigned int base)
+					   unsigned int base, bool idle)
 {
-	unsigned int blocks = min(segment->end - base / SWAP_PACK_BLOCK,
+	unsigned int blocks = min(segment->victim.end - base / SWAP_PACK_BLOCK,
 				  SWAP_GC_SIZE / SWAP_PACK_BLOCK);
 	pgoff_t offset = swap_segment_offset(segment) + base / SWAP_PACK_BLOCK;
 	struct swap_pack *pack = segment->pack;
 	struct swap_info_struct *si = pack->tier->si;
-	int tries = 2;
+	int tries = 2, err;
 
 	swap_device_run(si, offset, &blocks);
-	while (tries--)
-		if (!swap_packed_read_sync(si, offset, blocks, pack->gc_buf,
-					   IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0)))
+	while (tries--) {
+		err = swap_packed_read_sync(si, offset, blocks, pack->gc_buf, idle ?
+					    IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0) :
+					    IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_BE_NORM));
+		swap_tier_io_done(pack->tier, err);
+		if (!err)
 			return blocks * SWAP_PACK_BLOCK;
+	}
+	swap_tier_count(pack->tier, SWAP_TIER_ERRORS, blocks);
 	return 0;
 }
 
-/* Is the collection, or @move, to end? */
+/* Is the collection, or @move, to end? Also when kernel threads are about to freeze. */
 static bool swap_pack_stopped(struct swap_pack *pack, struct swap_move *move)
 {
-	return move ? swap_move_stopped(move) : READ_ONCE(pack->stopped);
+	if (move)
+		return swap_move_stopped(move);
+	return READ_ONCE(pack->stopped) || READ_ONCE(pm_nosig_freezing) ||
+	       pm_suspended_storage();
+}
+
+/* Would swap_pack_collect_object() try to move it? */
+static bool swap_pack_is_live(struct swap_segment *segment,
+			      const struct swap_pack_object *object)
+{
+	struct swap_info_struct *si = segment->pack->tier->si;
+	swp_entry_t slot;
+
+	if (!object->slot || object->slot >= READ_ONCE(swap_virtual_area->max) ||
+	    object->codec >> SWAP_DESC_CODEC_BITS)
+		return false;
+	slot = swp_entry(swap_virtual_area->type, object->slot);
+	return swap_abs_word(slot) ==
+	       swap_desc_packed(si->type, ((u64)swap_segment_offset(segment) << PAGE_SHIFT) +
+				object->offset, object->length, object->codec);
 }
 
 /*
- * Move what is in use of a segment, off its list and with a reference. Return: 0
- * when all of it has been looked at, -EINTR when it was stopped, or that there is
- * no room.
+ * Move what is in use of a segment, off its list and with a reference; or with @found,
+ * only sum up how many bytes of it could be moved. Return: 0 when all of it has been
+ * looked at, -EINTR when it was stopped, -EIO when it can't be read, or that there is no
+ * room.
  */
-static int swap_pack_empty(struct swap_segment *segment, struct swap_move *move)
+static int swap_pack_empty(struct swap_segment *segment, struct swap_move *move,
+			   unsigned int *found)
 {
 	struct swap_pack *pack = segment->pack;
-	unsigned int end = segment->end * SWAP_PACK_BLOCK;
+	unsigned int end = segment->victim.end * SWAP_PACK_BLOCK;
 	unsigned int pos = 0, base, size, next;
 	struct swap_pack_object object;
-	bool unreadable = false;
 	int err;
 
-	while (pos < end && atomic_read(&segment->live)) {
+	while (pos < end && swap_segment_live(segment)) {
 		if (swap_pack_stopped(pack, move))
 			return -EINTR;
 		base = ALIGN_DOWN(pos, SWAP_PACK_BLOCK);
-		size = swap_pack_collect_read(segment, base);
-		if (!size) {
-			/* What is there stays there, for who loads it. */
-			unreadable = true;
-			pos = base + SWAP_PACK_BLOCK;
-			continue;
-		}
+		size = swap_pack_collect_read(segment, base, move || !swap_pack_gc_urgent(pack));
+		/* It stays there, for who loads it. Another victim may be readable. */
+		if (!size)
+			return -EIO;
 		next = pos - base;
 		for (;;) {
 			while (swap_pack_next(pack->gc_buf, size, &next, base,
 					      segment->seq, &object)) {
+				if (found) {
+					if (swap_pack_is_live(segment, &object))
+						*found += swap_pack_size(object.length);
+					continue;
+				}
 				err = swap_pack_collect_object(segment, &object, move);
 				if (!err && move && swap_move_stopped(move))
 					err = -EINTR;
@@ -308,60 +302,79 @@ static int swap_pack_empty(struct swap_segment *segment, struct swap_move *move)
 		pos = base + next;
 		cond_resched();
 	}
-	/* No victim again, but for those who load what can be read. */
-	if (unreadable)
-		WRITE_ONCE(segment->bad, true);
 	return 0;
 }
 
-/* Back to the others, if something is in use still: in front if there is @more to do. */
-static void swap_pack_putback(struct swap_segment *segment, bool more)
+/* Back to the others, if something is in use still. With @skip, not to be chosen soon. */
+static void swap_pack_putback(struct swap_segment *segment, bool skip)
 {
 	struct swap_pack *pack = segment->pack;
 
 	spin_lock(&pack->lock);
-	segment->filled = (u32)jiffies;
-	if (more)
-		list_add(&segment->list, &pack->closed);
-	else
-		list_add_tail(&segment->list, &pack->closed);
+	swap_victims_add(&pack->victims, &segment->victim, swap_segment_live(segment),
+			 pack->next_seq);
+	segment->victim.skip = skip;
 	spin_unlock(&pack->lock);
 	swap_segment_put(segment);
 }
 
-/* Return: true when it has become emptier. */
-static bool swap_pack_collect(struct swap_segment *segment)
+static int swap_pack_collect(struct swap_segment *segment)
 {
 	struct swap_pack *pack = segment->pack;
-	int live = atomic_read(&segment->live);
-	bool emptier;
+	unsigned int live = swap_segment_live(segment), found = 0;
+	int err = 0;
 
 	mutex_lock(&pack->read_lock);
-	swap_pack_empty(segment, NULL);
+	/*
+	 * With the reserve in use, what is moved must make a segment free, or nothing could
+	 * be moved any more. One object that can't be is enough to prevent that.
+	 */
+	if (READ_ONCE(pack->nr_spares) < SWAP_PACK_RESERVE) {
+		err = swap_pack_empty(segment, NULL, &found);
+		if (!err && found < swap_segment_live(segment))
+			err = -EBUSY;
+	}
+	if (!err)
+		err = swap_pack_empty(segment, NULL, NULL);
 	mutex_unlock(&pack->read_lock);
 	swap_pack_flush(pack, SWAP_STREAM_SURVIVORS);
 	wait_event(pack->wait, !atomic_read(&pack->surviving));
-	emptier = atomic_read(&segment->live) < live;
-	swap_pack_putback(segment, false);
-	return emptier;
+	trace_swap_abs_collect(pack->tier->si->type, segment->index, live,
+			       swap_segment_live(segment), err);
+	swap_tier_count(pack->tier, SWAP_TIER_COLLECTED, 1);
+	/* Whatever is left could not be moved, unless it was only interrupted, or for room. */
+	swap_pack_putback(segment, err != -EINTR && err != -ENOSPC);
+	return err;
 }
 
-/* The segment that was filled first, off its list and with a reference, or NULL. */
+/* The segment with the coldest data, off its list and with a reference, or NULL. */
 static struct swap_segment *swap_pack_oldest(struct swap_pack *pack)
 {
-	struct swap_segment *segment;
+	struct swap_victim *victim, *oldest = NULL;
+	struct swap_segment *segment = NULL;
+	unsigned int i;
 
+	/*
+	 * The heads of the buckets are those of which nothing has died for longest. What is
+	 * in the first one is empty, and about to go.
+	 */
 	spin_lock(&pack->lock);
-	list_for_each_entry(segment, &pack->closed, list) {
-		if (&segment->list == &pack->hand || atomic_read(&segment->writing) ||
-		    !refcount_inc_not_zero(&segment->refs))
-			continue;
-		list_del_init(&segment->list);
-		spin_unlock(&pack->lock);
-		return segment;
+	for (i = 1; i < SWAP_VICTIM_BUCKETS; i++) {
+		victim = list_first_entry_or_null(&pack->victims.bucket[i],
+						  struct swap_victim, list);
+		if (victim && (!oldest || (s32)(victim->since - oldest->since) < 0) &&
+		    !atomic_read(&container_of(victim, struct swap_segment, victim)->writing))
+			oldest = victim;
+	}
+	if (oldest) {
+		segment = container_of(oldest, struct swap_segment, victim);
+		if (refcount_inc_not_zero(&segment->refs))
+			swap_victims_del(&pack->victims, oldest);
+		else
+			segment = NULL;
 	}
 	spin_unlock(&pack->lock);
-	return NULL;
+	return segment;
 }
 
 /**
@@ -394,9 +407,12 @@ int swap_packed_drain(struct swap_move *move)
 		if (!segment)
 			break;
 		mutex_lock(&pack->read_lock);
-		err = swap_pack_empty(segment, move);
+		err = swap_pack_empty(segment, move, NULL);
 		mutex_unlock(&pack->read_lock);
-		swap_pack_putback(segment, err == -EINTR);
+		swap_pack_putback(segment, false);
+		/* Another one may be readable. */
+		if (err == -EIO)
+			err = 0;
 		cond_resched();
 	}
 	swap_packed_wait_moved();
@@ -404,22 +420,31 @@ int swap_packed_drain(struct swap_move *move)
 }
 
 /**
- * swap_pack_gc - make segments free
+ * swap_pack_gc - make a segment free
  * @work: swap_pack.gc_work
  */
 void swap_pack_gc(struct work_struct *work)
 {
 	struct swap_pack *pack = container_of(work, struct swap_pack, gc_work);
 	struct swap_segment *segment;
-	bool progress = true;
+	int err;
 
-	while (progress && swap_pack_gc_needed(pack)) {
+	if (!swap_pack_gc_needed(pack))
+		return;
+	if (!swap_pack_stopped(pack, NULL)) {
 		segment = swap_pack_victim(pack);
+		/* Then it begins when more has died, see swap_segment_account(). */
 		if (!segment)
 			return;
-		progress = swap_pack_collect(segment);
-		cond_resched();
+		err = swap_pack_collect(segment);
+		/* What it has made free must be seen before it is asked again. */
+		swap_pack_release_dead(pack);
+		/* Nor is there room for any other one before something has died. */
+		if (err == -ENOSPC && !READ_ONCE(pack->nr_spares))
+			return;
 	}
+	/* While the system freezes, the queue keeps it for after that. */
+	swap_pack_gc_check(pack);
 }
 
 /* Once, for all tiers; after a failure it may be tried again. */

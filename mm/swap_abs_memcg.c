@@ -58,12 +58,14 @@
 
 /**
  * struct swap_memcg - a memory cgroup in the tiers of swap
+ * @vain: what reclaim has tried in vain, of its own pages
  * @limited: mask of the tiers with a limit; changed under swap_memcg_mutex
  * @tier: by swap_desc_tier()
  * @tier.usage: pages in the tier, those of the children too
  * @tier.max: limit in pages; means something only where @limited says so
  */
 struct swap_memcg {
+	struct swap_vain vain;
 	unsigned long limited;
 	struct {
 		atomic_long_t usage;
@@ -94,6 +96,29 @@ int swap_memcg_alloc(struct mem_cgroup *memcg, struct mem_cgroup *parent)
 		return 0;
 	memcg->swap_tiers = kzalloc_obj(*memcg->swap_tiers, GFP_KERNEL_ACCOUNT);
 	return memcg->swap_tiers ? 0 : -ENOMEM;
+}
+
+/* What reclaim has tried in vain of a cgroup's pages; NULL where only all are counted. */
+struct swap_vain *swap_memcg_vain(struct mem_cgroup *memcg)
+{
+	return memcg && memcg->swap_tiers ? &memcg->swap_tiers->vain : NULL;
+}
+
+/* Pages of a cgroup that are in tiers. */
+unsigned long swap_memcg_stored(struct mem_cgroup *memcg)
+{
+	unsigned long sum = 0;
+	unsigned int type;
+
+	for (type = 0; type < NR_SWAP_TIER_INDEXES; type++)
+		sum += atomic_long_read(&memcg->swap_tiers->tier[type].usage);
+	return sum;
+}
+
+/* Slots that it has. */
+unsigned long swap_memcg_slots(struct mem_cgroup *memcg)
+{
+	return page_counter_read(&memcg->swap);
 }
 
 /* Called under swap_memcg_mutex, or when nobody knows the cgroup any more. */

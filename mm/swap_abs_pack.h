@@ -49,6 +49,13 @@ struct swap_pack_header {
 
 #define SWAP_PACK_MAX_LENGTH	(SWAP_PACK_BLOCK - sizeof(struct swap_pack_header))
 
+/* What is longer takes no less capacity packed than raw, see swap_pack_held(). */
+static inline bool swap_pack_is_worth(unsigned int length)
+{
+	return length + sizeof(struct swap_pack_header) + SWAP_PACK_ALIGN <=
+	       SWAP_PACK_BLOCK / 12 * 11;
+}
+
 /**
  * struct swap_pack_object - an object that was found on the device
  * @offset: bytes from the start of the segment, of the header

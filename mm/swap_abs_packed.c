@@ -4,8 +4,8 @@
  * as they are, one behind another, so that the same I/O frees more memory.
  *
  * A segment is a cluster that the device has lent. Objects are appended to a
- * chunk of it in RAM, 128 KiB, which is written when it is full or has waited
- * for 5 ms. There are two ways in, that meet in a chunk:
+ * chunk of it in RAM, 128 KiB, which is written when it is full, when the batch of
+ * reclaim ends, or when it has waited. There are two ways in, that meet in a chunk:
  *
  * - Reclaim stores a folio. It is compressed, its word set and its writeback
  *   begun before the chunk can be written; the folio has the data until then.
@@ -26,9 +26,11 @@
  * word points to an object, or is pinned, its segment is where it was and has
  * its sequence number, and no lock is needed to look there.
  *
- * Capacity: a segment holds all slots of its cluster in nr_swap_pages for as long
- * as it is lent, with data or as a spare, and an object holds nothing. So lending
- * one fails when what is left is promised; those promises are kept by raw slots.
+ * Capacity: a segment takes of nr_swap_pages what its live bytes need
+ * (swap_pack_held()), and its dead space is room, because collection can have it back.
+ * swap_segment_account() keeps that for each change of the live bytes. The reserve
+ * (SWAP_PACK_RESERVE) is in neither nr_swap_pages nor SwapTotal from the first segment
+ * on, so that collection always has a segment to fill.
  *
  * Locks: folio lock, swap_pack_stream.lock, then a virtual cluster's lock or
  * swap_pack.lock, then those of the device (si->lock, its cluster locks). All are
@@ -54,14 +56,15 @@
 
 #include <trace/events/swap_abs.h>
 
-/* How long an object may wait for others to be written with. */
+/*
+ * How long an object may wait for others to be written with: that of a folio, whose memory
+ * somebody waits for, and one that can be loaded from where it was until then.
+ */
 #define SWAP_FLUSH_DELAY	max(HZ / 200, 1)
+#define SWAP_FLUSH_DELAY_MOVED	HZ
 
 /* Movers leave a device alone for that long when a write has failed: each costs a segment. */
 #define SWAP_FAILED_DELAY	(HZ / 10)
-
-/* Smaller devices have no use for spare segments. */
-#define SWAP_PACKED_MIN_CLUSTERS	8
 
 /* A large folio, whose pages may be in several chunks. */
 struct swap_pack_write {
@@ -121,21 +124,6 @@ bool swap_packed_is_moving(void)
 	return atomic_long_read(&swap_packed_moving);
 }
 
-/**
- * swap_packed_wait_moved - wait until what is on its way now has settled
- *
- * It does so by itself, within the time of a flush and a write; a second is the
- * most that is waited for, as others may go on to move things.
- */
-void swap_packed_wait_moved(void)
-{
-	unsigned long end = jiffies + HZ;
-
-	while (atomic_long_read(&swap_packed_moving) && time_before(jiffies, end) &&
-	       !signal_pending(current))
-		schedule_timeout_interruptible(1);
-}
-
 /*
  * Segments
  */
@@ -171,10 +159,81 @@ void swap_segment_put(struct swap_segment *segment)
 
 	if (!refcount_dec_and_test(&segment->refs))
 		return;
-	VM_WARN_ON_ONCE(atomic_read(&segment->live));
+	VM_WARN_ON_ONCE(swap_segment_live(segment));
 	VM_WARN_ON_ONCE(atomic_read(&segment->writing));
 	llist_add(&segment->dead, &pack->dead);
 	queue_work(swap_abs_wq, &pack->release_work);
+}
+
+/* By the live bytes of a segment; the same as swap_victim_bucket(), in constants. */
+static unsigned int swap_segment_bucket(unsigned int live)
+{
+	return DIV_ROUND_UP(live, SWAP_SEGMENT_SIZE / SWAP_VICTIM_PARTS);
+}
+
+static unsigned int swap_segment_held(unsigned int live)
+{
+	return swap_pack_held(swap_segment_bucket(live), SWAPFILE_CLUSTER);
+}
+
+/*
+ * Objects of @bytes have come, or with less than zero gone. Each crossing of a bucket
+ * changes nr_swap_pages by what lies between the two, whoever is first, so the sum is
+ * exact without a lock. Return: bytes that are live now.
+ */
+static unsigned int swap_segment_account(struct swap_segment *segment, int bytes)
+{
+	unsigned int old = atomic_fetch_add(bytes, &segment->live);
+	unsigned int before = old & ~SWAP_SEGMENT_CLOSED, live = before + bytes;
+	struct swap_pack *pack = segment->pack;
+	long held;
+
+	percpu_counter_add(&pack->live, bytes);
+	if (swap_segment_bucket(before) == swap_segment_bucket(live))
+		return live;
+
+	held = (long)swap_segment_held(live) - (long)swap_segment_held(before);
+	percpu_counter_add(&pack->held, held);
+	if (!(old & SWAP_SEGMENT_CLOSED))
+		swap_abs_give_room(-held);
+	/* A segment that is being filled is listed when it is closed. */
+	if (bytes < 0) {
+		spin_lock(&pack->lock);
+		swap_victims_update(&pack->victims, &segment->victim,
+				    swap_segment_live(segment), READ_ONCE(pack->next_seq));
+		spin_unlock(&pack->lock);
+		swap_pack_gc_check(pack);
+	}
+	return live;
+}
+
+/**
+ * swap_packed_close_segment - the device of a segment is being closed, or opened again
+ * @ci: its locked cluster
+ * @close: which
+ *
+ * What is there counts for nobody while the device is closed.
+ *
+ * Return: pages of capacity that it has held until now, or holds from now on.
+ */
+unsigned long swap_packed_close_segment(struct swap_cluster_info *ci, bool close)
+{
+	struct swap_segment *segment = ci->segment;
+	unsigned int live;
+
+	lockdep_assert_held(&ci->lock);
+	if (close)
+		live = atomic_fetch_or(SWAP_SEGMENT_CLOSED, &segment->live);
+	else
+		live = atomic_fetch_andnot(SWAP_SEGMENT_CLOSED, &segment->live);
+	VM_WARN_ON_ONCE(!(live & SWAP_SEGMENT_CLOSED) != close);
+	return swap_segment_held(live & ~SWAP_SEGMENT_CLOSED);
+}
+
+/* Pages of capacity that a segment takes, in its locked cluster. For the self-check. */
+unsigned long swap_packed_segment_held(struct swap_cluster_info *ci)
+{
+	return swap_segment_held(swap_segment_live(ci->segment));
 }
 
 /*
@@ -186,7 +245,7 @@ static void swap_segment_idle(struct swap_segment *segment)
 	struct swap_pack *pack = segment->pack;
 	int i;
 
-	if (atomic_read(&segment->live) || atomic_read(&segment->writing))
+	if (swap_segment_live(segment) || atomic_read(&segment->writing))
 		return;
 	for (i = 0; i < NR_SWAP_STREAMS; i++)
 		if (READ_ONCE(pack->streams[i].segment) == segment)
@@ -207,39 +266,98 @@ static void swap_segment_return(struct swap_segment *segment)
 	spin_unlock(&ci->lock);
 	mempool_free(segment, &pack->segments);
 	atomic_long_dec(&tier->nr_lent);
-	swap_abs_give_room(SWAPFILE_CLUSTER);
+}
+
+/*
+ * Is the reserve of no use any longer? Where nothing new is packed, and nothing that
+ * is there could have to be collected.
+ */
+static bool swap_pack_is_idle(struct swap_pack *pack)
+{
+	return READ_ONCE(pack->stopped) || (READ_ONCE(pack->quiet) && !pack->nr_segments);
+}
+
+/* Give what is kept as spares back, if that is of no use. */
+static void swap_pack_give_spares(struct swap_pack *pack)
+{
+	struct swap_segment *segment;
+
+	spin_lock(&pack->lock);
+	while (swap_pack_is_idle(pack) && !list_empty(&pack->spares)) {
+		segment = list_first_entry(&pack->spares, struct swap_segment, victim.list);
+		list_del_init(&segment->victim.list);
+		pack->nr_spares--;
+		spin_unlock(&pack->lock);
+		swap_segment_return(segment);
+		spin_lock(&pack->lock);
+	}
+	if (swap_pack_is_idle(pack) && pack->reserved) {
+		pack->reserved = false;
+		swap_tier_hide(pack->tier, -(long)SWAP_PACK_RESERVE * SWAPFILE_CLUSTER);
+	}
+	spin_unlock(&pack->lock);
 }
 
 /*
  * Segments that nothing refers to are spares again, or go back: on a workqueue
  * that is frozen while there is a hibernation image, which knows them as they are.
  */
-static void swap_pack_release(struct work_struct *work)
+void swap_pack_release_dead(struct swap_pack *pack)
 {
-	struct swap_pack *pack = container_of(work, struct swap_pack, release_work);
 	struct swap_segment *segment, *next;
-	bool back;
+	bool back, gained = false;
 
 	llist_for_each_entry_safe(segment, next, llist_del_all(&pack->dead), dead) {
 		back = false;
 		spin_lock(&pack->lock);
-		list_del_init(&segment->list);
+		if (segment->victim.listed)
+			swap_victims_del(&pack->victims, &segment->victim);
 		pack->nr_segments--;
-		if (segment->bad) {
-			list_add(&segment->list, &pack->bad);
-		} else if (pack->nr_spares < SWAP_NR_SPARES && !READ_ONCE(pack->stopped)) {
-			list_add(&segment->list, &pack->spares);
+		if (segment->victim.bad) {
+			list_add(&segment->victim.list, &pack->bad);
+		} else if (pack->nr_spares < SWAP_PACK_RESERVE && !READ_ONCE(pack->stopped)) {
+			list_add(&segment->victim.list, &pack->spares);
 			pack->nr_spares++;
 		} else {
 			back = true;
 		}
+		gained |= !segment->victim.bad;
 		spin_unlock(&pack->lock);
-		if (back)
+		if (back) {
 			swap_segment_return(segment);
+			WRITE_ONCE(pack->starved, false);
+		}
 		/* Last: swapoff waits for it, then takes what is left. */
 		percpu_counter_sub(&pack->tier->used, SWAPFILE_CLUSTER);
 		cond_resched();
 	}
+	if (gained)
+		swap_abs_room_gained();
+	if (swap_pack_is_idle(pack))
+		swap_pack_give_spares(pack);
+}
+
+static void swap_pack_release(struct work_struct *work)
+{
+	swap_pack_release_dead(container_of(work, struct swap_pack, release_work));
+}
+
+/**
+ * swap_packed_free_segments - segments that could be filled at once
+ * @pack: of a tier
+ *
+ * Context: any. A hint: of the device's free space only whole clusters will do.
+ * Return: their number, with those in reserve.
+ */
+unsigned long swap_packed_free_segments(struct swap_pack *pack)
+{
+	struct swap_info_struct *si = pack->tier->si;
+
+	if (list_empty_careful(&si->free_clusters))
+		return READ_ONCE(pack->nr_spares);
+	return READ_ONCE(pack->nr_spares) +
+	       (si->pages - min(swap_device_usage(si), (unsigned long)si->pages)) /
+	       SWAPFILE_CLUSTER;
 }
 
 /**
@@ -258,14 +376,14 @@ bool swap_packed_refill(struct swap_pack *pack)
 	segment = mempool_alloc(&pack->segments, GFP_NOWAIT | __GFP_NOWARN);
 	if (!segment)
 		return false;
-	if (!swap_abs_take_room(SWAPFILE_CLUSTER))
-		goto fail;
 	ci = swap_cluster_lend(si, CLUSTER_FLAG_LENT_SEGMENT);
-	if (!ci)
-		goto fail_room;
+	if (!ci) {
+		mempool_free(segment, &pack->segments);
+		return false;
+	}
 
 	memset(segment, 0, sizeof(*segment));
-	INIT_LIST_HEAD(&segment->list);
+	INIT_LIST_HEAD(&segment->victim.list);
 	segment->pack = pack;
 	segment->index = ci - si->cluster_info;
 	ci->segment = segment;
@@ -278,52 +396,86 @@ bool swap_packed_refill(struct swap_pack *pack)
 		swap_segment_return(segment);
 		return false;
 	}
-	list_add_tail(&segment->list, &pack->spares);
+	list_add_tail(&segment->victim.list, &pack->spares);
 	pack->nr_spares++;
 	spin_unlock(&pack->lock);
 	return true;
-
-fail_room:
-	swap_abs_give_room(SWAPFILE_CLUSTER);
-fail:
-	mempool_free(segment, &pack->segments);
-	return false;
 }
 
-/* A segment to fill, or NULL. The last spare one is for what is collected. */
+/* Take the reserve out of the capacity, once. Return: true when that has been done. */
+static bool swap_pack_reserve(struct swap_pack *pack)
+{
+	long pages = SWAP_PACK_RESERVE * SWAPFILE_CLUSTER;
+	bool reserved;
+
+	if (READ_ONCE(pack->reserved))
+		return true;
+	spin_lock(&pack->lock);
+	if (!pack->reserved && !pack->stopped && swap_abs_take_room(pages)) {
+		swap_tier_hide(pack->tier, pages);
+		pack->reserved = true;
+	}
+	reserved = pack->reserved;
+	spin_unlock(&pack->lock);
+	return reserved;
+}
+
+/* Make spares, so that one more can be filled than what is kept for survivors. */
+static bool swap_pack_refill_for(struct swap_pack *pack, unsigned int kept)
+{
+	if (!swap_pack_reserve(pack))
+		return false;
+	while (READ_ONCE(pack->nr_spares) <= kept)
+		if (!swap_packed_refill(pack))
+			return false;
+	return true;
+}
+
+/* A segment to fill, or NULL. The reserve is for what is collected. */
 static struct swap_segment *swap_segment_open(struct swap_pack *pack,
 					      enum swap_stream_id id)
 {
-	unsigned int kept = id == SWAP_STREAM_FRESH ? 1 : 0;
+	unsigned int kept = id == SWAP_STREAM_FRESH ? SWAP_PACK_RESERVE : 0;
 	struct swap_segment *segment = NULL;
-	bool collect;
 
-	if (READ_ONCE(pack->nr_spares) < SWAP_NR_SPARES)
-		swap_packed_refill(pack);
+	if (id == SWAP_STREAM_FRESH && READ_ONCE(pack->quiet))
+		return NULL;
+	swap_pack_refill_for(pack, kept);
 
 	spin_lock(&pack->lock);
-	if (pack->nr_spares > kept) {
-		segment = list_first_entry(&pack->spares, struct swap_segment, list);
-		list_del_init(&segment->list);
+	if (pack->nr_spares > kept && pack->reserved) {
+		segment = list_first_entry(&pack->spares, struct swap_segment, victim.list);
+		list_del_init(&segment->victim.list);
 		pack->nr_spares--;
 		pack->nr_segments++;
 		segment->seq = pack->next_seq++;
 	}
-	collect = pack->nr_spares < SWAP_NR_SPARES ||
-		  (u64)pack->nr_segments * SWAPFILE_CLUSTER * 10 > (u64)pack->tier->si->pages * 7;
+	WRITE_ONCE(pack->starved, !segment);
 	spin_unlock(&pack->lock);
 
-	if (collect)
-		swap_pack_gc_wanted(pack);
-	if (!segment)
+	swap_pack_gc_check(pack);
+	if (!segment) {
+		swap_tier_count(pack->tier, SWAP_TIER_REFUSED, 1);
 		return NULL;
+	}
 
 	/* Before the lock of the stream is dropped: swapoff takes that once. */
 	percpu_counter_add(&pack->tier->used, SWAPFILE_CLUSTER);
 	swap_tier_filled(pack->tier);
-	segment->end = 0;
+	segment->victim.end = 0;
+	segment->victim.skip = 0;
 	refcount_set(&segment->refs, 1);
 	return segment;
+}
+
+static bool swap_segment_is_bad(struct swap_segment *segment)
+{
+	bool bad;
+
+	spin_lock(&segment->pack->lock);
+	bad = segment->victim.bad;
+	spin_unlock(&segment->pack->lock);
+	return bad;
 }
 
 /* Nothing more is appended to the stream's segment. */
@@ -334,15 +486,12 @@ static void swap_segment_close(struct swap_pack_stream *stream)
 
 	lockdep_assert_held(&stream->lock);
 	stream->segment = NULL;
-	segment->filled = (u32)jiffies;
 	spin_lock(&pack->lock);
-	/* What has survived is older than what was closed last. */
-	if (stream == &pack->streams[SWAP_STREAM_SURVIVORS])
-		list_add(&segment->list, &pack->closed);
-	else
-		list_add_tail(&segment->list, &pack->closed);
+	swap_victims_add(&pack->victims, &segment->victim, swap_segment_live(segment),
+			 READ_ONCE(pack->next_seq));
 	spin_unlock(&pack->lock);
 	swap_segment_put(segment);
+	swap_pack_gc_check(pack);
 }
 
 /*
@@ -386,23 +535,34 @@ static void swap_pack_begin_chunk(struct swap_pack *pack,
 				  struct swap_pack_io *io)
 {
 	struct swap_segment *segment = stream->segment;
-	unsigned int blocks = SWAPFILE_CLUSTER - segment->end;
+	unsigned int blocks = SWAPFILE_CLUSTER - segment->victim.end;
 
 	/* Within one extent of a swapfile. */
 	blocks = min(blocks, SWAP_CHUNK_BLOCKS);
 	io->sector = swap_device_run(pack->tier->si, swap_segment_offset(segment) +
-				     segment->end, &blocks);
+				     segment->victim.end, &blocks);
 	io->segment = segment;
 	io->id = stream - pack->streams;
 	io->nr_items = 0;
 	io->failed = false;
+	io->bad = false;
 	io->urgent = false;
 	swap_pack_chunk_init(&io->chunk, io->buf, segment->seq,
-			     segment->end * SWAP_PACK_BLOCK, blocks * SWAP_PACK_BLOCK);
+			     segment->victim.end * SWAP_PACK_BLOCK, blocks * SWAP_PACK_BLOCK);
 	refcount_inc(&segment->refs);
 	atomic_inc(&segment->writing);
+	io->soon = false;
 	stream->io = io;
-	mod_delayed_work(swap_pack_wq, &stream->flush, SWAP_FLUSH_DELAY);
+	mod_delayed_work(swap_pack_wq, &stream->flush, SWAP_FLUSH_DELAY_MOVED);
+}
+
+/* Somebody waits for what is in the chunk of a locked stream. */
+static void swap_pack_hurry(struct swap_pack *pack, struct swap_pack_io *io)
+{
+	if (io->soon)
+		return;
+	io->soon = true;
+	mod_delayed_work(swap_pack_wq, &pack->streams[io->id].flush, SWAP_FLUSH_DELAY);
 }
 
 /* End the stream's chunk, so that it can be written. */
@@ -417,8 +577,8 @@ static struct swap_pack_io *swap_pack_end_chunk(struct swap_pack_stream *stream)
 	VM_WARN_ON_ONCE(!io->nr_items);
 	size = swap_pack_chunk_end(&io->chunk);
 	stream->io = NULL;
-	segment->end += size / SWAP_PACK_BLOCK;
-	if (segment->end == SWAPFILE_CLUSTER || segment->bad)
+	segment->victim.end += size / SWAP_PACK_BLOCK;
+	if (segment->victim.end == SWAPFILE_CLUSTER || swap_segment_is_bad(segment))
 		swap_segment_close(stream);
 
 	bio_init(bio, segment->pack->tier->si->bdev, io->bvecs, SWAP_CHUNK_BLOCKS,
@@ -441,21 +601,61 @@ static struct swap_pack_io *swap_pack_end_chunk(struct swap_pack_stream *stream)
 	return io;
 }
 
+static void swap_pack_end_folio(struct folio *folio, bool failed)
+{
+	if (failed) {
+		/* Before writeback ends: RAM has the only copy. */
+		folio_mark_dirty(folio);
+		folio_clear_reclaim(folio);
+	}
+	folio_end_writeback(folio);
+}
+
+static void swap_pack_write_put(struct swap_pack_write *write, bool failed)
+{
+	if (failed)
+		WRITE_ONCE(write->failed, true);
+	if (!atomic_dec_and_test(&write->pending))
+		return;
+	if (write->folio)
+		swap_pack_end_folio(write->folio, write->failed);
+	kfree(write);
+}
+
+/*
+ * End the writeback of what reclaim has stored: it waits for nothing else, and needs no
+ * lock of the layer.
+ */
+static void swap_pack_end_folios(struct swap_pack_io *io)
+{
+	struct swap_pack_item *item;
+
+	for (item = io->items; item < io->items + io->nr_items; item++) {
+		if (item->folio)
+			swap_pack_end_folio(item->folio, io->failed);
+		else if (item->write)
+			swap_pack_write_put(item->write, io->failed);
+	}
+}
+
 static void swap_pack_write_end(struct bio *bio)
 {
 	struct swap_pack_io *io = bio->bi_private;
 
 	if (bio->bi_status) {
 		io->failed = true;
+		io->bad = swap_tier_medium_failed(io->segment->pack->tier, bio->bi_status);
 		pr_alert_ratelimited("swap: write error on %pg, sector %llu\n",
 				     bio->bi_bdev, (unsigned long long)io->sector);
 	}
 	bio_uninit(bio);
+	swap_pack_end_folios(io);
 	queue_work(swap_pack_wq, &io->work);
 }
 
 static void swap_pack_submit(struct swap_pack_io *io)
 {
+	swap_tier_count(io->segment->pack->tier, SWAP_TIER_WRITTEN, io->bio.bi_iter.bi_size);
 	io->bio.bi_end_io = swap_pack_write_end;
 	submit_bio(&io->bio);
 }
@@ -487,16 +687,120 @@ static void swap_pack_flush_work(struct work_struct *work)
 	struct swap_pack_io *io = NULL;
 	struct swap_segment *segment;
 
+	/* Rule 12: what is in a hibernation image is written by who resumes from it. */
+	if (pm_suspended_storage()) {
+		mod_delayed_work(swap_pack_wq, &stream->flush, HZ);
+		return;
+	}
 	spin_lock(&stream->lock);
 	segment = stream->segment;
 	if (stream->io)
 		io = swap_pack_end_chunk(stream);
-	else if (segment && segment->end && !atomic_read(&segment->live) &&
+	else if (segment && segment->victim.end && !swap_segment_live(segment) &&
 		 !atomic_read(&segment->writing))
 		swap_segment_close(stream);
 	spin_unlock(&stream->lock);
 	if (io)
 		swap_pack_submit(io);
+}
+
+/* Write what is in RAM of a stream, and fill another segment from now on. */
+static void swap_pack_close_stream(struct swap_pack_stream *stream)
+{
+	struct swap_pack_io *io = NULL;
+
+	spin_lock(&stream->lock);
+	if (stream->io)
+		io = swap_pack_end_chunk(stream);
+	if (stream->segment)
+		swap_segment_close(stream);
+	spin_unlock(&stream->lock);
+	if (io)
+		swap_pack_submit(io);
+}
+
+/* Give one spare segment back that is not of the reserve. */
+static bool swap_pack_yield(struct swap_pack *pack)
+{
+	struct swap_segment *segment = NULL;
+
+	spin_lock(&pack->lock);
+	if (pack->nr_spares > (pack->reserved ? SWAP_PACK_RESERVE : 0)) {
+		segment = list_first_entry(&pack->spares, struct swap_segment, victim.list);
+		list_del_init(&segment->victim.list);
+		pack->nr_spares--;
+	}
+	spin_unlock(&pack->lock);
+	if (segment)
+		swap_segment_return(segment);
+	return segment;
+}
+
+/**
+ * swap_packed_yield - raw pages find no slot: let them have what is lent for packed ones
+ * @tiers: mask of the tiers that may be used
+ *
+ * Where nothing is spare, the segment that is being filled is closed, so that collection
+ * can make it dense. Its free end counts as room, but no raw page fits there.
+ *
+ * Context: process context, submits I/O.
+ * Return: true when a cluster has been given back.
+ */
+bool swap_packed_yield(unsigned long tiers)
+{
+	struct swap_info_struct *si;
+	struct swap_pack *pack;
+	bool yielded = false;
+	int type;
+
+	for (type = 0; type < MAX_SWAPFILES && !yielded; type++) {
+		si = tiers & BIT(type) ? READ_ONCE(swap_info[type]) : NULL;
+		if (!si || !swap_device_tryget(si))
+			continue;
+		pack = si->tier ? si->tier->pack : NULL;
+		if (pack && !READ_ONCE(pack->stopped)) {
+			yielded = swap_pack_yield(pack);
+			if (!yielded && READ_ONCE(pack->nr_segments)) {
+				swap_pack_close_stream(&pack->streams[SWAP_STREAM_FRESH]);
+				WRITE_ONCE(pack->starved, true);
+				swap_pack_gc_check(pack);
+			}
+		}
+		put_swap_device(si);
+	}
+	return yielded;
+}
+
+/* Write what waits in all tiers. */
+static void swap_packed_flush_all(void)
+{
+	struct swap_info_struct *si;
+	int type;
+
+	for (type = 0; type < MAX_SWAPFILES; type++) {
+		si = READ_ONCE(swap_info[type]);
+		if (!si || !swap_device_tryget(si))
+			continue;
+		if (si->tier && si->tier->pack)
+			swap_pack_flush(si->tier->pack, SWAP_STREAM_FRESH);
+		put_swap_device(si);
+	}
+}
+
+/**
+ * swap_packed_wait_moved - wait until what is on its way now has settled
+ *
+ * It does so by itself, within the time of a flush and a write; a second is the
+ * most that is waited for, as others may go on to move things.
+ */
+void swap_packed_wait_moved(void)
+{
+	unsigned long end = jiffies + HZ;
+
+	swap_packed_flush_all();
+	while (atomic_long_read(&swap_packed_moving) && time_before(jiffies, end) &&
+	       !signal_pending(current))
+		schedule_timeout_interruptible(1);
 }
 
 /*
@@ -570,7 +874,7 @@ static struct swap_pack_item *swap_pack_add(struct swap_pack_io *io, swp_entry_t
 
 	offset = swap_pack_append(&io->chunk, swp_offset(slot), data, length, codec, &blocks);
 	refcount_inc(&segment->refs);
-	atomic_add(swap_pack_size(length), &segment->live);
+	swap_segment_account(segment, swap_pack_size(length));
 	percpu_counter_inc(&pack->objects);
 
 	memset(item, 0, sizeof(*item));
@@ -584,27 +888,6 @@ static struct swap_pack_item *swap_pack_add(struct swap_pack_io *io, swp_entry_t
 /*
  * What happens to objects when they have been written
  */
-
-static void swap_pack_end_folio(struct folio *folio, bool failed)
-{
-	if (failed) {
-		/* Before writeback ends: RAM has the only copy. */
-		folio_mark_dirty(folio);
-		folio_clear_reclaim(folio);
-	}
-	folio_end_writeback(folio);
-}
-
-static void swap_pack_write_put(struct swap_pack_write *write, bool failed)
-{
-	if (failed)
-		WRITE_ONCE(write->failed, true);
-	if (!atomic_dec_and_test(&write->pending))
-		return;
-	if (write->folio)
-		swap_pack_end_folio(write->folio, write->failed);
-	kfree(write);
-}
 
 static void swap_pack_move_end(struct swap_tier *tier, struct swap_pack_item *item,
 			       bool failed)
@@ -644,10 +927,13 @@ static void swap_pack_io_done(struct work_struct *work)
 	struct swap_pack *pack = segment->pack;
 	unsigned int i;
 
-	/* Its blocks are not used again before swapoff. */
-	if (io->failed) {
-		WRITE_ONCE(segment->bad, true);
+	if (io->failed)
 		WRITE_ONCE(pack->failed, jiffies | 1);
+	/* Its blocks are not used again before swapoff. */
+	if (io->bad) {
+		spin_lock(&pack->lock);
+		segment->victim.bad = 1;
+		spin_unlock(&pack->lock);
 	}
 	swap_tier_io_done(pack->tier, io->failed);
 
@@ -656,17 +942,21 @@ static void swap_pack_io_done(struct work_struct *work)
 
 		if (io->failed)
 			swap_tier_count(pack->tier, SWAP_TIER_ERRORS, 1);
-		if (item->folio)
-			swap_pack_end_folio(item->folio, io->failed);
-		else if (item->write)
-			swap_pack_write_put(item->write, io->failed);
-		else
+		/* Folios have been ended by swap_pack_write_end(). */
+		if (item->from)
 			swap_pack_move_end(pack->tier, item, io->failed);
 		cond_resched();
 	}
 	if (io->id == SWAP_STREAM_SURVIVORS)
 		atomic_sub(io->nr_items, &pack->surviving);
-	atomic_dec(&segment->writing);
+	/* It may be collected from now on, and may have been skipped for that reason. */
+	if (atomic_dec_and_test(&segment->writing)) {
+		spin_lock(&pack->lock);
+		swap_victims_update(&pack->victims, &segment->victim,
+				    swap_segment_live(segment), pack->next_seq);
+		spin_unlock(&pack->lock);
+		swap_pack_gc_check(pack);
+	}
 	swap_segment_idle(segment);
 	swap_segment_put(segment);
 	swap_pack_put_io(pack, io);
@@ -703,16 +993,17 @@ static struct swap_pack *swap_packed_get(unsigned long tiers)
 		    !(READ_ONCE(tier->si->flags) & SWP_WRITEOK))
 			continue;
 		if (READ_ONCE(tier->format) != SWAP_FORMAT_PACKED || !tier->pack ||
-		    READ_ONCE(tier->pack->stopped)) {
+		    READ_ONCE(tier->pack->stopped) || READ_ONCE(tier->pack->quiet)) {
 			if (swap_raw_has_room(tier))
 				break;
 			continue;
 		}
 		/* One that has just refused is full, until it collects. */
 		if (!READ_ONCE(tier->pack->streams[SWAP_STREAM_FRESH].segment) &&
-		    READ_ONCE(tier->pack->nr_spares) <= 1 &&
-		    !swap_packed_refill(tier->pack)) {
-			swap_pack_gc_wanted(tier->pack);
+		    !swap_pack_refill_for(tier->pack, SWAP_PACK_RESERVE)) {
+			WRITE_ONCE(tier->pack->starved, true);
+			swap_tier_count(tier, SWAP_TIER_REFUSED, 1);
+			swap_pack_gc_check(tier->pack);
 			continue;
 		}
 		if (!swap_device_tryget(tier->si))
@@ -752,8 +1043,21 @@ void swap_packed_make_room(void)
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node)
 		if ((READ_ONCE(tier->si->flags) & SWP_WRITEOK) && tier->pack)
-			swap_pack_gc_wanted(tier->pack);
+			swap_pack_gc_check(tier->pack);
 	spin_unlock(&swap_tiers_lock);
+}
+
+/* Is dead space being collected anywhere? A hint. */
+bool swap_packed_is_collecting(void)
+{
+	struct swap_tier *tier;
+	bool busy = false;
+
+	spin_lock(&swap_tiers_lock);
+	plist_for_each_entry(tier, &swap_tiers, node)
+		busy |= tier->pack && work_busy(&tier->pack->gc_work);
+	spin_unlock(&swap_tiers_lock);
+	return busy;
 }
 
 /* Can more be packed in the tier at once? A hint. */
@@ -761,9 +1065,9 @@ bool swap_packed_has_room(struct swap_tier *tier)
 {
 	struct swap_pack *pack = tier->pack;
 
-	return pack && !READ_ONCE(pack->stopped) &&
+	return pack && !READ_ONCE(pack->stopped) && !READ_ONCE(pack->quiet) &&
 	       (READ_ONCE(pack->streams[SWAP_STREAM_FRESH].segment) ||
-		READ_ONCE(pack->nr_spares) > 1);
+		READ_ONCE(pack->nr_spares) > SWAP_PACK_RESERVE);
 }
 
 static void swap_packed_put(struct swap_pack *pack)
@@ -779,7 +1083,7 @@ static int swap_packed_store_page(struct swap_pack *pack, struct folio *folio,
 	int length;
 
 	length = swap_codec_compress(codec, &folio->page, buf);
-	if (length < 0)
+	if (length < 0 || !swap_pack_is_worth(length))
 		return -ENOSPC;
 	io = swap_pack_lock(pack, SWAP_STREAM_FRESH, length, urgent, true);
 	if (!io)
@@ -788,6 +1092,7 @@ static int swap_packed_store_page(struct swap_pack *pack, struct folio *folio,
 	/* The chunk is not written before the lock is dropped. */
 	item = swap_pack_add(io, folio->swap, buf, length, codec);
 	item->folio = folio;
+	swap_pack_hurry(pack, io);
 	swap_abs_install(folio, &item->to, 0);
 	trace_swap_abs_store(folio->swap, item->to, 1);
 	swap_writeout_begin(folio);
@@ -819,7 +1124,7 @@ static int swap_packed_store_large(struct swap_pack *pack, struct folio *folio,
 	err = -ENOSPC;
 	for (i = 0; i < nr; i++, slot.val++) {
 		length = swap_codec_compress(codec, folio_page(folio, i), buf);
-		if (length < 0)
+		if (length < 0 || !swap_pack_is_worth(length))
 			goto undo;
 		io = swap_pack_lock(pack, SWAP_STREAM_FRESH, length, urgent, true);
 		if (!io)
@@ -827,6 +1132,7 @@ static int swap_packed_store_large(struct swap_pack *pack, struct folio *folio,
 		atomic_inc(&write->pending);
 		item = swap_pack_add(io, slot, buf, length, codec);
 		item->write = write;
+		swap_pack_hurry(pack, io);
 		words[i] = item->to;
 		swap_pack_unlock(pack, SWAP_STREAM_FRESH);
 		cond_resched();
@@ -874,10 +1180,27 @@ static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio,
 	else
 		err = swap_packed_store_large(pack, folio, codec, buf, urgent);
 	swap_packed_put_buffer(buf);
-	if (!err)
+	if (!err) {
 		swap_tier_count(pack->tier, swap_tiers_stat(tiers), nr);
+		if (urgent)
+			ctx->packed = pack->tier->si;
+	}
 	swap_packed_put(pack);
 	return err;
+}
+
+/* The rest of swap_abs_end_batch(). */
+void swap_packed_end_batch(struct swap_io_ctx *ctx)
+{
+	struct swap_info_struct *si = ctx->packed;
+
+	ctx->packed = NULL;
+	/* The device may have gone, and with it what was in the chunk; or be another one. */
+	if (!swap_device_tryget(si))
+		return;
+	if (si->tier && si->tier->pack)
+		swap_pack_flush(si->tier->pack, SWAP_STREAM_FRESH);
+	put_swap_device(si);
 }
 
 /**
@@ -902,7 +1225,7 @@ bool swap_pack_move_to(struct swap_pack *pack, enum swap_stream_id id,
 	/* Out of RAM; or reclaim has no room while this has not been collected. */
 	bool urgent = swap_desc_tag(from) == SWAP_DESC_ZSWAP ||
 		      (id == SWAP_STREAM_SURVIVORS &&
-		       READ_ONCE(pack->nr_spares) < SWAP_NR_SPARES);
+		       READ_ONCE(pack->nr_spares) < SWAP_PACK_RESERVE);
 	struct swap_pack_item *item;
 	struct swap_pack_io *io;
 
@@ -943,6 +1266,9 @@ int swap_packed_move(swp_entry_t slot, unsigned long place, const void *data,
 
 	if (pm_suspended_storage())
 		return -EAGAIN;
+	/* It has no promise, so it must not take what others have been promised. */
+	if (!swap_pack_is_worth(length) || atomic_long_read(&nr_swap_pages) <= 0)
+		return -ENOSPC;
 	pack = swap_packed_get(tiers);
 	if (!pack)
 		return -ENOSPC;
@@ -971,8 +1297,8 @@ static long swap_packed_drop(const unsigned long *words, unsigned int nr)
 	for (i = 0; i < nr; i++) {
 		segment = swap_segment_of(words[i]);
 		percpu_counter_dec(&segment->pack->objects);
-		if (!atomic_sub_return(swap_pack_size(swap_desc_length(words[i])),
-				       &segment->live))
+		if (!swap_segment_account(segment,
+					  -(int)swap_pack_size(swap_desc_length(words[i]))))
 			swap_segment_idle(segment);
 		swap_segment_put(segment);
 	}
@@ -1021,7 +1347,7 @@ const struct swap_backend swap_packed_backend = {
 bool swap_packed_supported(struct swap_info_struct *si)
 {
 	return si->ops == &swap_bdev_ops &&
-	       si->max >= SWAP_PACKED_MIN_CLUSTERS * SWAPFILE_CLUSTER &&
+	       si->max >= SWAP_PACK_MIN_SEGMENTS * SWAPFILE_CLUSTER &&
 	       (u64)si->max << PAGE_SHIFT <= SWAP_PACK_ALIGN * BIT_ULL(SWAP_DESC_ADDR_BITS);
 }
 
@@ -1067,8 +1393,7 @@ static struct swap_pack *swap_pack_alloc(struct swap_tier *tier)
 	spin_lock_init(&pack->lock);
 	INIT_LIST_HEAD(&pack->idle);
 	INIT_LIST_HEAD(&pack->spares);
-	INIT_LIST_HEAD(&pack->closed);
-	list_add(&pack->hand, &pack->closed);
+	swap_victims_init(&pack->victims, SWAP_SEGMENT_SIZE);
 	INIT_LIST_HEAD(&pack->bad);
 	init_llist_head(&pack->dead);
 	init_waitqueue_head(&pack->wait);
@@ -1082,9 +1407,13 @@ static struct swap_pack *swap_pack_alloc(struct swap_tier *tier)
 
 	if (percpu_counter_init(&pack->objects, 0, GFP_KERNEL))
 		goto free_pack;
-	if (mempool_init_kmalloc_pool(&pack->segments, SWAP_NR_SPARES,
-				      sizeof(struct swap_segment)))
+	if (percpu_counter_init(&pack->live, 0, GFP_KERNEL))
 		goto free_objects;
+	if (percpu_counter_init(&pack->held, 0, GFP_KERNEL))
+		goto free_live;
+	if (mempool_init_kmalloc_pool(&pack->segments, SWAP_PACK_RESERVE + NR_SWAP_STREAMS,
+				      sizeof(struct swap_segment)))
+		goto free_held;
 	pack->gc_buf = kmalloc(SWAP_GC_SIZE, GFP_KERNEL);
 	if (!pack->gc_buf || swap_pack_alloc_ios(pack))
 		goto free_ios;
@@ -1094,6 +1423,10 @@ free_ios:
 	swap_pack_free_ios(pack);
 	kfree(pack->gc_buf);
 	mempool_exit(&pack->segments);
+free_held:
+	percpu_counter_destroy(&pack->held);
+free_live:
+	percpu_counter_destroy(&pack->live);
 free_objects:
 	percpu_counter_destroy(&pack->objects);
 free_pack:
@@ -1157,9 +1490,7 @@ int swap_packed_start(struct swap_tier *tier)
 		spin_unlock(&swap_tiers_lock);
 	}
 	WRITE_ONCE(pack->stopped, false);
-	/* What is kept as spare must not be promised before. */
-	while (pack->nr_spares < SWAP_NR_SPARES && swap_packed_refill(pack))
-		;
+	WRITE_ONCE(pack->quiet, false);
 	return 0;
 }
 
@@ -1171,28 +1502,54 @@ int swap_packed_start(struct swap_tier *tier)
  */
 void swap_packed_close(struct swap_pack *pack)
 {
-	struct swap_pack_stream *stream;
-	struct swap_pack_io *io;
 	int i;
 
-	for (i = 0; i < NR_SWAP_STREAMS; i++) {
-		stream = &pack->streams[i];
-		io = NULL;
-		spin_lock(&stream->lock);
-		if (stream->io)
-			io = swap_pack_end_chunk(stream);
-		if (stream->segment)
-			swap_segment_close(stream);
-		spin_unlock(&stream->lock);
-		if (io)
-			swap_pack_submit(io);
-	}
+	for (i = 0; i < NR_SWAP_STREAMS; i++)
+		swap_pack_close_stream(&pack->streams[i]);
 }
 
 /**
- * swap_packed_stop - nothing more is packed in a tier
- * @tier: a tier whose format is not packed any more, or whose device is about
- *	to be emptied
+ * swap_packed_quiet - pack nothing new in a tier
+ * @tier: a tier whose format is not packed any more, or while the layer is off
+ *
+ * What is there is collected as before, until nothing is.
+ *
+ * Context: process context, submits I/O; serialized by swap_abs_mutex.
+ */
+void swap_packed_quiet(struct swap_tier *tier)
+{
+	struct swap_pack *pack = tier->pack;
+
+	lockdep_assert_held(&swap_abs_mutex);
+	if (!pack)
+		return;
+	WRITE_ONCE(pack->quiet, true);
+	swap_packed_close(pack);
+	flush_work(&pack->release_work);
+	swap_pack_give_spares(pack);
+}
+
+/**
+ * swap_packed_resume - collect again in a tier that was stopped, pack nothing new
+ * @tier: a tier whose device is in use again, with the layer off
+ *
+ * Context: any; serialized by swap_abs_mutex.
+ */
+void swap_packed_resume(struct swap_tier *tier)
+{
+	struct swap_pack *pack = tier->pack;
+
+	lockdep_assert_held(&swap_abs_mutex);
+	if (!pack)
+		return;
+	WRITE_ONCE(pack->quiet, true);
+	WRITE_ONCE(pack->stopped, false);
+	swap_pack_gc_check(pack);
+}
+
+/**
+ * swap_packed_stop - nothing more is packed in a tier, nor collected
+ * @tier: a tier whose device is about to be emptied
  *
  * What is in RAM is on its way to the device when this returns, and spare
  * segments are back at it. Until swap_packed_start() no segment is opened, and
@@ -1203,7 +1560,6 @@ void swap_packed_close(struct swap_pack *pack)
 void swap_packed_stop(struct swap_tier *tier)
 {
 	struct swap_pack *pack = tier->pack;
-	struct swap_segment *segment;
 
 	lockdep_assert_held(&swap_abs_mutex);
 	if (!pack)
@@ -1213,17 +1569,7 @@ void swap_packed_stop(struct swap_tier *tier)
 	cancel_work_sync(&pack->gc_work);
 	swap_packed_close(pack);
 	flush_work(&pack->release_work);
-
-	spin_lock(&pack->lock);
-	while (!list_empty(&pack->spares)) {
-		segment = list_first_entry(&pack->spares, struct swap_segment, list);
-		list_del_init(&segment->list);
-		pack->nr_spares--;
-		spin_unlock(&pack->lock);
-		swap_segment_return(segment);
-		spin_lock(&pack->lock);
-	}
-	spin_unlock(&pack->lock);
+	swap_pack_give_spares(pack);
 }
 
 /**
@@ -1244,7 +1590,7 @@ void swap_packed_forget_bad(struct swap_tier *tier)
 	spin_lock(&pack->lock);
 	list_splice_init(&pack->bad, &bad);
 	spin_unlock(&pack->lock);
-	list_for_each_entry_safe(segment, next, &bad, list)
+	list_for_each_entry_safe(segment, next, &bad, victim.list)
 		swap_segment_return(segment);
 }
 
@@ -1269,9 +1615,12 @@ void swap_packed_free(struct swap_tier *tier)
 	flush_work(&pack->release_work);
 	VM_WARN_ON_ONCE(pack->nr_segments || pack->nr_spares);
 	VM_WARN_ON_ONCE(percpu_counter_sum(&pack->objects));
+	VM_WARN_ON_ONCE(percpu_counter_sum(&pack->live));
 	swap_pack_free_ios(pack);
 	kfree(pack->gc_buf);
 	mempool_exit(&pack->segments);
+	percpu_counter_destroy(&pack->held);
+	percpu_counter_destroy(&pack->live);
 	percpu_counter_destroy(&pack->objects);
 	kfree(pack);
 	tier->pack = NULL;
@@ -1295,6 +1644,72 @@ unsigned long swap_packed_segments(struct swap_tier *tier)
 	return tier->pack ? READ_ONCE(tier->pack->nr_segments) : 0;
 }
 
+/* Bytes of a tier's segments that are in use, with headers. */
+unsigned long swap_packed_live(struct swap_tier *tier)
+{
+	return tier->pack ? percpu_counter_sum_positive(&tier->pack->live) : 0;
+}
+
+/* What they take of the capacity less what they take of the device, roughly. */
+long swap_packed_excess(struct swap_tier *tier)
+{
+	struct swap_pack *pack = tier->pack;
+
+	return percpu_counter_read(&pack->held) -
+	       (long)READ_ONCE(pack->nr_segments) * SWAPFILE_CLUSTER;
+}
+
+/**
+ * swap_packed_dead - space of a tier that collection could have back
+ * @tier: the tier
+ *
+ * Context: process context, does not sleep; looks at the segments that are being filled.
+ * Return: bytes that were written, or left out, and are in no object that is in use.
+ */
+unsigned long swap_packed_dead(struct swap_tier *tier)
+{
+	struct swap_pack *pack = tier->pack;
+	struct swap_pack_stream *stream;
+	unsigned long filled;
+	long dead;
+	int i;
+
+	if (!pack)
+		return 0;
+	filled = (unsigned long)READ_ONCE(pack->nr_segments) * SWAP_SEGMENT_SIZE;
+	for (i = 0; i < NR_SWAP_STREAMS; i++) {
+		stream = &pack->streams[i];
+		spin_lock(&stream->lock);
+		if (stream->segment)
+			filled -= SWAP_SEGMENT_SIZE - stream->segment->victim.end * SWAP_PACK_BLOCK;
+		if (stream->io)
+			filled += stream->io->chunk.used;
+		spin_unlock(&stream->lock);
+	}
+	dead = filled - swap_packed_live(tier);
+	return max(dead, 0);
+}
+
+/* Segments whose medium is bad, without those that still have data. */
+unsigned long swap_packed_nr_bad(struct swap_tier *tier)
+{
+	struct swap_pack *pack = tier->pack;
+	unsigned long nr;
+
+	if (!pack)
+		return 0;
+	spin_lock(&pack->lock);
+	nr = list_count_nodes(&pack->bad);
+	spin_unlock(&pack->lock);
+	return nr;
+}
+
+/* Pages of capacity that they take. */
+unsigned long swap_packed_held(struct swap_tier *tier)
+{
+	return tier->pack ? percpu_counter_sum_positive(&tier->pack->held) : 0;
+}
+
 /**
  * swap_packed_check - for the self-check: are the bytes in use right?
  * @tier: the tier
@@ -1308,19 +1723,22 @@ unsigned int swap_packed_check(struct swap_tier *tier, bool begin)
 {
 	struct swap_pack *pack = tier->pack;
 	struct swap_segment *segment;
-	unsigned int wrong = 0;
+	unsigned int i, wrong = 0;
 
 	if (!pack)
 		return 0;
 	spin_lock(&pack->lock);
-	list_for_each_entry(segment, &pack->closed, list) {
-		if (&segment->list == &pack->hand)
-			continue;
-		if (begin)
-			segment->seen = 0;
-		else if (!atomic_read(&segment->writing) &&
-			 segment->seen != atomic_read(&segment->live))
-			wrong++;
+	for (i = 0; i < SWAP_VICTIM_BUCKETS; i++) {
+		list_for_each_entry(segment, &pack->victims.bucket[i], victim.list) {
+			if (begin)
+				segment->seen = 0;
+			else if (!atomic_read(&segment->writing) &&
+				 segment->seen != swap_segment_live(segment))
+				wrong++;
+			else if (!begin && segment->victim.bucket !=
+				 swap_segment_bucket(swap_segment_live(segment)))
+				wrong++;
+		}
 	}
 	spin_unlock(&pack->lock);
 	return wrong;

@@ -18,6 +18,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include "swap_abs.h"
+#include "swap_abs_victim.h"
 
 #define SWAP_SEGMENT_SIZE	(SWAPFILE_CLUSTER * SWAP_PACK_BLOCK)
 
@@ -32,8 +33,8 @@
 /* What is read at once of a segment that is collected. */
 #define SWAP_GC_SIZE		(8 * SWAP_PACK_BLOCK)
 
-/* Clusters that are lent ahead. The last one is for what is collected. */
-#define SWAP_NR_SPARES		2
+/* In swap_segment.live: the segment's device is closed, and its bytes count for nobody. */
+#define SWAP_SEGMENT_CLOSED	BIT(30)
 
 /*
  * What is new and what has survived a collection is kept apart: the one dies
@@ -47,37 +48,32 @@ enum swap_stream_id {
 
 /**
  * struct swap_segment - a lent cluster that objects are packed into
- * @list: in swap_pack.spares, .closed or .bad, by swap_pack.lock; on none while
- *	a stream fills it or it is collected
+ * @victim: in swap_pack.victims while it may be collected; its list is also that of
+ *	swap_pack.spares and .bad; protected by swap_pack.lock, but for @victim.end
+ *	(blocks appended), which the stream's lock protects
  * @dead: in swap_pack.dead
  * @pack: whose it is
  * @index: of the cluster
  * @seq: tells what is written now from what was here before
- * @filled: when it was closed, the low half of jiffies
- * @live: bytes of the objects that are in use
+ * @live: bytes of the objects that are in use, and SWAP_SEGMENT_CLOSED
  * @refs: one for the stream that fills it or the collection that empties it, one
  *	for each chunk that is not done, one for each object. At zero nothing
  *	points here, writes here or reads here, and the cluster can be used again
  * @writing: chunks that are not done
  * @seen: for the self-check, sum of the objects that descriptors point to
- * @end: blocks appended; protected by the stream's lock
- * @bad: a write has failed: not to be used again before swapoff
  *
  * There is one for each segment with data: 64 bytes, and no more.
  */
 struct swap_segment {
-	struct list_head list;
+	struct swap_victim victim;
 	struct llist_node dead;
 	struct swap_pack *pack;
 	u32 index;
 	u32 seq;
-	u32 filled;
 	atomic_t live;
 	refcount_t refs;
 	atomic_t writing;
 	u32 seen;
-	u16 end;
-	bool bad;
 };
 
 struct swap_pack_write;
@@ -101,7 +97,8 @@ struct swap_pack_item {
 
 /*
  * A chunk with its buffer, and its write. Made with the tier, and used again. It was
- * begun lazily, for what has time; it is urgent when something else is in it, too.
+ * begun lazily, for what has time; it is urgent when something else is in it, too, and
+ * written soon when somebody waits for it.
  */
 struct swap_pack_io {
 	struct list_head list;
@@ -111,6 +108,8 @@ struct swap_pack_io {
 	sector_t sector;
 	enum swap_stream_id id;
 	bool failed;
+	bool bad;
+	bool soon;
 	bool lazy;
 	bool urgent;
 	unsigned int nr_items;
@@ -142,11 +141,10 @@ struct swap_pack_stream {
  * @streams: what is being filled
  * @lock: protects the lists and counts that follow
  * @idle: chunks that are not in use
- * @spares: segments without data, ready to be filled
- * @closed: full segments, those of survivors first, then in the order in which
- *	they were filled
- * @hand: in @closed: where the next victim is looked for
- * @bad: segments without data that could not be written
+ * @spares: segments without data, ready to be filled; SWAP_PACK_RESERVE of them are
+ *	for survivors
+ * @victims: full segments, by their live bytes
+ * @bad: segments without data whose medium is bad
  * @nr_lazy: chunks in use that were begun for what has time
  * @nr_spares: length of @spares
  * @nr_segments: segments with data
@@ -154,6 +152,8 @@ struct swap_pack_stream {
  * @dead: segments that nothing refers to, for @release_work
  * @release_work: makes them spare ones, or gives them back
  * @objects: number of objects in use
+ * @live: bytes of them, with headers
+ * @held: pages of capacity that they take
  * @surviving: objects on their way to the stream of survivors
  * @wait: for an idle chunk, for @nr_lazy, and for @surviving to become zero
  * @segments: where a struct swap_segment comes from without waiting
@@ -161,7 +161,13 @@ struct swap_pack_stream {
  * @read_lock: for @gc_buf; outside of all but swap_tier.move_lock
  * @gc_buf: what is collected or moved away is read to
  * @failed: jiffies when a write has failed last, 0 for never
- * @stopped: keep no spares and collect nothing; written under swap_abs_mutex
+ * @stopped: the device is closed: fill nothing, keep no spares and collect nothing;
+ *	written under swap_abs_mutex
+ * @quiet: nothing new is packed, but what is there is collected; written under
+ *	swap_abs_mutex
+ * @reserved: the reserve has been taken out of the capacity; protected by
+ *	swap_tiers_lock
+ * @starved: somebody has been refused a segment, and none has been had since
  */
 struct swap_pack {
 	struct swap_tier *tier;
@@ -169,8 +175,7 @@ struct swap_pack {
 	spinlock_t lock;		/* inside of a stream's */
 	struct list_head idle;
 	struct list_head spares;
-	struct list_head closed;
-	struct list_head hand;
+	struct swap_victims victims;
 	struct list_head bad;
 	unsigned int nr_lazy;
 	unsigned int nr_spares;
@@ -179,6 +184,8 @@ struct swap_pack {
 	struct llist_head dead;
 	struct work_struct release_work;
 	struct percpu_counter objects;
+	struct percpu_counter live;
+	struct percpu_counter held;
 	atomic_t surviving;
 	wait_queue_head_t wait;
 	mempool_t segments;
@@ -187,7 +194,15 @@ struct swap_pack {
 	u8 *gc_buf;
 	unsigned long failed;
 	bool stopped;
+	bool quiet;
+	bool reserved;
+	bool starved;
 };
+
+static inline unsigned int swap_segment_live(struct swap_segment *segment)
+{
+	return atomic_read(&segment->live) & ~SWAP_SEGMENT_CLOSED;
+}
 
 struct swap_segment *swap_segment_of(unsigned long word);
 void swap_segment_put(struct swap_segment *segment);
@@ -197,6 +212,8 @@ bool swap_pack_move_to(struct swap_pack *pack, enum swap_stream_id id,
 		       unsigned int length, unsigned int codec, bool may_wait);
 void swap_pack_flush(struct swap_pack *pack, enum swap_stream_id id);
 void swap_packed_close(struct swap_pack *pack);
+void swap_pack_release_dead(struct swap_pack *pack);
+unsigned long swap_packed_free_segments(struct swap_pack *pack);
 
 /* mm/swap_abs_packed_read.c */
 int swap_packed_read_init_once(void);
@@ -213,7 +230,7 @@ bool swap_pack_unpin(swp_entry_t slot, unsigned long word);
 bool swap_pack_move_to_zswap(struct swap_tier *tier, swp_entry_t slot, unsigned long word,
 			     const struct swap_pack_object *object, bool ahead);
 void swap_pack_gc(struct work_struct *work);
-void swap_pack_gc_wanted(struct swap_pack *pack);
+void swap_pack_gc_check(struct swap_pack *pack);
 
 /* mm/swap_abs_packed_ahead.c */
 bool swap_packed_ahead_wanted(void);

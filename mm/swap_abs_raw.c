@@ -35,6 +35,8 @@
 #include <linux/bio.h>
 #include <linux/bitmap.h>
 #include <linux/blkdev.h>
+#include <linux/init.h>
+#include <linux/mempool.h>
 #include <linux/pagemap.h>
 #include <linux/percpu.h>
 #include <linux/suspend.h>
@@ -88,10 +90,19 @@ static void swap_raw_sort_old(struct swap_tier *tier, struct swap_cluster_info *
 	spin_unlock(&tier->lock);
 }
 
+/* Has a lent cluster no slot in use? Bad ones stay set in one that has a swap table. */
+static bool swap_raw_is_empty(struct swap_cluster_info *ci)
+{
+	lockdep_assert_held(&ci->lock);
+	if (likely(!rcu_access_pointer(ci->table)))
+		return bitmap_empty(ci->lent_map, SWAPFILE_CLUSTER);
+	return bitmap_weight(ci->lent_map, SWAPFILE_CLUSTER) == swap_cluster_nr_bad(ci);
+}
+
 /* Put a lent cluster on the list that its bits say. */
 static void swap_raw_relocate(struct swap_tier *tier, struct swap_cluster_info *ci)
 {
-	if (bitmap_empty(ci->lent_map, SWAPFILE_CLUSTER))
+	if (swap_raw_is_empty(ci))
 		swap_raw_move(tier, ci, CLUSTER_FLAG_LENT_EMPTY, &tier->empty);
 	else if (ci->flags == CLUSTER_FLAG_LENT_OLD)
 		swap_raw_sort_old(tier, ci);
@@ -207,6 +218,26 @@ static struct swap_cluster_info *swap_raw_isolate(struct swap_tier *tier,
 	return NULL;
 }
 
+/*
+ * The bits of a lent cluster. A few are kept for when there is no memory, as a page can't
+ * leave RAM without them.
+ */
+static mempool_t swap_raw_maps;
+
+static unsigned long *swap_raw_alloc_map(void)
+{
+	unsigned long *map = mempool_alloc(&swap_raw_maps, GFP_NOWAIT | __GFP_NOWARN);
+
+	if (map)
+		bitmap_zero(map, SWAPFILE_CLUSTER);
+	return map;
+}
+
+static void swap_raw_free_map(unsigned long *map)
+{
+	mempool_free(map, &swap_raw_maps);
+}
+
 /* A lent cluster with all slots free, locked and off-list, or NULL. */
 static struct swap_cluster_info *swap_raw_borrow(struct swap_tier *tier)
 {
@@ -218,12 +249,19 @@ static struct swap_cluster_info *swap_raw_borrow(struct swap_tier *tier)
 	if (ci)
 		return ci;
 
-	map = bitmap_zalloc(SWAPFILE_CLUSTER, GFP_NOWAIT | __GFP_NOWARN);
+	map = swap_raw_alloc_map();
 	if (!map)
 		return NULL;
 	ci = swap_cluster_lend(tier->si, CLUSTER_FLAG_LENT);
+	if (!ci && atomic_read(&tier->nr_holed) > 0) {
+		ci = swap_cluster_lend_holed(tier->si, map);
+		if (ci) {
+			atomic_dec(&tier->nr_holed);
+			atomic_long_add(swap_cluster_nr_bad(ci), &tier->nr_lent_bad);
+		}
+	}
 	if (!ci) {
-		bitmap_free(map);
+		swap_raw_free_map(map);
 		return NULL;
 	}
 	ci->lent_map = map;
@@ -235,7 +273,8 @@ static struct swap_cluster_info *swap_raw_borrow(struct swap_tier *tier)
 bool swap_raw_has_room(struct swap_tier *tier)
 {
 	return !list_empty_careful(&tier->partial) || !list_empty_careful(&tier->empty) ||
-	       !list_empty_careful(&tier->si->free_clusters);
+	       !list_empty_careful(&tier->si->free_clusters) ||
+	       atomic_read(&tier->nr_holed) > 0;
 }
 
 static unsigned int swap_raw_take_tier(struct swap_tier *tier, unsigned long *words,
@@ -345,9 +384,35 @@ taken:
 	return got;
 }
 
+/* What swap_tier.bad has of an offset. */
+enum swap_raw_bad {
+	SWAP_RAW_BAD_USED = 1,		/* a word points there still */
+	SWAP_RAW_BAD_FREE,		/* only its bit says that it is in use */
+};
+
+/* After which time it is tried again where a write has failed. */
+#define SWAP_RAW_BAD_TIME	(600 * HZ)
+
 static bool swap_raw_is_bad(struct swap_tier *tier, unsigned long offset)
 {
 	return unlikely(!xa_empty(&tier->bad)) && xa_load(&tier->bad, offset);
+}
+
+/* A slot is free: if it is bad, note that instead. Return: true when that has been done. */
+static bool swap_raw_keep_bad(struct swap_tier *tier, unsigned long offset)
+{
+	unsigned long flags;
+	bool bad;
+
+	if (likely(xa_empty(&tier->bad)))
+		return false;
+	xa_lock_irqsave(&tier->bad, flags);
+	bad = xa_load(&tier->bad, offset);
+	/* There is something already, so this takes no memory. */
+	if (bad)
+		__xa_store(&tier->bad, offset, xa_mk_value(SWAP_RAW_BAD_FREE), 0);
+	xa_unlock_irqrestore(&tier->bad, flags);
+	return bad;
 }
 
 /**
@@ -356,14 +421,14 @@ static bool swap_raw_is_bad(struct swap_tier *tier, unsigned long offset)
  * @nr: their number
  *
  * Not the capacity that they are: that stays with the caller, but for slots
- * where a write has failed, which stay taken.
+ * where a write has failed, which stay taken, and for those of closed devices.
  *
  * Context: also under page-table locks and with interrupts off; O(@nr).
- * Return: how many slots are free now.
+ * Return: how many slots are free now, of devices that count in nr_swap_pages.
  */
 long swap_raw_free(const unsigned long *words, unsigned int nr)
 {
-	unsigned int i = 0, first;
+	unsigned int i = 0, first, counts;
 	struct swap_info_struct *si;
 	struct swap_cluster_info *ci;
 	unsigned long offset;
@@ -375,14 +440,15 @@ long swap_raw_free(const unsigned long *words, unsigned int nr)
 		si = __swap_entry_to_info(entry);
 		ci = swap_cluster_lock(si, swp_offset(entry));
 		VM_WARN_ON_ONCE(ci->flags < CLUSTER_FLAG_LENT);
+		counts = ci - si->cluster_info >= READ_ONCE(si->nr_closed);
 		first = i;
 		do {
 			offset = swp_offset(entry);
 			VM_WARN_ON_ONCE(!test_bit(offset % SWAPFILE_CLUSTER, ci->lent_map));
-			if (!swap_raw_is_bad(si->tier, offset)) {
+			if (!swap_raw_keep_bad(si->tier, offset)) {
 				__clear_bit(offset % SWAPFILE_CLUSTER, ci->lent_map);
 				swap_range_notify(si, offset, 1);
-				freed++;
+				freed += counts;
 			}
 			if (++i == nr)
 				break;
@@ -397,6 +463,21 @@ long swap_raw_free(const unsigned long *words, unsigned int nr)
 		swap_cluster_unlock(ci);
 	}
 	return freed;
+}
+
+/**
+ * swap_raw_untake - give slots back that were never installed
+ * @words: descriptors from swap_raw_alloc()
+ * @nr: their number
+ *
+ * The caller keeps the capacity that it has taken for them. Where the device has been
+ * closed meanwhile, that has been counted as if they were in use.
+ *
+ * Context: process context.
+ */
+void swap_raw_untake(const unsigned long *words, unsigned int nr)
+{
+	swap_abs_give_room(swap_raw_free(words, nr) - (long)nr);
 }
 
 /**
@@ -436,9 +517,12 @@ bool swap_raw_alloc(unsigned long *words, unsigned int nr, unsigned long tiers)
 			total += got;
 			continue;
 		}
+		/* One that is lent ahead for packed data serves better here. */
+		if (swap_packed_yield(tiers))
+			continue;
 		/* Free clusters may wait for their discard. */
 		if (discarded || !swap_sync_discard()) {
-			swap_raw_free(words, total);
+			swap_raw_untake(words, total);
 			return false;
 		}
 		discarded = true;
@@ -472,29 +556,10 @@ static bool swap_raw_rewrite(struct folio *folio, unsigned long tiers)
 	return true;
 }
 
-/*
- * Take the device capacity that a folio needs besides what its slots have. A
- * copy on a device that is being emptied makes room for another one, in sum: what
- * is still used of that device is subtracted from nr_swap_pages. But the other
- * devices must have that room besides what they have promised.
- */
+/* Take the device capacity that a folio needs besides what its slots have. */
 static bool swap_raw_take_room(struct folio *folio, long *taken)
 {
-	unsigned long word = swap_abs_word(folio->swap);
-	struct swap_info_struct *si;
-
 	*taken = swap_abs_room_needed(folio);
-	if (!swap_desc_on_device(word))
-		goto take;
-	si = __swap_entry_to_info(swap_desc_device_entry(word));
-	if (READ_ONCE(si->flags) & SWP_WRITEOK)
-		goto take;
-	if (atomic_long_read(&nr_swap_pages) + percpu_counter_sum(&si->tier->used) <
-	    folio_nr_pages(folio))
-		return false;
-	swap_abs_give_room(-*taken);
-	return true;
-take:
 	return !*taken || swap_abs_take_room(*taken);
 }
 
@@ -534,6 +599,7 @@ static int swap_raw_store(struct swap_io_ctx *ctx, struct folio *folio,
 
 	trace_swap_abs_store(folio->swap, swap_abs_word(folio->swap), nr);
 	swap_raw_count(folio, swap_tiers_stat(tiers));
+	swap_tier_count(swap_raw_tier(folio), SWAP_TIER_WRITTEN, (long)nr << PAGE_SHIFT);
 	__swap_writepage(ctx, folio);
 	return 0;
 free_words:
@@ -625,12 +691,16 @@ unsigned int swap_raw_run(struct folio *folio, unsigned int first,
 }
 
 /**
- * swap_raw_write_failed - remember where a folio could not be written
- * @folio: the folio, still under writeback; dirty again, so it goes elsewhere
+ * swap_raw_write_failed - a folio could not be written
+ * @folio: the folio, still under writeback; dirty again
+ * @status: why
+ *
+ * Where the medium is bad, that is remembered, so the folio goes elsewhere. Any other
+ * error may be gone the next time that it is written there.
  *
  * Context: any, also interrupts.
  */
-void swap_raw_write_failed(struct folio *folio)
+void swap_raw_write_failed(struct folio *folio, blk_status_t status)
 {
 	swp_entry_t slot = folio->swap, entry;
 	struct swap_tier *tier;
@@ -641,14 +711,36 @@ void swap_raw_write_failed(struct folio *folio)
 		entry = swap_abs_backing(slot);
 		tier = __swap_entry_to_info(entry)->tier;
 		swap_tier_count(tier, SWAP_TIER_ERRORS, 1);
-		/* Over a network it may well work the next time. */
-		if (!swap_raw_may_scatter(tier->si))
+		if (!swap_tier_medium_failed(tier, status))
 			continue;
 		xa_lock_irqsave(&tier->bad, flags);
 		/* Forgotten when there is no memory: it will fail again then. */
-		__xa_store(&tier->bad, swp_offset(entry), xa_mk_value(1), GFP_ATOMIC);
+		__xa_store(&tier->bad, swp_offset(entry), xa_mk_value(SWAP_RAW_BAD_USED),
+			   GFP_ATOMIC);
 		xa_unlock_irqrestore(&tier->bad, flags);
+		queue_delayed_work(system_dfl_wq, &tier->retry_work, SWAP_RAW_BAD_TIME);
 	}
+}
+
+/* After some time: the device may have put another block there. */
+void swap_raw_retry_bad(struct work_struct *work)
+{
+	struct swap_tier *tier = container_of(to_delayed_work(work), struct swap_tier,
+					      retry_work);
+
+	swap_raw_forget_bad(tier);
+	swap_packed_forget_bad(tier);
+}
+
+/* Slots where the medium is bad. */
+unsigned long swap_raw_nr_bad(struct swap_tier *tier)
+{
+	unsigned long nr = 0, offset;
+	void *entry;
+
+	xa_for_each(&tier->bad, offset, entry)
+		nr++;
+	return nr;
 }
 
 /**
@@ -669,8 +761,10 @@ void swap_raw_io_done(struct folio *folio, bool failed)
 }
 
 /**
- * swap_raw_forget_bad - let go of bad slots, so that their clusters can go back
- * @tier: a tier without data
+ * swap_raw_forget_bad - let slots be used again where a write has failed
+ * @tier: the tier
+ *
+ * Context: process context, sleeps.
  */
 void swap_raw_forget_bad(struct swap_tier *tier)
 {
@@ -680,9 +774,13 @@ void swap_raw_forget_bad(struct swap_tier *tier)
 	void *entry;
 
 	xa_for_each(&tier->bad, offset, entry) {
-		xa_erase_irq(&tier->bad, offset);
+		entry = xa_erase_irq(&tier->bad, offset);
+		/* Of those that a word points to, that will free the bit. */
+		if (entry != xa_mk_value(SWAP_RAW_BAD_FREE))
+			continue;
 		ci = swap_cluster_lock(si, offset);
-		if (__test_and_clear_bit(offset % SWAPFILE_CLUSTER, ci->lent_map))
+		if (__test_and_clear_bit(offset % SWAPFILE_CLUSTER, ci->lent_map) &&
+		    ci - si->cluster_info >= READ_ONCE(si->nr_closed))
 			swap_abs_give_room(1);
 		swap_raw_relocate(tier, ci);
 		swap_cluster_unlock(ci);
@@ -775,6 +873,7 @@ void swap_raw_release(struct work_struct *work)
 	struct swap_tier *tier = container_of(work, struct swap_tier, release_work);
 	struct swap_cluster_info *ci;
 	unsigned long *map;
+	unsigned int bad;
 
 	while ((ci = swap_raw_isolate(tier, &tier->held))) {
 		swap_raw_relocate(tier, ci);
@@ -782,12 +881,17 @@ void swap_raw_release(struct work_struct *work)
 	}
 	while ((ci = swap_raw_isolate(tier, &tier->empty))) {
 		map = ci->lent_map;
-		VM_WARN_ON_ONCE(!bitmap_empty(map, SWAPFILE_CLUSTER));
+		VM_WARN_ON_ONCE(!swap_raw_is_empty(ci));
 		ci->lent_map = NULL;
+		bad = swap_cluster_nr_bad(ci);
+		if (bad) {
+			atomic_long_sub(bad, &tier->nr_lent_bad);
+			atomic_add(tier->adopted, &tier->nr_holed);
+		}
 		swap_cluster_return(tier->si, ci);
 		swap_cluster_unlock(ci);
 		atomic_long_dec(&tier->nr_lent);
-		bitmap_free(map);
+		swap_raw_free_map(map);
 		cond_resched();
 	}
 	/* One that was locked just now is still to be done. */
@@ -851,7 +955,14 @@ bool swap_raw_free_image(swp_entry_t entry)
  */
 unsigned long swap_raw_image_room(struct swap_info_struct *si)
 {
-	return (atomic_long_read(&si->tier->nr_lent) - swap_packed_spares(si->tier)) *
-	       SWAPFILE_CLUSTER - percpu_counter_sum(&si->tier->used);
+	return swap_tier_lent(si->tier) - swap_packed_spares(si->tier) * SWAPFILE_CLUSTER -
+	       percpu_counter_sum(&si->tier->used);
 }
 #endif
+
+static int __init swap_raw_init(void)
+{
+	return mempool_init_kmalloc_pool(&swap_raw_maps, 16,
+					 BITS_TO_LONGS(SWAPFILE_CLUSTER) * sizeof(long));
+}
+subsys_initcall(swap_raw_init);

@@ -222,7 +222,8 @@ static ssize_t capacity_show(struct kobject *kobj, struct kobj_attribute *attr, 
 	struct swap_tier *tier = to_tier(kobj);
 	unsigned long pages;
 
-	pages = tier_is_zswap(tier) ? zswap_capacity() : tier->si->pages;
+	pages = tier_is_zswap(tier) ? zswap_capacity() :
+				      tier->si->pages - READ_ONCE(tier->hidden);
 	return sysfs_emit(buf, "%llu\n", (u64)pages << PAGE_SHIFT);
 }
 
@@ -233,8 +234,7 @@ static ssize_t used_show(struct kobject *kobj, struct kobj_attribute *attr, char
 	struct swap_tier *tier = to_tier(kobj);
 	unsigned long pages;
 
-	pages = tier_is_zswap(tier) ? zswap_total_pages() :
-				      percpu_counter_sum_positive(&tier->used);
+	pages = tier_is_zswap(tier) ? zswap_total_pages() : swap_tier_inuse(tier);
 	return sysfs_emit(buf, "%llu\n", (u64)pages << PAGE_SHIFT);
 }
 
@@ -318,6 +318,39 @@ SWAP_TIER_STAT_ATTR(load, SWAP_TIER_LOAD);
 SWAP_TIER_STAT_ATTR(moved_in, SWAP_TIER_MOVED_IN);
 SWAP_TIER_STAT_ATTR(moved_out, SWAP_TIER_MOVED_OUT);
 SWAP_TIER_STAT_ATTR(errors, SWAP_TIER_ERRORS);
+SWAP_TIER_STAT_ATTR(collected, SWAP_TIER_COLLECTED);
+SWAP_TIER_STAT_ATTR(refused, SWAP_TIER_REFUSED);
+SWAP_TIER_STAT_ATTR(written, SWAP_TIER_WRITTEN);
+
+static ssize_t segments_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lu\n", swap_packed_segments(to_tier(kobj)));
+}
+
+static struct kobj_attribute segments_attr = __ATTR_RO(segments);
+
+static ssize_t live_bytes_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lu\n", swap_packed_live(to_tier(kobj)));
+}
+
+static struct kobj_attribute live_bytes_attr = __ATTR_RO(live_bytes);
+
+static ssize_t dead_bytes_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lu\n", swap_packed_dead(to_tier(kobj)));
+}
+
+static struct kobj_attribute dead_bytes_attr = __ATTR_RO(dead_bytes);
+
+static ssize_t bad_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	struct swap_tier *tier = to_tier(kobj);
+
+	return sysfs_emit(buf, "%lu\n", swap_raw_nr_bad(tier) + swap_packed_nr_bad(tier));
+}
+
+static struct kobj_attribute bad_attr = __ATTR_RO(bad);
 
 static struct attribute *swap_tier_stat_attrs[] = {
 	&store_attr.attr,
@@ -325,6 +358,13 @@ static struct attribute *swap_tier_stat_attrs[] = {
 	&moved_in_attr.attr,
 	&moved_out_attr.attr,
 	&errors_attr.attr,
+	&collected_attr.attr,
+	&segments_attr.attr,
+	&live_bytes_attr.attr,
+	&dead_bytes_attr.attr,
+	&bad_attr.attr,
+	&refused_attr.attr,
+	&written_attr.attr,
 	NULL,
 };
 

@@ -54,6 +54,7 @@ static struct swap_tier *swap_tier_alloc(void)
 	INIT_LIST_HEAD(&tier->empty);
 	INIT_LIST_HEAD(&tier->held);
 	INIT_WORK(&tier->release_work, swap_raw_release);
+	INIT_DELAYED_WORK(&tier->retry_work, swap_raw_retry_bad);
 	swap_tier_init_moves(tier);
 	xa_init_flags(&tier->bad, XA_FLAGS_LOCK_IRQ);
 	return tier;
@@ -161,7 +162,7 @@ int swap_tier_set_format(struct swap_tier *tier, enum swap_format format)
 		goto out;
 	if (format == SWAP_FORMAT_RAW) {
 		WRITE_ONCE(tier->format, format);
-		swap_packed_stop(tier);
+		swap_packed_quiet(tier);
 		goto out;
 	}
 	err = swap_packed_supported(tier->si) ? 0 : -EOPNOTSUPP;
@@ -219,6 +220,92 @@ bool swap_tier_has_room(struct swap_tier *tier)
 	       (swap_raw_has_room(tier) || swap_packed_has_room(tier));
 }
 
+/* Pages of all tiers that are in no capacity. */
+static atomic_long_t swap_hidden_pages = ATOMIC_LONG_INIT(0);
+
+/**
+ * swap_tier_hide - take pages out of what is shown as swap, or give them back
+ * @tier: the tier of a device
+ * @pages: how many have been taken by swap_abs_take_room(), to be hidden; less than zero
+ *	for what is given back
+ *
+ * Context: any, also with locks held; serialized by the caller.
+ */
+void swap_tier_hide(struct swap_tier *tier, long pages)
+{
+	/* What is free is never more than there is, so it comes last. */
+	WRITE_ONCE(tier->hidden, tier->hidden + pages);
+	atomic_long_add(pages, &swap_hidden_pages);
+	if (pages < 0)
+		swap_abs_give_room(-pages);
+}
+
+/* Make what sysinfo() says right for what the layer keeps for itself. */
+void swap_abs_trim_info(struct sysinfo *val)
+{
+	long total = val->totalswap - atomic_long_read(&swap_hidden_pages);
+
+	val->totalswap = max(total, 0);
+	val->freeswap = clamp((long)val->freeswap, 0, (long)val->totalswap);
+}
+
+/**
+ * swap_tier_inuse - what virtual slots take of a device's capacity
+ * @tier: its tier
+ *
+ * Context: any.
+ * Return: pages: raw ones, and what swap_pack_held() says of packed ones.
+ */
+unsigned long swap_tier_inuse(struct swap_tier *tier)
+{
+	long raw = percpu_counter_sum(&tier->used) -
+		   (long)swap_packed_segments(tier) * SWAPFILE_CLUSTER;
+
+	return max(raw, 0) + swap_packed_held(tier);
+}
+
+/* Virtual slots that have data in some tier, roughly. */
+unsigned long swap_tiers_stored(void)
+{
+	struct swap_tier *tier;
+	long sum = 0;
+
+	if (IS_ENABLED(CONFIG_ZSWAP))
+		sum = percpu_counter_read_positive(&swap_zswap_tier->used);
+	spin_lock(&swap_tiers_lock);
+	plist_for_each_entry(tier, &swap_tiers, node)
+		sum += percpu_counter_read(&tier->used) -
+		       (long)swap_packed_segments(tier) * SWAPFILE_CLUSTER +
+		       swap_packed_objects(tier);
+	spin_unlock(&swap_tiers_lock);
+	return max(sum, 0);
+}
+
+/* Slots of the clusters that a device has lent to its tier. */
+unsigned long swap_tier_lent(struct swap_tier *tier)
+{
+	return atomic_long_read(&tier->nr_lent) * SWAPFILE_CLUSTER -
+	       atomic_long_read(&tier->nr_lent_bad);
+}
+
+/* For tests with devices that know one error only; in debugfs. */
+bool swap_errors_are_medium;
+
+/*
+ * Does an error say that the medium is bad, so that the place is better not used again?
+ * Others are of the way to it, or for want of room, and may be gone the next time. A
+ * device that needs no I/O has no medium.
+ */
+bool swap_tier_medium_failed(struct swap_tier *tier, blk_status_t status)
+{
+	if (unlikely(READ_ONCE(swap_errors_are_medium)))
+		return true;
+	if (tier->si->flags & SWP_SYNCHRONOUS_IO)
+		return false;
+	return status == BLK_STS_MEDIUM || status == BLK_STS_TARGET ||
+	       status == BLK_STS_PROTECTION;
+}
+
 /**
  * swap_tiers_adopt - count the free space of all devices for the layer, or not
  * @adopt: true when the layer is about to be on, false when it is off
@@ -241,7 +328,7 @@ void swap_tiers_adopt(bool adopt)
 		if (adopt)
 			swap_tier_prepare(tier);
 		else
-			swap_packed_stop(tier);
+			swap_packed_quiet(tier);
 	}
 }
 
@@ -273,6 +360,7 @@ int swap_tier_create(struct swap_info_struct *si)
 
 	mutex_lock(&swap_abs_mutex);
 	si->nr_adopted = 0;
+	si->nr_closed = 0;
 	si->tier = tier;
 	mutex_unlock(&swap_abs_mutex);
 	return 0;
@@ -317,8 +405,12 @@ void swap_tier_ready(struct swap_info_struct *si)
 {
 	mutex_lock(&swap_abs_mutex);
 	/* Somebody may have swapped it off again already. */
-	if (swap_abs_on && si->tier && !si->tier->draining)
-		swap_tier_prepare(si->tier);
+	if (si->tier && !si->tier->draining) {
+		if (swap_abs_on)
+			swap_tier_prepare(si->tier);
+		else
+			swap_packed_resume(si->tier);
+	}
 	swap_tiers_update();
 	mutex_unlock(&swap_abs_mutex);
 }
@@ -335,6 +427,7 @@ void swap_tier_leave(struct swap_info_struct *si)
 	WRITE_ONCE(si->tier->draining, true);
 	swap_packed_stop(si->tier);
 	swap_tier_adopt(si->tier, false);
+	swap_device_close_lent(si, true);
 	mutex_unlock(&swap_abs_mutex);
 	/* It stops by itself, as the tier is draining. */
 	cancel_work_sync(&si->tier->demote_work);
@@ -349,6 +442,7 @@ void swap_tier_leave(struct swap_info_struct *si)
 void swap_tier_stay(struct swap_info_struct *si)
 {
 	mutex_lock(&swap_abs_mutex);
+	swap_device_close_lent(si, false);
 	if (swap_abs_on)
 		swap_tier_adopt(si->tier, true);
 	WRITE_ONCE(si->tier->draining, false);
@@ -372,6 +466,7 @@ void swap_tier_destroy(struct swap_info_struct *si)
 	/* No more of its files, nor of their readers. */
 	kobject_del(&tier->kobj);
 	swap_tier_stop_moves(tier);
+	cancel_delayed_work_sync(&tier->retry_work);
 	flush_work(&tier->release_work);
 	swap_packed_free(tier);
 	VM_WARN_ON_ONCE(atomic_long_read(&tier->nr_lent));
@@ -384,8 +479,9 @@ void swap_tier_destroy(struct swap_info_struct *si)
 		spin_unlock(&swap_tiers_lock);
 		swap_tiers_update();
 	}
-	si->tier = NULL;
+	swap_device_set_tier(si, NULL);
 	WRITE_ONCE(si->nr_adopted, 0);
+	WRITE_ONCE(si->nr_closed, 0);
 	mutex_unlock(&swap_abs_mutex);
 
 	swap_memcg_forget(si->type);

@@ -23,8 +23,9 @@ DECLARE_STATIC_KEY_FALSE(swap_abs_key);
 extern bool swap_abs_on;
 
 long __swap_abs_ram_pages(struct mem_cgroup *memcg);
+long __swap_abs_device_pages(struct mem_cgroup *memcg, long nr);
 bool __swap_folio_copy_is_last(struct folio *folio);
-extern unsigned int swap_tiers_draining;
+bool __swap_copies_remain(struct mem_cgroup *memcg);
 bool __swap_abs_ram_present(void);
 
 /**
@@ -66,6 +67,21 @@ static inline long swap_abs_ram_pages(struct mem_cgroup *memcg)
 	return swap_abs_used() ? __swap_abs_ram_pages(memcg) : 0;
 }
 
+/**
+ * swap_abs_device_pages - what devices can store, as far as that may be reached
+ * @memcg: whose pages, NULL for anybody's
+ * @nr: what they have left
+ *
+ * Some of it may have to be collected first, or be no place for pages that don't compress.
+ *
+ * Context: any, does not sleep.
+ * Return: pages; 0 when that was tried in vain.
+ */
+static inline long swap_abs_device_pages(struct mem_cgroup *memcg, long nr)
+{
+	return swap_abs_used() && nr > 0 ? __swap_abs_device_pages(memcg, nr) : nr;
+}
+
 /* May pages be swapped out to zswap though there is no device? */
 static inline bool swap_abs_ram_present(void)
 {
@@ -87,13 +103,18 @@ static inline bool swap_folio_copy_is_last(struct folio *folio)
 	return swap_abs_used() && __swap_folio_copy_is_last(folio);
 }
 
-/*
- * Does a device that is drained still have copies? Memory that is clean for that reason
- * can be reclaimed though nothing can be swapped out.
+/**
+ * swap_copies_remain - is memory likely to have its copy in swap already?
+ * @memcg: whose memory, NULL for anybody's
+ *
+ * What is clean for that reason can be reclaimed though nothing can be swapped out.
+ *
+ * Context: any, does not sleep.
+ * Return: true while there is much in the swap cache, and looking for it pays.
  */
-static inline bool swap_copies_remain(void)
+static inline bool swap_copies_remain(struct mem_cgroup *memcg)
 {
-	return swap_abs_used() && READ_ONCE(swap_tiers_draining);
+	return swap_abs_used() && __swap_copies_remain(memcg);
 }
 #else
 static inline bool swap_abs_used(void)
@@ -111,6 +132,11 @@ static inline long swap_abs_ram_pages(struct mem_cgroup *memcg)
 	return 0;
 }
 
+static inline long swap_abs_device_pages(struct mem_cgroup *memcg, long nr)
+{
+	return nr;
+}
+
 static inline bool swap_abs_ram_present(void)
 {
 	return false;
@@ -121,7 +147,7 @@ static inline bool swap_folio_copy_is_last(struct folio *folio)
 	return false;
 }
 
-static inline bool swap_copies_remain(void)
+static inline bool swap_copies_remain(struct mem_cgroup *memcg)
 {
 	return false;
 }

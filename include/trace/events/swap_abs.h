@@ -82,6 +82,34 @@ TRACE_EVENT(swap_abs_move,
 		  __entry->err)
 );
 
+/* A segment of a packed tier has been collected: bytes in use before, and left. */
+TRACE_EVENT(swap_abs_collect,
+
+	TP_PROTO(unsigned int type, unsigned int segment, unsigned int live,
+		 unsigned int left, int err),
+
+	TP_ARGS(type, segment, live, left, err),
+
+	TP_STRUCT__entry(
+		__field(unsigned int, type)
+		__field(unsigned int, segment)
+		__field(unsigned int, live)
+		__field(unsigned int, left)
+		__field(int, err)
+	),
+
+	TP_fast_assign(
+		__entry->type = type;
+		__entry->segment = segment;
+		__entry->live = live;
+		__entry->left = left;
+		__entry->err = err;
+	),
+
+	TP_printk("type=%u segment=%u live=%u left=%u err=%d", __entry->type,
+		  __entry->segment, __entry->live, __entry->left, __entry->err)
+);
+
 #endif /* _TRACE_SWAP_ABS_H */
 
 #include <trace/define_trace.h>

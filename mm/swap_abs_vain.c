@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What reclaim has tried in vain with the swap abstraction, so that it neither goes on
+ * for ever nor gives up while there is room.
+ *
+ * Capacity of devices is counted, and a page that has been promised some can go. Without
+ * that two hopes are left: zswap may make the page smaller, which is known only by
+ * trying; and a page in the swap cache may have its copy somewhere already, and can just
+ * be dropped. Both are pursued for as long as it may pay: what is tried in vain is
+ * counted, for the cgroup and for all together, and each success takes some of that
+ * back. When as many pages as there are on the LRU lists have been tried, there is no
+ * hope, and reclaim does not look at anonymous memory any more. So the OOM killer
+ * comes as soon as each page has been tried once. What was tried is forgotten when a part
+ * of these pages has gone, or when nobody has tried for a second.
+ *
+ * A page that zswap has refused, and that nobody has mapped since, is remembered by
+ * itself (SWAP_DESC_REFUSED): it is not compressed again.
+ *
+ * The other kind of refusal is for a moment only: capacity has been promised that must be
+ * collected first. Whoever reclaims for himself waits for that, a tenth of a second at
+ * most and with no lock held.
+ *
+ * To hold: nothing here is needed for data to be right. Counts may be wrong by what
+ * happens at the same time. Callers are mm/vmscan.c through include/linux/swap_abs.h
+ * and mm/swap_abs.h, and mm/swap_abs.c. No locks.
+ */
+#include <linux/atomic.h>
+#include <linux/freezer.h>
+#include <linux/jiffies.h>
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/swap.h>
+#include <linux/vmstat.h>
+#include <linux/wait.h>
+#include "internal.h"
+#include "swap.h"
+#include "swap_abs.h"
+
+/*
+ * Tries that one success is worth, those that each page in the swap cache is, and the
+ * part of the pages that must have gone before what was tried is forgotten.
+ */
+#define SWAP_VAIN_WORTH		64
+#define SWAP_VAIN_TRIES		8
+#define SWAP_VAIN_PART		8
+
+/* Isolated pages are not counted by cgroup; these are more than reclaim takes at once. */
+#define SWAP_VAIN_ISOLATED	1024
+
+/* For all cgroups together. */
+static struct swap_vain swap_vain_all;
+
+/* No segment or slot could be had for what has been promised one. */
+static bool swap_room_short;
+static atomic_t swap_room_gains = ATOMIC_INIT(0);
+static DECLARE_WAIT_QUEUE_HEAD(swap_room_wait);
+
+/* Where it is counted for a cgroup; for all where it has nothing of its own. */
+static struct swap_vain *swap_vain_of(struct mem_cgroup *memcg)
+{
+	return swap_memcg_vain(memcg) ?: &swap_vain_all;
+}
+
+static unsigned long swap_vain_state(struct mem_cgroup *memcg, enum node_stat_item item)
+{
+	if (swap_memcg_vain(memcg))
+		return memcg_page_state(memcg, item);
+	return global_node_page_state(item);
+}
+
+/* Pages that reclaim could look at, and those that it may have isolated just now. */
+static unsigned long swap_vain_lru(struct mem_cgroup *memcg)
+{
+	return swap_vain_state(memcg, NR_INACTIVE_ANON) +
+	       swap_vain_state(memcg, NR_ACTIVE_ANON) + SWAP_VAIN_ISOLATED;
+}
+
+/* Slots that have data in some tier. */
+static unsigned long swap_vain_copies(struct mem_cgroup *memcg)
+{
+	return swap_memcg_vain(memcg) ? swap_memcg_stored(memcg) : swap_tiers_stored();
+}
+
+/* Slots in use, those that are zero-filled too: it may be more than have data anywhere. */
+static unsigned long swap_vain_slots(struct mem_cgroup *memcg)
+{
+	if (swap_memcg_vain(memcg))
+		return swap_memcg_slots(memcg);
+	return swap_device_usage(swap_virtual_area);
+}
+
+/* Forget what was tried when less is left of it, or nobody has tried for some time. */
+static void swap_vain_refresh(struct swap_vain *vain, unsigned long lru)
+{
+	if (lru < READ_ONCE(vain->lru) / SWAP_VAIN_PART * (SWAP_VAIN_PART - 1) ||
+	    time_after(jiffies, READ_ONCE(vain->last) + HZ))
+		atomic_long_set(&vain->pages, 0);
+}
+
+/* Is less than @limit of @lru pages tried in vain? */
+static bool swap_vain_below(struct swap_vain *vain, unsigned long lru, unsigned long limit)
+{
+	if (!atomic_long_read(&vain->pages))
+		return true;
+	swap_vain_refresh(vain, lru);
+	return atomic_long_read(&vain->pages) < limit;
+}
+
+static void swap_vain_add(struct swap_vain *vain, unsigned long lru, unsigned long nr)
+{
+	swap_vain_refresh(vain, lru);
+	WRITE_ONCE(vain->lru, lru);
+	WRITE_ONCE(vain->last, jiffies);
+	atomic_long_add(nr, &vain->pages);
+}
+
+static void swap_vain_sub(struct swap_vain *vain, unsigned long nr)
+{
+	long pages = atomic_long_read(&vain->pages);
+
+	if (pages)
+		atomic_long_set(&vain->pages, max(pages - (long)nr * SWAP_VAIN_WORTH, 0));
+}
+
+/**
+ * swap_abs_in_vain - a folio could not be swapped out
+ * @folio: the locked folio
+ *
+ * Context: reclaim, does not sleep.
+ */
+void swap_abs_in_vain(struct folio *folio)
+{
+	unsigned long nr = folio_nr_pages(folio);
+	struct mem_cgroup *memcg;
+
+	/* Who asks for certain pages to go (MADV_PAGEOUT) says nothing about the others. */
+	if (!current->reclaim_state)
+		return;
+	rcu_read_lock();
+	memcg = folio_memcg(folio);
+	if (swap_memcg_vain(memcg))
+		swap_vain_add(swap_memcg_vain(memcg), swap_vain_lru(memcg), nr);
+	swap_vain_add(&swap_vain_all, swap_vain_lru(NULL), nr);
+	rcu_read_unlock();
+}
+
+/* The rest of swap_folio_gone(). */
+void __swap_abs_gone(struct folio *folio)
+{
+	unsigned long nr = folio_nr_pages(folio);
+	struct swap_vain *vain;
+
+	/* It is above zero whenever that of a cgroup is, but for races. */
+	if (!atomic_long_read(&swap_vain_all.pages))
+		return;
+	rcu_read_lock();
+	vain = swap_vain_of(folio_memcg(folio));
+	swap_vain_sub(vain, nr);
+	if (vain != &swap_vain_all)
+		swap_vain_sub(&swap_vain_all, nr);
+	rcu_read_unlock();
+}
+
+/**
+ * swap_abs_hope - may zswap make pages smaller that have no capacity of devices?
+ * @memcg: whose pages, NULL for anybody's
+ *
+ * Context: any, does not sleep.
+ * Return: false when all there are have been tried.
+ */
+bool swap_abs_hope(struct mem_cgroup *memcg)
+{
+	unsigned long lru = swap_vain_lru(memcg);
+
+	return swap_vain_below(swap_vain_of(memcg), lru, lru);
+}
+
+/* The rest of swap_copies_remain(). */
+bool __swap_copies_remain(struct mem_cgroup *memcg)
+{
+	unsigned long cached = swap_vain_state(memcg, NR_SWAPCACHE);
+	unsigned long lru = swap_vain_lru(memcg);
+
+	/* Too few to find them. */
+	if (cached < SWAP_CLUSTER_MAX || cached < lru / 256)
+		return false;
+	/* More copies than slots that are not in the swap cache: these must be there. */
+	if ((long)(cached + swap_vain_copies(memcg) - swap_vain_slots(memcg)) >
+	    (long)max(lru / 256, SWAP_CLUSTER_MAX))
+		return true;
+	return swap_vain_below(swap_vain_of(memcg), lru, min(lru, SWAP_VAIN_TRIES * cached));
+}
+
+/* The rest of swap_folio_refused(). */
+bool __swap_folio_refused(struct folio *folio)
+{
+	unsigned long word;
+	bool refused;
+
+	if (folio_test_large(folio) || !folio_test_dirty(folio) ||
+	    !folio_swap_is_virtual(folio))
+		return false;
+	word = swap_abs_word(folio->swap);
+	if (swap_desc_tag(word) != SWAP_DESC_NONE || (word & SWAP_DESC_RESERVED) ||
+	    atomic_long_read(&nr_swap_pages) > 0)
+		return false;
+	refused = zswap_room() <= 0 || ((word & SWAP_DESC_REFUSED) && !folio_mapped(folio));
+	if (refused)
+		swap_abs_in_vain(folio);
+	return refused;
+}
+
+/**
+ * swap_abs_room_short - what was promised could not be stored at once
+ *
+ * Context: any.
+ */
+void swap_abs_room_short(void)
+{
+	WRITE_ONCE(swap_room_short, true);
+	swap_packed_make_room();
+}
+
+/* The rest of swap_abs_device_pages(). */
+long __swap_abs_device_pages(struct mem_cgroup *memcg, long nr)
+{
+	return !READ_ONCE(swap_room_short) || swap_abs_hope(memcg) ? nr : 0;
+}
+
+/* May a promise have to wait for collection? A hint. */
+bool swap_abs_room_is_short(void)
+{
+	return READ_ONCE(swap_room_short);
+}
+
+/**
+ * swap_abs_room_gained - collection has made room
+ *
+ * Context: any but interrupts.
+ */
+void swap_abs_room_gained(void)
+{
+	WRITE_ONCE(swap_room_short, false);
+	atomic_inc(&swap_room_gains);
+	if (waitqueue_active(&swap_room_wait))
+		wake_up_all(&swap_room_wait);
+}
+
+/* The rest of swap_throttle_reclaim(). */
+void __swap_throttle_reclaim(gfp_t gfp)
+{
+	int gains = atomic_read(&swap_room_gains);
+
+	if (!READ_ONCE(swap_room_short) || current_is_kswapd() || !(gfp & __GFP_IO) ||
+	    freezing(current) || !swap_packed_is_collecting())
+		return;
+	wait_event_timeout(swap_room_wait, atomic_read(&swap_room_gains) != gains, HZ / 10);
+}
