@@ -121,11 +121,43 @@ an age that overflows|s/min_t(unsigned long, age, ~0U)/age/
 a benefit without age|s/return gain \* .*/return gain;/
 '
 
-# mutate <sed>: leaves $OUT/mutant.c, if the expression changes anything
+# The same in mm/swap_abs_victim.c
+victim_mutants='
+choice ignores skip|s/|| !victim->skip)/|| true)/
+skipped ones stay in the way|s/list_move_tail(&victim->list, .*ASIDE.*;/return NULL;/
+skip stays|/victim->skip = 0;/d
+update does not move|s/list_move_tail(&victim->list, &victims->bucket\[bucket\]);//
+update forgets the bucket|/^	victim->bucket = bucket;/d
+update moves to the front|s/list_move_tail(\(.*\[bucket\])\)/list_move(\1/
+update leaves what is aside|s/victim->bucket == bucket && !skipped/victim->bucket == bucket/
+update makes it new|s/(now - victim->since) \/ SWAP_VICTIM_YOUNGER/now - victim->since/
+update leaves it as old|/SWAP_VICTIM_YOUNGER;/s/+=/+= 0 */
+add puts it in front|s/list_add_tail(/list_add(/
+del leaves it listed|/victim->listed = 0;/d
+del does not count|/victims->nr--;/d
+a bucket too low|s/return DIV_ROUND_UP(live, \(.*\));/return live \/ (\1);/
+choice by age alone|s/victims->size \/ SWAP_VICTIM_PARTS \* bucket,/0,/
+choice without age|s/now - victim->since);/0);/
+choice of the worst|s/(benefit > most)/(!best || benefit < most)/
+choice of a full one|s/bucket <= SWAP_VICTIM_LAST/bucket < SWAP_VICTIM_ASIDE - 1/
+choice of an empty one only|s/bucket <= SWAP_VICTIM_LAST/bucket < 1/
+choice ignores the need|s/(!nr_free || /(/
+choice ignores cheap ones|s/bucket == SWAP_VICTIM_CHEAP + 1 ||$/false ||/
+choice ignores dear ones|s/bucket >= SWAP_VICTIM_DEAR)/false)/
+collection too late|s/SWAP_PACK_RESERVE + clamp(/0 * clamp(/
+collection too early|s/nr_segments \/ SWAP_COLLECT_SHARE/nr_segments/
+held rounds down to 0|s/max((\(.*\)) \/ parts, 1U)/(\1) \/ parts \/ 64/
+held of an empty one|s/if (!bucket)/if (false)/
+held of the upper end|s/2 \* bucket - 1/2 * bucket + 1/
+held without the twelfth|s/\* SWAP_PACK_FULL_DEN + parts/* SWAP_PACK_FULL_NUM + parts/
+'
+
+# mutate <file> <sed>: leaves $OUT/mutant.c, if the expression changes anything
 mutate()
 {
-	sed "s|\"swap_abs_pack.h\"|\"$(cd ../../../mm && pwd)/swap_abs_pack.h\"|" "$PACK" \
+	sed "s|\"swap_abs_\(.*\).h\"|\"$(cd ../../../mm && pwd)/swap_abs_\1.h\"|" "$1" \
 		>"$OUT/original.c"
+	shift
 	sed "$1" "$OUT/original.c" >"$OUT/mutant.c"
 	! cmp -s "$OUT/original.c" "$OUT/mutant.c"
 }
@@ -142,6 +174,7 @@ fi
 
 run "unit tests, gcc" "$OUT/test_pack"
 run "unit tests, clang" "$OUT/test_pack_clang"
+run "unit tests of the choice of segments" "$OUT/test_victim"
 run "random operations against a plain map" "$OUT/test_model" "$OPERATIONS" "$SEED"
 
 # shellcheck disable=SC2086 # flags are words
@@ -160,27 +193,39 @@ done <<END
 $model_mutants
 END
 
-# shellcheck disable=SC2086
-$CC $FLAGS $SAN -O1 -c -o "$OUT/test_pack.o" test_pack.c &&
-	$CC $FLAGS $SAN -O1 -c -o "$OUT/crc32c.o" crc32c.c
-# shellcheck disable=SC2086
-while IFS= read -r line; do
-	[ -n "$line" ] || continue
-	name="'${line%%|*}'"
-	if ! mutate "${line#*|}"; then
-		report 1 "mutant $name changes something"
-		continue
-	fi
-	if ! $CC $FLAGS -Wno-unused $SAN -O1 -o "$OUT/mutant" "$OUT/mutant.c" \
-			"$OUT/test_pack.o" "$OUT/crc32c.o" >"$OUT/mutant.log" 2>&1; then
-		report 1 "mutant $name compiles" "$OUT/mutant.log"
-		continue
-	fi
-	( timeout 60 "$OUT/mutant" -x >"$OUT/mutant.log" 2>&1; exit $? ) 2>/dev/null
-	caught "$name" $?
-done <<END
-$pack_mutants
+# mutants <file> <mutants> <object>...: change the file, link it with the objects
+mutants()
+{
+	file=$1
+	list=$2
+	shift 2
+	# shellcheck disable=SC2086
+	while IFS= read -r line; do
+		[ -n "$line" ] || continue
+		name="'${line%%|*}'"
+		if ! mutate "$file" "${line#*|}"; then
+			report 1 "mutant $name changes something"
+			continue
+		fi
+		if ! $CC $FLAGS -Wno-unused $SAN -O1 -o "$OUT/mutant" "$OUT/mutant.c" "$@" \
+				>"$OUT/mutant.log" 2>&1; then
+			report 1 "mutant $name compiles" "$OUT/mutant.log"
+			continue
+		fi
+		( timeout 60 "$OUT/mutant" -x >"$OUT/mutant.log" 2>&1; exit $? ) 2>/dev/null
+		caught "$name" $?
+	done <<END
+$list
 END
+}
+
+for source in test_pack.c test_victim.c crc32c.c "$PACK"; do
+	# shellcheck disable=SC2086
+	$CC $FLAGS $SAN -O1 -c -o "$OUT/$(basename "$source" .c).o" "$source"
+done
+mutants "$PACK" "$pack_mutants" "$OUT/test_pack.o" "$OUT/crc32c.o"
+mutants "$VICTIM" "$victim_mutants" "$OUT/test_victim.o" "$OUT/swap_abs_pack.o" \
+	"$OUT/crc32c.o"
 
 for corpus in bytes ops; do
 	rm -rf "$OUT/seeds-$corpus"
@@ -210,7 +255,7 @@ fuzz_mutant()
 for what in 'next beyond the buffer' 'next takes data for padding'; do
 	line=$(printf '%s\n' "$pack_mutants" | grep "^$what|")
 	# shellcheck disable=SC2086
-	if mutate "${line#*|}" && $CLANG $FLAGS -Wno-unused $FUZZ_BYTES -o "$OUT/mutant" \
+	if mutate "$PACK" "${line#*|}" && $CLANG $FLAGS -Wno-unused $FUZZ_BYTES -o "$OUT/mutant" \
 			fuzz_bytes.c "$OUT/mutant.c" "$OUT/fuzz_crc32c.o"; then
 		fuzz_mutant "'$what'" bytes 20488
 	else
@@ -225,7 +270,8 @@ else
 	report 1 "MUTANT_NO_PIN is fuzzed"
 fi
 
-run "write amplification" "$OUT/sim"
+# shellcheck disable=SC2086 # nothing, or a word
+run "write amplification" "$OUT/sim" ${ALL:+all}
 
 echo "1..$n"
 echo "# $((n - failed)) passed, $failed failed"

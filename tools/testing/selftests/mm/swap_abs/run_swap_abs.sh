@@ -4,12 +4,14 @@
 # Run the tests of the swap abstraction as root on a machine that has no swap
 # in use, usually a guest:
 #
-#   [-f] [-p] [-t SECONDS] [-o "TEST..."] [-b DIR] [DEVICE...]
+#   [-f] [-p] [-g] [-t SECONDS] [-o "TEST..."] [-b DIR] [DEVICE...]
 #
 #   DEVICE   block devices, or files for loop devices, that may be overwritten
 #            (at least 256 MiB each; default /dev/ram0 and /dev/ram1)
 #   -f       full: larger working sets, more rounds
 #   -p       devices are written packed, where they can be
+#   -g       the machine is for tests only: all of it may run out of memory (User
+#            Mode Linux is taken to be)
 #   -t       how long each soak test lasts (default 6, with -f 120)
 #   -o       only these programs, "slots" for test_slots; "races:all" for one
 #            variant of its tests
@@ -20,10 +22,11 @@
 
 bin=$(cd "$(dirname "$0")" && pwd)
 full=0 seconds='' only=''
-while getopts fpt:o:b:h opt; do
+while getopts fpgt:o:b:h opt; do
 	case $opt in
 	f) full=1 ;;
 	p) export SWAP_ABS_FORMAT=packed ;;
+	g) export SWAP_ABS_GLOBAL=1 ;;
 	t) seconds=$OPTARG ;;
 	o) only=$OPTARG ;;
 	b) bin=$OPTARG ;;
@@ -44,7 +47,7 @@ export SWAP_ABS_FULL=$full
 [ -n "$seconds" ] || seconds=$([ $full = 1 ] && echo 120 || echo 6)
 export SWAP_ABS_SECONDS="$seconds"
 all="bad_input metadata slots packed packed_faults tiers groups anon shmem madvise userfaultfd"
-tests=${only:-$all thp pressure swapoff capacity toggle faults alloc_fails races}
+tests=${only:-$all thp pressure swapoff capacity exhaust toggle faults alloc_fails races}
 
 # What the tests change is put back at the end.
 zswap=/sys/module/zswap/parameters

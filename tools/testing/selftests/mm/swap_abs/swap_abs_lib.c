@@ -569,6 +569,14 @@ bool sa_full(void)
 	return s && *s == '1';
 }
 
+/* User Mode Linux is nobody's machine. */
+bool sa_dedicated(void)
+{
+	const char *s = getenv("SWAP_ABS_GLOBAL");
+
+	return s ? *s == '1' : sa_uml();
+}
+
 int sa_seconds(int otherwise)
 {
 	const char *s = getenv("SWAP_ABS_SECONDS");
@@ -652,6 +660,9 @@ size_t sa_dev_pages(int i)
 	return i < sa_ndevs() ? block_pages(devs[i]) : 0;
 }
 
+/* Shared: a test makes it in a process of its own, and its parent resets it. */
+static bool *zram_made;
+
 static bool is_ours(const char *path)
 {
 	int i;
@@ -661,6 +672,8 @@ static bool is_ours(const char *path)
 	for (i = 0; i < sa_ndevs(); i++)
 		if (!strcmp(path, devs[i]))
 			return true;
+	if (*zram_made && !strcmp(path, SA_ZRAM))
+		return true;
 	return sa_dm() && !strcmp(path, sa_dm());
 }
 
@@ -713,6 +726,46 @@ int sa_nswaps(void)
 	for (i = 0; swaps_line(i, name, sizeof(name), NULL, NULL, NULL); i++)
 		;
 	return i;
+}
+
+#define ZRAM_DIR	"/sys/block/zram0"
+
+static void __attribute__((constructor)) share_zram(void)
+{
+	void *p = mmap(NULL, SA_PAGE, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		abort();
+	zram_made = p;
+}
+
+static void zram_remove(void)
+{
+	if (!*zram_made)
+		return;
+	/* Who looks at new devices may have it open for a moment. */
+	if (sa_wait(!sa_write(ZRAM_DIR "/reset", "1"), 5))
+		*zram_made = false;
+	else
+		sa_log("cannot reset " SA_ZRAM);
+}
+
+int sa_zram_limit(size_t limit)
+{
+	return sa_write_num(ZRAM_DIR "/mem_limit", limit);
+}
+
+const char *sa_zram_make(size_t pages, size_t limit)
+{
+	if (access(SA_ZRAM, W_OK))
+		return "no " SA_ZRAM;
+	if (sa_read_num(ZRAM_DIR "/disksize"))
+		return SA_ZRAM " is in use";
+	if (sa_write_num(ZRAM_DIR "/disksize", pages * SA_PAGE))
+		return "cannot set the size of " SA_ZRAM;
+	*zram_made = true;
+	return sa_zram_limit(limit) ? "cannot limit " SA_ZRAM : NULL;
 }
 
 static void all_cgs(void (*fn)(const char *))
@@ -792,6 +845,7 @@ void sa_reset(void)
 	sa_write_num(SA_DEBUG "/move_delay_ms", 0);
 	/* Devices that fail on purpose stay in use. */
 	sa_write(SA_DEBUG "/max_io_errors", "4294967295");
+	sa_write(SA_DEBUG "/medium_errors", "N");
 	/* Tests count from where pages are read. */
 	sa_write(SA_DEBUG "/read_ahead", "N");
 	sa_write(TRACING "/events/swap_abs/enable", "0");
@@ -807,6 +861,7 @@ void sa_reset(void)
 		if (!is_ours(name) || swapoff(name))
 			i++;
 	sa_dm_remove();
+	zram_remove();
 	empty_zswap();
 	sa_layer(false);
 	sa_zswap(false);
@@ -1001,17 +1056,6 @@ bool sa_settle(void)
 size_t sa_cluster(void)
 {
 	return access("/sys/kernel/mm/transparent_hugepage", F_OK) ? 256 : 512;
-}
-
-size_t sa_spares(const char *path)
-{
-	char format[64];
-
-	if (sa_read_num(SA_SYSCTL) != 1 ||
-	    sa_tier_str(path, "format", format, sizeof(format)) ||
-	    strcmp(format, "packed"))
-		return 0;
-	return 2 * sa_cluster();
 }
 
 int sa_swapoff(const char *path)
@@ -1628,18 +1672,24 @@ int sa_cg_destroy(const char *cg)
 	return sa_wait(!rmdir(cg) || errno == ENOENT, 20) ? 0 : -EBUSY;
 }
 
-void sa_cg_reclaim(const char *cg, size_t bytes)
+int sa_cg_try_reclaim(const char *cg, size_t bytes)
 {
 	char text[64];
+	int ret;
+
+	/* Reclaim goes by counters that are summed up when this is read. */
+	sa_cg_key(cg, "memory.stat", "anon");
+	snprintf(text, sizeof(text), "%zu swappiness=max", bytes);
+	ret = sa_cg_write(cg, "memory.reclaim", text);
+	return ret == -EINVAL ? sa_cg_write_num(cg, "memory.reclaim", bytes) : ret;
+}
+
+void sa_cg_reclaim(const char *cg, size_t bytes)
+{
 	int i;
 
-	for (i = 0; i < 3; i++) {
-		/* Reclaim goes by counters that are summed up when this is read. */
-		sa_cg_key(cg, "memory.stat", "anon");
-		snprintf(text, sizeof(text), "%zu swappiness=max", bytes);
-		if (sa_cg_write(cg, "memory.reclaim", text) == -EINVAL)
-			sa_cg_write_num(cg, "memory.reclaim", bytes);
-	}
+	for (i = 0; i < 3; i++)
+		sa_cg_try_reclaim(cg, bytes);
 }
 
 /* --- processes --------------------------------------------------------- */
@@ -1710,6 +1760,15 @@ int sa_join(pid_t pid, int seconds)
 int sa_run(const char *cg, int (*fn)(void *), void *arg, int seconds)
 {
 	return sa_join(sa_start(cg, fn, arg), seconds);
+}
+
+/*
+ * handle_page_fault() of User Mode Linux turns the fault of a process that is being
+ * killed into a SIGSEGV, which then comes first.
+ */
+bool sa_was_killed(int status)
+{
+	return status == -SIGKILL || status == -SIGSEGV;
 }
 
 int sa_load(void *arg)
@@ -1794,11 +1853,7 @@ int sa_task_end(struct sa_task *t, int seconds)
 	ret = sa_join(t->pid, seconds);
 	if (ret && ret != 1)
 		sa_log("process %d of the job: status %d", t->pid, ret);
-	/*
-	 * handle_page_fault() of User Mode Linux turns the fault of a process
-	 * that is being killed into a SIGSEGV, which then comes first.
-	 */
-	return ret == -SIGKILL || ret == -SIGSEGV ? SA_KILLED : !!ret;
+	return sa_was_killed(ret) ? SA_KILLED : !!ret;
 }
 
 static int do_swapoff(void *path)
@@ -1853,37 +1908,56 @@ int sa_swapoff_signalled(const char *path, int usec, int seconds)
 	return sa_signalled(do_swapoff, (void *)path, usec, seconds);
 }
 
+static size_t check_every(const struct sa_area *a, size_t step)
+{
+	size_t i, bad = 0;
+
+	for (i = 0; i < a->n && bad < 4; i += step)
+		bad += !!sa_check(a->p + i * SA_PAGE, a->pat, a->seed, i, a->gen);
+	return bad;
+}
+
 static int hold(void *arg)
 {
 	struct sa_holder *h = arg;
-	size_t bad;
+	size_t bad, i, step = 1;
 	char c;
 
 	if (sa_area_map(&h->a, h->a.n, h->a.pat, h->a.seed))
 		return 2;
 	sa_area_fill(&h->a);
-	bad = sa_pageout(h->a.p, h->a.n);
+	bad = h->swapped ? sa_pageout(h->a.p, h->a.n) : 0;
 	for (;;) {
 		if (write(h->from, &bad, sizeof(bad)) != sizeof(bad) ||
 		    read(h->to, &c, 1) != 1)
 			return 3;
-		if (c == 's' || c == 'p') {
-			bad = c == 's' ? sa_swapped(h->a.p, h->a.n) :
-				sa_pageout(h->a.p, h->a.n);
+		switch (c) {
+		case 's':
+			bad = sa_swapped(h->a.p, h->a.n);
+			continue;
+		case 'p':
+			bad = sa_pageout(h->a.p, h->a.n);
+			continue;
+		case 'd':
+			for (i = 1; i < h->a.n; i += 2)
+				madvise(h->a.p + i * SA_PAGE, SA_PAGE, MADV_DONTNEED);
+			step = 2;
+			bad = 0;
 			continue;
 		}
-		bad = sa_area_check(&h->a);
+		bad = check_every(&h->a, step);
 		if (c == 'q')
 			return bad ? 1 : 0;
 	}
 }
 
-int sa_hold_start(struct sa_holder *h, size_t pages, enum sa_pat pat,
-		  const char *cg)
+static int start_holder(struct sa_holder *h, size_t pages, enum sa_pat pat,
+			const char *cg, bool out)
 {
 	int to[2], from[2];
 
 	memset(h, 0, sizeof(*h));
+	h->swapped = out;
 	h->a = (struct sa_area){ .n = pages, .pat = pat, .seed = 31 };
 	if (pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC))
 		return -errno;
@@ -1897,6 +1971,26 @@ int sa_hold_start(struct sa_holder *h, size_t pages, enum sa_pat pat,
 	if (read(h->from, &h->swapped, sizeof(h->swapped)) != sizeof(h->swapped))
 		return -EPIPE;
 	return 0;
+}
+
+int sa_hold_start(struct sa_holder *h, size_t pages, enum sa_pat pat,
+		  const char *cg)
+{
+	return start_holder(h, pages, pat, cg, true);
+}
+
+int sa_keep_start(struct sa_holder *h, size_t pages, enum sa_pat pat,
+		  const char *cg)
+{
+	return start_holder(h, pages, pat, cg, false);
+}
+
+void sa_hold_kill(struct sa_holder *h)
+{
+	kill(h->pid, SIGKILL);
+	sa_join(h->pid, SA_TIMEOUT / 3);
+	close(h->to);
+	close(h->from);
 }
 
 long sa_hold_ask(struct sa_holder *h, char what)

@@ -151,6 +151,7 @@ bool sa_area_only_swapped(const struct sa_area *a);
 
 bool sa_uml(void);			/* User Mode Linux */
 bool sa_full(void);			/* full mode, not quick */
+bool sa_dedicated(void);		/* may all of the machine run out of memory? */
 int sa_seconds(int otherwise);		/* how long a soak lasts */
 
 /*
@@ -192,11 +193,6 @@ int sa_format(const char *path, const char *format);
 int sa_swapon_packed(const char *path, size_t pages, int prio);
 /* Slots of a cluster, which is what a tier gets of a device at a time */
 size_t sa_cluster(void);
-/*
- * Pages of the clusters that a packed device keeps ready to be filled: used in
- * /proc/swaps and not free in /proc/meminfo, but nothing is in them.
- */
-size_t sa_spares(const char *path);
 int sa_swapoff(const char *path);
 
 /* What a block device has read and written since it is there; 0 or -errno */
@@ -227,6 +223,14 @@ const char *sa_dm_make(size_t pages);
 /* Its path, NULL when there is none */
 const char *sa_dm(void);
 void sa_dm_remove(void);
+
+/*
+ * Make /dev/zram0 so large, its memory limited to so many bytes (0: not at all).
+ * NULL, or why there is none.
+ */
+#define SA_ZRAM	"/dev/zram0"
+const char *sa_zram_make(size_t pages, size_t limit);
+int sa_zram_limit(size_t limit);
 
 /* SA_WRITE_WAITS: 50 ms, each */
 enum sa_fault { SA_WORKS, SA_WRITE_FAILS, SA_FAILS, SA_WRITE_WAITS };
@@ -303,7 +307,9 @@ int sa_cg_limit_tier(const char *cg, const char *device, const char *limit);
 int sa_cg_enter(const char *cg);
 /* Kill all in it and remove it, and its children */
 int sa_cg_destroy(const char *cg);
-/* Reclaim anonymous memory of the cgroup, as much as can be */
+/* Reclaim anonymous memory of the cgroup: 0 when it was so much, or -errno */
+int sa_cg_try_reclaim(const char *cg, size_t bytes);
+/* As much as can be */
 void sa_cg_reclaim(const char *cg, size_t bytes);
 
 /* --- processes --------------------------------------------------------- */
@@ -318,6 +324,8 @@ pid_t sa_start(const char *cg, int (*fn)(void *), void *arg);
 #define SA_LATE		(-1000)
 int sa_join(pid_t pid, int seconds);
 int sa_run(const char *cg, int (*fn)(void *), void *arg, int seconds);
+/* Does such a status say that somebody killed it? */
+bool sa_was_killed(int status);
 /* For sa_start(): fill, push out a part, check, for so many seconds; 0 when right */
 struct sa_load {
 	size_t pages;
@@ -361,7 +369,8 @@ int sa_swapoff_signalled(const char *path, int usec, int seconds);
 /*
  * A process that holds swapped pages. One letter tells it what to do: 'c' to
  * check them, 'q' to check and go; it answers with the number of bad ones. To
- * 's' it answers how many are swapped, to 'p' so after pushing them out again.
+ * 's' it answers how many are swapped, to 'p' so after pushing them out again. To
+ * 'd' it gives every other page back, which is not looked at any more.
  */
 struct sa_holder {
 	struct sa_area a;
@@ -373,10 +382,15 @@ struct sa_holder {
 /* 0 when it has pushed out what it could, which is then in swapped */
 int sa_hold_start(struct sa_holder *h, size_t pages, enum sa_pat pat,
 		  const char *cg);
+/* The same, but it has pushed out nothing yet */
+int sa_keep_start(struct sa_holder *h, size_t pages, enum sa_pat pat,
+		  const char *cg);
 /* -1 when it is no more */
 long sa_hold_ask(struct sa_holder *h, char what);
 /* As sa_join(): 0 when all was right */
 int sa_hold_end(struct sa_holder *h);
+/* Kill it; what it had is free when this is back */
+void sa_hold_kill(struct sa_holder *h);
 
 /*
  * Lock memory in a child so that only so many bytes remain available.

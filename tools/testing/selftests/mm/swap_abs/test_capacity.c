@@ -6,11 +6,14 @@
  *
  * It fails on a kernel that counts RAM as swap (SwapTotal, the commit limit),
  * that promises slots it cannot store into, refuses before it is full, reports
- * more free than there is in all, charges a cgroup by where the data is, or on
- * which a hog that nothing can save spins where it should be killed.
+ * more free than there is in all (or less than nothing, be it for a moment), charges
+ * a cgroup by where the data is, makes less of a small swapfile than it does without
+ * the layer, or on which a hog that nothing can save spins where it should be killed.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sysinfo.h>
@@ -442,6 +445,368 @@ TEST_F_TIMEOUT(oom, hog_is_killed, SA_TIMEOUT)
 	on = one_hog(_metadata, variant->device, LIMIT);
 	TH_LOG("killed after %.2f s without the layer, %.2f s with it", off, on);
 	EXPECT_TRUE(on < off * 3 + slack);
+}
+
+/*
+ * Devices and swapfiles of a few clusters, and of less than one: as much can be
+ * stored as the kernel says, with the layer or without.
+ */
+FIXTURE(small)
+{
+	char path[256];
+	char cg[256];
+};
+
+FIXTURE_VARIANT(small)
+{
+	bool on, file;
+};
+
+FIXTURE_VARIANT_ADD(small, device_off) { .on = false };
+
+FIXTURE_VARIANT_ADD(small, device_on) { .on = true };
+
+FIXTURE_VARIANT_ADD(small, file_off) { .on = false, .file = true };
+
+FIXTURE_VARIANT_ADD(small, file_on) { .on = true, .file = true };
+
+FIXTURE_SETUP(small)
+{
+	const char *why = sa_begin(variant->on), *dir;
+
+	if (!why && !sa_ndevs())
+		why = "no block device to swap on";
+	if (!why && variant->file)
+		why = sa_mkfs(0, &dir);
+	if (why)
+		SKIP(return, "%s", why);
+	if (variant->file)
+		snprintf(self->path, sizeof(self->path), "%s/small", dir);
+	else
+		snprintf(self->path, sizeof(self->path), "%s", sa_dev(0));
+	ASSERT_EQ(0, sa_cg_make("small", 0, self->cg, sizeof(self->cg)));
+}
+
+FIXTURE_TEARDOWN_PARENT(small)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+/* Make the swapfile, if it is one. */
+static int make_file(const char *path, size_t pages)
+{
+	char page[SA_PAGE] = { };
+	size_t i;
+	int fd;
+
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	for (i = 0; i < pages; i++)
+		if (write(fd, page, SA_PAGE) != (ssize_t)SA_PAGE)
+			break;
+	if (fsync(fd))
+		i = 0;
+	close(fd);
+	return i == pages ? 0 : -EIO;
+}
+
+static bool nothing_used(const char *path)
+{
+	size_t used = 1;
+
+	return sa_swaps(path, NULL, &used, NULL) && !used &&
+		sa_meminfo("SwapFree") == sa_meminfo("SwapTotal");
+}
+
+static void small(struct __test_metadata *_metadata, const char *path, const char *cg,
+		  bool file, size_t pages)
+{
+	size_t size = 0, used = 0;
+	struct filler s;
+
+	if (file)
+		ASSERT_EQ(0, make_file(path, pages));
+	ASSERT_EQ(0, sa_swapon(path, file ? 0 : pages, -1));
+	ASSERT_TRUE(sa_swaps(path, &size, &used, NULL));
+	EXPECT_EQ(pages - 1, size);
+	EXPECT_EQ(size * SA_PAGE, sa_meminfo("SwapTotal"));
+	EXPECT_TRUE(nothing_used(path)) {
+		TH_LOG("nothing is stored: %zu pages of %zu used, SwapFree %lld of %lld", used,
+		       size, sa_meminfo("SwapFree"), sa_meminfo("SwapTotal"));
+	}
+	ASSERT_EQ(0, filler_start(&s, cg, 2 * pages, SA_RANDOM));
+	ASSERT_TRUE(sa_swaps(path, NULL, &used, NULL));
+	TH_LOG("%zu of %zu pages were stored; %zu used, SwapFree %lld of %lld", s.f.out[0],
+	       size, used, sa_meminfo("SwapFree"), sa_meminfo("SwapTotal"));
+	EXPECT_LE(size - 1, s.f.out[0]);
+	EXPECT_GE(size, s.f.out[0]);
+	EXPECT_GE(1, sa_meminfo("SwapFree") / (long long)SA_PAGE);
+	EXPECT_EQ(0, filler_end(&s));
+	EXPECT_TRUE(sa_wait_purged(nothing_used(path), 10)) {
+		sa_swaps(path, NULL, &used, NULL);
+		TH_LOG("nothing is stored any more: %zu pages of %zu used, SwapFree %lld of %lld",
+		       used, size, sa_meminfo("SwapFree"), sa_meminfo("SwapTotal"));
+	}
+	EXPECT_EQ(0, sa_swapoff_child(path, LIMIT));
+	EXPECT_EQ(0, sa_meminfo("SwapTotal"));
+	EXPECT_EQ(0, sa_meminfo("SwapFree"));
+	EXPECT_EQ(0, sa_violations());
+}
+
+TEST_F_TIMEOUT(small, kib_40, SA_TIMEOUT)
+{
+	small(_metadata, self->path, self->cg, variant->file, 10);
+}
+
+TEST_F_TIMEOUT(small, kib_200, SA_TIMEOUT)
+{
+	small(_metadata, self->path, self->cg, variant->file, 50);
+}
+
+TEST_F_TIMEOUT(small, mib_1, SA_TIMEOUT)
+{
+	small(_metadata, self->path, self->cg, variant->file, SA_MIB_PAGES);
+}
+
+TEST_F_TIMEOUT(small, mib_2, SA_TIMEOUT)
+{
+	small(_metadata, self->path, self->cg, variant->file, 2 * SA_MIB_PAGES);
+}
+
+/* What sysinfo() says, whatever goes on. */
+FIXTURE(truth)
+{
+	char cg[256];
+};
+
+FIXTURE_VARIANT(truth)
+{
+	const char *format;
+};
+
+FIXTURE_VARIANT_ADD(truth, raw) { .format = "raw" };
+
+FIXTURE_VARIANT_ADD(truth, packed) { .format = "packed" };
+
+FIXTURE_SETUP(truth)
+{
+	const char *why = sa_begin(true);
+
+	signal(SIGPIPE, SIG_IGN);
+	if (!why && !sa_ndevs())
+		why = "no block device to swap on";
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, sa_cg_make("truth", 0, self->cg, sizeof(self->cg)));
+}
+
+FIXTURE_TEARDOWN_PARENT(truth)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+static int truth_on(int i, const char *format)
+{
+	int ret = sa_swapon(sa_dev(i), DEV_PAGES, -1);
+
+	return ret || sa_read_num(SA_SYSCTL) != 1 ? ret : sa_format(sa_dev(i), format);
+}
+
+/* The only device is to be emptied, and there is nowhere to go: no room is left. */
+TEST_F_TIMEOUT(truth, draining, SA_TIMEOUT)
+{
+	size_t n = 8 * SA_MIB_PAGES, used = 0;
+	long long free0, total0, left, spares;
+	struct filler s;
+
+	ASSERT_EQ(0, truth_on(0, variant->format));
+	total0 = sa_meminfo("SwapTotal");
+	ASSERT_EQ(0, filler_start(&s, self->cg, n, SA_TEXT));
+	EXPECT_EQ(n, s.f.out[0]);
+	EXPECT_TRUE(sa_settle());
+	free0 = sa_meminfo("SwapFree");
+	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "state", "draining"));
+	left = sa_meminfo("SwapFree");
+	ASSERT_TRUE(sa_swaps(sa_dev(0), NULL, &used, NULL));
+	TH_LOG("%zu pages out, SwapFree %lld of %lld", n, free0, total0);
+	TH_LOG("draining: SwapFree %lld of %lld, used %zu pages, %lld bytes", left,
+	       sa_meminfo("SwapTotal"), used, sa_tier_num(sa_dev(0), "used"));
+	EXPECT_LE(0, left);
+	EXPECT_GE((long long)SA_MIB, left) {
+		TH_LOG("%lld bytes are said to be free on a device that takes nothing", left);
+	}
+	EXPECT_TRUE(sa_wait(sa_swaps(sa_dev(0), NULL, &used, NULL) &&
+			    sa_meminfo("SwapTotal") == (long long)(used * SA_PAGE), 2)) {
+		TH_LOG("SwapTotal %lld, %zu pages used", sa_meminfo("SwapTotal"), used);
+	}
+	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "state", "online"));
+	/* All is as it was, but that spare clusters of a packed device may come later. */
+	spares = strcmp(variant->format, "raw") ? 2 * sa_cluster() * SA_PAGE : 0;
+	EXPECT_GE(total0, sa_meminfo("SwapTotal"));
+	EXPECT_LE(total0 - spares, sa_meminfo("SwapTotal"));
+	EXPECT_TRUE(sa_wait(sa_meminfo("SwapFree") >= free0 &&
+			    sa_meminfo("SwapFree") <= free0 + spares, 5)) {
+		TH_LOG("SwapFree was %lld, now %lld", free0, sa_meminfo("SwapFree"));
+	}
+	EXPECT_EQ(0, filler_end(&s));
+}
+
+/* The same where a second device has less room than the one has data. */
+TEST_F_TIMEOUT(truth, draining_to_less, SA_TIMEOUT)
+{
+	size_t n = 24 * SA_MIB_PAGES, small = 10 * SA_MIB_PAGES;
+	long long left;
+	struct filler s;
+
+	if (sa_ndevs() < 2)
+		SKIP(return, "needs two block devices");
+	ASSERT_EQ(0, truth_on(0, variant->format));
+	ASSERT_EQ(0, filler_start(&s, self->cg, n, SA_RANDOM));
+	EXPECT_EQ(n, s.f.out[0]);
+	EXPECT_TRUE(sa_settle());
+	ASSERT_EQ(0, sa_swapon(sa_dev(1), small, -1));
+	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "state", "draining"));
+	left = sa_meminfo("SwapFree");
+	TH_LOG("draining: SwapFree %lld of %lld, used %lld and %lld", left, sa_meminfo("SwapTotal"),
+	       sa_tier_num(sa_dev(0), "used"), sa_tier_num(sa_dev(1), "used"));
+	EXPECT_LE(0, left);
+	/* At most what the other one has. */
+	EXPECT_GE((long long)(small * SA_PAGE), left) {
+		TH_LOG("%lld bytes free, the other device has %lu", left, small * SA_PAGE);
+	}
+	EXPECT_TRUE(sa_wait(sa_meminfo("SwapFree") <= (long long)SA_MIB, 10)) {
+		TH_LOG("full: SwapFree %lld of %lld, used %lld and %lld", sa_meminfo("SwapFree"),
+		       sa_meminfo("SwapTotal"), sa_tier_num(sa_dev(0), "used"),
+		       sa_tier_num(sa_dev(1), "used"));
+	}
+	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "state", "online"));
+	EXPECT_EQ(0, filler_end(&s));
+}
+
+/* Samples of one process: how many, how many wrong, and the first of those */
+struct samples {
+	atomic_ulong nr, bad;
+	atomic_llong free, total;
+	atomic_int stop;
+};
+
+static void *sample(void *arg)
+{
+	struct samples *s = arg;
+	long long left, total;
+	struct sysinfo si;
+
+	while (!s->stop) {
+		if (sysinfo(&si))
+			break;
+		/* What is below zero is more than the total, or a wrong sign. */
+		left = (long long)(si.freeswap * si.mem_unit);
+		total = (long long)(si.totalswap * si.mem_unit);
+		if ((left < 0 || left > total) && !s->bad++) {
+			s->free = left;
+			s->total = total;
+		}
+		/* On one CPU the others would never come. */
+		if (!(++s->nr % 512))
+			usleep(1);
+	}
+	return NULL;
+}
+
+struct commotion {
+	const char *format;
+	struct samples *s;
+};
+
+/* Devices go and come, also while they are being emptied. */
+static void *devices_go(void *arg)
+{
+	struct commotion *c = arg;
+	int i = 0;
+
+	while (!c->s->stop) {
+		if (!sa_swapoff(sa_dev(1)))
+			truth_on(1, c->format);
+		usleep(20000);
+		if (++i % 4)
+			continue;
+		sa_tier_write(sa_dev(1), "state", "draining");
+		usleep(10000);
+	}
+	return NULL;
+}
+
+static void *states_change(void *arg)
+{
+	struct commotion *c = arg;
+
+	while (!c->s->stop) {
+		sa_tier_write(sa_dev(0), "state", "draining");
+		usleep(15000);
+		sa_tier_write(sa_dev(0), "state", "online");
+		usleep(15000);
+	}
+	return NULL;
+}
+
+static void *layer_goes(void *arg)
+{
+	struct commotion *c = arg;
+	int i = 0;
+
+	while (!c->s->stop) {
+		sa_layer(i & 1);
+		/* What zswap takes and does not get smaller is promised room. */
+		sa_zswap(i++ & 2);
+		usleep(25000);
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(truth, sampled, SA_TIMEOUT)
+{
+	static void *(*const fns[])(void *) = {
+		sample, devices_go, states_change, layer_goes,
+	};
+	struct sa_load l = {
+		.pages = 3 * SA_MIB_PAGES, .seconds = sa_full() ? sa_seconds(60) : 4,
+	};
+	struct commotion c = { .format = variant->format, .s = sa_shared() };
+	struct sa_task tasks[ARRAY_SIZE(fns)];
+	pid_t pid[2];
+	int i;
+
+	if (sa_ndevs() < 2)
+		SKIP(return, "needs two block devices");
+	ASSERT_NE(NULL, c.s);
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, truth_on(i, variant->format));
+	for (i = 0; i < ARRAY_SIZE(fns); i++)
+		ASSERT_EQ(0, sa_task_start(&tasks[i], fns[i], i ? (void *)&c : c.s));
+	for (i = 0; i < 2; i++)
+		pid[i] = sa_start(self->cg, sa_load, &l);
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(0, sa_join(pid[i], LIMIT));
+	c.s->stop = 1;
+	for (i = 0; i < ARRAY_SIZE(fns); i++)
+		EXPECT_EQ(0, sa_task_end(&tasks[i], LIMIT));
+	TH_LOG("%lu samples", c.s->nr);
+	EXPECT_LT(5000, c.s->nr);
+	EXPECT_EQ(0, c.s->bad) {
+		TH_LOG("%lu of %lu samples are wrong, the first: SwapFree %lld, SwapTotal %lld",
+		       c.s->bad, c.s->nr, c.s->free, c.s->total);
+	}
+	EXPECT_EQ(0, sa_violations());
+	/* And when all is quiet again, with nothing out. */
+	sa_zswap(false);
+	EXPECT_EQ(0, sa_layer(true));
+	if (sa_swaps(sa_dev(0), NULL, NULL, NULL))
+		sa_tier_write(sa_dev(0), "state", "online");
+	if (sa_swaps(sa_dev(1), NULL, NULL, NULL))
+		sa_tier_write(sa_dev(1), "state", "online");
+	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(sa_dev(0), "stored"), 10));
+	EXPECT_LE(sa_meminfo("SwapFree"), sa_meminfo("SwapTotal"));
 }
 
 TEST_HARNESS_MAIN

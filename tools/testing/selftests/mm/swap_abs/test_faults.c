@@ -230,6 +230,8 @@ FIXTURE_SETUP(write_errors)
 	if (why)
 		SKIP(return, "%s", why);
 	self->free = sa_meminfo("SwapFree");
+	/* The device knows one kind of error only. */
+	ASSERT_EQ(0, sa_write(SA_DEBUG "/medium_errors", "Y"));
 	sa_log_expect("Write-error on swap-device");
 }
 
@@ -347,6 +349,32 @@ TEST_F_TIMEOUT(write_errors, nothing_is_lost, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_tier_num(sa_dm(), "stored"));
 	EXPECT_EQ(0, sa_violations());
 	as_new(_metadata, self->free);
+}
+
+/* An error that says nothing of the medium costs nothing once its cause is gone. */
+TEST_F_TIMEOUT(write_errors, pass_by, SA_TIMEOUT)
+{
+	size_t n = 4 * SA_MIB_PAGES;
+	struct sa_area a;
+
+	ASSERT_EQ(0, sa_write(SA_DEBUG "/medium_errors", "N"));
+	if (map(&a, n, SA_RANDOM, 4, variant->huge))
+		SKIP(return, "no transparent huge pages");
+	ASSERT_EQ(0, writes_fail());
+	for (a.gen = 1; a.gen <= 2; a.gen++) {
+		sa_area_fill(&a);
+		EXPECT_LE(n - 8, sa_pageout(a.p, n));
+		EXPECT_TRUE(sa_wait(errors() >= (long long)(a.gen * (n - 8)), 20));
+		EXPECT_EQ(0, sa_area_check(&a));
+	}
+	a.gen = 2;
+	EXPECT_EQ(0, sa_tier_num(sa_dm(), "stats/bad"));
+	ASSERT_EQ(0, sa_dm_set(NULL));
+	EXPECT_LE(n - 8, sa_pageout(a.p, n));
+	EXPECT_EQ(0, sa_area_check(&a));
+	sa_area_unmap(&a);
+	EXPECT_TRUE(all_free(self->free));
+	EXPECT_EQ(0, sa_violations());
 }
 
 /*

@@ -423,6 +423,8 @@ FIXTURE_SETUP(fails)
 	ASSERT_EQ(0, wipe(sa_dm()));
 	ASSERT_EQ(0, sa_swapon_packed(sa_dm(), 0, 3));
 	self->free = sa_meminfo("SwapFree");
+	/* The device knows one kind of error only. */
+	ASSERT_EQ(0, sa_write(SA_DEBUG "/medium_errors", "Y"));
 	sa_log_expect("write.error on|swap: a page |segfault at");
 }
 
@@ -608,7 +610,7 @@ FIXTURE_SETUP(full)
 		why = "no zswap";
 	if (why)
 		SKIP(return, "%s", why);
-	ASSERT_EQ(0, sa_swapon_packed(sa_dev(0), 10 * sa_cluster(), 3));
+	ASSERT_EQ(0, sa_swapon_packed(sa_dev(0), 17 * sa_cluster(), 3));
 }
 
 FIXTURE_TEARDOWN_PARENT(full)
@@ -619,7 +621,7 @@ FIXTURE_TEARDOWN_PARENT(full)
 /* More than there is room for: what has none stays in zswap, for another device. */
 TEST_F_TIMEOUT(full, in_a_batch, SA_TIMEOUT)
 {
-	size_t n = 32 * sa_cluster();
+	size_t n = 56 * sa_cluster();
 	long long moved, stay;
 	struct sa_area a;
 
@@ -643,7 +645,7 @@ TEST_F_TIMEOUT(full, in_a_batch, SA_TIMEOUT)
 	TH_LOG("%lld pages moved, %lld stay, %lld of %lld bytes of the device used", moved,
 	       stay, sa_tier_num(sa_dev(0), "used"), sa_tier_num(sa_dev(0), "capacity"));
 	EXPECT_EQ(n, moved + stay);
-	EXPECT_LT(8 * sa_cluster(), moved);
+	EXPECT_LT(14 * sa_cluster(), moved);
 	EXPECT_LT(0, stay);
 	EXPECT_EQ(0, nr_errors(sa_dev(0)));
 	EXPECT_EQ(0, sa_violations());

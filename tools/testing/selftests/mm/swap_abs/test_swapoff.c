@@ -60,7 +60,7 @@ static size_t used(int dev)
 	size_t n = 0;
 
 	sa_swaps(sa_dev(dev), NULL, &n, NULL);
-	return n - sa_spares(sa_dev(dev));
+	return n;
 }
 
 TEST_F_TIMEOUT(swapoff, into_ram, SA_TIMEOUT)

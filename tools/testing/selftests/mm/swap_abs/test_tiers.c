@@ -1154,8 +1154,13 @@ TEST_F_TIMEOUT(failing, writes, SA_TIMEOUT)
 	EXPECT_STATE("online", sa_dm());
 	ASSERT_EQ(0, sa_dm_set_all(SA_WRITE_FAILS));
 	make(_metadata, &b, n, SA_RANDOM, 2);
+	/* One outage may end; nothing but errors for some seconds does not. */
 	sa_pageout(b.p, n);
-	EXPECT_TRUE(sa_wait(is_failed(sa_dm()), SOON));
+	EXPECT_STATE("online", sa_dm());
+	EXPECT_TRUE(sa_wait(({
+		sa_pageout(b.p, n);
+		is_failed(sa_dm());
+	}), SOON));
 	EXPECT_TRUE(sa_wait(!sa_tier_num(sa_dm(), "stored"), SOON));
 	EXPECT_EQ(0, sa_area_check(&a));
 	EXPECT_EQ(0, sa_area_check(&b));
@@ -1180,8 +1185,10 @@ TEST_F_TIMEOUT(failing, reads, SA_TIMEOUT)
 
 	put(_metadata, &a, n, SA_RANDOM, 1);
 	ASSERT_EQ(0, sa_dm_set_all(SA_FAILS));
-	sa_tier_write(sa_dm(), "demote", "1M");
-	EXPECT_TRUE(sa_wait(is_failed(sa_dm()), SOON));
+	EXPECT_TRUE(sa_wait(({
+		sa_tier_write(sa_dm(), "demote", "1M");
+		is_failed(sa_dm());
+	}), SOON));
 	sleep(QUIET);
 	EXPECT_EQ(n * SA_PAGE, sa_tier_num(sa_dm(), "stored"));
 	EXPECT_EQ(lost, sa_scan("lost"));

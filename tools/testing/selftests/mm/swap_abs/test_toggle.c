@@ -60,7 +60,7 @@ static bool drained(void)
 	return sa_tier_num(dev, "used") == 0 && sa_tier_num(dev, "stored") == 0 &&
 	       (!sa_have_zswap() || (sa_tier_num(NULL, "used") == 0 &&
 				     sa_tier_num(NULL, "stored") == 0)) &&
-	       sa_swaps(dev, NULL, &used, NULL) && used == sa_spares(dev) &&
+	       sa_swaps(dev, NULL, &used, NULL) && used == 0 &&
 	       sa_meminfo("SwapFree") <= sa_meminfo("SwapTotal");
 }
 

@@ -1,0 +1,1081 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Swap that runs out, or seems to: the end of a process that wants more than fits,
+ * and what must not end because there is room, be it where something has died, on
+ * a device that others may not use, or on one that writes fail to for a while.
+ *
+ * It fails on a kernel that holds less before it kills than it does without the
+ * layer, takes much longer for that, keeps some of what the victim had, kills though
+ * there is dead space on a packed device, lets a cgroup use up the capacity of a
+ * device that it may not use, loses blocks of a device for good by errors that pass,
+ * or leaves pages in the swap cache that nobody has any more.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tiers.h"
+
+/* --- to the end -------------------------------------------------------- */
+
+enum place { RAW, PACKED, NOTHING, ZSWAP, ZSWAP_RAW, NR_PLACES };
+
+static const char * const place_name[] = {
+	[RAW]		= "raw",
+	[PACKED]	= "packed",
+	[NOTHING]	= "nothing",
+	[ZSWAP]		= "zswap",
+	[ZSWAP_RAW]	= "zswap and raw",
+};
+
+static bool has_zswap(enum place place)
+{
+	return place >= ZSWAP;
+}
+
+static bool has_device(enum place place)
+{
+	return place != ZSWAP && place != NOTHING;
+}
+
+/* So large is the device, and so much memory has the one that fills all. */
+#define END_DEV		(40 * SA_MIB_PAGES)
+#define END_MAX		(40 * SA_MIB)
+#define END_LEAVE	(64 * SA_MIB)
+/* Until all is free again, and until somebody is killed at all */
+#define END_FREE	5
+#define END_LATE	90
+/*
+ * So often both are tried, until the one with the layer is not worse: any kernel kills
+ * early now and then, when all it could reclaim is being written.
+ */
+#define END_ROUNDS	4
+
+/* How it ended */
+struct end {
+	bool done;
+	double seconds;
+	long long pages;		/* that the victim had */
+	long long direct, kswapd;	/* pages scanned */
+	long long left;			/* bytes of swap in use END_FREE later */
+};
+
+/* Without the layer, for all tests of this program: [place][text][global] */
+static struct end (*without)[2][2];
+
+static void __attribute__((constructor)) share_ends(void)
+{
+	void *p = mmap(NULL, SA_PAGE, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		abort();
+	without = p;
+}
+
+FIXTURE(oom)
+{
+};
+
+FIXTURE_VARIANT(oom)
+{
+	enum place place;
+	bool on;
+};
+
+FIXTURE_VARIANT_ADD(oom, raw_off) { .place = RAW };
+
+FIXTURE_VARIANT_ADD(oom, raw_on) { .place = RAW, .on = true };
+
+FIXTURE_VARIANT_ADD(oom, packed_on) { .place = PACKED, .on = true };
+
+FIXTURE_VARIANT_ADD(oom, zswap_on) { .place = ZSWAP, .on = true };
+
+FIXTURE_VARIANT_ADD(oom, zswap_raw_off) { .place = ZSWAP_RAW };
+
+FIXTURE_VARIANT_ADD(oom, zswap_raw_on) { .place = ZSWAP_RAW, .on = true };
+
+FIXTURE_SETUP(oom)
+{
+	const char *why = sa_begin(variant->on);
+
+	if (!why && has_device(variant->place) && !sa_ndevs())
+		why = "no block device to swap on";
+	if (!why && has_zswap(variant->place) && !sa_have_zswap())
+		why = "no zswap";
+	if (why)
+		SKIP(return, "%s", why);
+}
+
+FIXTURE_TEARDOWN_PARENT(oom)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+struct hog {
+	enum sa_pat pat;
+	size_t pages;
+	atomic_ullong *progress;
+};
+
+static int hog(void *arg)
+{
+	struct hog *h = arg;
+	struct sa_area a;
+	size_t i;
+
+	if (sa_area_map(&a, h->pages, h->pat, 3))
+		return 2;
+	for (i = 0; i < a.n; i++) {
+		sa_fill(a.p + i * SA_PAGE, a.pat, a.seed, i, 0);
+		*h->progress = i + 1;
+	}
+	/* It fits. */
+	return 1;
+}
+
+static void end_begin(struct __test_metadata *_metadata, enum place place, bool on,
+		      bool global)
+{
+	long long total = sa_meminfo("MemTotal"), percent;
+	char text[16];
+
+	ASSERT_EQ(0, sa_layer(on));
+	if (has_zswap(place)) {
+		/* A third of what is there to be used may be compressed. */
+		percent = global ? END_LEAVE / 3 * 100 / total : 20;
+		snprintf(text, sizeof(text), "%lld", percent ? percent : 1);
+		ASSERT_EQ(0, sa_zswap_param("max_pool_percent", text));
+		ASSERT_EQ(0, sa_zswap(true));
+	}
+	if (has_device(place)) {
+		ASSERT_EQ(0, sa_swapon(sa_dev(0), END_DEV, -1));
+		if (on)
+			ASSERT_EQ(0, sa_format(sa_dev(0), place == PACKED ? "packed" : "raw"));
+	}
+}
+
+static void end_end(struct __test_metadata *_metadata, enum place place)
+{
+	if (has_device(place))
+		EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
+	if (has_zswap(place))
+		EXPECT_EQ(0, sa_zswap(false));
+}
+
+static long long most(long long a, long long b)
+{
+	return a > b ? a : b;
+}
+
+/* Bytes of swap that are in use, by whatever says so */
+static long long in_use(enum place place, bool on)
+{
+	long long use = sa_meminfo("SwapTotal") - sa_meminfo("SwapFree");
+
+	if (on && has_device(place))
+		use = most(use, sa_tier_num(sa_dev(0), "used"));
+	if (on && has_zswap(place))
+		use = most(use, sa_tier_num(NULL, "stored"));
+	return use;
+}
+
+static long long scanned(const char *cg, const char *by)
+{
+	char key[32];
+
+	snprintf(key, sizeof(key), "pgscan_%s", by);
+	return cg ? sa_cg_key(cg, "memory.stat", key) : sa_vmstat(key);
+}
+
+/* Somebody fills all there is. */
+static void fill_all(struct __test_metadata *_metadata, enum place place, bool on,
+		     enum sa_pat pat, bool global, struct end *e)
+{
+	struct hog h = { .pat = pat, .progress = sa_shared() };
+	long long direct, kswapd, killed, left, idle;
+	char cg[256], *where = NULL;
+	double start, took;
+	pid_t balloon = 0;
+	int ret;
+
+	ASSERT_NE(NULL, h.progress);
+	/* Four times what compresses 2:1 to 3:1 on the device, and more than all memory */
+	h.pages = END_DEV * 4 + (global ? sa_meminfo("MemTotal") : END_MAX * 4) / SA_PAGE;
+	end_begin(_metadata, place, on, global);
+	/* Others may have some out, in zswap since the run before. */
+	idle = in_use(place, on);
+	EXPECT_LE(idle, global && has_zswap(place) ? SLACK : 0) {
+		TH_LOG("nothing is swapped: SwapTotal %lld, SwapFree %lld; in use %lld",
+		       sa_meminfo("SwapTotal"), sa_meminfo("SwapFree"), idle);
+	}
+	idle = most(idle, 0);
+	if (global) {
+		idle += 4 * SLACK;
+		/* Who has been killed may still ask for memory, on its way out. */
+		sa_log_expect("page allocation failure|Call Trace:");
+		balloon = sa_balloon(END_LEAVE);
+		ASSERT_LT(0, balloon);
+	} else {
+		ASSERT_EQ(0, sa_cg_make("end", END_MAX, cg, sizeof(cg)));
+		where = cg;
+		if (place == ZSWAP_RAW)
+			ASSERT_EQ(0, sa_cg_write_num(cg, "memory.zswap.max", END_MAX / 3));
+	}
+	direct = scanned(where, "direct");
+	kswapd = scanned(where, "kswapd");
+	killed = global ? sa_vmstat("oom_kill") : 0;
+
+	start = sa_now();
+	ret = sa_run(where, hog, &h, END_LATE);
+	took = sa_now() - start;
+
+	direct = scanned(where, "direct") - direct;
+	kswapd = scanned(where, "kswapd") - kswapd;
+	killed = (global ? sa_vmstat("oom_kill") :
+		  sa_cg_key(cg, "memory.events", "oom_kill")) - killed;
+	EXPECT_TRUE(sa_was_killed(ret)) {
+		TH_LOG("the process that fills all: status %d%s after %.1f s, %llu pages", ret,
+		       ret == SA_LATE ? " (not killed in time)" : ret == 1 ? " (it fits)" : "",
+		       took, *h.progress);
+	}
+	EXPECT_EQ(1, killed) {
+		TH_LOG("%lld OOM kills, not one", killed);
+	}
+
+	/* First by itself, then after what is in the swap cache has been let go. */
+	sa_wait(in_use(place, on) <= idle, on ? END_FREE : 1);
+	left = most(in_use(place, on) - idle, 0);
+	EXPECT_TRUE(sa_wait_purged(in_use(place, on) <= idle, END_FREE)) {
+		TH_LOG("%lld bytes too many of swap are in use: SwapTotal %lld, SwapFree %lld",
+		       in_use(place, on) - idle, sa_meminfo("SwapTotal"), sa_meminfo("SwapFree"));
+		TH_LOG("of tiers: device %lld, zswap %lld; %lld in the swap cache",
+		       sa_tier_num(sa_dev(0), "used"), sa_tier_num(NULL, "used"),
+		       sa_swap_cached());
+	}
+	EXPECT_EQ(0, sa_violations());
+	sa_balloon_end(balloon);
+	if (global)
+		sa_log_expect(NULL);
+	else
+		EXPECT_EQ(0, sa_cg_destroy(cg));
+	end_end(_metadata, place);
+
+	TH_LOG("%s, %s, %s, layer %s: killed after %.2f s with %llu pages",
+	       place_name[place], sa_pat_name[pat], global ? "global" : "cgroup",
+	       on ? "on" : "off", took, *h.progress);
+	TH_LOG("scanned %lld + %lld (direct + kswapd), %lld bytes of swap left", direct, kswapd,
+	       left);
+	*e = (struct end){
+		.done = true, .seconds = took, .pages = *h.progress,
+		.direct = direct, .kswapd = kswapd, .left = left,
+	};
+	munmap(h.progress, SA_PAGE);
+}
+
+static double ratio(double a, double b)
+{
+	return a / (b > 0 ? b : 1);
+}
+
+/* Compressing what then is refused takes long where KASAN looks on. */
+static double time_limit(double off)
+{
+	bool slow = !access("/sys/kernel/debug/kmemleak", F_OK);
+
+	return slow ? off * 3 + 30 : off * 1.5 + 0.1;
+}
+
+/*
+ * What it is compared with: the same without the layer; for a packed device a raw one,
+ * for zswap alone nothing to swap to, neither of which must hold more. (To see what
+ * zswap refuses takes a while.)
+ */
+static void to_the_end(struct __test_metadata *_metadata, enum place place, bool on,
+		       enum sa_pat pat, bool global)
+{
+	enum place other = place == PACKED ? RAW : place == ZSWAP ? NOTHING : place;
+	struct end *off = &without[other][pat == SA_TEXT][global], with = { };
+	long long least;
+	double limit;
+	int round;
+
+	if (global && !sa_dedicated())
+		SKIP(return, "the machine may have other users: only with -g");
+	if (!on) {
+		fill_all(_metadata, place, false, pat, global, off);
+		return;
+	}
+	/* What others do meanwhile may slow the one down, but not each time. */
+	for (round = 0; round < END_ROUNDS; round++) {
+		if (!off->done || round)
+			fill_all(_metadata, other, false, pat, global, off);
+		fill_all(_metadata, place, true, pat, global, &with);
+		limit = time_limit(off->seconds);
+		least = off->pages * 97 / 100;
+		/* The more is held, the longer it takes. */
+		if (with.pages > off->pages)
+			limit *= ratio(with.pages, off->pages);
+		/* Its spare clusters are not for what does not compress. */
+		if (place == PACKED && pat == SA_RANDOM)
+			least -= 2 * sa_cluster();
+		if (place == ZSWAP)
+			limit = END_LATE;
+		TH_LOG("with to without: time %.2f, pages %.3f, scanned %.2f (%lld to %lld)",
+		       ratio(with.seconds, off->seconds), ratio(with.pages, off->pages),
+		       ratio(with.direct + with.kswapd, off->direct + off->kswapd),
+		       with.direct + with.kswapd, off->direct + off->kswapd);
+		if (with.seconds <= limit && with.pages >= least &&
+		    with.left <= off->left + SLACK)
+			break;
+	}
+	EXPECT_TRUE(with.seconds <= limit) {
+		TH_LOG("killed after %.2f s, without the layer after %.2f s: %.2f at most",
+		       with.seconds, off->seconds, limit);
+	}
+	EXPECT_LE(least, with.pages) {
+		TH_LOG("%lld pages when killed, without the layer %lld", with.pages, off->pages);
+	}
+	/* What stays in the swap cache of a process that is no more */
+	EXPECT_LE(with.left, off->left + SLACK) {
+		TH_LOG("%lld bytes of swap in use %d s later, without the layer %lld",
+		       with.left, END_FREE, off->left);
+	}
+}
+
+TEST_F_TIMEOUT(oom, random_cgroup, SA_TIMEOUT)
+{
+	to_the_end(_metadata, variant->place, variant->on, SA_RANDOM, false);
+}
+
+TEST_F_TIMEOUT(oom, text_cgroup, SA_TIMEOUT)
+{
+	to_the_end(_metadata, variant->place, variant->on, SA_TEXT, false);
+}
+
+TEST_F_TIMEOUT(oom, random_global, SA_TIMEOUT)
+{
+	to_the_end(_metadata, variant->place, variant->on, SA_RANDOM, true);
+}
+
+TEST_F_TIMEOUT(oom, text_global, SA_TIMEOUT)
+{
+	to_the_end(_metadata, variant->place, variant->on, SA_TEXT, true);
+}
+
+/* --- what fits --------------------------------------------------------- */
+
+FIXTURE(fits)
+{
+	const char *dev;
+};
+
+FIXTURE_VARIANT(fits)
+{
+	bool on, packed;
+};
+
+FIXTURE_VARIANT_ADD(fits, raw_off) { .on = false };
+
+FIXTURE_VARIANT_ADD(fits, raw_on) { .on = true };
+
+FIXTURE_VARIANT_ADD(fits, packed_on) { .on = true, .packed = true };
+
+FIXTURE_SETUP(fits)
+{
+	const char *why = sa_begin(variant->on);
+
+	signal(SIGPIPE, SIG_IGN);
+	if (!why && !sa_ndevs())
+		why = "no block device to swap on";
+	if (why)
+		SKIP(return, "%s", why);
+	self->dev = sa_dev(0);
+}
+
+FIXTURE_TEARDOWN_PARENT(fits)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+static int swap_on(const char *dev, size_t pages, bool on, bool packed)
+{
+	int ret = sa_swapon(dev, pages, -1);
+
+	return ret || !on ? ret : sa_format(dev, packed ? "packed" : "raw");
+}
+
+/* Bytes that a page of text takes where it is compressed: by zswap, or a guess */
+static size_t text_length(struct __test_metadata *_metadata)
+{
+	size_t n = SA_MIB_PAGES / 2;
+	long long bytes = 0;
+	struct sa_area a;
+
+	if (sa_zswap(true))
+		return 1900;
+	make(_metadata, &a, n, SA_TEXT, 8);
+	bytes = sa_zswap_bytes();
+	EXPECT_EQ(n, sa_pageout(a.p, n));
+	bytes = (sa_zswap_bytes() - bytes) / n;
+	sa_area_unmap(&a);
+	EXPECT_EQ(0, sa_zswap(false));
+	EXPECT_LT(100, bytes);
+	EXPECT_GT(SA_PAGE, bytes);
+	return bytes + 16;
+}
+
+/*
+ * Any kernel kills now and then under a limit, see test_pressure.c: only what is
+ * killed each time has failed.
+ */
+#define TRIES	3
+
+static void log_device(struct __test_metadata *_metadata, const char *when)
+{
+	TH_LOG("%s: SwapFree %lld of %lld, used %lld, stored %lld", when, sa_meminfo("SwapFree"),
+	       sa_meminfo("SwapTotal"), sa_tier_num(sa_dev(0), "used"),
+	       sa_tier_num(sa_dev(0), "stored"));
+}
+
+/* Nobody there was killed for memory, and it ended as it should. */
+static void lived(struct __test_metadata *_metadata, const char *cg, int status)
+{
+	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill")) {
+		TH_LOG("killed, with SwapFree %lld of %lld; the device: used %lld, stored %lld",
+		       sa_meminfo("SwapFree"), sa_meminfo("SwapTotal"),
+		       sa_tier_num(sa_dev(0), "used"), sa_tier_num(sa_dev(0), "stored"));
+	}
+	EXPECT_EQ(0, status) {
+		TH_LOG("status %d%s", status, status == 1 ? " (wrong bytes)" :
+		       sa_was_killed(status) ? " (killed)" :
+		       status == SA_LATE ? " (not ready in time)" : "");
+	}
+}
+
+static int read_twice(void *arg)
+{
+	size_t n = *(size_t *)arg;
+	struct sa_area a;
+
+	if (sa_area_map(&a, n, SA_TEXT, 11))
+		return 2;
+	sa_area_fill(&a);
+	madvise(a.p, n * SA_PAGE, MADV_PAGEOUT);
+	return sa_area_check(&a) || sa_area_check(&a) ? 1 : 0;
+}
+
+/*
+ * More than the memory that the cgroup may use, less than that and the device: what
+ * is read leaves dead space behind, and something else has to go for it.
+ */
+TEST_F_TIMEOUT(fits, read_in_turn, SA_TIMEOUT)
+{
+	size_t n = 90 * SA_MIB_PAGES;
+	char cg[256];
+	int ret, i;
+
+	ASSERT_EQ(0, swap_on(self->dev, 32 * SA_MIB_PAGES, variant->on, variant->packed));
+	for (i = 1;; i++) {
+		ASSERT_EQ(0, sa_cg_make("turn", 70 * SA_MIB, cg, sizeof(cg)));
+		ret = sa_run(cg, read_twice, &n, LIMIT);
+		if (!sa_was_killed(ret) || i == TRIES)
+			break;
+		log_device(_metadata, "killed, tried again; now");
+		EXPECT_EQ(0, sa_cg_destroy(cg));
+	}
+	lived(_metadata, cg, ret);
+	EXPECT_EQ(0, sa_cg_destroy(cg));
+	EXPECT_EQ(0, sa_violations());
+}
+
+/* Is a child at its end? sa_join() is still to be called. */
+static bool ended(pid_t pid)
+{
+	siginfo_t info = { };
+
+	return waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
+}
+
+struct replaced {
+	atomic_ullong done, bad, filled;
+};
+
+struct replace {
+	size_t pages, writes;
+	double seconds;
+	struct replaced *shared;
+};
+
+/* Single pages are given back and written anew, anywhere. */
+static int replace_pages(void *arg)
+{
+	struct replace *r = arg;
+	__u32 *gens = calloc(r->pages, sizeof(*gens));
+	struct sa_area a;
+	__u64 rnd = 12;
+	double end;
+	size_t i;
+
+	if (!gens || sa_area_map(&a, r->pages, SA_TEXT, 12))
+		return 2;
+	sa_area_fill(&a);
+	r->shared->filled = 1;
+	end = sa_now() + r->seconds;
+	while (r->shared->done < r->writes && sa_now() < end) {
+		void *p;
+
+		i = sa_rand(&rnd) % a.n;
+		p = a.p + i * SA_PAGE;
+		/* A few are read before. */
+		if (!(r->shared->done & 31))
+			r->shared->bad += !!sa_check(p, a.pat, a.seed, i, gens[i]);
+		madvise(p, SA_PAGE, MADV_DONTNEED);
+		sa_fill(p, a.pat, a.seed, i, ++gens[i]);
+		r->shared->done++;
+	}
+	for (i = 0; i < a.n && r->shared->bad < 4; i++)
+		r->shared->bad += !!sa_check(a.p + i * SA_PAGE, a.pat, a.seed, i, gens[i]);
+	return r->shared->bad ? 1 : 0;
+}
+
+/*
+ * A packed device of which 70 % are alive, where pages die one by one and others
+ * come. Dead space is room: it is counted as such, and found when it is needed.
+ */
+TEST_F_TIMEOUT(fits, replaced, SA_TIMEOUT)
+{
+	struct replace r = { .shared = sa_shared(), .seconds = sa_full() ? 120 : 6 };
+	size_t dev_pages = 64 * SA_MIB_PAGES, length, out, max;
+	long long left = 0, least = 1LL << 62, next = 0;
+	char cg[256], series[256] = "";
+	int ret, len = 0;
+	double end;
+	pid_t pid;
+
+	if (!variant->packed)
+		SKIP(return, "without compressing no dead space");
+	ASSERT_NE(NULL, r.shared);
+	if (sa_full() && sa_dev_pages(0) >= 256 * SA_MIB_PAGES)
+		dev_pages = 256 * SA_MIB_PAGES;
+	length = text_length(_metadata);
+	ASSERT_EQ(0, swap_on(self->dev, dev_pages, true, true));
+	out = dev_pages * SA_PAGE / length * 7 / 10;
+	max = out * SA_PAGE / 4;
+	/* What the process needs for itself besides */
+	r.pages = out + (max - 2 * SA_MIB) / SA_PAGE;
+	r.writes = dev_pages * SA_PAGE / length * (sa_full() ? 10 : 3);
+	TH_LOG("%zu bytes a page: %zu pages out, %zu in all, %zu to be written", length, out,
+	       r.pages, r.writes);
+	ASSERT_EQ(0, sa_cg_make("replaced", max, cg, sizeof(cg)));
+	pid = sa_start(cg, replace_pages, &r);
+	end = sa_now() + LIMIT;
+	/* How SwapFree goes, ten times */
+	while (sa_now() < end && !ended(pid) && r.shared->done < r.writes) {
+		left = sa_meminfo("SwapFree");
+		if (r.shared->filled && left < least)
+			least = left;
+		if (r.shared->filled && (long long)r.shared->done >= next) {
+			len += snprintf(series + len, sizeof(series) - len, " %.1f",
+					(double)left / SA_MIB);
+			next += r.writes / 10;
+		}
+		usleep(20000);
+	}
+	ret = sa_join(pid, LIMIT);
+	TH_LOG("%llu of %zu pages written anew; SwapFree in MiB, meanwhile:%s; least %.1f",
+	       r.shared->done, r.writes, series, (double)least / SA_MIB);
+	lived(_metadata, cg, ret);
+	EXPECT_EQ(0, r.shared->bad);
+	/* 30 % are free, and less than that only for a part of it that is not collectable. */
+	EXPECT_LE(sa_meminfo("SwapTotal") / 10, left) {
+		TH_LOG("at last %lld bytes of SwapFree, %lld of SwapTotal", left,
+		       sa_meminfo("SwapTotal"));
+	}
+	EXPECT_LT(dev_pages / 2, r.shared->done) {
+		TH_LOG("only %llu pages were written in time", r.shared->done);
+	}
+	EXPECT_EQ(0, sa_cg_destroy(cg));
+	EXPECT_EQ(0, sa_violations());
+}
+
+static int grow(void *arg)
+{
+	size_t n = *(size_t *)arg;
+	struct sa_area a;
+
+	if (sa_area_map(&a, n, SA_TEXT, 13))
+		return 2;
+	sa_area_fill(&a);
+	return sa_area_check(&a) ? 1 : 0;
+}
+
+/* Until the cgroups have pushed out all they can: how much is free then? */
+static long long reclaim_all(const char * const *cg, int nr, long long until, int seconds)
+{
+	size_t step = 128 * 1024;
+	int refused = 0, i;
+	double end = sa_now() + seconds;
+	long long left;
+
+	do {
+		int did = 0;
+
+		for (i = 0; i < nr; i++)
+			did += !sa_cg_try_reclaim(cg[i], step);
+		refused = did ? 0 : refused + 1;
+		if (refused)
+			usleep(10000);
+		left = sa_meminfo("SwapFree");
+	} while (left > until && refused < 20 && sa_now() < end);
+	return left;
+}
+
+/* Nothing is collected any more, and nothing written. */
+static void comes_to_quiet(void)
+{
+	sleep(1);
+	sa_settle();
+}
+
+/*
+ * Half of what is on the device is dead. There is room for who is in the cgroup, for
+ * reclaim too, which asks before it tries; and somebody may grow there.
+ */
+static void room_again(struct __test_metadata *_metadata, const char *cg)
+{
+	size_t more = 12 * SA_MIB_PAGES;
+	double start = sa_now();
+	int ret = -1;
+
+	log_device(_metadata, "half of it is dead");
+	/* Not by MADV_PAGEOUT, which goes further than reclaim does. */
+	sa_wait(!(ret = sa_cg_try_reclaim(cg, 4 * SA_MIB)), 10);
+	TH_LOG("reclaim says %d after %.2f s", ret, sa_now() - start);
+	log_device(_metadata, "after that");
+	EXPECT_EQ(0, ret) {
+		TH_LOG("nothing can be reclaimed (%d) though half of the device is dead", ret);
+	}
+	ASSERT_EQ(0, sa_cg_write_num(cg, "memory.max",
+				     sa_cg_num(cg, "memory.current") + 6 * SA_MIB));
+	ret = sa_run(cg, grow, &more, LIMIT);
+	lived(_metadata, cg, ret);
+	EXPECT_EQ(0, sa_cg_write(cg, "memory.max", "max"));
+}
+
+/* Pages of text that the device has room for */
+static size_t how_many_fit(struct __test_metadata *_metadata, size_t dev_pages, bool packed)
+{
+	return packed ? dev_pages * SA_PAGE / text_length(_metadata) : dev_pages;
+}
+
+#define SHARED_DEV	(32 * SA_MIB_PAGES)
+
+/* Two fill it together, so that what they have lies side by side, and the one goes. */
+TEST_F_TIMEOUT(fits, other_dies, SA_TIMEOUT)
+{
+	size_t fit = how_many_fit(_metadata, SHARED_DEV, variant->packed);
+	struct sa_holder h[2];
+	const char *name[2];
+	char cg[2][256];
+	int i;
+
+	ASSERT_EQ(0, swap_on(self->dev, SHARED_DEV, variant->on, variant->packed));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, sa_cg_make(i ? "dies" : "stays", 0, cg[i], sizeof(cg[i])));
+		/* The one that stays has always more than fits. */
+		ASSERT_EQ(0, sa_keep_start(&h[i], i ? fit * 3 / 4 : fit * 5 / 4, SA_TEXT, cg[i]));
+		name[i] = cg[i];
+	}
+	/* First and last comes the one that stays: hardly a cluster is the other's alone. */
+	reclaim_all(name, 2, 5 * SA_MIB, SOON);
+	EXPECT_GE(SLACK, reclaim_all(name, 1, 0, SOON));
+	comes_to_quiet();
+	log_device(_metadata, "full");
+	sa_hold_kill(&h[1]);
+	room_again(_metadata, cg[0]);
+	EXPECT_EQ(0, sa_hold_ask(&h[0], 'c'));
+	EXPECT_EQ(0, sa_hold_end(&h[0]));
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(0, sa_cg_destroy(cg[i]));
+	EXPECT_EQ(0, sa_violations());
+}
+
+/* One fills it, and gives every other page back: no cluster gets empty. */
+TEST_F_TIMEOUT(fits, pages_die, SA_TIMEOUT)
+{
+	size_t fit = how_many_fit(_metadata, SHARED_DEV, variant->packed);
+	const char *name;
+	struct sa_holder h;
+	char cg[256];
+
+	ASSERT_EQ(0, swap_on(self->dev, SHARED_DEV, variant->on, variant->packed));
+	ASSERT_EQ(0, sa_cg_make("stays", 0, cg, sizeof(cg)));
+	name = cg;
+	ASSERT_EQ(0, sa_keep_start(&h, fit * 3 / 2, SA_TEXT, cg));
+	EXPECT_GE(SLACK, reclaim_all(&name, 1, 0, SOON));
+	comes_to_quiet();
+	log_device(_metadata, "full");
+	ASSERT_EQ(0, sa_hold_ask(&h, 'd'));
+	room_again(_metadata, cg);
+	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
+	EXPECT_EQ(0, sa_hold_end(&h));
+	EXPECT_EQ(0, sa_cg_destroy(cg));
+	EXPECT_EQ(0, sa_violations());
+}
+
+/* --- not for all ------------------------------------------------------- */
+
+FIXTURE(kept_off)
+{
+	char cg[2][256];
+};
+
+FIXTURE_VARIANT(kept_off)
+{
+	const char *format;
+};
+
+FIXTURE_VARIANT_ADD(kept_off, raw) { .format = "raw" };
+
+FIXTURE_VARIANT_ADD(kept_off, packed) { .format = "packed" };
+
+FIXTURE_SETUP(kept_off)
+{
+	const char *why = begin(2);
+	char path[512];
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, sa_cg_make("kept_off", 0, self->cg[0], sizeof(self->cg[0])));
+	ASSERT_EQ(0, sa_cg_make("other", 0, self->cg[1], sizeof(self->cg[1])));
+	snprintf(path, sizeof(path), "%s/" SA_TIERS_MAX, self->cg[0]);
+	if (access(path, F_OK))
+		SKIP(return, "no " SA_TIERS_MAX);
+}
+
+FIXTURE_TEARDOWN_PARENT(kept_off)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+/*
+ * A cgroup that may use the small device only, and would need the large one: what
+ * it wants to put there and may not is no use of that.
+ */
+TEST_F_TIMEOUT(kept_off, others_swap, SA_TIMEOUT)
+{
+	size_t small = 16 * SA_MIB_PAGES, large = 64 * SA_MIB_PAGES, n = 60 * SA_MIB_PAGES;
+	const char *name = self->cg[0];
+	struct sa_holder h;
+	long long free0, left;
+	int ret = -1, i;
+
+	ASSERT_EQ(0, sa_swapon(sa_dev(1), large, 3));
+	ASSERT_EQ(0, sa_format(sa_dev(1), variant->format));
+	free0 = sa_meminfo("SwapFree");
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), small, 5));
+	ASSERT_EQ(0, sa_format(sa_dev(0), "raw"));
+	ASSERT_EQ(0, sa_cg_limit_tier(self->cg[0], sa_dev(1), "0"));
+	/* With more than both devices, so that it could take all */
+	ASSERT_EQ(0, sa_keep_start(&h, small + large + 16 * SA_MIB_PAGES, SA_RANDOM,
+				   self->cg[0]));
+	reclaim_all(&name, 1, 0, SOON);
+	sa_settle();
+	left = sa_meminfo("SwapFree");
+	TH_LOG("it has %lld and %lld; used %lld and %lld; SwapFree %lld, of the large one %lld",
+	       sa_cg_tier(self->cg[0], sa_dev(0)), sa_cg_tier(self->cg[0], sa_dev(1)),
+	       sa_tier_num(sa_dev(0), "used"), sa_tier_num(sa_dev(1), "used"), left, free0);
+	EXPECT_EQ(0, sa_cg_tier(self->cg[0], sa_dev(1)));
+	EXPECT_LE((long long)((small - 3 * sa_cluster()) * SA_PAGE),
+		  sa_cg_tier(self->cg[0], sa_dev(0)));
+	EXPECT_LE(free0 - SLACK, left) {
+		TH_LOG("%lld bytes of the large device are neither used nor free", free0 - left);
+	}
+
+	ASSERT_EQ(0, sa_cg_write_num(self->cg[1], "memory.max", 16 * SA_MIB));
+	for (i = 0; i < TRIES; i++) {
+		ret = sa_run(self->cg[1], grow, &n, LIMIT);
+		if (!sa_was_killed(ret))
+			break;
+		TH_LOG("another was killed, SwapFree %lld", sa_meminfo("SwapFree"));
+	}
+	EXPECT_EQ(0, ret) {
+		TH_LOG("another cannot swap (status %d): SwapFree %lld, of the large one used %lld",
+		       ret, sa_meminfo("SwapFree"), sa_tier_num(sa_dev(1), "used"));
+	}
+	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
+	EXPECT_EQ(0, sa_hold_end(&h));
+	EXPECT_EQ(0, sa_cg_key(self->cg[0], "memory.events", "oom_kill"));
+	EXPECT_EQ(0, sa_violations());
+}
+
+/* --- writes that fail for a while --------------------------------------- */
+
+FIXTURE(zram)
+{
+	char cg[256];
+};
+
+FIXTURE_VARIANT(zram)
+{
+	bool on;
+};
+
+FIXTURE_VARIANT_ADD(zram, off) { .on = false };
+
+FIXTURE_VARIANT_ADD(zram, on) { .on = true };
+
+#define ZRAM_PAGES	(256 * SA_MIB_PAGES)
+#define ZRAM_DIR	"/sys/block/zram0"
+
+/* A number that it tells, by its place in the line */
+static long long zram_num(const char *file, int skip)
+{
+	char path[256], text[256], *p = text;
+
+	snprintf(path, sizeof(path), ZRAM_DIR "/%s", file);
+	if (sa_read(path, text, sizeof(text)) < 0)
+		return -ENOENT;
+	for (; skip; skip--)
+		strtoll(p, &p, 10);
+	return strtoll(p, NULL, 10);
+}
+
+static long long zram_failed(void)
+{
+	return zram_num("io_stat", 1);
+}
+
+static long long zram_holds(void)
+{
+	return zram_num("mm_stat", 0);
+}
+
+FIXTURE_SETUP(zram)
+{
+	const char *why = sa_begin(variant->on);
+
+	signal(SIGPIPE, SIG_IGN);
+	if (!why)
+		why = sa_zram_make(ZRAM_PAGES, 8 * SA_MIB);
+	if (why)
+		SKIP(return, "%s", why);
+	/* As it is in a kernel that nobody tests */
+	if (variant->on)
+		sa_write(SA_DEBUG "/max_io_errors", "32");
+	sa_log_expect("[Ww]rite.error on|swap: |zram: Error|zram: Cannot");
+}
+
+FIXTURE_TEARDOWN_PARENT(zram)
+{
+	EXPECT_EQ(0, sa_end());
+	sa_log_expect(NULL);
+}
+
+#define EXPECT_ONLINE()							\
+do {									\
+	if (variant->on)						\
+		EXPECT_STATE("online", SA_ZRAM);			\
+} while (0)
+
+/*
+ * A device that says no because it is full for now is neither broken nor smaller: 8
+ * of 256 MiB can be stored, what does not compress is to go there, and later there
+ * is room.
+ */
+TEST_F_TIMEOUT(zram, limited, SA_TIMEOUT)
+{
+	size_t n = 24 * SA_MIB_PAGES;
+	long long free0, total;
+	struct sa_holder h;
+
+	ASSERT_EQ(0, swap_on(SA_ZRAM, ZRAM_PAGES, variant->on, false));
+	total = sa_meminfo("SwapTotal");
+	free0 = sa_meminfo("SwapFree");
+	ASSERT_EQ(0, sa_cg_make("zram", 0, self->cg, sizeof(self->cg)));
+	ASSERT_EQ(0, sa_hold_start(&h, n, SA_RANDOM, self->cg));
+	TH_LOG("%zu pages: %lld bytes stored, %lld writes failed; SwapTotal %lld, was %lld", n,
+	       zram_holds(), zram_failed(), sa_meminfo("SwapTotal"), total);
+	EXPECT_LT(0, zram_failed()) {
+		TH_LOG("no write failed, so nothing is tested");
+	}
+	EXPECT_EQ(total, sa_meminfo("SwapTotal")) {
+		TH_LOG("SwapTotal %lld, was %lld", sa_meminfo("SwapTotal"), total);
+	}
+	EXPECT_ONLINE();
+
+	/* With room, it goes on. (What failed may be in the swap cache.) */
+	EXPECT_EQ(0, sa_zram_limit(0));
+	sa_hold_ask(&h, 'p');
+	EXPECT_TRUE(sa_wait_purged(zram_holds() >= (long long)((n - n / 16) * SA_PAGE), 10)) {
+		TH_LOG("%lld of %zu bytes are out where writes work again", zram_holds(),
+		       n * SA_PAGE);
+	}
+	EXPECT_EQ(total, sa_meminfo("SwapTotal"));
+	EXPECT_ONLINE();
+	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
+	EXPECT_EQ(0, sa_hold_end(&h));
+	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") == free0, 10)) {
+		TH_LOG("%lld bytes were free, now %lld: %lld are lost", free0,
+		       sa_meminfo("SwapFree"), free0 - sa_meminfo("SwapFree"));
+	}
+
+	/* And all of it anew. */
+	ASSERT_EQ(0, sa_hold_start(&h, n, SA_RANDOM, self->cg));
+	EXPECT_EQ(n, h.swapped) {
+		TH_LOG("%zu of %zu pages went out anew", h.swapped, n);
+	}
+	EXPECT_EQ(0, sa_hold_end(&h));
+	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") == free0, 10)) {
+		TH_LOG("%lld bytes were free, now %lld", free0, sa_meminfo("SwapFree"));
+	}
+	EXPECT_EQ(total, sa_meminfo("SwapTotal"));
+	EXPECT_EQ(0, sa_violations());
+}
+
+/* The same with no way out: what fails is tried again and again by reclaim. */
+TEST_F_TIMEOUT(zram, limited_reclaim, SA_TIMEOUT)
+{
+	size_t n = 24 * SA_MIB_PAGES;
+	const char *name = self->cg;
+	long long free0, total;
+	struct sa_holder h;
+
+	ASSERT_EQ(0, swap_on(SA_ZRAM, ZRAM_PAGES, variant->on, false));
+	total = sa_meminfo("SwapTotal");
+	free0 = sa_meminfo("SwapFree");
+	ASSERT_EQ(0, sa_cg_make("zram", 0, self->cg, sizeof(self->cg)));
+	ASSERT_EQ(0, sa_keep_start(&h, n, SA_RANDOM, self->cg));
+	/* It never comes to an end where what has failed is taken for done. */
+	reclaim_all(&name, 1, 0, QUIET);
+	EXPECT_EQ(total, sa_meminfo("SwapTotal")) {
+		TH_LOG("SwapTotal %lld, was %lld", sa_meminfo("SwapTotal"), total);
+	}
+	EXPECT_ONLINE();
+	EXPECT_EQ(0, sa_zram_limit(0));
+	EXPECT_EQ(0, sa_cg_try_reclaim(self->cg, 16 * SA_MIB));
+	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
+	EXPECT_EQ(0, sa_hold_end(&h));
+	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") == free0, 10)) {
+		TH_LOG("%lld bytes were free, now %lld", free0, sa_meminfo("SwapFree"));
+	}
+	EXPECT_EQ(0, sa_violations());
+}
+
+/* --- freed while being written ------------------------------------------ */
+
+FIXTURE(freed)
+{
+};
+
+FIXTURE_VARIANT(freed)
+{
+	enum place place;
+};
+
+FIXTURE_VARIANT_ADD(freed, raw) { .place = RAW };
+
+FIXTURE_VARIANT_ADD(freed, packed) { .place = PACKED };
+
+FIXTURE_VARIANT_ADD(freed, zswap) { .place = ZSWAP };
+
+FIXTURE_SETUP(freed)
+{
+	const char *why = sa_begin(false);
+
+	if (!why && !sa_ndevs())
+		why = "no block device to swap on";
+	if (!why && variant->place == ZSWAP && !sa_have_zswap())
+		why = "no zswap";
+	if (why)
+		SKIP(return, "%s", why);
+}
+
+FIXTURE_TEARDOWN_PARENT(freed)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+#define FREED_PROCS	4
+#define FREED_PAGES	(6 * SA_MIB_PAGES)
+
+static int out_and_free(void *arg)
+{
+	atomic_int *go = arg;
+	struct sa_area a;
+
+	if (sa_area_map(&a, FREED_PAGES, SA_MIXED, getpid()))
+		return 2;
+	sa_area_fill(&a);
+	++*go;
+	while (*go < FREED_PROCS)
+		usleep(1000);
+	madvise(a.p, a.n * SA_PAGE, MADV_PAGEOUT);
+	sa_area_unmap(&a);
+	return 0;
+}
+
+/* Bytes left in the swap cache 200 ms after nobody has them any more */
+static long long left_cached(struct __test_metadata *_metadata)
+{
+	atomic_int *go = sa_shared();
+	long long before, left;
+	pid_t pid[FREED_PROCS];
+	int i;
+
+	ASSERT_NE(NULL, go);
+	before = sa_swap_cached();
+	for (i = 0; i < FREED_PROCS; i++)
+		pid[i] = sa_start(NULL, out_and_free, go);
+	for (i = 0; i < FREED_PROCS; i++)
+		EXPECT_EQ(0, sa_join(pid[i], LIMIT));
+	usleep(200000);
+	left = sa_swap_cached() - before;
+	munmap(go, SA_PAGE);
+	EXPECT_TRUE(sa_only_swapped());
+	return left < 0 ? 0 : left;
+}
+
+TEST_F_TIMEOUT(freed, soon_gone, SA_TIMEOUT)
+{
+	long long off = 0, left, worst = 0;
+	int i;
+
+	/* Without the layer first, with zswap in front of the device. */
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), 160 * SA_MIB_PAGES, -1));
+	if (variant->place == ZSWAP)
+		ASSERT_EQ(0, sa_zswap(true));
+	for (i = 0; i < 3; i++) {
+		left = left_cached(_metadata);
+		if (left > off)
+			off = left;
+	}
+	TH_LOG("without the layer %lld bytes stay in the swap cache", off);
+	ASSERT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
+	if (!sa_have_layer())
+		SKIP(return, "this kernel has no vm.swap_abs");
+
+	ASSERT_EQ(0, sa_layer(true));
+	if (variant->place != ZSWAP)
+		ASSERT_EQ(0, swap_on(sa_dev(0), 160 * SA_MIB_PAGES, true,
+				     variant->place == PACKED));
+	for (i = 0; i < 3; i++) {
+		left = left_cached(_metadata);
+		if (left > worst)
+			worst = left;
+	}
+	TH_LOG("with it %lld", worst);
+	EXPECT_LE(worst, off + SLACK) {
+		TH_LOG("%lld bytes stay in the swap cache, %lld without the layer", worst, off);
+	}
+	EXPECT_EQ(0, sa_violations());
+}
+
+TEST_HARNESS_MAIN
