@@ -432,10 +432,13 @@ enum swap_room swap_abs_reserve(struct folio *folio)
 	device = !swap_tiers_restricted(tiers) ||
 		 swap_tiers_have_room(tiers & ~SWAP_TIER_ZSWAP);
 	/* Before anything is unmapped for what has to be collected first. */
-	if (device && swap_abs_room_is_short() &&
-	    !swap_tiers_have_room(tiers & ~SWAP_TIER_ZSWAP)) {
-		swap_abs_room_short();
-		device = false;
+	if (device && swap_abs_room_is_short()) {
+		if (swap_tiers_have_slots()) {
+			swap_abs_room_gained();
+		} else if (!swap_tiers_have_room(tiers & ~SWAP_TIER_ZSWAP)) {
+			swap_abs_room_short();
+			device = false;
+		}
 	}
 	if (device && swap_abs_take_room(nr))
 		return SWAP_ROOM_DEVICE;
@@ -990,7 +993,8 @@ int swap_abs_writeout(struct swap_io_ctx *ctx, struct folio *folio)
 	}
 
 	folio_mark_dirty(folio);
-	if (atomic_long_read(&nr_swap_pages) > 0)
+	if (atomic_long_read(&nr_swap_pages) > 0 &&
+	    (swap_tiers_of_folio(folio) & READ_ONCE(swap_tiers_present)))
 		swap_abs_room_short();
 	swap_abs_refuse_folio(folio, room > 0);
 	return AOP_WRITEPAGE_ACTIVATE;

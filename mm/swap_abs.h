@@ -478,11 +478,13 @@ bool swap_abs_same_load(struct swap_cluster_info *ci, unsigned int ci_off,
  * @pages: how many pages, less what has been successful
  * @lru: how many pages there were to be tried
  * @last: jiffies when the last one was tried
+ * @devices: tells whether there were others then
  */
 struct swap_vain {
 	atomic_long_t pages;
 	unsigned long lru;
 	unsigned long last;
+	unsigned int devices;
 };
 
 void swap_abs_in_vain(struct folio *folio);
@@ -490,6 +492,7 @@ void __swap_abs_gone(struct folio *folio);
 bool swap_abs_hope(struct mem_cgroup *memcg);
 bool __swap_folio_refused(struct folio *folio);
 void swap_abs_room_short(void);
+void swap_abs_device_came(void);
 bool swap_abs_room_is_short(void);
 void __swap_throttle_reclaim(gfp_t gfp);
 
@@ -513,7 +516,6 @@ unsigned int swap_raw_run(struct folio *folio, unsigned int first,
 			  struct block_device **bdev, sector_t *sector);
 void swap_raw_release(struct work_struct *work);
 void swap_raw_forget_bad(struct swap_tier *tier);
-void swap_raw_retry_bad(struct work_struct *work);
 void swap_raw_pick_old(struct swap_tier *tier, unsigned long pages);
 void swap_raw_unpick_old(struct swap_tier *tier);
 bool swap_raw_is_old(unsigned long word);
@@ -551,6 +553,7 @@ void swap_packed_make_room(void);
 bool swap_packed_yield(unsigned long tiers);
 bool swap_packed_is_collecting(void);
 unsigned long swap_packed_objects(struct swap_tier *tier);
+unsigned long swap_packed_objects_read(struct swap_tier *tier);
 unsigned long swap_packed_segments(struct swap_tier *tier);
 unsigned long swap_packed_spares(struct swap_tier *tier);
 unsigned int swap_packed_check(struct swap_tier *tier, bool begin);
@@ -703,6 +706,11 @@ static inline unsigned long swap_packed_objects(struct swap_tier *tier)
 	return 0;
 }
 
+static inline unsigned long swap_packed_objects_read(struct swap_tier *tier)
+{
+	return 0;
+}
+
 static inline unsigned long swap_packed_segments(struct swap_tier *tier)
 {
 	return 0;
@@ -752,6 +760,7 @@ static inline void swap_abs_trim_info(struct sysinfo *val)
 {
 }
 #endif
+void swap_tier_retry_bad(struct swap_tier *tier);
 extern bool swap_errors_are_medium;
 bool swap_tier_medium_failed(struct swap_tier *tier, blk_status_t status);
 
@@ -761,6 +770,7 @@ unsigned long swap_tier_watermark(struct swap_tier *tier, enum swap_watermark wh
 int swap_tier_set_watermark(struct swap_tier *tier, enum swap_watermark which,
 			    unsigned int percent);
 bool swap_tiers_have_room(unsigned long tiers);
+bool swap_tiers_have_slots(void);
 bool swap_zswap_has_room(void);
 bool swap_tier_has_upper(struct swap_tier *tier, unsigned long tiers);
 unsigned long swap_tiers_of_folio(struct folio *folio);

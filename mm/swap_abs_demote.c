@@ -77,7 +77,8 @@ static unsigned long swap_tier_used(struct swap_tier *tier)
  */
 unsigned long swap_tier_watermark(struct swap_tier *tier, enum swap_watermark which)
 {
-	unsigned long capacity = tier->si ? tier->si->pages : zswap_capacity();
+	unsigned long capacity = tier->si ? tier->si->pages - READ_ONCE(tier->hidden) :
+					    zswap_capacity();
 
 	return capacity / 100 * READ_ONCE(tier->watermark[which]) +
 	       capacity % 100 * READ_ONCE(tier->watermark[which]) / 100;
@@ -146,6 +147,24 @@ bool swap_tiers_have_room(unsigned long tiers)
 	}
 	spin_unlock(&swap_tiers_lock);
 	return room;
+}
+
+/**
+ * swap_tiers_have_slots - has a device slots for pages as they are?
+ *
+ * Context: process context, does not sleep.
+ * Return: true when it seems so.
+ */
+bool swap_tiers_have_slots(void)
+{
+	struct swap_tier *tier;
+	bool have = false;
+
+	spin_lock(&swap_tiers_lock);
+	plist_for_each_entry(tier, &swap_tiers, node)
+		have |= !READ_ONCE(tier->draining) && swap_raw_has_room(tier);
+	spin_unlock(&swap_tiers_lock);
+	return have;
 }
 
 /**

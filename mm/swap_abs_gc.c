@@ -231,13 +231,22 @@ static unsigned int swap_pack_collect_read(struct swap_segment *segment,
 	return 0;
 }
 
+/* Does the system wait for work like this to end? */
+static bool swap_pack_freezing(void)
+{
+#ifdef CONFIG_FREEZER
+	return READ_ONCE(pm_nosig_freezing);
+#else
+	return false;
+#endif
+}
+
 /* Is the collection, or @move, to end? Also when kernel threads are about to freeze. */
 static bool swap_pack_stopped(struct swap_pack *pack, struct swap_move *move)
 {
 	if (move)
 		return swap_move_stopped(move);
-	return READ_ONCE(pack->stopped) || READ_ONCE(pm_nosig_freezing) ||
-	       pm_suspended_storage();
+	return READ_ONCE(pack->stopped) || swap_pack_freezing() || pm_suspended_storage();
 }
 
 /* Would swap_pack_collect_object() try to move it? */
@@ -420,6 +429,24 @@ int swap_packed_drain(struct swap_move *move)
 }
 
 /**
+ * swap_pack_gc_again - try segments again that could not be emptied
+ * @work: swap_pack.again_work
+ *
+ * What was in their way may have been a lock, or an outage. Asked for while somebody is
+ * refused room, as there is no other way to have some.
+ */
+void swap_pack_gc_again(struct work_struct *work)
+{
+	struct swap_pack *pack = container_of(to_delayed_work(work), struct swap_pack,
+					      again_work);
+
+	spin_lock(&pack->lock);
+	swap_victims_unskip(&pack->victims);
+	spin_unlock(&pack->lock);
+	swap_pack_gc_check(pack);
+}
+
+/**
  * swap_pack_gc - make a segment free
  * @work: swap_pack.gc_work
  */
@@ -434,8 +461,11 @@ void swap_pack_gc(struct work_struct *work)
 	if (!swap_pack_stopped(pack, NULL)) {
 		segment = swap_pack_victim(pack);
 		/* Then it begins when more has died, see swap_segment_account(). */
-		if (!segment)
+		if (!segment) {
+			if (READ_ONCE(pack->starved))
+				queue_delayed_work(swap_gc_wq, &pack->again_work, HZ);
 			return;
+		}
 		err = swap_pack_collect(segment);
 		/* What it has made free must be seen before it is asked again. */
 		swap_pack_release_dead(pack);

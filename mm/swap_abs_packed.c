@@ -66,6 +66,9 @@
 /* Movers leave a device alone for that long when a write has failed: each costs a segment. */
 #define SWAP_FAILED_DELAY	(HZ / 10)
 
+/* The bytes of which a segment takes all of its capacity. */
+#define SWAP_SEGMENT_FULL	((int)(SWAP_SEGMENT_SIZE / SWAP_PACK_FULL_DEN * SWAP_PACK_FULL_NUM))
+
 /* A large folio, whose pages may be in several chunks. */
 struct swap_pack_write {
 	struct folio *folio;		/* NULL: given up */
@@ -305,7 +308,7 @@ static void swap_pack_give_spares(struct swap_pack *pack)
 void swap_pack_release_dead(struct swap_pack *pack)
 {
 	struct swap_segment *segment, *next;
-	bool back, gained = false;
+	bool back, bad, gained = false;
 
 	llist_for_each_entry_safe(segment, next, llist_del_all(&pack->dead), dead) {
 		back = false;
@@ -313,7 +316,8 @@ void swap_pack_release_dead(struct swap_pack *pack)
 		if (segment->victim.listed)
 			swap_victims_del(&pack->victims, &segment->victim);
 		pack->nr_segments--;
-		if (segment->victim.bad) {
+		bad = segment->victim.bad;
+		if (bad) {
 			list_add(&segment->victim.list, &pack->bad);
 		} else if (pack->nr_spares < SWAP_PACK_RESERVE && !READ_ONCE(pack->stopped)) {
 			list_add(&segment->victim.list, &pack->spares);
@@ -321,8 +325,11 @@ void swap_pack_release_dead(struct swap_pack *pack)
 		} else {
 			back = true;
 		}
-		gained |= !segment->victim.bad;
+		gained |= !bad;
 		spin_unlock(&pack->lock);
+		/* What nothing can be stored in is no room. */
+		if (bad)
+			swap_segment_account(segment, SWAP_SEGMENT_FULL);
 		if (back) {
 			swap_segment_return(segment);
 			WRITE_ONCE(pack->starved, false);
@@ -440,10 +447,12 @@ static struct swap_segment *swap_segment_open(struct swap_pack *pack,
 
 	if (id == SWAP_STREAM_FRESH && READ_ONCE(pack->quiet))
 		return NULL;
-	swap_pack_refill_for(pack, kept);
+	if (!swap_pack_refill_for(pack, kept) && id == SWAP_STREAM_SURVIVORS)
+		swap_packed_refill(pack);
 
 	spin_lock(&pack->lock);
-	if (pack->nr_spares > kept && pack->reserved) {
+	/* What survives may go anywhere: without that nothing can be collected. */
+	if (pack->nr_spares > kept && (pack->reserved || id == SWAP_STREAM_SURVIVORS)) {
 		segment = list_first_entry(&pack->spares, struct swap_segment, victim.list);
 		list_del_init(&segment->victim.list);
 		pack->nr_spares--;
@@ -453,7 +462,9 @@ static struct swap_segment *swap_segment_open(struct swap_pack *pack,
 	WRITE_ONCE(pack->starved, !segment);
 	spin_unlock(&pack->lock);
 
-	swap_pack_gc_check(pack);
+	/* It is collection that has asked for the other one. */
+	if (segment || id == SWAP_STREAM_FRESH)
+		swap_pack_gc_check(pack);
 	if (!segment) {
 		swap_tier_count(pack->tier, SWAP_TIER_REFUSED, 1);
 		return NULL;
@@ -464,6 +475,7 @@ static struct swap_segment *swap_segment_open(struct swap_pack *pack,
 	swap_tier_filled(pack->tier);
 	segment->victim.end = 0;
 	segment->victim.skip = 0;
+	segment->victim.dense = 0;
 	refcount_set(&segment->refs, 1);
 	return segment;
 }
@@ -488,7 +500,10 @@ static void swap_segment_close(struct swap_pack_stream *stream)
 	stream->segment = NULL;
 	spin_lock(&pack->lock);
 	swap_victims_add(&pack->victims, &segment->victim, swap_segment_live(segment),
-			 READ_ONCE(pack->next_seq));
+			 pack->next_seq);
+	/* It can't be made any denser before something has died. */
+	segment->victim.dense = stream == &pack->streams[SWAP_STREAM_SURVIVORS] &&
+				segment->victim.end == SWAPFILE_CLUSTER;
 	spin_unlock(&pack->lock);
 	swap_segment_put(segment);
 	swap_pack_gc_check(pack);
@@ -929,11 +944,12 @@ static void swap_pack_io_done(struct work_struct *work)
 
 	if (io->failed)
 		WRITE_ONCE(pack->failed, jiffies | 1);
-	/* Its blocks are not used again before swapoff. */
+	/* When it is empty, it is not used again for some time. */
 	if (io->bad) {
 		spin_lock(&pack->lock);
 		segment->victim.bad = 1;
 		spin_unlock(&pack->lock);
+		swap_tier_retry_bad(pack->tier);
 	}
 	swap_tier_io_done(pack->tier, io->failed);
 
@@ -1170,6 +1186,10 @@ static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio,
 		return -ENOSPC;
 	if (pm_suspended_storage())
 		return -EBUSY;
+	/* What others have been promised must not go to what has no promise. */
+	if (atomic_long_read(&nr_swap_pages) < nr &&
+	    atomic_long_read(&nr_swap_pages) < swap_abs_room_needed(folio))
+		return -ENOSPC;
 	pack = swap_packed_get(tiers);
 	if (!pack)
 		return -ENOSPC;
@@ -1399,6 +1419,7 @@ static struct swap_pack *swap_pack_alloc(struct swap_tier *tier)
 	init_waitqueue_head(&pack->wait);
 	INIT_WORK(&pack->release_work, swap_pack_release);
 	INIT_WORK(&pack->gc_work, swap_pack_gc);
+	INIT_DELAYED_WORK(&pack->again_work, swap_pack_gc_again);
 	mutex_init(&pack->read_lock);
 	for (i = 0; i < NR_SWAP_STREAMS; i++) {
 		spin_lock_init(&pack->streams[i].lock);
@@ -1524,6 +1545,9 @@ void swap_packed_quiet(struct swap_tier *tier)
 	if (!pack)
 		return;
 	WRITE_ONCE(pack->quiet, true);
+	/* swap_packed_get() may have just found that it is not. */
+	spin_lock(&swap_tiers_lock);
+	spin_unlock(&swap_tiers_lock);
 	swap_packed_close(pack);
 	flush_work(&pack->release_work);
 	swap_pack_give_spares(pack);
@@ -1567,14 +1591,15 @@ void swap_packed_stop(struct swap_tier *tier)
 
 	WRITE_ONCE(pack->stopped, true);
 	cancel_work_sync(&pack->gc_work);
+	cancel_delayed_work_sync(&pack->again_work);
 	swap_packed_close(pack);
 	flush_work(&pack->release_work);
 	swap_pack_give_spares(pack);
 }
 
 /**
- * swap_packed_forget_bad - give segments that could not be written back
- * @tier: a tier without data
+ * swap_packed_forget_bad - let segments be used again that could not be written
+ * @tier: the tier
  *
  * Context: process context, sleeps.
  */
@@ -1590,8 +1615,11 @@ void swap_packed_forget_bad(struct swap_tier *tier)
 	spin_lock(&pack->lock);
 	list_splice_init(&pack->bad, &bad);
 	spin_unlock(&pack->lock);
-	list_for_each_entry_safe(segment, next, &bad, victim.list)
+	list_for_each_entry_safe(segment, next, &bad, victim.list) {
+		list_del_init(&segment->victim.list);
+		swap_segment_account(segment, -SWAP_SEGMENT_FULL);
 		swap_segment_return(segment);
+	}
 }
 
 /**
@@ -1610,6 +1638,7 @@ void swap_packed_free(struct swap_tier *tier)
 	for (i = 0; i < NR_SWAP_STREAMS; i++)
 		cancel_delayed_work_sync(&pack->streams[i].flush);
 	cancel_work_sync(&pack->gc_work);
+	cancel_delayed_work_sync(&pack->again_work);
 	/* Each chunk is idle after its work has done its last. */
 	flush_workqueue(swap_pack_wq);
 	flush_work(&pack->release_work);
@@ -1630,6 +1659,12 @@ void swap_packed_free(struct swap_tier *tier)
 unsigned long swap_packed_objects(struct swap_tier *tier)
 {
 	return tier->pack ? percpu_counter_sum_positive(&tier->pack->objects) : 0;
+}
+
+/* The same, roughly and without a look at each CPU. */
+unsigned long swap_packed_objects_read(struct swap_tier *tier)
+{
+	return tier->pack ? percpu_counter_read_positive(&tier->pack->objects) : 0;
 }
 
 /* Clusters that are lent to a tier and have no data, nor can have raw one. */

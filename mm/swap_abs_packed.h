@@ -158,6 +158,7 @@ struct swap_pack_stream {
  * @wait: for an idle chunk, for @nr_lazy, and for @surviving to become zero
  * @segments: where a struct swap_segment comes from without waiting
  * @gc_work: collects segments
+ * @again_work: lets those be tried again that could not be emptied
  * @read_lock: for @gc_buf; outside of all but swap_tier.move_lock
  * @gc_buf: what is collected or moved away is read to
  * @failed: jiffies when a write has failed last, 0 for never
@@ -165,8 +166,7 @@ struct swap_pack_stream {
  *	written under swap_abs_mutex
  * @quiet: nothing new is packed, but what is there is collected; written under
  *	swap_abs_mutex
- * @reserved: the reserve has been taken out of the capacity; protected by
- *	swap_tiers_lock
+ * @reserved: the reserve has been taken out of the capacity; protected by @lock
  * @starved: somebody has been refused a segment, and none has been had since
  */
 struct swap_pack {
@@ -190,6 +190,7 @@ struct swap_pack {
 	wait_queue_head_t wait;
 	mempool_t segments;
 	struct work_struct gc_work;
+	struct delayed_work again_work;
 	struct mutex read_lock;		/* outside of all but move_lock */
 	u8 *gc_buf;
 	unsigned long failed;
@@ -230,6 +231,7 @@ bool swap_pack_unpin(swp_entry_t slot, unsigned long word);
 bool swap_pack_move_to_zswap(struct swap_tier *tier, swp_entry_t slot, unsigned long word,
 			     const struct swap_pack_object *object, bool ahead);
 void swap_pack_gc(struct work_struct *work);
+void swap_pack_gc_again(struct work_struct *work);
 void swap_pack_gc_check(struct swap_pack *pack);
 
 /* mm/swap_abs_packed_ahead.c */

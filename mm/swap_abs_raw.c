@@ -238,6 +238,13 @@ static void swap_raw_free_map(unsigned long *map)
 	mempool_free(map, &swap_raw_maps);
 }
 
+/* Is a locked cluster counted as the layer can use it? See swap_device_adopt(). */
+static bool swap_raw_is_adopted(struct swap_info_struct *si, struct swap_cluster_info *ci)
+{
+	lockdep_assert_held(&ci->lock);
+	return ci - si->cluster_info < READ_ONCE(si->nr_adopted);
+}
+
 /* A lent cluster with all slots free, locked and off-list, or NULL. */
 static struct swap_cluster_info *swap_raw_borrow(struct swap_tier *tier)
 {
@@ -256,7 +263,8 @@ static struct swap_cluster_info *swap_raw_borrow(struct swap_tier *tier)
 	if (!ci && atomic_read(&tier->nr_holed) > 0) {
 		ci = swap_cluster_lend_holed(tier->si, map);
 		if (ci) {
-			atomic_dec(&tier->nr_holed);
+			if (swap_raw_is_adopted(tier->si, ci))
+				atomic_dec(&tier->nr_holed);
 			atomic_long_add(swap_cluster_nr_bad(ci), &tier->nr_lent_bad);
 		}
 	}
@@ -389,9 +397,6 @@ enum swap_raw_bad {
 	SWAP_RAW_BAD_USED = 1,		/* a word points there still */
 	SWAP_RAW_BAD_FREE,		/* only its bit says that it is in use */
 };
-
-/* After which time it is tried again where a write has failed. */
-#define SWAP_RAW_BAD_TIME	(600 * HZ)
 
 static bool swap_raw_is_bad(struct swap_tier *tier, unsigned long offset)
 {
@@ -718,18 +723,8 @@ void swap_raw_write_failed(struct folio *folio, blk_status_t status)
 		__xa_store(&tier->bad, swp_offset(entry), xa_mk_value(SWAP_RAW_BAD_USED),
 			   GFP_ATOMIC);
 		xa_unlock_irqrestore(&tier->bad, flags);
-		queue_delayed_work(system_dfl_wq, &tier->retry_work, SWAP_RAW_BAD_TIME);
+		swap_tier_retry_bad(tier);
 	}
-}
-
-/* After some time: the device may have put another block there. */
-void swap_raw_retry_bad(struct work_struct *work)
-{
-	struct swap_tier *tier = container_of(to_delayed_work(work), struct swap_tier,
-					      retry_work);
-
-	swap_raw_forget_bad(tier);
-	swap_packed_forget_bad(tier);
 }
 
 /* Slots where the medium is bad. */
@@ -886,7 +881,8 @@ void swap_raw_release(struct work_struct *work)
 		bad = swap_cluster_nr_bad(ci);
 		if (bad) {
 			atomic_long_sub(bad, &tier->nr_lent_bad);
-			atomic_add(tier->adopted, &tier->nr_holed);
+			if (swap_raw_is_adopted(tier->si, ci))
+				atomic_inc(&tier->nr_holed);
 		}
 		swap_cluster_return(tier->si, ci);
 		swap_cluster_unlock(ci);

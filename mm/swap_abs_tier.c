@@ -33,6 +33,31 @@ struct swap_tier *swap_zswap_tier __read_mostly;
 /* The N of swapN. */
 static DEFINE_IDA(swap_tier_ida);
 
+/* After which time it is tried again where the medium was bad. */
+#define SWAP_TIER_BAD_TIME	(600 * HZ)
+
+/* The device may have put another block there. Frozen while there is a hibernation image. */
+static void swap_tier_retry_work(struct work_struct *work)
+{
+	struct swap_tier *tier = container_of(to_delayed_work(work), struct swap_tier,
+					      retry_work);
+
+	swap_raw_forget_bad(tier);
+	swap_packed_forget_bad(tier);
+	swap_abs_room_gained();
+}
+
+/**
+ * swap_tier_retry_bad - the medium of a device is bad somewhere: try it again later
+ * @tier: its tier
+ *
+ * Context: any, also interrupts.
+ */
+void swap_tier_retry_bad(struct swap_tier *tier)
+{
+	queue_delayed_work(swap_abs_wq, &tier->retry_work, SWAP_TIER_BAD_TIME);
+}
+
 static struct swap_tier *swap_tier_alloc(void)
 {
 	struct swap_tier *tier = kzalloc_obj(*tier);
@@ -54,7 +79,7 @@ static struct swap_tier *swap_tier_alloc(void)
 	INIT_LIST_HEAD(&tier->empty);
 	INIT_LIST_HEAD(&tier->held);
 	INIT_WORK(&tier->release_work, swap_raw_release);
-	INIT_DELAYED_WORK(&tier->retry_work, swap_raw_retry_bad);
+	INIT_DELAYED_WORK(&tier->retry_work, swap_tier_retry_work);
 	swap_tier_init_moves(tier);
 	xa_init_flags(&tier->bad, XA_FLAGS_LOCK_IRQ);
 	return tier;
@@ -276,7 +301,7 @@ unsigned long swap_tiers_stored(void)
 	plist_for_each_entry(tier, &swap_tiers, node)
 		sum += percpu_counter_read(&tier->used) -
 		       (long)swap_packed_segments(tier) * SWAPFILE_CLUSTER +
-		       swap_packed_objects(tier);
+		       swap_packed_objects_read(tier);
 	spin_unlock(&swap_tiers_lock);
 	return max(sum, 0);
 }
@@ -413,6 +438,7 @@ void swap_tier_ready(struct swap_info_struct *si)
 	}
 	swap_tiers_update();
 	mutex_unlock(&swap_abs_mutex);
+	swap_abs_device_came();
 }
 
 /**
@@ -468,10 +494,8 @@ void swap_tier_destroy(struct swap_info_struct *si)
 	swap_tier_stop_moves(tier);
 	cancel_delayed_work_sync(&tier->retry_work);
 	flush_work(&tier->release_work);
-	swap_packed_free(tier);
-	VM_WARN_ON_ONCE(atomic_long_read(&tier->nr_lent));
-	VM_WARN_ON_ONCE(percpu_counter_sum(&tier->used));
 
+	/* Before what it has goes, as whoever finds the tier looks at that. */
 	mutex_lock(&swap_abs_mutex);
 	if (tier->joined) {
 		spin_lock(&swap_tiers_lock);
@@ -483,6 +507,10 @@ void swap_tier_destroy(struct swap_info_struct *si)
 	WRITE_ONCE(si->nr_adopted, 0);
 	WRITE_ONCE(si->nr_closed, 0);
 	mutex_unlock(&swap_abs_mutex);
+
+	swap_packed_free(tier);
+	VM_WARN_ON_ONCE(atomic_long_read(&tier->nr_lent));
+	VM_WARN_ON_ONCE(percpu_counter_sum(&tier->used));
 
 	swap_memcg_forget(si->type);
 	swap_abs_cancel_promises();

@@ -11,7 +11,7 @@
  * back. When as many pages as there are on the LRU lists have been tried, there is no
  * hope, and reclaim does not look at anonymous memory any more. So the OOM killer
  * comes as soon as each page has been tried once. What was tried is forgotten when a part
- * of these pages has gone, or when nobody has tried for a second.
+ * of these pages has gone, when a device comes, or when nobody has tried for a second.
  *
  * A page that zswap has refused, and that nobody has mapped since, is remembered by
  * itself (SWAP_DESC_REFUSED): it is not compressed again.
@@ -25,10 +25,12 @@
  * and mm/swap_abs.h, and mm/swap_abs.c. No locks.
  */
 #include <linux/atomic.h>
+#include <linux/cpumask.h>
 #include <linux/freezer.h>
 #include <linux/jiffies.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/swap.h>
 #include <linux/vmstat.h>
 #include <linux/wait.h>
@@ -49,6 +51,9 @@
 
 /* For all cgroups together. */
 static struct swap_vain swap_vain_all;
+
+/* Changes when a device has come. */
+static unsigned int swap_vain_devices;
 
 /* No segment or slot could be had for what has been promised one. */
 static bool swap_room_short;
@@ -89,12 +94,20 @@ static unsigned long swap_vain_slots(struct mem_cgroup *memcg)
 	return swap_device_usage(swap_virtual_area);
 }
 
-/* Forget what was tried when less is left of it, or nobody has tried for some time. */
+/*
+ * Forget what was tried when less is left of it, when nobody has tried for some time, or
+ * when there is another device.
+ */
 static void swap_vain_refresh(struct swap_vain *vain, unsigned long lru)
 {
+	unsigned int devices = READ_ONCE(swap_vain_devices);
+
 	if (lru < READ_ONCE(vain->lru) / SWAP_VAIN_PART * (SWAP_VAIN_PART - 1) ||
-	    time_after(jiffies, READ_ONCE(vain->last) + HZ))
+	    time_after(jiffies, READ_ONCE(vain->last) + HZ) ||
+	    READ_ONCE(vain->devices) != devices) {
+		WRITE_ONCE(vain->devices, devices);
 		atomic_long_set(&vain->pages, 0);
+	}
 }
 
 /* Is less than @limit of @lru pages tried in vain? */
@@ -178,14 +191,18 @@ bool swap_abs_hope(struct mem_cgroup *memcg)
 /* The rest of swap_copies_remain(). */
 bool __swap_copies_remain(struct mem_cgroup *memcg)
 {
+	unsigned long copies = swap_vain_copies(memcg);
 	unsigned long cached = swap_vain_state(memcg, NR_SWAPCACHE);
 	unsigned long lru = swap_vain_lru(memcg);
 
+	/* So many may not have been counted for the cgroup yet. */
+	if (swap_memcg_vain(memcg))
+		cached += min(copies, (unsigned long)MEMCG_CHARGE_BATCH * num_online_cpus());
 	/* Too few to find them. */
 	if (cached < SWAP_CLUSTER_MAX || cached < lru / 256)
 		return false;
 	/* More copies than slots that are not in the swap cache: these must be there. */
-	if ((long)(cached + swap_vain_copies(memcg) - swap_vain_slots(memcg)) >
+	if ((long)(swap_vain_state(memcg, NR_SWAPCACHE) + copies - swap_vain_slots(memcg)) >
 	    (long)max(lru / 256, SWAP_CLUSTER_MAX))
 		return true;
 	return swap_vain_below(swap_vain_of(memcg), lru, min(lru, SWAP_VAIN_TRIES * cached));
@@ -224,7 +241,25 @@ void swap_abs_room_short(void)
 /* The rest of swap_abs_device_pages(). */
 long __swap_abs_device_pages(struct mem_cgroup *memcg, long nr)
 {
-	return !READ_ONCE(swap_room_short) || swap_abs_hope(memcg) ? nr : 0;
+	if (!READ_ONCE(swap_room_short))
+		return nr;
+	/* There are slots by now, for any page. */
+	if (swap_tiers_have_slots())
+		swap_abs_room_gained();
+	else if (!swap_abs_hope(memcg))
+		return 0;
+	return nr;
+}
+
+/**
+ * swap_abs_device_came - a device is in use, or in use again
+ *
+ * What was tried in vain may go there.
+ */
+void swap_abs_device_came(void)
+{
+	WRITE_ONCE(swap_vain_devices, swap_vain_devices + 1);
+	swap_abs_room_gained();
 }
 
 /* May a promise have to wait for collection? A hint. */
@@ -242,8 +277,7 @@ void swap_abs_room_gained(void)
 {
 	WRITE_ONCE(swap_room_short, false);
 	atomic_inc(&swap_room_gains);
-	if (waitqueue_active(&swap_room_wait))
-		wake_up_all(&swap_room_wait);
+	wake_up_all(&swap_room_wait);
 }
 
 /* The rest of swap_throttle_reclaim(). */
@@ -252,7 +286,8 @@ void __swap_throttle_reclaim(gfp_t gfp)
 	int gains = atomic_read(&swap_room_gains);
 
 	if (!READ_ONCE(swap_room_short) || current_is_kswapd() || !(gfp & __GFP_IO) ||
-	    freezing(current) || !swap_packed_is_collecting())
+	    freezing(current) || fatal_signal_pending(current) ||
+	    !swap_packed_is_collecting())
 		return;
 	wait_event_timeout(swap_room_wait, atomic_read(&swap_room_gains) != gains, HZ / 10);
 }

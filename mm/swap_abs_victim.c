@@ -86,12 +86,30 @@ void swap_victims_update(struct swap_victims *victims, struct swap_victim *victi
 	bool skipped = victim->skip;
 
 	victim->skip = 0;
-	if (!victim->listed || (victim->bucket == bucket && !skipped))
+	if (!victim->listed || (victim->bucket == bucket && (!skipped || victim->dense)))
 		return;
 	if (victim->bucket != bucket)
 		victim->since += (now - victim->since) / SWAP_VICTIM_YOUNGER;
 	victim->bucket = bucket;
+	victim->dense = 0;
 	list_move_tail(&victim->list, &victims->bucket[bucket]);
+}
+
+/**
+ * swap_victims_unskip - let all segments be chosen that were to be skipped
+ * @victims: of a tier
+ *
+ * Those that can't be made any denser are left out.
+ */
+void swap_victims_unskip(struct swap_victims *victims)
+{
+	struct swap_victim *victim, *next;
+
+	list_for_each_entry_safe(victim, next, &victims->bucket[SWAP_VICTIM_ASIDE], list) {
+		victim->skip = 0;
+		if (!victim->dense)
+			list_move_tail(&victim->list, &victims->bucket[victim->bucket]);
+	}
 }
 
 /**
@@ -118,7 +136,7 @@ static struct swap_victim *swap_victims_head(struct swap_victims *victims,
 	for (;;) {
 		victim = list_first_entry_or_null(&victims->bucket[bucket],
 						  struct swap_victim, list);
-		if (!victim || !victim->skip)
+		if (!victim || !(victim->skip || victim->dense))
 			return victim;
 		list_move_tail(&victim->list, &victims->bucket[SWAP_VICTIM_ASIDE]);
 	}

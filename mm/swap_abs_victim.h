@@ -44,6 +44,8 @@
  * @skip: not to be chosen before its live bytes have changed, as something of it
  *	could not be moved or read
  * @bad: the owner's: its medium is bad, it is not filled again
+ * @dense: set by the owner after swap_victims_add(): not to be chosen before a part has
+ *	died, as it could not be made any denser
  * @listed: it is in a bucket, that of its live bytes or SWAP_VICTIM_ASIDE
  */
 struct swap_victim {
@@ -54,6 +56,7 @@ struct swap_victim {
 	u8 skip:1;
 	u8 bad:1;
 	u8 listed:1;
+	u8 dense:1;
 };
 
 /**
@@ -75,6 +78,7 @@ void swap_victims_add(struct swap_victims *victims, struct swap_victim *victim,
 void swap_victims_update(struct swap_victims *victims, struct swap_victim *victim,
 			 unsigned int live, u32 now);
 void swap_victims_del(struct swap_victims *victims, struct swap_victim *victim);
+void swap_victims_unskip(struct swap_victims *victims);
 struct swap_victim *swap_victims_choose(struct swap_victims *victims, u32 now,
 					unsigned int nr_free, unsigned int nr_segments);
 unsigned int swap_collect_below(unsigned int nr_segments);
