@@ -41,8 +41,9 @@ enum number {
 	RANK, CAPACITY, USED, STORED,
 	STORE, LOAD, MOVED_IN, MOVED_OUT, ERRORS,
 	HIGH, LOW,
+	COLLECTED, SEGMENTS, LIVE, DEAD, BAD, REFUSED, WRITTEN,
 	NR_NUMBERS,
-	FIRST_OPTIONAL = HIGH	/* kernels without tiering lack it and those behind it */
+	FIRST_OPTIONAL = HIGH	/* older kernels may lack it and those behind it */
 };
 
 static const char * const text_file[NR_TEXTS] = { "type", "device", "format", "state" };
@@ -50,6 +51,8 @@ static const char * const number_file[NR_NUMBERS] = {
 	"rank", "capacity", "used", "stored",
 	"stats/store", "stats/load", "stats/moved_in", "stats/moved_out", "stats/errors",
 	"high_watermark", "low_watermark",
+	"stats/collected", "stats/segments", "stats/live_bytes", "stats/dead_bytes",
+	"stats/bad", "stats/refused", "stats/written",
 };
 
 struct tier {
@@ -188,17 +191,52 @@ static unsigned long long pages(const struct tier *t, const struct tier *before,
 	return (t->number[n] - before->number[n]) / seconds + 0.5;
 }
 
+/* What has come since @before, or since the tier was made */
+static unsigned long long since(const struct tier *t, const struct tier *before, enum number n)
+{
+	if (!before || before->number[n] > t->number[n])
+		return t->number[n];
+	return t->number[n] - before->number[n];
+}
+
+/* zswap has the files of a device, too, and always 0 in them. */
+static bool is_told(const struct tier *t, enum number n)
+{
+	return t->has[n] && strcmp(t->text[TYPE], "zswap");
+}
+
+static const char *dead_text(char *buf, size_t size, const struct tier *t)
+{
+	return is_told(t, DEAD) ? size_text(buf, size, t->number[DEAD]) : "-";
+}
+
+/*
+ * Bytes written for each page that came. The kernel counts neither what collection has
+ * written nor how long the pages were, so a factor can't be shown. What the pages that
+ * are there take, 4096 by RATIO, is something to compare it with.
+ */
+static const char *written_text(char *buf, size_t size, const struct tier *t,
+				const struct tier *before)
+{
+	unsigned long long n = since(t, before, STORE) + since(t, before, MOVED_IN);
+
+	if (!n || !is_told(t, WRITTEN))
+		return "-";
+	snprintf(buf, size, "%.0f", (double)since(t, before, WRITTEN) / n);
+	return buf;
+}
+
 static void show_table(const struct tiers *all, const struct tiers *before)
 {
 	double seconds = before ? all->when - before->when : 0;
-	int width = bytes ? 15 : 8, i;
-	char s[3][32];
+	int wide = bytes ? 15 : 8, width = bytes ? 15 : 6, i;
+	char s[5][32];
 
-	printf("%-7s %5s %-6s %-10s %-8s %*s %*s %*s %5s %9s %9s %9s %9s %6s %s\n",
-	       "TIER", "RANK", "TYPE", "FORMAT", "STATE", width, "CAPACITY", width, "USED",
-	       width, "STORED", "RATIO", before ? "OUT/s" : "OUT", before ? "IN/s" : "IN",
-	       before ? "MV-IN/s" : "MOVED-IN", before ? "MV-OUT/s" : "MOVED-OUT",
-	       "ERRORS", "DEVICE");
+	printf("%-7s %5s %-6s %-10s %-8s %*s %*s %*s %5s %*s %8s %8s %8s %8s %6s %6s %s\n",
+	       "TIER", "RANK", "TYPE", "FORMAT", "STATE", wide, "CAPACITY", width, "USED",
+	       width, "STORED", "RATIO", width, "DEAD", before ? "OUT/s" : "OUT",
+	       before ? "IN/s" : "IN", before ? "MV-IN/s" : "MV-IN",
+	       before ? "MV-OUT/s" : "MV-OUT", "B/PAGE", "ERRORS", "DEVICE");
 	for (i = 0; i < all->nr; i++) {
 		const struct tier *t = &all->tier[i], *b = same_tier(before, t);
 		char ratio[16] = "-";
@@ -208,13 +246,15 @@ static void show_table(const struct tiers *all, const struct tiers *before)
 				 (double)t->number[STORED] / t->number[USED]);
 		printf("%-7s %5llu %-6s %-10s %-8s ", t->name, t->number[RANK],
 		       t->text[TYPE], t->text[FORMAT], t->text[STATE]);
-		printf("%*s %*s %*s %5s ",
-		       width, size_text(s[0], sizeof(s[0]), t->number[CAPACITY]),
+		printf("%*s %*s %*s %5s %*s ",
+		       wide, size_text(s[0], sizeof(s[0]), t->number[CAPACITY]),
 		       width, size_text(s[1], sizeof(s[1]), t->number[USED]),
-		       width, size_text(s[2], sizeof(s[2]), t->number[STORED]), ratio);
-		printf("%9llu %9llu %9llu %9llu %6llu %s\n", pages(t, b, seconds, STORE),
+		       width, size_text(s[2], sizeof(s[2]), t->number[STORED]), ratio,
+		       width, dead_text(s[3], sizeof(s[3]), t));
+		printf("%8llu %8llu %8llu %8llu %6s %6llu %s\n", pages(t, b, seconds, STORE),
 		       pages(t, b, seconds, LOAD), pages(t, b, seconds, MOVED_IN),
-		       pages(t, b, seconds, MOVED_OUT), t->number[ERRORS], t->text[DEVICE]);
+		       pages(t, b, seconds, MOVED_OUT), written_text(s[4], sizeof(s[4]), t, b),
+		       t->number[ERRORS], t->text[DEVICE]);
 	}
 	if (all->on == 0)
 		puts("vm.swap_abs is 0: what is swapped out now passes the tiers by.");

@@ -277,6 +277,9 @@ static void end_chunk(struct sim *sim, struct stream *stream, u64 when)
 	if (segment->victim.end == SEGMENT_BLOCKS) {
 		stream->segment = NULL;
 		put_closed(sim, segment);
+		/* As the kernel does: it can't be made any denser. */
+		if (segment->victim.listed)
+			segment->victim.dense = stream == &sim->streams[SURVIVORS];
 	}
 }
 

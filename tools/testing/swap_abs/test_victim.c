@@ -70,7 +70,7 @@ static void expect_consistent(void)
 			expect(victim->listed);
 			expect(victim->bucket == swap_victim_bucket(&victims, lives[i]));
 			if (bucket == SWAP_VICTIM_ASIDE)
-				expect(victim->skip);
+				expect(victim->skip || victim->dense);
 			else
 				expect(victim->bucket == bucket);
 		}
@@ -369,6 +369,29 @@ static void test_held(void)
 }
 
 /* test_victim [-x]: -x stops at the first test that fails. */
+/* What is as dense as it can be is chosen again when a part of it has died. */
+static void test_dense(void)
+{
+	init();
+	add(0, 40 * PART, 0);
+	all[0].dense = 1;
+	add(1, 40 * PART, 0);
+	all[1].skip = 1;
+	expect(!choose(100, MANY_FREE));
+	/* Nothing has died of it, and what was in the way of the other one may be gone. */
+	update(0, 40 * PART - 16, 100);
+	expect(!choose(100, 0));
+	swap_victims_unskip(&victims);
+	expect(!all[1].skip && all[0].dense);
+	expect(choose(100, MANY_FREE) == &all[1]);
+	swap_victims_del(&victims, &all[1]);
+	expect(!choose(100, MANY_FREE));
+	update(0, 39 * PART, 100);
+	expect(!all[0].dense);
+	expect(choose(100, MANY_FREE) == &all[0]);
+	expect_consistent();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -385,6 +408,7 @@ int main(int argc, char **argv)
 		{ test_worth, "a full segment is not chosen" },
 		{ test_younger, "a segment gets a bit younger with each part that dies" },
 		{ test_skip, "what is to be skipped is not chosen until it changes" },
+		{ test_dense, "what can't be made denser is not chosen until a part dies" },
 		{ test_cost, "a choice is O(1)" },
 		{ test_random, "random operations leave each segment where it belongs" },
 		{ test_collect_below, "collection begins early, but not too early" },

@@ -1158,6 +1158,7 @@ TEST_F_TIMEOUT(failing, writes, SA_TIMEOUT)
 	sa_pageout(b.p, n);
 	EXPECT_STATE("online", sa_dm());
 	EXPECT_TRUE(sa_wait(({
+		EXPECT_EQ(0, sa_area_check(&b));
 		sa_pageout(b.p, n);
 		is_failed(sa_dm());
 	}), SOON));
