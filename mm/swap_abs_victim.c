@@ -99,7 +99,7 @@ void swap_victims_update(struct swap_victims *victims, struct swap_victim *victi
  * swap_victims_unskip - let all segments be chosen that were to be skipped
  * @victims: of a tier
  *
- * Those that can't be made any denser are left out.
+ * The next choices put those aside again that can't be made any denser.
  */
 void swap_victims_unskip(struct swap_victims *victims)
 {
@@ -107,8 +107,7 @@ void swap_victims_unskip(struct swap_victims *victims)
 
 	list_for_each_entry_safe(victim, next, &victims->bucket[SWAP_VICTIM_ASIDE], list) {
 		victim->skip = 0;
-		if (!victim->dense)
-			list_move_tail(&victim->list, &victims->bucket[victim->bucket]);
+		list_move_tail(&victim->list, &victims->bucket[victim->bucket]);
 	}
 }
 

@@ -126,14 +126,13 @@ victim_mutants='
 choice ignores skip|s/(victim->skip || victim->dense)/(victim->dense)/
 choice ignores dense|s/(victim->skip || victim->dense)/(victim->skip)/
 dense stays|/victim->dense = 0;/d
-unskip takes dense ones|s/if (!victim->dense)/if (true)/
-unskip moves nothing|s/if (!victim->dense)/if (false)/
+unskip moves nothing|s/list_move_tail(&victim->list, .*\[victim->bucket\]);//
 skipped ones stay in the way|s/list_move_tail(&victim->list, .*ASIDE.*;/return NULL;/
 skip stays|/victim->skip = 0;/d
 update does not move|s/list_move_tail(&victim->list, &victims->bucket\[bucket\]);//
 update forgets the bucket|/^	victim->bucket = bucket;/d
 update moves to the front|s/list_move_tail(\(.*\[bucket\])\)/list_move(\1/
-update leaves what is aside|s/victim->bucket == bucket && (!skipped || victim->dense)/victim->bucket == bucket/
+update leaves what is aside|s/ && (!skipped || victim->dense)//
 update makes it new|s/(now - victim->since) \/ SWAP_VICTIM_YOUNGER/now - victim->since/
 update leaves it as old|/SWAP_VICTIM_YOUNGER;/s/+=/+= 0 */
 add puts it in front|s/list_add_tail(/list_add(/

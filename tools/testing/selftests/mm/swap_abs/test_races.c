@@ -237,7 +237,7 @@ static size_t dev_pages(int what)
 
 	if (!(what & FORMAT))
 		return 128 * SA_MIB_PAGES;
-	return n < 12 * sa_cluster() ? 12 * sa_cluster() : n;
+	return n < 17 * sa_cluster() ? 17 * sa_cluster() : n;
 }
 
 FIXTURE_VARIANT(races)
