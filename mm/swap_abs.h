@@ -1133,6 +1133,7 @@ struct swap_cluster_info *swap_cluster_lend_holed(struct swap_info_struct *si,
 unsigned int swap_cluster_nr_bad(struct swap_cluster_info *ci);
 void swap_spare_tables_fill(struct swap_info_struct *si);
 unsigned long swap_device_usage(struct swap_info_struct *si);
+void swap_total_sub(long pages);
 void swap_device_set_tier(struct swap_info_struct *si, struct swap_tier *tier);
 bool swap_reclaim_unused(struct swap_info_struct *si, unsigned long offset);
 void swap_device_close_lent(struct swap_info_struct *si, bool close);

@@ -245,9 +245,6 @@ bool swap_tier_has_room(struct swap_tier *tier)
 	       (swap_raw_has_room(tier) || swap_packed_has_room(tier));
 }
 
-/* Pages of all tiers that are in no capacity. */
-static atomic_long_t swap_hidden_pages = ATOMIC_LONG_INIT(0);
-
 /**
  * swap_tier_hide - take pages out of what is shown as swap, or give them back
  * @tier: the tier of a device
@@ -260,17 +257,15 @@ void swap_tier_hide(struct swap_tier *tier, long pages)
 {
 	/* What is free is never more than there is, so it comes last. */
 	WRITE_ONCE(tier->hidden, tier->hidden + pages);
-	atomic_long_add(pages, &swap_hidden_pages);
+	swap_total_sub(pages);
 	if (pages < 0)
 		swap_abs_give_room(-pages);
 }
 
-/* Make what sysinfo() says right for what the layer keeps for itself. */
+/* Make what sysinfo() says sound while promises can't be kept, or a device is closed. */
 void swap_abs_trim_info(struct sysinfo *val)
 {
-	long total = val->totalswap - atomic_long_read(&swap_hidden_pages);
-
-	val->totalswap = max(total, 0);
+	val->totalswap = max((long)val->totalswap, 0);
 	val->freeswap = clamp((long)val->freeswap, 0, (long)val->totalswap);
 }
 

@@ -12,7 +12,7 @@
 FIXTURE(backed)
 {
 	/* before the test took any */
-	long long swap_free;
+	long long swap_used;
 };
 
 FIXTURE_VARIANT(backed)
@@ -34,7 +34,7 @@ FIXTURE_SETUP(backed)
 
 	if (why)
 		SKIP(return, "%s", why);
-	self->swap_free = sa_meminfo("SwapFree");
+	self->swap_used = sa_swap_used();
 }
 
 FIXTURE_TEARDOWN_PARENT(backed)

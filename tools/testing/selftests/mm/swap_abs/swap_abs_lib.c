@@ -405,6 +405,11 @@ long long sa_meminfo(const char *key)
 	return v < 0 ? v : v * 1024;
 }
 
+long long sa_swap_used(void)
+{
+	return sa_meminfo("SwapTotal") - sa_meminfo("SwapFree");
+}
+
 double sa_now(void)
 {
 	struct timespec ts;

@@ -85,6 +85,8 @@ long long sa_read_key(const char *path, const char *key);
 long long sa_vmstat(const char *key);
 /* In bytes */
 long long sa_meminfo(const char *key);
+/* Bytes of swap in use. The reserve of packed devices is neither in use nor free. */
+long long sa_swap_used(void);
 double sa_now(void);
 
 #define SA_SYSCTL	"/proc/sys/vm/swap_abs"

@@ -23,9 +23,9 @@
 #endif
 
 /* Bytes of swap that the test has taken: of the devices, and of the layer */
-static long long taken(bool on, long long swap_free)
+static long long taken(bool on, long long swap_used)
 {
-	long long n = swap_free - sa_meminfo("SwapFree");
+	long long n = sa_swap_used() - swap_used;
 
 	n += sa_zswapped();
 	if (on && sa_ndevs() && sa_tier(sa_dev(0)))
@@ -74,8 +74,8 @@ TEST_F_TIMEOUT(backed, fork_and_cow, SA_TIMEOUT)
 		EXPECT_EQ(0, sa_area_check(&a));
 	}
 	sa_area_unmap(&a);
-	EXPECT_TRUE(sa_wait_purged(!taken(variant->on, self->swap_free), 10)) {
-		TH_LOG("%lld bytes of swap are still taken", taken(variant->on, self->swap_free));
+	EXPECT_TRUE(sa_wait_purged(!taken(variant->on, self->swap_used), 10)) {
+		TH_LOG("%lld bytes of swap are still taken", taken(variant->on, self->swap_used));
 	}
 }
 
@@ -101,11 +101,11 @@ TEST_F_TIMEOUT(backed, exit_under_swap, SA_TIMEOUT)
 	pid = sa_start(NULL, swap_and_wait, swapped);
 	ASSERT_TRUE(sa_wait(__atomic_load_n(swapped, __ATOMIC_RELAXED), LIMIT));
 	EXPECT_LE(PAGES - 8, *swapped);
-	EXPECT_LT(0, taken(variant->on, self->swap_free));
+	EXPECT_LT(0, taken(variant->on, self->swap_used));
 	kill(pid, SIGKILL);
 	EXPECT_EQ(-SIGKILL, sa_join(pid, LIMIT));
-	EXPECT_TRUE(sa_wait_purged(!taken(variant->on, self->swap_free), 10)) {
-		TH_LOG("%lld bytes of swap are still taken", taken(variant->on, self->swap_free));
+	EXPECT_TRUE(sa_wait_purged(!taken(variant->on, self->swap_used), 10)) {
+		TH_LOG("%lld bytes of swap are still taken", taken(variant->on, self->swap_used));
 	}
 }
 
@@ -155,7 +155,7 @@ TEST_F_TIMEOUT(backed, count_overflow, SA_TIMEOUT)
 	EXPECT_EQ(0, bad);
 	EXPECT_EQ(0, sa_area_check(&a));
 	sa_area_unmap(&a);
-	EXPECT_TRUE(sa_wait_purged(!taken(variant->on, self->swap_free), 10));
+	EXPECT_TRUE(sa_wait_purged(!taken(variant->on, self->swap_used), 10));
 }
 
 TEST_F_TIMEOUT(backed, smaps, SA_TIMEOUT)
@@ -219,7 +219,7 @@ TEST_F_TIMEOUT(backed, mremap, SA_TIMEOUT)
 	munmap(a.p, 256 * SA_PAGE);
 	munmap(a.p + 768 * SA_PAGE, 256 * SA_PAGE);
 	munmap(hole.p, hole.n * SA_PAGE);
-	EXPECT_TRUE(sa_wait_purged(!taken(variant->on, self->swap_free), 10));
+	EXPECT_TRUE(sa_wait_purged(!taken(variant->on, self->swap_used), 10));
 }
 
 /* Free slots one by one, in runs, and all; write again into what is left. */
@@ -245,7 +245,7 @@ TEST_F_TIMEOUT(backed, partial_free, SA_TIMEOUT)
 		ASSERT_EQ(0, sa_check(a.p + i * SA_PAGE, a.pat, a.seed, i,
 				      i & 1 ? 0 : 9));
 	munmap(a.p, PAGES * SA_PAGE);
-	EXPECT_TRUE(sa_wait_purged(!taken(variant->on, self->swap_free), 10));
+	EXPECT_TRUE(sa_wait_purged(!taken(variant->on, self->swap_used), 10));
 }
 
 #define KSM	"/sys/kernel/mm/ksm"
@@ -315,7 +315,7 @@ TEST_F_TIMEOUT(backed, ksm, SA_TIMEOUT)
 	sa_write(KSM "/run", "2");
 	sa_write(KSM "/run", "0");
 	EXPECT_EQ(0, sa_cg_destroy(cg));
-	EXPECT_TRUE(sa_wait_purged(!taken(variant->on, self->swap_free), 10));
+	EXPECT_TRUE(sa_wait_purged(!taken(variant->on, self->swap_used), 10));
 }
 
 TEST_HARNESS_MAIN

@@ -63,7 +63,7 @@ TEST_F_TIMEOUT(backed, dontneed, SA_TIMEOUT)
 		ASSERT_EQ(0, sa_check(a.p + i * SA_PAGE,
 				      i < PAGES / 2 ? SA_ZERO : SA_TEXT, 2, i, 0));
 	sa_area_unmap(&a);
-	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") == self->swap_free, 10));
+	EXPECT_TRUE(sa_wait_purged(sa_swap_used() == self->swap_used, 10));
 }
 
 TEST_F_TIMEOUT(backed, free, SA_TIMEOUT)

@@ -168,7 +168,7 @@ static int use_file(void *arg)
 }
 
 static void run_file(struct __test_metadata *_metadata, const char *path,
-		     long long swap_free)
+		     long long swap_used)
 {
 	struct file_job j = { .path = path };
 	char cg[256];
@@ -184,12 +184,12 @@ static void run_file(struct __test_metadata *_metadata, const char *path,
 		       sa_cg_num(cg, "memory.swap.current"));
 	}
 	EXPECT_EQ(0, sa_cg_destroy(cg));
-	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") == swap_free, 10));
+	EXPECT_TRUE(sa_wait_purged(sa_swap_used() == swap_used, 10));
 }
 
 TEST_F_TIMEOUT(backed, memfd, SA_TIMEOUT)
 {
-	run_file(_metadata, NULL, self->swap_free);
+	run_file(_metadata, NULL, self->swap_used);
 }
 
 TEST_F_TIMEOUT(backed, tmpfs, SA_TIMEOUT)
@@ -198,7 +198,7 @@ TEST_F_TIMEOUT(backed, tmpfs, SA_TIMEOUT)
 
 	if (statfs("/dev/shm", &st) || st.f_type != TMPFS_MAGIC)
 		SKIP(return, "no tmpfs on /dev/shm");
-	run_file(_metadata, "/dev/shm/swap_abs_test", self->swap_free);
+	run_file(_metadata, "/dev/shm/swap_abs_test", self->swap_used);
 }
 
 /* Anonymous shared memory, swapped by who maps it, seen by two processes. */
@@ -232,7 +232,7 @@ TEST_F_TIMEOUT(backed, shared_anon, SA_TIMEOUT)
 	for (i = 0; i < PAGES; i++)
 		ASSERT_EQ(0, sa_check(p + i * SA_PAGE, SA_MIXED, 9, i, !(i & 1)));
 	munmap(p, PAGES * SA_PAGE);
-	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") == self->swap_free, 10));
+	EXPECT_TRUE(sa_wait_purged(sa_swap_used() == self->swap_used, 10));
 }
 
 TEST_HARNESS_MAIN

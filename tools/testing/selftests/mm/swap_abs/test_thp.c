@@ -135,7 +135,7 @@ static long long went_whole(int kb)
 }
 
 static void one_size(struct __test_metadata *_metadata, int kb, bool zswap,
-		     long long swap_free)
+		     long long swap_used)
 {
 	size_t n = (sa_full() ? 32 : 1) * SA_MIB_PAGES, per = kb / 4, i;
 	long long whole = went_whole(kb), fallback;
@@ -192,7 +192,7 @@ static void one_size(struct __test_metadata *_metadata, int kb, bool zswap,
 		ASSERT_EQ(0, sa_check(a.p + i * SA_PAGE, a.pat, a.seed, i, 6));
 	}
 	sa_area_unmap(&a);
-	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") == swap_free, 10));
+	EXPECT_TRUE(sa_wait_purged(sa_swap_used() == swap_used, 10));
 	if (zswap)
 		EXPECT_TRUE(sa_wait_purged(!sa_zswapped(), 10));
 }
@@ -209,7 +209,7 @@ TEST_F_TIMEOUT(backed, sizes, SA_TIMEOUT)
 			sa_log("cannot choose %d kB", sizes[i]);
 		else
 			one_size(_metadata, sizes[i], variant->zswap,
-				 self->swap_free);
+				 self->swap_used);
 	}
 	restore_sizes(n);
 }
@@ -237,7 +237,7 @@ TEST_F_TIMEOUT(backed, mixed_contents, SA_TIMEOUT)
 		sa_area_unmap(&a);
 	}
 	restore_sizes(nr);
-	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") == self->swap_free, 10));
+	EXPECT_TRUE(sa_wait_purged(sa_swap_used() == self->swap_used, 10));
 }
 
 /*
@@ -309,7 +309,7 @@ TEST_F_TIMEOUT(backed, some_stay, SA_TIMEOUT)
 		some_stay_shared(_metadata, sizes[i]);
 	}
 	restore_sizes(nr);
-	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") == self->swap_free, 10));
+	EXPECT_TRUE(sa_wait_purged(sa_swap_used() == self->swap_used, 10));
 }
 
 /*
