@@ -151,14 +151,18 @@ keep b noise 48640
 result "all clusters are lent" [ "$(ask b out)" -ge 48640 ]
 ask b thin >/dev/null
 result "half full: the data is on the disk" stored "$tier" 80000000
-# at_most_free KIB: no more than so much of the disk is free for those who don't know the layer
-at_most_free() {
+# half_used: all of the disk is lent, and half of it is in use
+half_used() {
 	while read -r dev _ size used _; do
-		[ "$dev" != $disk ] || { echo "$used of $size"; [ $((size - used)) -le "$1" ]; return; }
+		[ "$dev" != $disk ] || {
+			echo "$used of $size"
+			[ $((used * 100 / size)) -ge 40 ] && [ $((used * 100 / size)) -le 60 ]
+			return
+		}
 	done </proc/swaps
 	false
 }
-result "half full: for others the disk is full" at_most_free 2048
+result "half full: so says /proc/swaps, though all is lent" half_used
 result "half full: hibernate and resume" hibernate
 result "half full: resumed, the data is right" right b
 result "half full: so is that in zswap" right a
