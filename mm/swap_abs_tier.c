@@ -265,7 +265,7 @@ void swap_tier_hide(struct swap_tier *tier, long pages)
 /* Make what sysinfo() says sound while promises can't be kept, or a device is closed. */
 void swap_abs_trim_info(struct sysinfo *val)
 {
-	val->totalswap = max((long)val->totalswap, 0);
+	val->totalswap = max_t(long, val->totalswap, 0);
 	val->freeswap = clamp((long)val->freeswap, 0, (long)val->totalswap);
 }
 
