@@ -540,7 +540,6 @@ void swap_packed_forget_hints(void);
 bool swap_packed_has_room(struct swap_tier *tier);
 void swap_packed_forget_bad(struct swap_tier *tier);
 void swap_packed_free(struct swap_tier *tier);
-bool swap_packed_refill(struct swap_pack *pack);
 int swap_packed_move(swp_entry_t slot, unsigned long place, const void *data,
 		     unsigned int length, unsigned int codec, bool may_wait,
 		     unsigned long tiers);

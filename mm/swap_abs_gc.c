@@ -19,7 +19,7 @@
  * One work a tier, and one victim each time that it runs, so that the freezer waits for
  * no more than that; a frozen queue holds the next one. It holds a reference of the
  * segment that it reads, takes no lock for longer than a look at some lists, and
- * allocates nothing. Reads and writes are at idle priority while nobody waits for room.
+ * allocates nothing. Reads are at idle priority while nobody waits for room.
  *
  * To hold: while there is no free segment but the reserve, and a segment that is worth
  * it, this work is queued or runs, but for the time that storage is suspended.
@@ -90,6 +90,21 @@ static struct swap_segment *swap_pack_victim(struct swap_pack *pack)
 	return victim ? segment : NULL;
 }
 
+/* Is an object on a device the data of the slot that its header names? */
+static bool swap_pack_find(struct swap_info_struct *si, pgoff_t base,
+			   const struct swap_pack_object *object, swp_entry_t *slot,
+			   unsigned long *word)
+{
+	/* What the device says is checked before it is used for anything. */
+	if (!object->slot || object->slot >= READ_ONCE(swap_virtual_area->max) ||
+	    object->codec >> SWAP_DESC_CODEC_BITS)
+		return false;
+	*slot = swp_entry(swap_virtual_area->type, object->slot);
+	*word = swap_desc_packed(si->type, ((u64)base << PAGE_SHIFT) + object->offset,
+				 object->length, object->codec);
+	return swap_desc_place(swap_abs_word(*slot)) == *word;
+}
+
 /**
  * swap_pack_pin - pin the slot that an object on a device may be of
  * @si: the device
@@ -106,14 +121,7 @@ bool swap_pack_pin(struct swap_info_struct *si, pgoff_t base,
 		   const struct swap_pack_object *object, swp_entry_t *slot,
 		   unsigned long *word)
 {
-	/* What the device says is checked before it is used for anything. */
-	if (!object->slot || object->slot >= READ_ONCE(swap_virtual_area->max) ||
-	    object->codec >> SWAP_DESC_CODEC_BITS)
-		return false;
-	*slot = swp_entry(swap_virtual_area->type, object->slot);
-	*word = swap_desc_packed(si->type, ((u64)base << PAGE_SHIFT) + object->offset,
-				 object->length, object->codec);
-	return swap_desc_place(swap_abs_word(*slot)) == *word && swap_abs_pin(*slot, *word);
+	return swap_pack_find(si, base, object, slot, word) && swap_abs_pin(*slot, *word);
 }
 
 /**
@@ -253,16 +261,11 @@ static bool swap_pack_stopped(struct swap_pack *pack, struct swap_move *move)
 static bool swap_pack_is_live(struct swap_segment *segment,
 			      const struct swap_pack_object *object)
 {
-	struct swap_info_struct *si = segment->pack->tier->si;
 	swp_entry_t slot;
+	unsigned long word;
 
-	if (!object->slot || object->slot >= READ_ONCE(swap_virtual_area->max) ||
-	    object->codec >> SWAP_DESC_CODEC_BITS)
-		return false;
-	slot = swp_entry(swap_virtual_area->type, object->slot);
-	return swap_abs_word(slot) ==
-	       swap_desc_packed(si->type, ((u64)swap_segment_offset(segment) << PAGE_SHIFT) +
-				object->offset, object->length, object->codec);
+	return swap_pack_find(segment->pack->tier->si, swap_segment_offset(segment), object,
+			      &slot, &word) && !(swap_abs_word(slot) & SWAP_DESC_PIN);
 }
 
 /*

@@ -367,14 +367,8 @@ unsigned long swap_packed_free_segments(struct swap_pack *pack)
 	       SWAPFILE_CLUSTER;
 }
 
-/**
- * swap_packed_refill - lend a cluster as a spare segment
- * @pack: of a tier
- *
- * Context: process context, does not sleep.
- * Return: true when there is one more.
- */
-bool swap_packed_refill(struct swap_pack *pack)
+/* Lend a cluster as a spare segment, without waiting. Return: true when there is one more. */
+static bool swap_packed_refill(struct swap_pack *pack)
 {
 	struct swap_info_struct *si = pack->tier->si;
 	struct swap_segment *segment;
