@@ -91,24 +91,21 @@ static struct swap_segment *swap_pack_victim(struct swap_pack *pack)
 }
 
 /* Is an object on a device the data of the slot that its header names? */
-static bool swap_pack_find(struct swap_info_struct *si, pgoff_t base,
-			   const struct swap_pack_object *object, swp_entry_t *slot,
-			   unsigned long *word)
+static bool swap_pack_find(struct swap_info_struct *si, const struct swap_pack_object *object,
+			   swp_entry_t *slot, unsigned long *word)
 {
 	/* What the device says is checked before it is used for anything. */
 	if (!object->slot || object->slot >= READ_ONCE(swap_virtual_area->max) ||
 	    object->codec >> SWAP_DESC_CODEC_BITS)
 		return false;
 	*slot = swp_entry(swap_virtual_area->type, object->slot);
-	*word = swap_desc_packed(si->type, ((u64)base << PAGE_SHIFT) + object->offset,
-				 object->length, object->codec);
+	*word = swap_desc_packed(si->type, object->address, object->length, object->codec);
 	return swap_desc_place(swap_abs_word(*slot)) == *word;
 }
 
 /**
  * swap_pack_pin - pin the slot that an object on a device may be of
  * @si: the device
- * @base: what @object->offset counts from, in pages
  * @object: what a header on the device says
  * @slot: gets the slot
  * @word: gets its word
@@ -117,11 +114,10 @@ static bool swap_pack_find(struct swap_info_struct *si, pgoff_t base,
  * Return: true when the slot's data is that object: to be ended with swap_pack_unpin(),
  * or by a mover.
  */
-bool swap_pack_pin(struct swap_info_struct *si, pgoff_t base,
-		   const struct swap_pack_object *object, swp_entry_t *slot,
-		   unsigned long *word)
+bool swap_pack_pin(struct swap_info_struct *si, const struct swap_pack_object *object,
+		   swp_entry_t *slot, unsigned long *word)
 {
-	return swap_pack_find(si, base, object, slot, word) && swap_abs_pin(*slot, *word);
+	return swap_pack_find(si, object, slot, word) && swap_abs_pin(*slot, *word);
 }
 
 /**
@@ -200,7 +196,7 @@ static int swap_pack_collect_object(struct swap_segment *segment,
 	unsigned long word;
 	int err;
 
-	if (!swap_pack_pin(pack->tier->si, swap_segment_offset(segment), object, &slot, &word))
+	if (!swap_pack_pin(pack->tier->si, object, &slot, &word))
 		return 0;
 
 	swap_abs_debug_move();
@@ -264,8 +260,8 @@ static bool swap_pack_is_live(struct swap_segment *segment,
 	swp_entry_t slot;
 	unsigned long word;
 
-	return swap_pack_find(segment->pack->tier->si, swap_segment_offset(segment), object,
-			      &slot, &word) && !(swap_abs_word(slot) & SWAP_DESC_PIN);
+	return swap_pack_find(segment->pack->tier->si, object, &slot, &word) &&
+	       !(swap_abs_word(slot) & SWAP_DESC_PIN);
 }
 
 /*
@@ -278,6 +274,7 @@ static int swap_pack_empty(struct swap_segment *segment, struct swap_move *move,
 			   unsigned int *found)
 {
 	struct swap_pack *pack = segment->pack;
+	u64 start = (u64)swap_segment_offset(segment) << PAGE_SHIFT;
 	unsigned int end = segment->victim.end * SWAP_PACK_BLOCK;
 	unsigned int pos = 0, base, size, next;
 	struct swap_pack_object object;
@@ -293,7 +290,7 @@ static int swap_pack_empty(struct swap_segment *segment, struct swap_move *move,
 			return -EIO;
 		next = pos - base;
 		for (;;) {
-			while (swap_pack_next(pack->gc_buf, size, &next, base,
+			while (swap_pack_next(pack->gc_buf, size, &next, start + base,
 					      segment->seq, &object)) {
 				if (found) {
 					if (swap_pack_is_live(segment, &object))

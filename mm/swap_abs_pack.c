@@ -35,13 +35,14 @@ unsigned int swap_pack_size(unsigned int length)
  * @chunk: what is set up
  * @buf: @size bytes
  * @seq: of the segment
- * @start: where in the segment, in bytes, whole blocks
- * @size: how much of it, in bytes, whole blocks
+ * @start: where in the segment it will be written, in bytes from the start of the
+ *	device, whole blocks
+ * @size: how much of the segment, in bytes, whole blocks
  */
 void swap_pack_chunk_init(struct swap_pack_chunk *chunk, u8 *buf, u32 seq,
-			  unsigned int start, unsigned int size)
+			  u64 start, unsigned int size)
 {
-	WARN_ON_ONCE(start % SWAP_PACK_BLOCK || size % SWAP_PACK_BLOCK || !size);
+	WARN_ON_ONCE(start & (SWAP_PACK_BLOCK - 1) || size % SWAP_PACK_BLOCK || !size);
 	chunk->buf = buf;
 	chunk->start = start;
 	chunk->size = size;
@@ -62,12 +63,15 @@ bool swap_pack_fits(const struct swap_pack_chunk *chunk, unsigned int length)
 	return chunk->used + swap_pack_size(length) <= chunk->size;
 }
 
-static u32 swap_pack_crc(const struct swap_pack_header *header, const void *data,
+/* Of an object that is, or will be, at @address. */
+static u32 swap_pack_crc(u64 address, const struct swap_pack_header *header,
 			 unsigned int length)
 {
-	u32 crc = crc32c(~0, header, offsetof(struct swap_pack_header, crc));
+	__le64 place = cpu_to_le64(address);
+	u32 crc = crc32c(~0, &place, sizeof(place));
 
-	return crc32c(crc, data, length);
+	crc = crc32c(crc, header, offsetof(struct swap_pack_header, crc));
+	return crc32c(crc, header + 1, length);
 }
 
 /**
@@ -80,11 +84,10 @@ static u32 swap_pack_crc(const struct swap_pack_header *header, const void *data
  * @blocks: gets how many blocks the object begins, 0 or 1; that many in all
  *	as the chunk will be written
  *
- * Return: where the object is, in bytes from the start of the segment.
+ * Return: where the object will be, in bytes from the start of the device.
  */
-unsigned int swap_pack_append(struct swap_pack_chunk *chunk, unsigned int slot,
-			      const void *data, unsigned int length,
-			      unsigned int codec, unsigned int *blocks)
+u64 swap_pack_append(struct swap_pack_chunk *chunk, unsigned int slot, const void *data,
+		     unsigned int length, unsigned int codec, unsigned int *blocks)
 {
 	unsigned int offset = chunk->used, size = swap_pack_size(length);
 	struct swap_pack_header *header = (void *)(chunk->buf + offset);
@@ -100,7 +103,7 @@ unsigned int swap_pack_append(struct swap_pack_chunk *chunk, unsigned int slot,
 	header->version = SWAP_PACK_VERSION;
 	memcpy(header + 1, data, length);
 	/* The copy, in case somebody changes the original meanwhile. */
-	header->crc = cpu_to_le32(swap_pack_crc(header, header + 1, length));
+	header->crc = cpu_to_le32(swap_pack_crc(chunk->start + offset, header, length));
 	/* Nothing of the kernel's memory goes to the device. */
 	memset(chunk->buf + offset + end, 0, size - end);
 
@@ -127,7 +130,7 @@ unsigned int swap_pack_chunk_end(struct swap_pack_chunk *chunk)
 /**
  * swap_pack_check - is this the object that a descriptor says?
  * @buf: what was read from the place: the header, and all of the data
- * @want: slot, length and codec that the descriptor has
+ * @want: slot, address, length and codec that the descriptor has
  * @seq: of the segment
  *
  * Nothing that was read is believed before it has been compared; the length
@@ -145,7 +148,7 @@ int swap_pack_check(const void *buf, const struct swap_pack_object *want, u32 se
 	    le16_to_cpu(header->length) != want->length ||
 	    header->codec != want->codec)
 		return -EBADMSG;
-	if (le32_to_cpu(header->crc) != swap_pack_crc(header, header + 1, want->length))
+	if (le32_to_cpu(header->crc) != swap_pack_crc(want->address, header, want->length))
 		return -EBADMSG;
 	return 0;
 }
@@ -159,7 +162,7 @@ int swap_pack_check(const void *buf, const struct swap_pack_object *want, u32 se
  *	latest: an object may begin there whose end was not read. When no part
  *	follows, what seems to begin there is damaged or forged, and the search
  *	goes on SWAP_PACK_ALIGN behind it
- * @base: where @buf begins, in bytes from the start of the segment
+ * @base: where @buf begins, in bytes from the start of the device
  * @seq: of the segment
  * @found: the object, with a checksum that is right
  *
@@ -171,7 +174,7 @@ int swap_pack_check(const void *buf, const struct swap_pack_object *want, u32 se
  * Return: true with @found, or false at the end.
  */
 bool swap_pack_next(const void *buf, unsigned int size, unsigned int *pos,
-		    unsigned int base, u32 seq, struct swap_pack_object *found)
+		    u64 base, u32 seq, struct swap_pack_object *found)
 {
 	const struct swap_pack_header *header;
 	unsigned int length;
@@ -184,10 +187,10 @@ bool swap_pack_next(const void *buf, unsigned int size, unsigned int *pos,
 			continue;
 		if (*pos + sizeof(*header) + length > size)
 			return false;
-		if (le32_to_cpu(header->crc) != swap_pack_crc(header, header + 1, length))
+		if (le32_to_cpu(header->crc) != swap_pack_crc(base + *pos, header, length))
 			continue;
 
-		found->offset = base + *pos;
+		found->address = base + *pos;
 		found->slot = le32_to_cpu(header->slot);
 		found->length = length;
 		found->codec = header->codec;

@@ -36,7 +36,8 @@
  * @length: bytes of data that follow
  * @codec: index of the compressor
  * @version: SWAP_PACK_VERSION; padding is zero, and thus no header
- * @crc: crc32c of the fields above and of the data
+ * @crc: crc32c of where the object is on the device (__le64, in bytes), of the fields
+ *	above and of the data: a write that went elsewhere is noticed, too
  */
 struct swap_pack_header {
 	__le32 slot;
@@ -58,14 +59,14 @@ static inline bool swap_pack_is_worth(unsigned int length)
 
 /**
  * struct swap_pack_object - an object that was found on the device
- * @offset: bytes from the start of the segment, of the header
+ * @address: of the header, in bytes from the start of the device
  * @slot: as in the header
  * @length: bytes of data
  * @codec: index of the compressor
  * @data: the data, in the buffer that was searched
  */
 struct swap_pack_object {
-	unsigned int offset;
+	u64 address;
 	unsigned int slot;
 	unsigned int length;
 	unsigned int codec;
@@ -75,14 +76,14 @@ struct swap_pack_object {
 /**
  * struct swap_pack_chunk - part of a segment that is being filled in RAM
  * @buf: @size bytes
- * @start: bytes from the start of the segment, whole blocks
+ * @start: where it will be written, in bytes from the start of the device, whole blocks
  * @size: bytes that it can take, whole blocks
  * @used: bytes appended
  * @seq: of the segment
  */
 struct swap_pack_chunk {
 	u8 *buf;
-	unsigned int start;
+	u64 start;
 	unsigned int size;
 	unsigned int used;
 	u32 seq;
@@ -90,15 +91,14 @@ struct swap_pack_chunk {
 
 unsigned int swap_pack_size(unsigned int length);
 void swap_pack_chunk_init(struct swap_pack_chunk *chunk, u8 *buf, u32 seq,
-			  unsigned int start, unsigned int size);
+			  u64 start, unsigned int size);
 bool swap_pack_fits(const struct swap_pack_chunk *chunk, unsigned int length);
-unsigned int swap_pack_append(struct swap_pack_chunk *chunk, unsigned int slot,
-			      const void *data, unsigned int length,
-			      unsigned int codec, unsigned int *blocks);
+u64 swap_pack_append(struct swap_pack_chunk *chunk, unsigned int slot, const void *data,
+		     unsigned int length, unsigned int codec, unsigned int *blocks);
 unsigned int swap_pack_chunk_end(struct swap_pack_chunk *chunk);
 int swap_pack_check(const void *buf, const struct swap_pack_object *want, u32 seq);
 bool swap_pack_next(const void *buf, unsigned int size, unsigned int *pos,
-		    unsigned int base, u32 seq, struct swap_pack_object *found);
+		    u64 base, u32 seq, struct swap_pack_object *found);
 u64 swap_pack_benefit(unsigned int live, unsigned int size, unsigned long age);
 
 #endif /* _MM_SWAP_ABS_PACK_H */

@@ -545,11 +545,11 @@ static void swap_pack_begin_chunk(struct swap_pack *pack,
 {
 	struct swap_segment *segment = stream->segment;
 	unsigned int blocks = SWAPFILE_CLUSTER - segment->victim.end;
+	pgoff_t offset = swap_segment_offset(segment) + segment->victim.end;
 
 	/* Within one extent of a swapfile. */
 	blocks = min(blocks, SWAP_CHUNK_BLOCKS);
-	io->sector = swap_device_run(pack->tier->si, swap_segment_offset(segment) +
-				     segment->victim.end, &blocks);
+	io->sector = swap_device_run(pack->tier->si, offset, &blocks);
 	io->segment = segment;
 	io->id = stream - pack->streams;
 	io->nr_items = 0;
@@ -557,7 +557,7 @@ static void swap_pack_begin_chunk(struct swap_pack *pack,
 	io->bad = false;
 	io->urgent = false;
 	swap_pack_chunk_init(&io->chunk, io->buf, segment->seq,
-			     segment->victim.end * SWAP_PACK_BLOCK, blocks * SWAP_PACK_BLOCK);
+			     (u64)offset << PAGE_SHIFT, blocks * SWAP_PACK_BLOCK);
 	refcount_inc(&segment->refs);
 	atomic_inc(&segment->writing);
 	io->soon = false;
@@ -879,18 +879,17 @@ static struct swap_pack_item *swap_pack_add(struct swap_pack_io *io, swp_entry_t
 	struct swap_pack_item *item = &io->items[io->nr_items++];
 	struct swap_segment *segment = io->segment;
 	struct swap_pack *pack = segment->pack;
-	unsigned int offset, blocks;
+	unsigned int blocks;
+	u64 address;
 
-	offset = swap_pack_append(&io->chunk, swp_offset(slot), data, length, codec, &blocks);
+	address = swap_pack_append(&io->chunk, swp_offset(slot), data, length, codec, &blocks);
 	refcount_inc(&segment->refs);
 	swap_segment_account(segment, swap_pack_size(length));
 	percpu_counter_inc(&pack->objects);
 
 	memset(item, 0, sizeof(*item));
 	item->slot = slot;
-	item->to = swap_desc_packed(pack->tier->si->type,
-				    ((u64)swap_segment_offset(segment) << PAGE_SHIFT) + offset,
-				    length, codec);
+	item->to = swap_desc_packed(pack->tier->si->type, address, length, codec);
 	return item;
 }
 

@@ -224,7 +224,7 @@ int swap_packed_read_sync(struct swap_info_struct *si, pgoff_t offset,
 
 /* mm/swap_abs_gc.c */
 int swap_pack_gc_init(void);
-bool swap_pack_pin(struct swap_info_struct *si, pgoff_t base,
+bool swap_pack_pin(struct swap_info_struct *si,
 		   const struct swap_pack_object *object, swp_entry_t *slot,
 		   unsigned long *word);
 bool swap_pack_unpin(swp_entry_t slot, unsigned long word);

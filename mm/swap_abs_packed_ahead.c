@@ -110,7 +110,7 @@ bool swap_packed_ahead_fits(struct mem_cgroup *memcg)
 }
 
 /* Return: 1 when the object was tried, whether zswap has it now or not. */
-static int swap_ahead_keep(struct swap_tier *tier, pgoff_t base,
+static int swap_ahead_keep(struct swap_tier *tier,
 			   const struct swap_pack_object *object, u32 seq)
 {
 	unsigned long word;
@@ -120,7 +120,7 @@ static int swap_ahead_keep(struct swap_tier *tier, pgoff_t base,
 	if (object->slot < READ_ONCE(swap_virtual_area->max) &&
 	    swap_cache_has_folio(swp_entry(swap_virtual_area->type, object->slot)))
 		return 0;
-	if (!swap_pack_pin(tier->si, base, object, &slot, &word))
+	if (!swap_pack_pin(tier->si, object, &slot, &word))
 		return 0;
 	swap_abs_debug_move();
 	if (swap_segment_of(word)->seq != seq ||
@@ -148,9 +148,9 @@ void swap_packed_ahead(struct swap_tier *tier, pgoff_t offset, const void *buf,
 	int i, tried = 0;
 
 	for (i = 0; i < SWAP_AHEAD_MAX; i++) {
-		if (!swap_pack_next(buf, size, &pos, 0, seq, &object))
+		if (!swap_pack_next(buf, size, &pos, (u64)offset << PAGE_SHIFT, seq, &object))
 			break;
-		tried += swap_ahead_keep(tier, offset, &object, seq);
+		tried += swap_ahead_keep(tier, &object, seq);
 	}
 	if (tried)
 		swap_ahead_count(tried);

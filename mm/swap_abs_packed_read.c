@@ -126,6 +126,7 @@ static int swap_pack_unpack(struct swap_pack_read *read, struct swap_pack_read_i
 				    ((u64)read->offset << PAGE_SHIFT));
 	struct swap_pack_object want = {
 		.slot = swp_offset(item->folio->swap),
+		.address = swap_desc_address(item->word),
 		.length = swap_desc_length(item->word),
 		.codec = swap_desc_codec(item->word),
 	};

@@ -32,11 +32,20 @@ bool device_write(u64 addr, const u8 *data, unsigned int size, u32 seq,
 {
 	unsigned int i;
 
-	for (i = 0; i < size; i += BLOCK, random >>= 1) {
+	for (i = 0; i < size; i += BLOCK) {
 		u64 block = (addr + i) / BLOCK;
 
 		invariant(block_seq[block] != seq);
 		block_seq[block] = seq;
+	}
+	if (outcome == WRITE_ASTRAY) {
+		u64 there = random % (NR_BLOCKS - size / BLOCK + 1) * BLOCK;
+		set_damaged(addr, size, true);
+		memcpy(device + there, data, size);
+		set_damaged(there, size, there != addr);
+		return true;
+	}
+	for (i = 0; i < size; i += BLOCK, random >>= 1) {
 		if (outcome != WRITE_DONE && random & 1) {
 			/* What fails openly is no excuse for a bad object. */
 			set_damaged(addr + i, BLOCK, outcome == WRITE_LOST);

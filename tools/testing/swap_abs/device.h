@@ -25,6 +25,7 @@ enum device_outcome {
 	WRITE_DONE,
 	WRITE_FAILED,	/* and says so; some blocks may be written */
 	WRITE_LOST,	/* says that it is done; some blocks are as they were */
+	WRITE_ASTRAY,	/* says that it is done; all of it is somewhere else */
 	NR_WRITE_OUTCOMES,
 };
 

@@ -20,6 +20,9 @@
 #define PREFIX		8U
 #define MAX_SIZE	(64 * BLOCK)
 
+/* Where the input is on the device, in bytes. */
+#define START		0x9876543210000ULL
+
 #define FLAG_REPAIR	1
 #define FLAG_SEQ	2	/* headers that could be one get the seq */
 
@@ -42,9 +45,15 @@ static void put32(u8 *p, u32 value)
 }
 
 /* Written again after the format, not after the code. */
-static u32 checksum(const u8 *header, unsigned int length)
+static u32 checksum(u64 address, const u8 *header, unsigned int length)
 {
-	return crc32c(crc32c(~0, header, 12), header + HEADER, length);
+	u8 place[8];
+	u32 crc;
+
+	put32(place, address);
+	put32(place + 4, address >> 32);
+	crc = crc32c(~0, place, 8);
+	return crc32c(crc32c(crc, header, 12), header + HEADER, length);
 }
 
 static void repair(u8 *buf, unsigned int size, u32 seq, unsigned int flags)
@@ -60,29 +69,32 @@ static void repair(u8 *buf, unsigned int size, u32 seq, unsigned int flags)
 			continue;
 		if (flags & FLAG_SEQ)
 			put32(header + 4, seq);
-		put32(header + 12, checksum(header, length));
+		put32(header + 12, checksum(START + i, header, length));
 	}
 }
 
 /* What is found is what the format says, and check agrees. */
-static void verify(const u8 *buf, unsigned int size, unsigned int base, u32 seq,
+static void verify(const u8 *buf, unsigned int size, u64 base, u32 seq,
 		   const struct swap_pack_object *found)
 {
-	const u8 *header = buf + found->offset - base;
+	const u8 *header = buf + (found->address - base);
 	struct swap_pack_object other = *found;
 
-	must(found->offset >= base && found->offset % 16 == 0);
+	must(found->address >= base && found->address % 16 == 0);
 	must(found->length >= 1 && found->length <= 4080);
-	must(found->offset - base + HEADER + found->length <= size);
+	must(found->address - base + HEADER + found->length <= size);
 	must(found->data == header + HEADER);
 	must(get32(header) == found->slot && get32(header + 4) == seq);
 	must((header[8] | header[9] << 8) == (int)found->length);
 	must(header[10] == found->codec && header[11] == SWAP_PACK_VERSION);
-	must(get32(header + 12) == checksum(header, found->length));
+	must(get32(header + 12) == checksum(found->address, header, found->length));
 
 	must(!swap_pack_check(header, found, seq));
 	must(swap_pack_check(header, found, seq + 1) == -EBADMSG);
 	other.slot++;
+	must(swap_pack_check(header, &other, seq) == -EBADMSG);
+	other = *found;
+	other.address += 16;
 	must(swap_pack_check(header, &other, seq) == -EBADMSG);
 	other = *found;
 	other.codec ^= 1;
@@ -111,7 +123,8 @@ static u32 reference(const u8 *image, unsigned int size, unsigned int pos, u32 s
 
 		length = header[8] | header[9] << 8;
 		if (header[11] != 1 || get32(header + 4) != seq || !length || length > 4080 ||
-		    pos + HEADER + length > size || get32(header + 12) != checksum(header, length))
+		    pos + HEADER + length > size ||
+		    get32(header + 12) != checksum(START + pos, header, length))
 			continue;
 		sum = add(sum, pos, get32(header), header + HEADER, length);
 		pos += (length + 15) / 16 * 16;
@@ -134,12 +147,12 @@ static u32 walk(const u8 *image, unsigned int size, unsigned int pos, unsigned i
 
 		must(buf);
 		memcpy(buf, image + base, here);
-		while (swap_pack_next(buf, here, &at, base, seq, &found)) {
-			must(found.offset - base >= was);
-			must(at >= found.offset - base + HEADER + found.length);
+		while (swap_pack_next(buf, here, &at, START + base, seq, &found)) {
+			must(found.address - START - base >= was);
+			must(at >= found.address - START - base + HEADER + found.length);
 			was = at;
-			verify(buf, here, base, seq, &found);
-			sum = add(sum, found.offset, found.slot, found.data, found.length);
+			verify(buf, here, START + base, seq, &found);
+			sum = add(sum, found.address - START, found.slot, found.data, found.length);
 			must(steps++ < size / 16);
 		}
 		free(buf);
@@ -175,8 +188,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(buf);
 	memcpy(buf, data, HEADER + length);
 	want.length = length;
+	want.address = START;
 	if (!swap_pack_check(buf, &want, seq))
-		must(get32(buf + 12) == checksum(buf, length) && get32(buf) == want.slot);
+		must(get32(buf + 12) == checksum(START, buf, length) && get32(buf) == want.slot);
 	free(buf);
 
 	buf = malloc(size);

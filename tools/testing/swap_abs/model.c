@@ -16,7 +16,9 @@
 /* What a slot must hold; its contents follow from these. */
 struct expected {
 	u32 generation;		/* 0: nothing */
-	u32 seq;		/* for data that looks like headers of a segment */
+	/* For data that looks like headers of a segment: a guess of where it will be. */
+	u32 seq;
+	u64 address;
 	bool excused;		/* the device has lost it, the tier may say so */
 };
 
@@ -54,8 +56,8 @@ static unsigned int choose_slot(struct choices *choices)
 	return choose(choices, NR_SLOTS);
 }
 
-/* A header as it would be, with a checksum that is right if there is room. */
-static void forge(u8 *at, unsigned int room, u32 seq, u64 *random)
+/* A header as it would be at @address, with a checksum that is right if there is room. */
+static void forge(u8 *at, unsigned int room, u32 seq, u64 address, u64 *random)
 {
 	struct swap_pack_header header = {
 		.slot = random_below(random, NR_SLOTS + 5),
@@ -66,8 +68,11 @@ static void forge(u8 *at, unsigned int room, u32 seq, u64 *random)
 
 	if (header.length > room - HEADER && random_below(random, 2))
 		header.length = room - HEADER;
-	if (header.length && header.length <= room - HEADER)
-		header.crc = crc32c(crc32c(~0, &header, 12), at + HEADER, header.length);
+	if (header.length && header.length <= room - HEADER) {
+		header.crc = crc32c(~0, &address, sizeof(address));
+		header.crc = crc32c(header.crc, &header, 12);
+		header.crc = crc32c(header.crc, at + HEADER, header.length);
+	}
 	memcpy(at, &header, HEADER);
 }
 
@@ -112,7 +117,8 @@ static void contents(unsigned int slot, struct content *content)
 	case 1:
 		/* Each piece as if it began an object. */
 		for (i = 0; i + HEADER <= length; i += HEADER)
-			forge(content->data + i, HEADER, want->seq, &random);
+			forge(content->data + i, HEADER, want->seq,
+			      want->address + HEADER + i, &random);
 		for (; i < length; i++)
 			content->data[i] = random64(&random);
 		memcpy(content->data, &word, length < 8 ? length : 8);
@@ -126,7 +132,8 @@ static void contents(unsigned int slot, struct content *content)
 		memcpy(content->data + i, &word, length - i);
 		/* A whole object inside of this one. */
 		if (length > 600 && random_below(&random, 4) == 0)
-			forge(content->data + 304, length - 304 - 8, want->seq, &random);
+			forge(content->data + 304, length - 304 - 8, want->seq,
+			      want->address + HEADER + 304, &random);
 	}
 }
 
@@ -188,7 +195,11 @@ static void store(unsigned int slot)
 	struct expected was = map[slot];
 	struct content content;
 
-	map[slot] = (struct expected) { .generation = ++generation, .seq = tier_seq() };
+	map[slot] = (struct expected) {
+		.generation = ++generation,
+		.seq = tier_seq(),
+		.address = tier_next_address(),
+	};
 	contents(slot, &content);
 	if (!tier_store(slot, &content))
 		map[slot] = was;
@@ -211,6 +222,9 @@ static void complete(struct choices *choices)
 		break;
 	case 1:
 		outcome = WRITE_LOST;
+		break;
+	case 2:
+		outcome = WRITE_ASTRAY;
 		break;
 	default:
 		break;

@@ -96,7 +96,10 @@ LEAK_PIN::a pin stays behind
 
 # What is changed in mm/swap_abs_pack.c: <what>|<sed>
 pack_mutants='
-crc without the header|s/crc32c(~0, header, offsetof(struct swap_pack_header, crc))/~0U/
+crc without the header|/crc = crc32c(crc, header, offsetof/d
+crc without the place|s/&place, sizeof(place)/\&place, 0/
+crc with half of the place|s/cpu_to_le64(address)/cpu_to_le64((u32)address)/
+crc with the place of the chunk|s/chunk->start + offset, header/chunk->start, header/
 a stale tail of an object|/memset(chunk->buf + offset + end/d
 a stale tail of a chunk|/memset(chunk->buf + chunk->used/d
 a chunk that is never full|s/<= chunk->size;/< chunk->size;/
@@ -108,7 +111,7 @@ check without seq|s/le32_to_cpu(header->seq) != seq ||$/false ||/
 check without slot|s/le32_to_cpu(header->slot) != want->slot/false/
 check without codec|s/header->codec != want->codec/false/
 check without crc|s/le32_to_cpu(header->crc) != swap_pack_crc(.*want->length)/false/
-check believes the length|s/ 1, want->length/ 1, le16_to_cpu(header->length)/; /!= want->length/d
+check believes the length|s/ header, want->length/ header, le16_to_cpu(header->length)/; /!= want->length/d
 next without version|s/header->version != SWAP_PACK_VERSION || !length ||/!length ||/
 next without seq|s/|| le32_to_cpu(header->seq) != seq)$/)/
 next without crc|s/le32_to_cpu(header->crc) != swap_pack_crc(.* length)/false/

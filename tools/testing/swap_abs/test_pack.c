@@ -19,6 +19,8 @@
 #define BLOCK		SWAP_PACK_BLOCK
 #define HEADER		((unsigned int)sizeof(struct swap_pack_header))
 #define MAX_LENGTH	((unsigned int)SWAP_PACK_MAX_LENGTH)
+/* Where the segments are on the device, in bytes: more than 32 bits. */
+#define START		(0x54321ULL * 512 * BLOCK)
 
 static unsigned int failures;
 static u64 rnd = 1;
@@ -58,9 +60,11 @@ static void *alloc(size_t size)
 }
 
 /* Written again after the format, not after the code. */
-static u32 checksum(const u8 *header, unsigned int length)
+static u32 checksum(u64 address, const u8 *header, unsigned int length)
 {
-	return crc32c(crc32c(~0, header, 12), header + HEADER, length);
+	u32 crc = crc32c(~0, &(u64){ htole64(address) }, 8);
+
+	return crc32c(crc32c(crc, header, 12), header + HEADER, length);
 }
 
 /* Lengths at both ends are as frequent as all others. */
@@ -79,9 +83,10 @@ static unsigned int random_length(void)
 
 /*
  * Half of the data is what a walker that has lost its way could take for
- * something else: zero, which is padding, or headers of the same segment.
+ * something else: zero, which is padding, or headers of the same segment. It
+ * will be at @address.
  */
-static void random_data(u8 *data, unsigned int length, u32 seq)
+static void random_data(u8 *data, unsigned int length, u32 seq, u64 address)
 {
 	unsigned int i;
 
@@ -107,7 +112,7 @@ static void random_data(u8 *data, unsigned int length, u32 seq)
 		data[8] = 5;
 		data[9] = 0;
 		data[11] = SWAP_PACK_VERSION;
-		memcpy(data + 12, &(u32){ htole32(checksum(data, 5)) }, 4);
+		memcpy(data + 12, &(u32){ htole32(checksum(address, data, 5)) }, 4);
 	}
 }
 
@@ -139,7 +144,7 @@ static void image_fill(struct image *image, unsigned int chunk_size, bool flush)
 
 		if (size > chunk_size)
 			size = chunk_size;
-		swap_pack_chunk_init(&chunk, image->buf + start, image->seq, start, size);
+		swap_pack_chunk_init(&chunk, image->buf + start, image->seq, START + start, size);
 		for (;;) {
 			struct placed *placed = &image->placed[image->nr];
 
@@ -147,12 +152,13 @@ static void image_fill(struct image *image, unsigned int chunk_size, bool flush)
 			if (!swap_pack_fits(&chunk, length) ||
 			    (flush && chunk.used && !random_below(&rnd, 20)))
 				break;
-			random_data(data, length, image->seq);
+			random_data(data, length, image->seq,
+				    START + start + chunk.used + HEADER);
 			placed->slot = image->nr++;
 			placed->length = length;
 			placed->codec = random_below(&rnd, 4);
 			placed->offset = swap_pack_append(&chunk, placed->slot, data, length,
-							  placed->codec, &blocks);
+							  placed->codec, &blocks) - START;
 		}
 		start += swap_pack_chunk_end(&chunk);
 	}
@@ -160,7 +166,7 @@ static void image_fill(struct image *image, unsigned int chunk_size, bool flush)
 
 static bool same_object(const struct swap_pack_object *found, const struct placed *placed)
 {
-	return found->offset == placed->offset && found->slot == placed->slot &&
+	return found->address == START + placed->offset && found->slot == placed->slot &&
 	       found->length == placed->length && found->codec == placed->codec;
 }
 
@@ -183,15 +189,17 @@ static unsigned int walk(const struct image *image, unsigned int part,
 			size = part;
 		buf = alloc(size);
 		memcpy(buf, image->buf + base, size);
-		while (swap_pack_next(buf, size, &at, base, image->seq, &object)) {
-			expect(object.offset >= base);
-			expect(object.offset % SWAP_PACK_ALIGN == 0);
-			expect(object.data == buf + object.offset - base + HEADER);
-			expect(object.offset - base + HEADER + object.length <= size);
+		while (swap_pack_next(buf, size, &at, START + base, image->seq, &object)) {
+			unsigned int offset = object.address - START;
+
+			expect(object.address >= START + base);
+			expect(offset % SWAP_PACK_ALIGN == 0);
+			expect(object.data == buf + offset - base + HEADER);
+			expect(offset - base + HEADER + object.length <= size);
 			expect(at % SWAP_PACK_ALIGN == 0);
-			expect(!swap_pack_check(buf + object.offset - base, &object, image->seq));
+			expect(!swap_pack_check(buf + offset - base, &object, image->seq));
 			if (nr < max) {
-				found[nr].offset = object.offset;
+				found[nr].offset = offset;
 				found[nr].slot = object.slot;
 				found[nr].length = object.length;
 				found[nr].codec = object.codec;
@@ -282,7 +290,7 @@ static void test_layout(void)
 	expect(swap_pack_append(&chunk, 0x12345678, "123456789", 9, 2, &blocks) == 3 * BLOCK);
 	expect(!memcmp(buf, want, 12));
 	expect(!memcmp(buf + 16, want + 16, 16));
-	crc = checksum(want, 9);
+	crc = checksum(3 * BLOCK, want, 9);
 	expect(buf[12] == (crc & 0xff) && buf[13] == (crc >> 8 & 0xff) &&
 	       buf[14] == (crc >> 16 & 0xff) && buf[15] == crc >> 24);
 	free(buf);
@@ -343,14 +351,12 @@ static void test_straddle(void)
 	for (at = 0; at < BLOCK; at += SWAP_PACK_ALIGN) {
 		for (length = 1; length <= MAX_LENGTH; length += 17) {
 			struct swap_pack_object object = {
-				.slot = 5, .length = length, .codec = 3,
+				.slot = 5, .address = START + at, .length = length, .codec = 3,
 			};
-			unsigned int offset;
 
-			swap_pack_chunk_init(&chunk, buf, 9, BLOCK, 2 * BLOCK);
+			swap_pack_chunk_init(&chunk, buf, 9, START, 2 * BLOCK);
 			chunk.used = at;
-			offset = swap_pack_append(&chunk, 5, data, length, 3, &blocks);
-			expect(offset == BLOCK + at);
+			expect(swap_pack_append(&chunk, 5, data, length, 3, &blocks) == START + at);
 			expect(at / BLOCK == (at + HEADER - 1) / BLOCK);
 			expect((at + HEADER + length - 1) / BLOCK <= 1);
 			want = DIV_ROUND_UP(at + swap_pack_size(length), BLOCK) -
@@ -424,8 +430,8 @@ static u8 *one_object(unsigned int slot, unsigned int length, unsigned int codec
 	struct swap_pack_chunk chunk;
 	unsigned int blocks;
 
-	random_data(data, length, seq);
-	swap_pack_chunk_init(&chunk, block, seq, 0, BLOCK);
+	random_data(data, length, seq, START + HEADER);
+	swap_pack_chunk_init(&chunk, block, seq, START, BLOCK);
 	swap_pack_append(&chunk, slot, data, length, codec, &blocks);
 	expect(!memcmp(block + HEADER, data, length));
 	memcpy(exact, block, HEADER + length);
@@ -440,7 +446,7 @@ static void test_check_bits(void)
 
 	for (i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
 		struct swap_pack_object want = {
-			.slot = 0x123456, .length = lengths[i], .codec = 1,
+			.slot = 0x123456, .address = START, .length = lengths[i], .codec = 1,
 		};
 		u8 *buf = one_object(want.slot, want.length, want.codec, 77);
 
@@ -458,7 +464,9 @@ static void test_check_bits(void)
 /* A whole object, but not the one that the descriptor says. */
 static void test_check_other(void)
 {
-	struct swap_pack_object want = { .slot = 10, .length = 100, .codec = 1 };
+	struct swap_pack_object want = {
+		.slot = 10, .address = START, .length = 100, .codec = 1,
+	};
 	struct swap_pack_object other;
 	u8 *buf = one_object(want.slot, 100, want.codec, 77);
 
@@ -486,10 +494,36 @@ static void test_check_other(void)
 	free(buf);
 }
 
+/* A whole object of the same segment and slot, where another one should be. */
+static void test_other_place(void)
+{
+	static const u64 places[] = {
+		START - 16, START + 16, START - BLOCK, START + BLOCK, START + 512 * BLOCK,
+		START + (1ULL << 32), START - (1ULL << 32), START + (1ULL << 40), 0,
+	};
+	struct swap_pack_object want = { .slot = 10, .length = 100, .codec = 1 };
+	u8 *buf = one_object(want.slot, want.length, want.codec, 77);
+	struct swap_pack_object object;
+	unsigned int i, pos;
+
+	for (i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		want.address = places[i];
+		expect(swap_pack_check(buf, &want, 77) == -EBADMSG);
+		pos = 0;
+		while (swap_pack_next(buf, HEADER + 100, &pos, places[i], 77, &object))
+			expect(object.address != places[i]);
+	}
+	want.address = START;
+	expect(!swap_pack_check(buf, &want, 77));
+	free(buf);
+}
+
 /* The checksum is over what surrounds it too. */
 static void test_check_version(void)
 {
-	struct swap_pack_object want = { .slot = 10, .length = 100, .codec = 1 };
+	struct swap_pack_object want = {
+		.slot = 10, .address = START, .length = 100, .codec = 1,
+	};
 	u8 *buf = one_object(want.slot, want.length, want.codec, 77);
 	unsigned int version;
 	struct swap_pack_object object;
@@ -498,10 +532,11 @@ static void test_check_version(void)
 
 	for (version = 0; version < 256; version++) {
 		buf[11] = version;
-		memcpy(buf + 12, &(u32){ htole32(checksum(buf, 100)) }, 4);
+		memcpy(buf + 12, &(u32){ htole32(checksum(START, buf, 100)) }, 4);
 		expect(!swap_pack_check(buf, &want, 77) == (version == SWAP_PACK_VERSION));
 		pos = 0;
-		found = swap_pack_next(buf, HEADER + 100, &pos, 0, 77, &object) && !object.offset;
+		found = swap_pack_next(buf, HEADER + 100, &pos, START, 77, &object) &&
+			object.address == START;
 		expect(found == (version == SWAP_PACK_VERSION));
 	}
 	free(buf);
@@ -653,9 +688,9 @@ static void test_next_forged(void)
 		buf[8] = length;
 		buf[9] = length >> 8;
 		buf[11] = SWAP_PACK_VERSION;
-		memcpy(buf + 12, &(u32){ htole32(checksum(buf, length)) }, 4);
+		memcpy(buf + 12, &(u32){ htole32(checksum(START, buf, length)) }, 4);
 		pos = 0;
-		expect(swap_pack_next(buf, size, &pos, 0, 1, &object) ==
+		expect(swap_pack_next(buf, size, &pos, START, 1, &object) ==
 		       (length && length <= MAX_LENGTH));
 		/* One byte is missing of it. */
 		pos = 0;
@@ -663,7 +698,7 @@ static void test_next_forged(void)
 			u8 *less = alloc(size - 1);
 
 			memcpy(less, buf, size - 1);
-			expect(!swap_pack_next(less, size - 1, &pos, 0, 1, &object));
+			expect(!swap_pack_next(less, size - 1, &pos, START, 1, &object));
 			expect(length > MAX_LENGTH || pos == 0);
 			free(less);
 		}
@@ -689,9 +724,9 @@ static void test_next_carry(void)
 		if (last == p->offset / BLOCK)
 			continue;
 		pos = p->offset;
-		expect(!swap_pack_next(image.buf, last * BLOCK, &pos, 0, 3, &object));
+		expect(!swap_pack_next(image.buf, last * BLOCK, &pos, START, 3, &object));
 		expect(pos == p->offset);
-		expect(swap_pack_next(image.buf, (last + 1) * BLOCK, &pos, 0, 3, &object));
+		expect(swap_pack_next(image.buf, (last + 1) * BLOCK, &pos, START, 3, &object));
 		expect(same_object(&object, p));
 	}
 	image_free(&image);
@@ -765,6 +800,7 @@ int main(int argc, char **argv)
 		{ test_padding, "no stale byte is written" },
 		{ test_check_bits, "check refuses every flipped bit" },
 		{ test_check_other, "check refuses another segment, slot, codec or length" },
+		{ test_other_place, "check and next refuse what was written for another place" },
 		{ test_check_version, "check and next refuse every other version" },
 		{ test_next_finds_all, "next finds what was appended, in parts of any size" },
 		{ test_next_stale, "next does not find what was there before" },

@@ -95,6 +95,7 @@ int read_packed(unsigned int nr, u64 word, u8 *data)
 	u32 seq = segment_of(word)->seq;
 	struct swap_pack_object want = {
 		.slot = nr,
+		.address = word_address(word),
 		.length = word_length(word),
 		.codec = word_codec(word),
 	};
@@ -282,6 +283,14 @@ const struct content *tier_folio(unsigned int nr)
 u32 tier_seq(void)
 {
 	return last_seq;
+}
+
+/* Where the next object goes that comes from RAM, as long as the chunk has room. */
+u64 tier_next_address(void)
+{
+	const struct chunk *chunk = filling[STREAM_FRESH];
+
+	return chunk ? chunk->pack.start + chunk->pack.used : 0;
 }
 
 void tier_reset(void)

@@ -75,5 +75,6 @@ void tier_drain(void);
 /* What the driver is told, and may ask. */
 void tier_found_bad(unsigned int slot, u64 address, unsigned int size, bool in_ram);
 u32 tier_seq(void);
+u64 tier_next_address(void);
 
 #endif /* _SWAP_ABS_TIER_H */

@@ -46,7 +46,8 @@ static struct chunk *chunk_open(enum tier_stream stream)
 		size = CHUNK_SIZE;
 	/* What the memory held before must not be written. */
 	memset(chunk->buf, 0xa5, sizeof(chunk->buf));
-	swap_pack_chunk_init(&chunk->pack, chunk->buf, segment->seq, segment->fill, size);
+	swap_pack_chunk_init(&chunk->pack, chunk->buf, segment->seq,
+			     segment_start(open_segment[stream]) + segment->fill, size);
 	chunk->state = CHUNK_FILLING;
 	chunk->segment = open_segment[stream];
 	chunk->blocks = 0;
@@ -65,7 +66,7 @@ static void chunk_check(const struct chunk *chunk)
 
 	for (i = 0; i < chunk->nr; i++) {
 		offset = word_address(chunk->moves[i].to) -
-			 segment_start(chunk->segment) - chunk->pack.start;
+			 chunk->pack.start;
 		end = offset + HEADER + word_length(chunk->moves[i].to);
 		invariant(offset >= at && offset - at < SWAP_PACK_ALIGN);
 		for (j = at; j < offset; j++)
@@ -119,16 +120,17 @@ struct chunk *chunk_for(enum tier_stream stream, unsigned int length)
 u64 chunk_append(struct chunk *chunk, unsigned int slot, const void *data,
 		 unsigned int length, unsigned int codec, u64 from)
 {
-	unsigned int offset, blocks;
+	unsigned int blocks;
 	struct move *move;
+	u64 address;
 
-	offset = swap_pack_append(&chunk->pack, slot, data, length, codec, &blocks);
+	address = swap_pack_append(&chunk->pack, slot, data, length, codec, &blocks);
 	chunk->blocks += blocks;
 	must(chunk->nr < NR_MOVES);
 	move = &chunk->moves[chunk->nr++];
 	move->slot = slot;
 	move->from = from;
-	move->to = word_packed(TYPE, segment_start(chunk->segment) + offset, length, codec);
+	move->to = word_packed(TYPE, address, length, codec);
 	return move->to;
 }
 
@@ -249,13 +251,13 @@ bool tier_complete(unsigned int nr, enum device_outcome outcome, u64 random)
 
 	if (chunk->state != CHUNK_FLYING)
 		return false;
-	chunk->failed = !device_write(segment_start(chunk->segment) + chunk->pack.start,
+	chunk->failed = !device_write(chunk->pack.start,
 				      chunk->buf, chunk->size, chunk->pack.seq, outcome,
 				      random);
 	chunk->state = CHUNK_WRITTEN;
 	ticks++;
 	tier_stats.written++;
-	if (outcome == WRITE_LOST)
+	if (outcome == WRITE_LOST || outcome == WRITE_ASTRAY)
 		tier_stats.lost_writes++;
 	if (chunk->failed) {
 		tier_stats.failed++;

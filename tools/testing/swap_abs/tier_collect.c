@@ -116,7 +116,8 @@ bool tier_collect(unsigned int nr)
 	}
 	at = collector.pos - collector.base;
 	while (nr--) {
-		if (!swap_pack_next(collector.piece, collector.size, &at, collector.base,
+		if (!swap_pack_next(collector.piece, collector.size, &at,
+				    segment_start(collector.segment) + collector.base,
 				    segment->seq, &found)) {
 			bool last = collector.base + collector.size == segment->fill;
 
@@ -137,12 +138,11 @@ bool tier_collect(unsigned int nr)
 			return true;
 		}
 		collector.pos = collector.base + at;
-		collector.seen[found.offset / SWAP_PACK_ALIGN] = true;
+		collector.seen[found.address % SEGMENT_SIZE / SWAP_PACK_ALIGN] = true;
 		if (found.slot >= NR_SLOTS)
 			continue;
 		if (!move_begin(STREAM_SURVIVORS, found.slot,
-				word_packed(TYPE, segment_start(collector.segment) + found.offset,
-					    found.length, found.codec),
+				word_packed(TYPE, found.address, found.length, found.codec),
 				found.data, found.length, found.codec)) {
 			tier_stats.aborted++;
 			collector_stop();
