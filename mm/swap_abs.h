@@ -273,6 +273,8 @@ struct swap_pack;
  * @demote_work: brings a device down to its low watermark
  * @drain_work: empties a tier that is draining or has failed
  * @fail_work: closes a tier that has failed
+ * @compact_work: makes raw clusters free for packed data
+ * @compact_after: jiffies before which that is not tried again
  * @io_errors: I/O errors without a success in between
  * @first_error: jiffies at the first of them
  * @move_lock: for who moves data off the tier
@@ -283,7 +285,7 @@ struct swap_pack;
  * @partial: lent clusters with a free slot (CLUSTER_FLAG_LENT_PARTIAL)
  * @full: lent clusters without one, in the order in which they were filled
  *	(CLUSTER_FLAG_LENT_FULL)
- * @old: those of @full that demotion empties (CLUSTER_FLAG_LENT_OLD)
+ * @old: those that demotion or compaction empties (CLUSTER_FLAG_LENT_OLD)
  * @empty: lent clusters that wait to go back (CLUSTER_FLAG_LENT_EMPTY)
  * @held: lent clusters where a slot was freed while storage is suspended
  *	(CLUSTER_FLAG_LENT_HELD)
@@ -316,6 +318,8 @@ struct swap_tier {
 	struct work_struct demote_work;
 	struct delayed_work drain_work;
 	struct work_struct fail_work;
+	struct work_struct compact_work;
+	unsigned long compact_after;
 	atomic_t io_errors;
 	unsigned long first_error;
 	struct mutex move_lock;		/* outside of all but swap_state_mutex */
@@ -517,6 +521,8 @@ unsigned int swap_raw_run(struct folio *folio, unsigned int first,
 void swap_raw_release(struct work_struct *work);
 void swap_raw_forget_bad(struct swap_tier *tier);
 void swap_raw_pick_old(struct swap_tier *tier, unsigned long pages);
+unsigned long swap_raw_pick_sparse(struct swap_tier *tier, unsigned long gain);
+unsigned long swap_raw_nr_free(struct swap_tier *tier);
 void swap_raw_unpick_old(struct swap_tier *tier);
 bool swap_raw_is_old(unsigned long word);
 void swap_raw_forget_hints(void);
@@ -776,6 +782,7 @@ unsigned long swap_tiers_of_folio(struct folio *folio);
 void swap_abs_promote(struct folio *folio);
 void swap_tier_filled(struct swap_tier *tier);
 void swap_tier_demoted(struct swap_tier *tier);
+void swap_move_queue(struct work_struct *work);
 int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages);
 int swap_tier_set_state(struct swap_tier *tier, enum swap_tier_state state);
 void swap_tiers_excess(void);
@@ -810,6 +817,11 @@ int swap_abs_drain(struct swap_info_struct *si);
 bool swap_move_stopped(struct swap_move *move);
 int swap_move_slot(struct swap_move *move, swp_entry_t entry);
 int swap_move_some(struct swap_move *move);
+void swap_move_picked(struct swap_move *move);
+
+/* mm/swap_abs_compact.c */
+void swap_tier_compact(struct swap_tier *tier);
+void swap_tier_compact_work(struct work_struct *work);
 
 /* mm/swap_abs_demote.c */
 enum swap_tier_state swap_tiers_open_device(struct address_space *mapping);

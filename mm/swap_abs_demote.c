@@ -51,6 +51,18 @@ static DEFINE_MUTEX(swap_state_mutex);
 /* Movers wait for memory and for I/O: on no workqueue that reclaim waits for. */
 static struct workqueue_struct *swap_move_wq;
 
+/**
+ * swap_move_queue - let a mover run in the background
+ * @work: of the mover
+ *
+ * Context: any.
+ */
+void swap_move_queue(struct work_struct *work)
+{
+	if (swap_move_wq)
+		queue_work(swap_move_wq, work);
+}
+
 /*
  * Pages of RAM, or of the device's capacity, that the tier takes, roughly. Dead space is
  * not among them: it is collected before anything is demoted for it.
@@ -267,8 +279,8 @@ void swap_tier_filled(struct swap_tier *tier)
 		return;
 	if (!tier->si)
 		zswap_demote_wanted();
-	else if (swap_move_wq)
-		queue_work(swap_move_wq, &tier->demote_work);
+	else
+		swap_move_queue(&tier->demote_work);
 }
 
 /**
@@ -628,7 +640,9 @@ void swap_tier_init_moves(struct swap_tier *tier)
 	INIT_WORK(&tier->demote_work, swap_tier_demote_work);
 	INIT_DELAYED_WORK(&tier->drain_work, swap_tier_drain_work);
 	INIT_WORK(&tier->fail_work, swap_tier_fail_work);
+	INIT_WORK(&tier->compact_work, swap_tier_compact_work);
 	tier->demote_after = jiffies;
+	tier->compact_after = jiffies;
 	tier->watermark[SWAP_WMARK_HIGH] = 90;
 	tier->watermark[SWAP_WMARK_LOW] = 80;
 }
@@ -643,6 +657,7 @@ void swap_tier_stop_moves(struct swap_tier *tier)
 {
 	cancel_work_sync(&tier->fail_work);
 	cancel_work_sync(&tier->demote_work);
+	cancel_work_sync(&tier->compact_work);
 	cancel_delayed_work_sync(&tier->drain_work);
 }
 

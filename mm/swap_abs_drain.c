@@ -67,18 +67,17 @@ static bool swap_drain_tier_has_room(void)
 	return atomic_long_read(&nr_swap_pages) > 0 || zswap_room() > 0;
 }
 
-/* May the slot's cgroup have it in another tier? */
+/* May the slot's cgroup have it where it is to be moved to? */
 static bool swap_drain_has_tier(struct swap_move *move, swp_entry_t entry)
 {
-	return swap_memcg_tiers_of(entry, 1) & move->tiers & ~swap_tier_bit(move->si->tier) &
+	return swap_memcg_tiers_of(entry, 1) & move->tiers &
 	       (READ_ONCE(swap_tiers_present) | SWAP_TIER_ZSWAP);
 }
 
-/* Is there a place for a folio in another tier now? */
+/* Is there a place for a folio where it is to be moved to? */
 static bool swap_drain_has_place(struct swap_move *move, struct folio *folio)
 {
-	return swap_tiers_have_room(swap_tiers_of_folio(folio) & move->tiers &
-				    ~swap_tier_bit(move->si->tier));
+	return swap_tiers_have_room(swap_tiers_of_folio(folio) & move->tiers);
 }
 
 /* May the data stay in RAM? Not when the system would have to kill for it. */
@@ -151,7 +150,7 @@ static bool swap_drain_read_again(struct folio *folio)
 }
 
 /*
- * Store a locked folio in another tier. What is moved in the background has time, and
+ * Store a locked folio anew. What is moved in the background has time, and
  * other writes have not; who moves by hand has a priority of his own.
  */
 static int swap_move_store(struct swap_move *move, struct folio *folio)
@@ -384,6 +383,18 @@ int swap_move_some(struct swap_move *move)
 }
 
 /**
+ * swap_move_picked - move what is in the clusters that were picked
+ * @move: what, and where to; not to RAM
+ *
+ * Context: process context, sleeps; swap_tier.move_lock held.
+ */
+void swap_move_picked(struct swap_move *move)
+{
+	lockdep_assert_held(&move->si->tier->move_lock);
+	swap_drain_scan(move, true);
+}
+
+/**
  * swap_abs_drain - move all data of virtual slots off a device
  * @si: a device whose tier has left: nothing new is put there
  *
@@ -398,7 +409,7 @@ int swap_abs_drain(struct swap_info_struct *si)
 	unsigned long moved = 0;
 	struct swap_move move = {
 		.si	= si,
-		.tiers	= SWAP_TIERS_ALL,
+		.tiers	= SWAP_TIERS_ALL & ~swap_tier_bit(tier),
 		.to_ram	= true,
 		.want	= ULONG_MAX,
 		.moved	= &moved,

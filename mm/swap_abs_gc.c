@@ -40,14 +40,19 @@
 /* Of its own: it waits for work of swap_abs_wq. */
 static struct workqueue_struct *swap_gc_wq;
 
-/* Are so few segments free that collection is to make some? */
-static bool swap_pack_gc_needed(struct swap_pack *pack)
+/* Are few segments free? */
+static bool swap_pack_is_short(struct swap_pack *pack)
 {
-	if (READ_ONCE(pack->stopped) || !READ_ONCE(pack->nr_segments))
-		return false;
 	return READ_ONCE(pack->starved) ||
 	       swap_packed_free_segments(pack) <
 	       swap_collect_below(pack->tier->si->max / SWAPFILE_CLUSTER);
+}
+
+/* Are so few segments free that collection is to make some? */
+static bool swap_pack_gc_needed(struct swap_pack *pack)
+{
+	return !READ_ONCE(pack->stopped) && READ_ONCE(pack->nr_segments) &&
+	       swap_pack_is_short(pack);
 }
 
 /* Does somebody wait for room? */
@@ -64,8 +69,12 @@ static bool swap_pack_gc_urgent(struct swap_pack *pack)
  */
 void swap_pack_gc_check(struct swap_pack *pack)
 {
-	if (swap_pack_gc_needed(pack))
+	if (READ_ONCE(pack->stopped) || !swap_pack_is_short(pack))
+		return;
+	if (READ_ONCE(pack->nr_segments))
 		queue_work(swap_gc_wq, &pack->gc_work);
+	if (!READ_ONCE(pack->quiet))
+		swap_tier_compact(pack->tier);
 }
 
 /* The segment that is best collected, off its list, with a reference; or NULL. */

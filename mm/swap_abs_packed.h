@@ -31,7 +31,7 @@
 #define SWAP_NR_CHUNKS_LAZY	2
 
 /* What is read at once of a segment that is collected. */
-#define SWAP_GC_SIZE		(8 * SWAP_PACK_BLOCK)
+#define SWAP_GC_SIZE		(32 * SWAP_PACK_BLOCK)
 
 /* In swap_segment.live: the segment's device is closed, and its bytes count for nobody. */
 #define SWAP_SEGMENT_CLOSED	BIT(30)

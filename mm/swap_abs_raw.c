@@ -553,7 +553,7 @@ static bool swap_raw_rewrite(struct folio *folio, unsigned long tiers)
 		entry = swap_desc_device_entry(word);
 		si = __swap_entry_to_info(entry);
 		if (!(READ_ONCE(si->flags) & SWP_WRITEOK) || !(BIT(si->type) & tiers) ||
-		    swap_raw_is_bad(si->tier, swp_offset(entry)))
+		    swap_raw_is_bad(si->tier, swp_offset(entry)) || swap_raw_is_old(word))
 			return false;
 		if (folio_test_workingset(folio) && swap_tier_has_upper(si->tier, tiers))
 			return false;
@@ -808,11 +808,105 @@ void swap_raw_pick_old(struct swap_tier *tier, unsigned long pages)
 	}
 }
 
+/* How full is a locked cluster, in 16ths, rounded up? 0 if packed data can't have it. */
+static unsigned int swap_raw_16ths(struct swap_cluster_info *ci, unsigned int *used)
+{
+	lockdep_assert_held(&ci->lock);
+	if (ci->flags != CLUSTER_FLAG_LENT_PARTIAL || rcu_access_pointer(ci->table))
+		return 0;
+	*used = bitmap_weight(ci->lent_map, SWAPFILE_CLUSTER);
+	return DIV_ROUND_UP(*used * 16, SWAPFILE_CLUSTER);
+}
+
+/* Count the partly used clusters of a device by 16ths, with their free slots in all. */
+static unsigned long swap_raw_count_sparse(struct swap_tier *tier, unsigned long *nr)
+{
+	unsigned long i, free = 0, clusters = tier->si->max / SWAPFILE_CLUSTER;
+	struct swap_cluster_info *ci = tier->si->cluster_info;
+	unsigned int part, used;
+
+	for (i = 0; i < clusters; i++, ci++) {
+		if (i % SWAPFILE_CLUSTER == 0)
+			cond_resched();
+		if (data_race(ci->flags) != CLUSTER_FLAG_LENT_PARTIAL)
+			continue;
+		spin_lock(&ci->lock);
+		part = swap_raw_16ths(ci, &used);
+		spin_unlock(&ci->lock);
+		if (!part)
+			continue;
+		nr[part]++;
+		free += SWAPFILE_CLUSTER - used;
+	}
+	return free;
+}
+
+/**
+ * swap_raw_pick_sparse - mark clusters that hold little
+ * @tier: the tier of a device
+ * @gain: clusters, at least, or it is not worth it
+ *
+ * The emptiest ones, none that is more than half full, as moving what it holds would cost
+ * more than it gives; and only so many that what they hold fits the other ones, with two
+ * clusters' worth of slots to spare. A cluster with bad slots is left alone, as packed
+ * data can't have it.
+ *
+ * Context: process context, sleeps, looks at each cluster of the device;
+ * swap_tier.move_lock held, to be ended by swap_raw_unpick_old() if there are any.
+ * Return: how many.
+ */
+unsigned long swap_raw_pick_sparse(struct swap_tier *tier, unsigned long gain)
+{
+	unsigned long i, clusters = tier->si->max / SWAPFILE_CLUSTER;
+	struct swap_cluster_info *ci = tier->si->cluster_info;
+	unsigned long nr[16 + 1] = {}, want, left, picked = 0;
+	unsigned int used, part, limit = 0;
+
+	lockdep_assert_held(&tier->move_lock);
+	/* One that is picked takes its free slots, and needs as many as it has used. */
+	want = swap_raw_count_sparse(tier, nr) / SWAPFILE_CLUSTER;
+	want = want > 2 ? want - 2 : 0;
+	for (left = want; left && limit < 16 / 2; left -= min(left, nr[limit]))
+		limit++;
+	want -= left;
+	if (want < gain)
+		return 0;
+
+	/* How many of those that are just at the limit. */
+	for (left = want, part = 1; part < limit; part++)
+		left -= nr[part];
+	for (i = 0; i < clusters; i++, ci++) {
+		if (i % SWAPFILE_CLUSTER == 0)
+			cond_resched();
+		if (data_race(ci->flags) != CLUSTER_FLAG_LENT_PARTIAL)
+			continue;
+		spin_lock(&ci->lock);
+		part = swap_raw_16ths(ci, &used);
+		if (part && picked < want && (part < limit || (part == limit && left))) {
+			swap_raw_move(tier, ci, CLUSTER_FLAG_LENT_OLD, &tier->old);
+			swap_raw_sort_old(tier, ci);
+			left -= part == limit;
+			picked++;
+		}
+		spin_unlock(&ci->lock);
+	}
+	return picked;
+}
+
+/* Free slots of the clusters that are lent to raw pages. A hint. */
+unsigned long swap_raw_nr_free(struct swap_tier *tier)
+{
+	long nr = swap_tier_lent(tier) - percpu_counter_read(&tier->used) -
+		  swap_packed_spares(tier) * SWAPFILE_CLUSTER;
+
+	return max(nr, 0);
+}
+
 /**
  * swap_raw_unpick_old - take back swap_raw_pick_old()
  * @tier: the tier
  *
- * What is still full is first in order again.
+ * What is full is first in order again.
  *
  * Context: process context, sleeps; swap_tier.move_lock held.
  */

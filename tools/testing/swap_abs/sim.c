@@ -40,7 +40,7 @@
 /* As mm/swap_abs_packed.h has them. */
 #define CHUNK_BLOCKS	32U
 #define NR_CHUNKS	8
-#define READ_BLOCKS	8U	/* of SWAP_GC_SIZE */
+#define READ_BLOCKS	32U	/* of SWAP_GC_SIZE */
 #define NONE		(~0U)
 #define MS		1000000ULL
 #define PATIENCE	(100 * MS)

@@ -879,6 +879,47 @@ TEST_F_TIMEOUT(packed, incompressible, SA_TIMEOUT)
 	}
 }
 
+/*
+ * Raw clusters of which little is left are room for raw pages only, until what they hold
+ * has been put together.
+ */
+TEST_F_TIMEOUT(packed, sparse_clusters, SA_TIMEOUT)
+{
+	size_t cluster = sa_cluster(), n = 48 * cluster, m = 56 * cluster, i;
+	const char *dev = sa_dev(0);
+	struct sa_area a, b;
+
+	if (!have_metadata())
+		SKIP(return, "no " META);
+	ASSERT_EQ(0, sa_swapon_packed(dev, 64 * cluster, -1));
+	ASSERT_EQ(0, sa_area_map(&a, n, SA_RANDOM, 87));
+	ASSERT_EQ(0, sa_area_map(&b, m, SA_TEXT, 88));
+	sa_area_fill(&a);
+	ASSERT_EQ(n, sa_pageout(a.p, n));
+	EXPECT_EQ(n, metadata("raw_pages"));
+	for (i = 0; i < n; i += 16)
+		madvise(a.p + (i + 1) * SA_PAGE, 15 * SA_PAGE, MADV_DONTNEED);
+	EXPECT_TRUE(sa_wait_purged(metadata("raw_pages") == (long long)n / 16, 20));
+
+	/* Half of it fits the clusters that have not been used. */
+	sa_area_fill(&b);
+	for (i = 0; i < m; i += cluster / 2) {
+		EXPECT_EQ(cluster / 2, sa_pageout(b.p + i * SA_PAGE, cluster / 2));
+		usleep(50000);
+	}
+	EXPECT_TRUE(sa_settle());
+	TH_LOG("%zu pages of text: %lld packed; %lld raw pages in all", m,
+	       metadata("packed_pages"), metadata("raw_pages"));
+	EXPECT_LT(m / 10 * 9, metadata("packed_pages"));
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_EQ(0, sa_area_check(&b));
+	for (i = 0; i < n; i += 16)
+		EXPECT_EQ(0, sa_check(a.p + i * SA_PAGE, a.pat, a.seed, i, 0));
+	sa_area_unmap(&a);
+	sa_area_unmap(&b);
+	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(dev, "used"), 20));
+}
+
 /* --- collection -------------------------------------------------------- */
 
 struct set {

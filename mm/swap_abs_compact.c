@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Compaction of raw clusters, for the sake of packed data.
+ *
+ * Packed data is written to whole clusters. A lent cluster that holds a few raw pages is
+ * room for more raw pages only: what compresses to a third is written raw there, or not
+ * at all. So where packed data finds few free clusters, pages of sparse raw clusters are
+ * stored anew in the same tier: packed if they compress and a segment can be had, else in
+ * the free slots of other raw clusters.
+ *
+ * There is no map from a device's slots back to virtual ones, so that all descriptors are
+ * looked at to find the pages: 8 bytes a slot of the virtual area. That is not done for
+ * less than a 64th of the device, and each page that is written makes at least another
+ * one free (swap_raw_pick_sparse()).
+ *
+ * A mover like those of mm/swap_abs_drain.c, with their locks. Called by collection,
+ * which knows when segments are short.
+ *
+ * To hold: what is picked leaves two clusters' worth of free raw slots, because what was
+ * promised raw must be storable meanwhile.
+ */
+#include <linux/jiffies.h>
+#include <linux/mutex.h>
+#include <linux/swap.h>
+#include <linux/workqueue.h>
+#include "swap.h"
+#include "swap_abs.h"
+
+/* After a search that has found too little. */
+#define SWAP_COMPACT_PAUSE	(10 * HZ)
+
+/* Clusters that are worth a look at all descriptors. */
+static unsigned long swap_compact_gain(struct swap_tier *tier)
+{
+	return max(tier->si->pages / SWAPFILE_CLUSTER / 64, 2);
+}
+
+/**
+ * swap_tier_compact - there are few clusters for packed data
+ * @tier: the tier of a device
+ *
+ * Context: any, also with locks held and interrupts off.
+ */
+void swap_tier_compact(struct swap_tier *tier)
+{
+	if (time_before(jiffies, READ_ONCE(tier->compact_after)) ||
+	    swap_raw_nr_free(tier) < swap_compact_gain(tier) * SWAPFILE_CLUSTER)
+		return;
+	swap_move_queue(&tier->compact_work);
+}
+
+/**
+ * swap_tier_compact_work - make clusters free that hold few raw pages
+ * @work: swap_tier.compact_work
+ */
+void swap_tier_compact_work(struct work_struct *work)
+{
+	struct swap_tier *tier = container_of(work, struct swap_tier, compact_work);
+	unsigned long moved = 0;
+	struct swap_move move = {
+		.si	= tier->si,
+		.tiers	= swap_tier_bit(tier),
+		.want	= ULONG_MAX,
+		.moved	= &moved,
+		.stop	= &tier->draining,
+	};
+
+	mutex_lock(&tier->move_lock);
+	WRITE_ONCE(tier->compact_after, jiffies + SWAP_COMPACT_PAUSE);
+	if (swap_raw_pick_sparse(tier, swap_compact_gain(tier))) {
+		swap_move_picked(&move);
+		swap_raw_unpick_old(tier);
+		if (moved)
+			WRITE_ONCE(tier->compact_after, jiffies + 1);
+	}
+	mutex_unlock(&tier->move_lock);
+}
