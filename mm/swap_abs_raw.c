@@ -808,37 +808,32 @@ void swap_raw_pick_old(struct swap_tier *tier, unsigned long pages)
 	}
 }
 
-/* How full is a locked cluster, in 16ths, rounded up? 0 if packed data can't have it. */
-static unsigned int swap_raw_16ths(struct swap_cluster_info *ci, unsigned int *used)
+/*
+ * The next partly used cluster from @i on that packed data could have: locked, or NULL.
+ * It holds @used pages, in 16ths and rounded up @part.
+ */
+static struct swap_cluster_info *swap_raw_next_sparse(struct swap_tier *tier,
+						      unsigned long *i, unsigned int *used,
+						      unsigned int *part)
 {
-	lockdep_assert_held(&ci->lock);
-	if (ci->flags != CLUSTER_FLAG_LENT_PARTIAL || rcu_access_pointer(ci->table))
-		return 0;
-	*used = bitmap_weight(ci->lent_map, SWAPFILE_CLUSTER);
-	return DIV_ROUND_UP(*used * 16, SWAPFILE_CLUSTER);
-}
+	unsigned long clusters = tier->si->max / SWAPFILE_CLUSTER;
+	struct swap_cluster_info *ci;
 
-/* Count the partly used clusters of a device by 16ths, with their free slots in all. */
-static unsigned long swap_raw_count_sparse(struct swap_tier *tier, unsigned long *nr)
-{
-	unsigned long i, free = 0, clusters = tier->si->max / SWAPFILE_CLUSTER;
-	struct swap_cluster_info *ci = tier->si->cluster_info;
-	unsigned int part, used;
-
-	for (i = 0; i < clusters; i++, ci++) {
-		if (i % SWAPFILE_CLUSTER == 0)
+	while (*i < clusters) {
+		ci = tier->si->cluster_info + (*i)++;
+		if (*i % SWAPFILE_CLUSTER == 0)
 			cond_resched();
 		if (data_race(ci->flags) != CLUSTER_FLAG_LENT_PARTIAL)
 			continue;
 		spin_lock(&ci->lock);
-		part = swap_raw_16ths(ci, &used);
+		if (ci->flags == CLUSTER_FLAG_LENT_PARTIAL && !rcu_access_pointer(ci->table)) {
+			*used = bitmap_weight(ci->lent_map, SWAPFILE_CLUSTER);
+			*part = DIV_ROUND_UP(*used * 16, SWAPFILE_CLUSTER);
+			return ci;
+		}
 		spin_unlock(&ci->lock);
-		if (!part)
-			continue;
-		nr[part]++;
-		free += SWAPFILE_CLUSTER - used;
 	}
-	return free;
+	return NULL;
 }
 
 /**
@@ -857,14 +852,19 @@ static unsigned long swap_raw_count_sparse(struct swap_tier *tier, unsigned long
  */
 unsigned long swap_raw_pick_sparse(struct swap_tier *tier, unsigned long gain)
 {
-	unsigned long i, clusters = tier->si->max / SWAPFILE_CLUSTER;
-	struct swap_cluster_info *ci = tier->si->cluster_info;
-	unsigned long nr[16 + 1] = {}, want, left, picked = 0;
+	unsigned long nr[16 + 1] = {}, i, want, left, free = 0, picked = 0;
 	unsigned int used, part, limit = 0;
+	struct swap_cluster_info *ci;
 
 	lockdep_assert_held(&tier->move_lock);
+	for (i = 0; (ci = swap_raw_next_sparse(tier, &i, &used, &part));
+	     spin_unlock(&ci->lock)) {
+		nr[part]++;
+		free += SWAPFILE_CLUSTER - used;
+	}
+
 	/* One that is picked takes its free slots, and needs as many as it has used. */
-	want = swap_raw_count_sparse(tier, nr) / SWAPFILE_CLUSTER;
+	want = free / SWAPFILE_CLUSTER;
 	want = want > 2 ? want - 2 : 0;
 	for (left = want; left && limit < 16 / 2; left -= min(left, nr[limit]))
 		limit++;
@@ -875,20 +875,14 @@ unsigned long swap_raw_pick_sparse(struct swap_tier *tier, unsigned long gain)
 	/* How many of those that are just at the limit. */
 	for (left = want, part = 1; part < limit; part++)
 		left -= nr[part];
-	for (i = 0; i < clusters; i++, ci++) {
-		if (i % SWAPFILE_CLUSTER == 0)
-			cond_resched();
-		if (data_race(ci->flags) != CLUSTER_FLAG_LENT_PARTIAL)
+	for (i = 0; picked < want && (ci = swap_raw_next_sparse(tier, &i, &used, &part));
+	     spin_unlock(&ci->lock)) {
+		if (part > limit || (part == limit && !left))
 			continue;
-		spin_lock(&ci->lock);
-		part = swap_raw_16ths(ci, &used);
-		if (part && picked < want && (part < limit || (part == limit && left))) {
-			swap_raw_move(tier, ci, CLUSTER_FLAG_LENT_OLD, &tier->old);
-			swap_raw_sort_old(tier, ci);
-			left -= part == limit;
-			picked++;
-		}
-		spin_unlock(&ci->lock);
+		swap_raw_move(tier, ci, CLUSTER_FLAG_LENT_OLD, &tier->old);
+		swap_raw_sort_old(tier, ci);
+		left -= part == limit;
+		picked++;
 	}
 	return picked;
 }
