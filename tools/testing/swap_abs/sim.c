@@ -35,7 +35,9 @@
 #include "../../../mm/swap_abs_victim.h"
 #include "random.h"
 
-#define SEGMENT_BLOCKS	512U
+#ifndef SEGMENT_BLOCKS
+#define SEGMENT_BLOCKS	512U	/* without transparent huge pages 256 */
+#endif
 #define SEGMENT_SIZE	(SEGMENT_BLOCKS * SWAP_PACK_BLOCK)
 /* As mm/swap_abs_packed.h has them. */
 #define CHUNK_BLOCKS	32U
@@ -119,6 +121,7 @@ struct config {
 	unsigned int nr_stuck;		/* objects that never die and can't be moved */
 	unsigned int pinned;		/* so many of a million, when the collector comes */
 	unsigned int read_blocks;	/* how much the collector reads at once */
+	unsigned int batch;		/* pages that reclaim stores at once; 0: all */
 };
 
 struct result {
@@ -553,6 +556,8 @@ static void store(struct sim *sim, unsigned int nr)
 		sim->r.longest = max(sim->r.longest, sim->now - since);
 	}
 	sim->r.stored += size;
+	if (sim->c.batch && sim->r.nr_stores % sim->c.batch == 0 && sim->streams[FRESH].used)
+		end_chunk(sim, &sim->streams[FRESH], sim->now);
 	collector_start(sim, sim->now);
 }
 
@@ -685,7 +690,8 @@ static double formula(double use)
 static void details(const struct config *c, const struct result *r)
 {
 	printf("# %s, use %.2f, %.2f GiB, %s at %.2f, %.1f s\n", pattern_names[c->pattern],
-	       c->use, c->nr_segments / 512.0, c->disk->name, c->rate, r->time / 1e9);
+	       c->use, (double)c->nr_segments * SEGMENT_SIZE / (1 << 30), c->disk->name,
+	       c->rate, r->time / 1e9);
 	printf("#   write amplification %.3f, packed %.3f (theory %.2f), padding %.1f %%\n",
 	       r->wa, r->wa_packed, formula(c->use), 100 * r->padding);
 	printf("#   %lu stores, %lu refused: for capacity %lu, wrongly %lu; longest wait %.1f ms\n",
@@ -709,8 +715,8 @@ static void expect(const char *what, double value, double goal)
 	       value, goal);
 }
 
-#define MIB(x)		((x) / 2)
-#define GIB(x)		((x) * 512)
+#define MIB(x)		((x) / (SEGMENT_SIZE >> 20))
+#define GIB(x)		MIB((x) * 1024)
 
 static struct result run(const struct config *config, bool is_told)
 {
@@ -744,7 +750,7 @@ static int one(int argc, char **argv)
 			c.pattern = i;
 	if (argc < 4 || c.pattern == NR_PATTERNS) {
 		fprintf(stderr, "sim [all | table | PATTERN USE MIB [OPTION=VALUE]...], with\n"
-			"rate= disk= laps= equal= stuck= pinned= read=\n");
+			"rate= disk= laps= equal= stuck= pinned= read= batch=\n");
 		return 2;
 	}
 	c.use = atof(argv[2]);
@@ -763,11 +769,14 @@ static int one(int argc, char **argv)
 			c.pinned = value;
 		else if (!strncmp(argv[arg], "read=", 5))
 			c.read_blocks = value;
+		else if (!strncmp(argv[arg], "batch=", 6))
+			c.batch = value;
 		for (i = 0; i < sizeof(disks) / sizeof(*disks); i++)
 			if (!strcmp(argv[arg] + 5, disks[i].name))
 				c.disk = &disks[i];
 	}
 	r = run(&c, true);
+	printf("# written for each byte stored, with padding: %.4f\n", r.wa * (1 + r.padding));
 	return r.nr_wrong ? 1 : 0;
 }
 
@@ -900,7 +909,7 @@ static void table(unsigned int nr_segments, unsigned int laps)
 	unsigned int i, pattern;
 
 	printf("# write amplification, %u MiB, %u times its size stored\n#  use  theory",
-	       nr_segments * 2, laps);
+	       nr_segments * (SEGMENT_SIZE >> 20), laps);
 	for (pattern = 0; pattern < NR_PATTERNS; pattern++)
 		printf(" %8s", pattern_names[pattern]);
 	printf("\n");
