@@ -599,6 +599,81 @@ TEST_F_TIMEOUT(packed, out_of_zswap, SA_TIMEOUT)
 	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(dev, "used"), 10));
 }
 
+FIXTURE(trickle) { };
+
+/* So many pages leave zswap every 20 ms. */
+FIXTURE_VARIANT(trickle)
+{
+	size_t pages;
+};
+
+FIXTURE_VARIANT_ADD(trickle, pages_1) { .pages = 1 };
+
+FIXTURE_VARIANT_ADD(trickle, pages_4) { .pages = 4 };
+
+FIXTURE_VARIANT_ADD(trickle, pages_16) { .pages = 16 };
+
+FIXTURE_VARIANT_ADD(trickle, pages_256) { .pages = 256 };
+
+FIXTURE_SETUP(trickle)
+{
+	const char *why = sa_begin(true);
+
+	if (!why && !sa_ndevs())
+		why = "no block device to swap on";
+	if (!why && sa_zswap(true))
+		why = "no zswap";
+	if (why)
+		SKIP(return, "%s", why);
+}
+
+FIXTURE_TEARDOWN_PARENT(trickle)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+/* What leaves zswap one by one is written as densely as what leaves in bulk. */
+TEST_F_TIMEOUT(trickle, fills_chunks, SA_TIMEOUT)
+{
+	size_t k = variant->pages, n = k * 200, i;
+	const char *dev = sa_dev(0);
+	struct sa_area a;
+	char size[32];
+	struct seen s;
+	double next;
+
+	if (n > 8 * SA_MIB_PAGES)
+		n = 8 * SA_MIB_PAGES;
+	ASSERT_EQ(0, sa_swapon_packed(dev, 64 * SA_MIB_PAGES, -1));
+	ASSERT_EQ(0, sa_area_map(&a, n, SA_TEXT, 86));
+	sa_area_fill(&a);
+	ASSERT_EQ(n, sa_pageout(a.p, n));
+	ASSERT_EQ(0, sa_tier_num(dev, "stats/store"));
+	if (!counts_io(dev))
+		SKIP(return, "the device does not count");
+
+	see(&s, dev);
+	snprintf(size, sizeof(size), "%zu", k * SA_PAGE);
+	next = sa_now();
+	for (i = 0; i < n; i += k) {
+		EXPECT_EQ(0, sa_tier_write(NULL, "demote", size));
+		next += 0.02;
+		if (next > sa_now())
+			usleep((next - sa_now()) * 1e6);
+	}
+	EXPECT_TRUE(sa_wait(sa_tier_num(dev, "stats/moved_in") - s.moved_in == (long long)n, 5));
+	ASSERT_TRUE(sa_settle());
+	since(&s, dev);
+	TH_LOG("%zu pages: %lld bytes, %lld written in %lld writes", n,
+	       sa_tier_num(dev, "stats/live_bytes"), s.io.write_sectors * 512, s.io.writes);
+	EXPECT_EQ(n, s.moved_in);
+	/* At the end of each write, half a block on average. */
+	EXPECT_GE(sa_tier_num(dev, "stats/live_bytes") * 1.15 + SA_PAGE,
+		  s.io.write_sectors * 512);
+	EXPECT_EQ(0, sa_area_check(&a));
+	sa_area_unmap(&a);
+}
+
 /* In any of the other compressors too, with data of several at a time. */
 TEST_F_TIMEOUT(packed, compressors, SA_TIMEOUT)
 {
