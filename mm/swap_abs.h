@@ -498,7 +498,7 @@ bool __swap_folio_refused(struct folio *folio);
 void swap_abs_room_short(void);
 void swap_abs_device_came(void);
 bool swap_abs_room_is_short(void);
-void __swap_throttle_reclaim(gfp_t gfp);
+void __swap_throttle_reclaim(gfp_t gfp, bool writing);
 
 /* mm/swap_abs.c */
 bool swap_abs_synchronous(swp_entry_t entry);
@@ -1361,17 +1361,19 @@ static inline void swap_folio_gone(struct folio *folio)
 /**
  * swap_throttle_reclaim - wait for room that is being made
  * @gfp: what is reclaimed for
+ * @writing: nothing could be freed, and of what was looked at some is being written
  *
  * When pages were refused because dead space has to be collected first, direct reclaim
- * waits until some has been, 100 ms at most; kswapd does not, nor who may not wait for
- * I/O, nor who is about to be frozen.
+ * waits until some has been, and else for what is @writing, because a cgroup of which
+ * all memory is on its way out would be out of memory otherwise. 100 ms at most; kswapd
+ * does not, nor who may not wait for I/O, nor who is about to be frozen.
  *
  * Context: reclaim, sleeps, no locks.
  */
-static inline void swap_throttle_reclaim(gfp_t gfp)
+static inline void swap_throttle_reclaim(gfp_t gfp, bool writing)
 {
 	if (swap_abs_used())
-		__swap_throttle_reclaim(gfp);
+		__swap_throttle_reclaim(gfp, writing);
 }
 
 /*

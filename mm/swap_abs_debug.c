@@ -9,7 +9,9 @@
  *
  * Both walk the whole virtual area with one cluster locked at a time. The sums
  * that "check" compares are exact only while nothing is swapped in or out, and
- * are left out when it sees that something was. Called by nobody but tests.
+ * are left out when it sees that something was. Who has taken capacity and waits for
+ * memory is not seen, so sums that differ are looked at again for two seconds. Called by
+ * nobody but tests.
  */
 #include <linux/bitmap.h>
 #include <linux/debugfs.h>
@@ -48,6 +50,7 @@ void swap_abs_debug_orphan(void)
 
 struct swap_check {
 	unsigned long violations;
+	unsigned long slot_violations;	/* those that no waiting mends */
 	unsigned long slots, reserved, pinned, lost;
 	unsigned long raw[MAX_SWAPFILES];
 	unsigned long packed;
@@ -262,9 +265,14 @@ static void check_memcgs(struct swap_check *check, const unsigned long *before)
 				  tier, sum[tier], check->charged[tier]);
 }
 
+/* Sums that differ are looked at so often, with such a pause in between. */
+#define CHECK_TRIES	20
+#define CHECK_PAUSE_MS	100
+
 static int check_show(struct seq_file *m, void *v)
 {
-	unsigned long charged[NR_SWAP_TIER_INDEXES] = {};
+	unsigned int tries = CHECK_TRIES;
+	unsigned long charged[NR_SWAP_TIER_INDEXES];
 	struct swap_check *check;
 	bool moving;
 	long nr;
@@ -274,14 +282,20 @@ static int check_show(struct seq_file *m, void *v)
 		return -ENOMEM;
 
 	mutex_lock(&swap_abs_mutex);
-	if (swap_abs_used()) {
+	while (swap_abs_used() && tries--) {
+		memset(check, 0, sizeof(*check));
+		memset(charged, 0, sizeof(charged));
 		nr = atomic_long_read(&nr_swap_pages);
 		moving = swap_packed_is_moving();
 		swap_memcg_sum(charged);
 		check_packed_begin();
 		check_clusters(check);
+		check->slot_violations = check->violations;
 		check_sums(check, nr, moving);
 		check_memcgs(check, charged);
+		if (!check->violations || check->slot_violations)
+			break;
+		msleep(CHECK_PAUSE_MS);
 	}
 	mutex_unlock(&swap_abs_mutex);
 

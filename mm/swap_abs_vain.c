@@ -18,7 +18,9 @@
  *
  * The other kind of refusal is for a moment only: capacity has been promised that must be
  * collected first. Whoever reclaims for himself waits for that, a tenth of a second at
- * most and with no lock held.
+ * most and with no lock held. He also waits where all that he finds is being written: 7.3
+ * leaves that to the throttling of who dirties pages of files, and kills in a cgroup whose
+ * anonymous pages are all on their way to a slow device.
  *
  * To hold: nothing here is needed for data to be right. Counts may be wrong by what
  * happens at the same time. Callers are mm/vmscan.c through include/linux/swap_abs.h
@@ -281,13 +283,16 @@ void swap_abs_room_gained(void)
 }
 
 /* The rest of swap_throttle_reclaim(). */
-void __swap_throttle_reclaim(gfp_t gfp)
+void __swap_throttle_reclaim(gfp_t gfp, bool writing)
 {
 	int gains = atomic_read(&swap_room_gains);
 
-	if (!READ_ONCE(swap_room_short) || current_is_kswapd() || !(gfp & __GFP_IO) ||
-	    freezing(current) || fatal_signal_pending(current) ||
-	    !swap_packed_is_collecting())
+	if (current_is_kswapd() || !(gfp & __GFP_IO) || freezing(current) ||
+	    fatal_signal_pending(current))
 		return;
-	wait_event_timeout(swap_room_wait, atomic_read(&swap_room_gains) != gains, HZ / 10);
+	if (READ_ONCE(swap_room_short) && swap_packed_is_collecting())
+		wait_event_timeout(swap_room_wait, atomic_read(&swap_room_gains) != gains,
+				   HZ / 10);
+	else if (writing)
+		reclaim_throttle(NODE_DATA(numa_mem_id()), VMSCAN_THROTTLE_WRITEBACK);
 }

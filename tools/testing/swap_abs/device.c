@@ -40,6 +40,7 @@ bool device_write(u64 addr, const u8 *data, unsigned int size, u32 seq,
 	}
 	if (outcome == WRITE_ASTRAY) {
 		u64 there = random % (NR_BLOCKS - size / BLOCK + 1) * BLOCK;
+
 		set_damaged(addr, size, true);
 		memcpy(device + there, data, size);
 		set_damaged(there, size, there != addr);

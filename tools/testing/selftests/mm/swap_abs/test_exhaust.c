@@ -66,8 +66,8 @@ struct end {
 	long long left;			/* bytes of swap in use END_FREE later */
 };
 
-/* Without the layer, for all tests of this program: [place][text][global] */
-static struct end (*without)[2][2];
+/* Without the layer, for all tests of this program: [place][text][global][lru_gen] */
+static struct end (*without)[2][2][2];
 
 static void __attribute__((constructor)) share_ends(void)
 {
@@ -83,10 +83,12 @@ FIXTURE(oom)
 {
 };
 
+#define LRU_GEN	"/sys/kernel/mm/lru_gen/enabled"
+
 FIXTURE_VARIANT(oom)
 {
 	enum place place;
-	bool on;
+	bool on, lru_gen;
 };
 
 FIXTURE_VARIANT_ADD(oom, raw_off) { .place = RAW };
@@ -101,6 +103,16 @@ FIXTURE_VARIANT_ADD(oom, zswap_raw_off) { .place = ZSWAP_RAW };
 
 FIXTURE_VARIANT_ADD(oom, zswap_raw_on) { .place = ZSWAP_RAW, .on = true };
 
+FIXTURE_VARIANT_ADD(oom, raw_on_lru_gen) { .place = RAW, .on = true, .lru_gen = true };
+
+FIXTURE_VARIANT_ADD(oom, packed_on_lru_gen) { .place = PACKED, .on = true, .lru_gen = true };
+
+FIXTURE_VARIANT_ADD(oom, zswap_on_lru_gen) { .place = ZSWAP, .on = true, .lru_gen = true };
+
+FIXTURE_VARIANT_ADD(oom, zswap_raw_on_lru_gen) {
+	.place = ZSWAP_RAW, .on = true, .lru_gen = true,
+};
+
 FIXTURE_SETUP(oom)
 {
 	const char *why = sa_begin(variant->on);
@@ -109,12 +121,16 @@ FIXTURE_SETUP(oom)
 		why = "no block device to swap on";
 	if (!why && has_zswap(variant->place) && !sa_have_zswap())
 		why = "no zswap";
+	if (!why && variant->lru_gen && sa_write(LRU_GEN, "y"))
+		why = "no LRU with generations";
 	if (why)
 		SKIP(return, "%s", why);
 }
 
 FIXTURE_TEARDOWN_PARENT(oom)
 {
+	if (variant->lru_gen)
+		sa_write(LRU_GEN, "n");
 	EXPECT_EQ(0, sa_end());
 }
 
@@ -297,11 +313,14 @@ static double time_limit(double off)
  * for zswap alone nothing to swap to, neither of which must hold more. (To see what
  * zswap refuses takes a while.)
  */
-static void to_the_end(struct __test_metadata *_metadata, enum place place, bool on,
-		       enum sa_pat pat, bool global)
+static void to_the_end(struct __test_metadata *_metadata,
+		       const FIXTURE_VARIANT(oom) *variant, enum sa_pat pat, bool global)
 {
+	enum place place = variant->place;
+	bool on = variant->on;
 	enum place other = place == PACKED ? RAW : place == ZSWAP ? NOTHING : place;
-	struct end *off = &without[other][pat == SA_TEXT][global], with = { };
+	struct end *off = &without[other][pat == SA_TEXT][global][variant->lru_gen];
+	struct end with = { };
 	long long least;
 	double limit;
 	int round;
@@ -352,22 +371,22 @@ static void to_the_end(struct __test_metadata *_metadata, enum place place, bool
 
 TEST_F_TIMEOUT(oom, random_cgroup, SA_TIMEOUT)
 {
-	to_the_end(_metadata, variant->place, variant->on, SA_RANDOM, false);
+	to_the_end(_metadata, variant, SA_RANDOM, false);
 }
 
 TEST_F_TIMEOUT(oom, text_cgroup, SA_TIMEOUT)
 {
-	to_the_end(_metadata, variant->place, variant->on, SA_TEXT, false);
+	to_the_end(_metadata, variant, SA_TEXT, false);
 }
 
 TEST_F_TIMEOUT(oom, random_global, SA_TIMEOUT)
 {
-	to_the_end(_metadata, variant->place, variant->on, SA_RANDOM, true);
+	to_the_end(_metadata, variant, SA_RANDOM, true);
 }
 
 TEST_F_TIMEOUT(oom, text_global, SA_TIMEOUT)
 {
-	to_the_end(_metadata, variant->place, variant->on, SA_TEXT, true);
+	to_the_end(_metadata, variant, SA_TEXT, true);
 }
 
 /* --- what fits --------------------------------------------------------- */
