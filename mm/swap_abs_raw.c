@@ -823,6 +823,7 @@ static struct swap_cluster_info *swap_raw_next_sparse(struct swap_tier *tier,
 		ci = tier->si->cluster_info + (*i)++;
 		if (*i % SWAPFILE_CLUSTER == 0)
 			cond_resched();
+		/* data_race(): a hint, looked at again with the lock. */
 		if (data_race(ci->flags) != CLUSTER_FLAG_LENT_PARTIAL)
 			continue;
 		spin_lock(&ci->lock);

@@ -77,8 +77,9 @@ static int fill_and_replace(const struct options *o, const char *dev)
 	long long size = (long long)o->n * SA_PAGE, end = o->laps * size;
 	struct seen now = { }, half = { };
 	struct sa_area a;
-	double start, told;
+	double start, told, live;
 	__u64 rnd = SEED;
+	long long sectors;
 	size_t i, max;
 	__u32 *gens;
 
@@ -113,13 +114,13 @@ static int fill_and_replace(const struct options *o, const char *dev)
 				now.io.write_sectors * 512.0 / now.stored);
 		}
 	}
-	printf("amplification use=%.4f pages=%zu stored=%lld sectors=%lld wa=%.4f collected=%lld refused=%lld seconds=%.1f\n",
-	       (now.live - half.live) / (double)(now.looks - half.looks) / size, a.n,
-	       now.stored - half.stored,
-	       now.io.write_sectors - half.io.write_sectors,
-	       (now.io.write_sectors - half.io.write_sectors) * 512.0 /
-	       (now.stored - half.stored),
-	       now.collected - half.collected, now.refused - half.refused, sa_now() - start);
+	live = (now.live - half.live) / (double)(now.looks - half.looks);
+	sectors = now.io.write_sectors - half.io.write_sectors;
+	printf("amplification use=%.4f pages=%zu stored=%lld sectors=%lld wa=%.4f",
+	       live / size, a.n, now.stored - half.stored, sectors,
+	       sectors * 512.0 / (now.stored - half.stored));
+	printf(" collected=%lld refused=%lld seconds=%.1f\n", now.collected - half.collected,
+	       now.refused - half.refused, sa_now() - start);
 	return 0;
 }
 

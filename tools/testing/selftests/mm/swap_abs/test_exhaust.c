@@ -313,13 +313,11 @@ static double time_limit(double off)
  * for zswap alone nothing to swap to, neither of which must hold more. (To see what
  * zswap refuses takes a while.)
  */
-static void to_the_end(struct __test_metadata *_metadata,
-		       const FIXTURE_VARIANT(oom) *variant, enum sa_pat pat, bool global)
+static void to_the_end(struct __test_metadata *_metadata, enum place place, bool on,
+		       bool lru_gen, enum sa_pat pat, bool global)
 {
-	enum place place = variant->place;
-	bool on = variant->on;
 	enum place other = place == PACKED ? RAW : place == ZSWAP ? NOTHING : place;
-	struct end *off = &without[other][pat == SA_TEXT][global][variant->lru_gen];
+	struct end *off = &without[other][pat == SA_TEXT][global][lru_gen];
 	struct end with = { };
 	long long least;
 	double limit;
@@ -371,22 +369,22 @@ static void to_the_end(struct __test_metadata *_metadata,
 
 TEST_F_TIMEOUT(oom, random_cgroup, SA_TIMEOUT)
 {
-	to_the_end(_metadata, variant, SA_RANDOM, false);
+	to_the_end(_metadata, variant->place, variant->on, variant->lru_gen, SA_RANDOM, false);
 }
 
 TEST_F_TIMEOUT(oom, text_cgroup, SA_TIMEOUT)
 {
-	to_the_end(_metadata, variant, SA_TEXT, false);
+	to_the_end(_metadata, variant->place, variant->on, variant->lru_gen, SA_TEXT, false);
 }
 
 TEST_F_TIMEOUT(oom, random_global, SA_TIMEOUT)
 {
-	to_the_end(_metadata, variant, SA_RANDOM, true);
+	to_the_end(_metadata, variant->place, variant->on, variant->lru_gen, SA_RANDOM, true);
 }
 
 TEST_F_TIMEOUT(oom, text_global, SA_TIMEOUT)
 {
-	to_the_end(_metadata, variant, SA_TEXT, true);
+	to_the_end(_metadata, variant->place, variant->on, variant->lru_gen, SA_TEXT, true);
 }
 
 /* --- what fits --------------------------------------------------------- */
