@@ -172,6 +172,17 @@ static int swap_move_store(struct swap_move *move, struct folio *folio)
 	return err;
 }
 
+/*
+ * May what a locked folio holds become another than its copy, or has it? Who has a
+ * reference from get_user_pages() may write to it when nobody has mapped it any more, and
+ * says so only later. The LRU has one while the folio is not on a list yet, or is off it.
+ */
+static bool swap_drain_in_use(struct folio *folio)
+{
+	return folio_test_dirty(folio) || folio_mapped(folio) ||
+	       folio_ref_count(folio) > 1 + folio_nr_pages(folio) + !folio_test_lru(folio);
+}
+
 /* Take the data of a locked, uptodate folio off the device. Unlocks it. */
 static int swap_drain_folio(struct swap_move *move, struct folio *folio)
 {
@@ -184,7 +195,7 @@ static int swap_drain_folio(struct swap_move *move, struct folio *folio)
 	 * In use: it stays in RAM. But where nobody waits for the device, not if it could
 	 * never leave that again.
 	 */
-	if (folio_test_dirty(folio) || folio_mapped(folio)) {
+	if (swap_drain_in_use(folio)) {
 		if (!swap_move_is_drain(move) ||
 		    (!move->to_ram && !folio_test_dirty(folio) &&
 		     swap_folio_copy_is_last(folio) && !swap_drain_has_place(move, folio))) {
@@ -233,8 +244,8 @@ static int swap_drain_folio(struct swap_move *move, struct folio *folio)
 	if (!folio_test_writeback(folio))
 		folio_clear_reclaim(folio);
 	if (folio_trylock(folio)) {
-		if (folio_matches_swap_entry(folio, slot) && !folio_mapped(folio) &&
-		    !folio_test_dirty(folio) && !folio_test_writeback(folio))
+		if (folio_matches_swap_entry(folio, slot) && !folio_test_writeback(folio) &&
+		    !swap_drain_in_use(folio))
 			swap_cache_del_folio(folio);
 		folio_unlock(folio);
 	}

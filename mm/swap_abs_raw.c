@@ -1040,7 +1040,9 @@ bool swap_raw_free_image(swp_entry_t entry)
  */
 unsigned long swap_raw_image_room(struct swap_info_struct *si)
 {
-	return swap_tier_lent(si->tier) - swap_packed_spares(si->tier) * SWAPFILE_CLUSTER -
+	unsigned long segments = swap_packed_spares(si->tier) + swap_packed_nr_bad(si->tier);
+
+	return swap_tier_lent(si->tier) - segments * SWAPFILE_CLUSTER -
 	       percpu_counter_sum(&si->tier->used);
 }
 #endif

@@ -11,11 +11,13 @@
  * lets what is hot sink, or takes a value that is none, or one from anybody.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "tiers.h"
@@ -1015,6 +1017,104 @@ TEST_F_TIMEOUT(drain, half_full, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_area_check(&c));
 	EXPECT_EQ(0, sa_swapoff_child(dev, LIMIT));
 	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+enum held_way { HELD_SWAPOFF, HELD_DRAIN, HELD_DEMOTE, HELD_PROMOTE };
+
+/* Somebody has references to pages that nobody has mapped, as for I/O to them. */
+FIXTURE(held) { };
+
+FIXTURE_VARIANT(held)
+{
+	enum held_way way;
+	const char *format;
+};
+
+FIXTURE_VARIANT_ADD(held, swapoff_raw) { .way = HELD_SWAPOFF, .format = "raw" };
+
+FIXTURE_VARIANT_ADD(held, swapoff_packed) { .way = HELD_SWAPOFF, .format = "packed" };
+
+FIXTURE_VARIANT_ADD(held, drain_raw) { .way = HELD_DRAIN, .format = "raw" };
+
+FIXTURE_VARIANT_ADD(held, drain_packed) { .way = HELD_DRAIN, .format = "packed" };
+
+FIXTURE_VARIANT_ADD(held, demote_raw) { .way = HELD_DEMOTE, .format = "raw" };
+
+FIXTURE_VARIANT_ADD(held, demote_packed) { .way = HELD_DEMOTE, .format = "packed" };
+
+FIXTURE_VARIANT_ADD(held, promote_raw) { .way = HELD_PROMOTE, .format = "raw" };
+
+FIXTURE_VARIANT_ADD(held, promote_packed) { .way = HELD_PROMOTE, .format = "packed" };
+
+FIXTURE_SETUP(held)
+{
+	const char *why = begin(2);
+
+	if (why)
+		SKIP(return, "%s", why);
+}
+
+FIXTURE_TEARDOWN_PARENT(held)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+/*
+ * What is written to a page later is seen by who has held it all the time: it is the same
+ * page, and the other way round a write of his would not be lost.
+ */
+TEST_F_TIMEOUT(held, same_page, SA_TIMEOUT)
+{
+	int from = variant->way == HELD_PROMOTE ? 1 : 0, fds[2], bad = 0;
+	const char *dev = sa_dev(from), *other = sa_dev(!from);
+	unsigned char page[SA_PAGE];
+	size_t n = 16, i;
+	struct sa_area a;
+	struct iovec iov;
+
+	ASSERT_EQ(0, on_in(from, variant->format));
+	put(_metadata, &a, n, SA_TEXT, 1);
+	for (i = 0; i < n; i++)
+		ASSERT_EQ(0, sa_check(a.p + i * SA_PAGE, a.pat, a.seed, i, 0));
+	ASSERT_EQ(0, pipe(fds));
+	ASSERT_LE((int)(n * SA_PAGE), fcntl(fds[1], F_SETPIPE_SZ, 2 * n * SA_PAGE));
+	iov = (struct iovec){ .iov_base = a.p, .iov_len = n * SA_PAGE };
+	ASSERT_EQ(n * SA_PAGE, vmsplice(fds[1], &iov, 1, 0));
+	madvise(a.p, n * SA_PAGE, MADV_PAGEOUT);
+	ASSERT_EQ(n, sa_swapped(a.p, n));
+	ASSERT_EQ(n, sa_in_cache(a.p, n));
+
+	ASSERT_EQ(0, on(!from));
+	switch (variant->way) {
+	case HELD_SWAPOFF:
+		/* Not by a child, as fork() would make the pages shared. */
+		EXPECT_EQ(0, swapoff(dev));
+		break;
+	case HELD_DRAIN:
+		EXPECT_EQ(0, sa_tier_write(dev, "state", "draining"));
+		EXPECT_TRUE(comes_down_to(dev, 0));
+		break;
+	case HELD_DEMOTE:
+		sa_tier_write(dev, "demote", "all");
+		break;
+	case HELD_PROMOTE:
+		sa_tier_write(dev, "promote", "all");
+		break;
+	}
+	EXPECT_EQ(0, sa_violations());
+	for (i = 0; i < n; i++)
+		sa_fill(a.p + i * SA_PAGE, a.pat, a.seed, i, 1);
+	for (i = 0; i < n; i++) {
+		ASSERT_EQ(SA_PAGE, read(fds[0], page, SA_PAGE));
+		bad += !!sa_check(page, a.pat, a.seed, i, 1);
+	}
+	EXPECT_EQ(0, bad) {
+		TH_LOG("%d of %zu pages are others; %lld moved to %s", bad, n,
+		       sa_tier_num(other, "stats/moved_in"), other);
+	}
+	close(fds[0]);
+	close(fds[1]);
+	sa_area_unmap(&a);
 }
 
 TEST_F_TIMEOUT(tiers, state_values, SA_TIMEOUT)
