@@ -361,6 +361,8 @@ int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages)
 	} else if (!tier->si) {
 		err = zswap_demote(&move);
 	} else {
+		/* What is on its way here can go on from here. */
+		swap_packed_wait_moved();
 		if (!up)
 			swap_raw_pick_old(tier, min(pages, tier->si->pages));
 		err = swap_move_some(&move);

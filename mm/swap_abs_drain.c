@@ -172,15 +172,32 @@ static int swap_move_store(struct swap_move *move, struct folio *folio)
 	return err;
 }
 
+/* Who takes a folio off the LRU, or has not put it there yet, has a reference. */
+static bool swap_drain_is_held(struct folio *folio)
+{
+	return folio_ref_count(folio) > 1 + folio_nr_pages(folio) + !folio_test_lru(folio);
+}
+
 /*
  * May what a locked folio holds become another than its copy, or has it? Who has a
  * reference from get_user_pages() may write to it when nobody has mapped it any more, and
- * says so only later. The LRU has one while the folio is not on a list yet, or is off it.
+ * says so only later. The LRU's batches have references, too, of any CPU.
  */
 static bool swap_drain_in_use(struct folio *folio)
 {
-	return folio_test_dirty(folio) || folio_mapped(folio) ||
-	       folio_ref_count(folio) > 1 + folio_nr_pages(folio) + !folio_test_lru(folio);
+	/* For all movers: emptying the batches of all CPUs is not for each folio. */
+	static unsigned long again;
+
+	if (folio_test_dirty(folio) || folio_mapped(folio))
+		return true;
+	if (!swap_drain_is_held(folio))
+		return false;
+	lru_add_drain();
+	if (swap_drain_is_held(folio) && time_after_eq(jiffies, READ_ONCE(again))) {
+		WRITE_ONCE(again, jiffies + HZ / 10);
+		lru_add_drain_all();
+	}
+	return swap_drain_is_held(folio);
 }
 
 /* Take the data of a locked, uptodate folio off the device. Unlocks it. */
