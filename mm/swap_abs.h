@@ -275,6 +275,7 @@ struct swap_pack;
  * @fail_work: closes a tier that has failed
  * @compact_work: makes raw clusters free for packed data
  * @compact_after: jiffies before which that is not tried again
+ * @compacting: what is on @old has free slots; protected by @move_lock
  * @io_errors: I/O errors without a success in between
  * @first_error: jiffies at the first of them
  * @move_lock: for who moves data off the tier
@@ -320,6 +321,7 @@ struct swap_tier {
 	struct work_struct fail_work;
 	struct work_struct compact_work;
 	unsigned long compact_after;
+	bool compacting;
 	atomic_t io_errors;
 	unsigned long first_error;
 	struct mutex move_lock;		/* outside of all but swap_state_mutex */
@@ -523,7 +525,7 @@ void swap_raw_forget_bad(struct swap_tier *tier);
 void swap_raw_pick_old(struct swap_tier *tier, unsigned long pages);
 unsigned long swap_raw_pick_sparse(struct swap_tier *tier, unsigned long gain);
 unsigned long swap_raw_nr_free(struct swap_tier *tier);
-void swap_raw_unpick_old(struct swap_tier *tier);
+unsigned long swap_raw_unpick_old(struct swap_tier *tier);
 bool swap_raw_is_old(unsigned long word);
 void swap_raw_forget_hints(void);
 

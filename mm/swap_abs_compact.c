@@ -26,7 +26,7 @@
 #include "swap.h"
 #include "swap_abs.h"
 
-/* After a search that has found too little. */
+/* After a search that has found or gained too little. */
 #define SWAP_COMPACT_PAUSE	(10 * HZ)
 
 /* Clusters that are worth a look at all descriptors. */
@@ -56,7 +56,7 @@ void swap_tier_compact(struct swap_tier *tier)
 void swap_tier_compact_work(struct work_struct *work)
 {
 	struct swap_tier *tier = container_of(work, struct swap_tier, compact_work);
-	unsigned long moved = 0;
+	unsigned long gain = swap_compact_gain(tier), moved = 0, picked;
 	struct swap_move move = {
 		.si	= tier->si,
 		.tiers	= swap_tier_bit(tier),
@@ -66,12 +66,13 @@ void swap_tier_compact_work(struct work_struct *work)
 	};
 
 	mutex_lock(&tier->move_lock);
-	WRITE_ONCE(tier->compact_after, jiffies + SWAP_COMPACT_PAUSE);
-	if (swap_raw_pick_sparse(tier, swap_compact_gain(tier))) {
+	picked = swap_raw_pick_sparse(tier, gain);
+	if (picked) {
 		swap_move_picked(&move);
-		swap_raw_unpick_old(tier);
-		if (moved)
-			WRITE_ONCE(tier->compact_after, jiffies + 1);
+		picked -= swap_raw_unpick_old(tier);
 	}
+	/* What could not be moved, or was filled again meanwhile, will not be better soon. */
+	WRITE_ONCE(tier->compact_after,
+		   jiffies + (picked > gain / 2 ? 1 : SWAP_COMPACT_PAUSE));
 	mutex_unlock(&tier->move_lock);
 }

@@ -172,32 +172,41 @@ static int swap_move_store(struct swap_move *move, struct folio *folio)
 	return err;
 }
 
-/* Who takes a folio off the LRU, or has not put it there yet, has a reference. */
+/*
+ * Has somebody a reference of a folio besides the caller and the swap cache? Who takes it
+ * off the LRU, or has not put it there yet, has one; it is looked at before and after, as
+ * it may be put back meanwhile.
+ */
 static bool swap_drain_is_held(struct folio *folio)
 {
-	return folio_ref_count(folio) > 1 + folio_nr_pages(folio) + !folio_test_lru(folio);
+	bool isolated = !folio_test_lru(folio);
+	int refs;
+
+	smp_rmb();
+	refs = folio_ref_count(folio);
+	smp_rmb();
+	isolated &= !folio_test_lru(folio);
+	return refs > 1 + folio_nr_pages(folio) + isolated;
 }
 
 /*
  * May what a locked folio holds become another than its copy, or has it? Who has a
  * reference from get_user_pages() may write to it when nobody has mapped it any more, and
- * says so only later. The LRU's batches have references, too, of any CPU.
+ * says so only later. The LRU's batches have references, too; those of other CPUs have been
+ * emptied when the move began.
  */
 static bool swap_drain_in_use(struct folio *folio)
 {
-	/* For all movers: emptying the batches of all CPUs is not for each folio. */
-	static unsigned long again;
-
-	if (folio_test_dirty(folio) || folio_mapped(folio))
+	if (folio_mapped(folio))
 		return true;
-	if (!swap_drain_is_held(folio))
-		return false;
-	lru_add_drain();
-	if (swap_drain_is_held(folio) && time_after_eq(jiffies, READ_ONCE(again))) {
-		WRITE_ONCE(again, jiffies + HZ / 10);
-		lru_add_drain_all();
+	if (swap_drain_is_held(folio)) {
+		lru_add_drain();
+		if (swap_drain_is_held(folio))
+			return true;
 	}
-	return swap_drain_is_held(folio);
+	/* Last: who has written says so before he lets go of it. */
+	smp_rmb();
+	return folio_test_dirty(folio);
 }
 
 /* Take the data of a locked, uptodate folio off the device. Unlocks it. */
@@ -399,6 +408,7 @@ int swap_move_some(struct swap_move *move)
 	int err;
 
 	lockdep_assert_held(&tier->move_lock);
+	lru_add_drain_all();
 	err = swap_packed_drain(move);
 	if (!err && !list_empty_careful(&tier->old)) {
 		err = swap_drain_scan(move, true);
@@ -419,6 +429,7 @@ int swap_move_some(struct swap_move *move)
 void swap_move_picked(struct swap_move *move)
 {
 	lockdep_assert_held(&move->si->tier->move_lock);
+	lru_add_drain_all();
 	swap_drain_scan(move, true);
 }
 
@@ -450,6 +461,7 @@ int swap_abs_drain(struct swap_info_struct *si)
 	/* Others that move data off it stop, as the tier is draining. */
 	if (mutex_lock_interruptible(&tier->move_lock))
 		return -EINTR;
+	lru_add_drain_all();
 	err = swap_packed_drain(&move);
 	/* A store that has taken its slots may not have told where they are yet. */
 	while (!err && percpu_counter_sum(&tier->used)) {

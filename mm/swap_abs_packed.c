@@ -1428,7 +1428,7 @@ static struct swap_pack *swap_pack_alloc(struct swap_tier *tier)
 	if (mempool_init_kmalloc_pool(&pack->segments, SWAP_PACK_RESERVE + NR_SWAP_STREAMS,
 				      sizeof(struct swap_segment)))
 		goto free_held;
-	pack->gc_buf = kmalloc(SWAP_GC_SIZE, GFP_KERNEL);
+	pack->gc_buf = kmalloc(SWAP_GC_SIZE, GFP_KERNEL | __GFP_RETRY_MAYFAIL);
 	if (!pack->gc_buf || swap_pack_alloc_ios(pack))
 		goto free_ios;
 	return pack;

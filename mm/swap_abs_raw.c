@@ -282,7 +282,8 @@ bool swap_raw_has_room(struct swap_tier *tier)
 {
 	return !list_empty_careful(&tier->partial) || !list_empty_careful(&tier->empty) ||
 	       !list_empty_careful(&tier->si->free_clusters) ||
-	       atomic_read(&tier->nr_holed) > 0;
+	       atomic_read(&tier->nr_holed) > 0 ||
+	       (READ_ONCE(tier->compacting) && !list_empty_careful(&tier->old));
 }
 
 static unsigned int swap_raw_take_tier(struct swap_tier *tier, unsigned long *words,
@@ -553,7 +554,8 @@ static bool swap_raw_rewrite(struct folio *folio, unsigned long tiers)
 		entry = swap_desc_device_entry(word);
 		si = __swap_entry_to_info(entry);
 		if (!(READ_ONCE(si->flags) & SWP_WRITEOK) || !(BIT(si->type) & tiers) ||
-		    swap_raw_is_bad(si->tier, swp_offset(entry)) || swap_raw_is_old(word))
+		    swap_raw_is_bad(si->tier, swp_offset(entry)) ||
+		    (READ_ONCE(si->tier->compacting) && swap_raw_is_old(word)))
 			return false;
 		if (folio_test_workingset(folio) && swap_tier_has_upper(si->tier, tiers))
 			return false;
@@ -840,7 +842,7 @@ static struct swap_cluster_info *swap_raw_next_sparse(struct swap_tier *tier,
 /**
  * swap_raw_pick_sparse - mark clusters that hold little
  * @tier: the tier of a device
- * @gain: clusters, at least, or it is not worth it
+ * @gain: clusters, so many or none, as fewer are not worth it
  *
  * The emptiest ones, none that is more than half full, as moving what it holds would cost
  * more than it gives; and only so many that what they hold fits the other ones, with two
@@ -866,13 +868,14 @@ unsigned long swap_raw_pick_sparse(struct swap_tier *tier, unsigned long gain)
 
 	/* One that is picked takes its free slots, and needs as many as it has used. */
 	want = free / SWAPFILE_CLUSTER;
-	want = want > 2 ? want - 2 : 0;
+	want = want > 2 ? min(want - 2, gain) : 0;
 	for (left = want; left && limit < 16 / 2; left -= min(left, nr[limit]))
 		limit++;
 	want -= left;
 	if (want < gain)
 		return 0;
 
+	WRITE_ONCE(tier->compacting, true);
 	/* How many of those that are just at the limit. */
 	for (left = want, part = 1; part < limit; part++)
 		left -= nr[part];
@@ -885,6 +888,8 @@ unsigned long swap_raw_pick_sparse(struct swap_tier *tier, unsigned long gain)
 		left -= part == limit;
 		picked++;
 	}
+	if (!picked)
+		WRITE_ONCE(tier->compacting, false);
 	return picked;
 }
 
@@ -904,16 +909,19 @@ unsigned long swap_raw_nr_free(struct swap_tier *tier)
  * What is full is first in order again.
  *
  * Context: process context, sleeps; swap_tier.move_lock held.
+ * Return: how many have not become empty.
  */
-void swap_raw_unpick_old(struct swap_tier *tier)
+unsigned long swap_raw_unpick_old(struct swap_tier *tier)
 {
 	struct swap_cluster_info *ci;
+	unsigned long nr = 0;
 
 	lockdep_assert_held(&tier->move_lock);
 	while (!list_empty_careful(&tier->old)) {
 		ci = swap_raw_isolate_old(tier, true);
 		if (ci) {
 			swap_raw_relocate(tier, ci);
+			nr += ci->flags != CLUSTER_FLAG_LENT_EMPTY;
 			if (ci->flags == CLUSTER_FLAG_LENT_FULL) {
 				spin_lock(&tier->lock);
 				list_move(&ci->list, &tier->full);
@@ -923,6 +931,8 @@ void swap_raw_unpick_old(struct swap_tier *tier)
 		}
 		cond_resched();
 	}
+	WRITE_ONCE(tier->compacting, false);
+	return nr;
 }
 
 /* Is a raw page in one of them? A hint, as the slot may be freed at any time. */

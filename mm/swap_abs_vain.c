@@ -287,8 +287,8 @@ void __swap_throttle_reclaim(gfp_t gfp, bool writing)
 {
 	int gains = atomic_read(&swap_room_gains);
 
-	if (current_is_kswapd() || !(gfp & __GFP_IO) || freezing(current) ||
-	    fatal_signal_pending(current))
+	if (current_is_kswapd() || !(gfp & __GFP_IO) || (gfp & __GFP_NORETRY) ||
+	    freezing(current) || fatal_signal_pending(current))
 		return;
 	if (READ_ONCE(swap_room_short) && swap_packed_is_collecting())
 		wait_event_timeout(swap_room_wait, atomic_read(&swap_room_gains) != gains,
