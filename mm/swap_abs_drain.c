@@ -182,8 +182,10 @@ static bool swap_drain_is_held(struct folio *folio)
 	bool isolated = !folio_test_lru(folio);
 	int refs;
 
+	/* Who isolates it takes his reference first, so this bit is looked at before. */
 	smp_rmb();
 	refs = folio_ref_count(folio);
+	/* Who puts it back drops his reference last, so it is looked at again after. */
 	smp_rmb();
 	isolated &= !folio_test_lru(folio);
 	return refs > 1 + folio_nr_pages(folio) + isolated;
