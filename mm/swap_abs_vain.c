@@ -60,6 +60,13 @@ static unsigned int swap_vain_devices;
 /* No segment or slot could be had for what has been promised one. */
 static bool swap_room_short;
 static atomic_t swap_room_gains = ATOMIC_INIT(0);
+
+/*
+ * Since when somebody waits for collection, in jiffies, 0 for not since it has made room
+ * last; and for how long that is done, because it may have nothing to give.
+ */
+static unsigned long swap_room_since;
+#define SWAP_ROOM_PATIENCE	(HZ / 2)
 static DECLARE_WAIT_QUEUE_HEAD(swap_room_wait);
 
 /* Where it is counted for a cgroup; for all where it has nothing of its own. */
@@ -278,8 +285,23 @@ bool swap_abs_room_is_short(void)
 void swap_abs_room_gained(void)
 {
 	WRITE_ONCE(swap_room_short, false);
+	WRITE_ONCE(swap_room_since, 0);
 	atomic_inc(&swap_room_gains);
 	wake_up_all(&swap_room_wait);
+}
+
+/* Is there hope that collection makes room? */
+static bool swap_room_is_coming(void)
+{
+	unsigned long since = READ_ONCE(swap_room_since);
+
+	if (!READ_ONCE(swap_room_short) || !swap_packed_is_collecting())
+		return false;
+	if (!since) {
+		since = jiffies | 1;
+		WRITE_ONCE(swap_room_since, since);
+	}
+	return time_before(jiffies, since + SWAP_ROOM_PATIENCE);
 }
 
 /* The rest of swap_throttle_reclaim(). */
@@ -290,7 +312,7 @@ void __swap_throttle_reclaim(gfp_t gfp, bool writing)
 	if (current_is_kswapd() || !(gfp & __GFP_IO) || (gfp & __GFP_NORETRY) ||
 	    freezing(current) || fatal_signal_pending(current))
 		return;
-	if (READ_ONCE(swap_room_short) && swap_packed_is_collecting())
+	if (swap_room_is_coming())
 		wait_event_timeout(swap_room_wait, atomic_read(&swap_room_gains) != gains,
 				   HZ / 10);
 	else if (writing)
