@@ -1363,12 +1363,14 @@ static inline void swap_folio_gone(struct folio *folio)
 /**
  * swap_throttle_reclaim - wait for room that is being made
  * @gfp: what is reclaimed for
- * @writing: nothing could be freed, and of what was looked at some is being written
+ * @writing: nothing could be freed, and most of what was looked at is being written
  *
  * When pages were refused because dead space has to be collected first, direct reclaim
- * waits until some has been, and else for what is @writing, because a cgroup of which
- * all memory is on its way out would be out of memory otherwise. 100 ms at most; kswapd
- * does not, nor who may not wait for I/O, nor who is about to be frozen.
+ * waits until some has been, but no longer than for half a second in all without a gain;
+ * and else for what is @writing, because a cgroup of which all memory is on its way out
+ * would be out of memory otherwise. 100 ms at most each time; kswapd does not, nor whose
+ * allocation may fail (__GFP_NORETRY), nor who may not wait for I/O, nor who is about to
+ * be frozen.
  *
  * Context: reclaim, sleeps, no locks.
  */

@@ -60,7 +60,8 @@ void swap_tier_compact_work(struct work_struct *work)
 	struct swap_move move = {
 		.si	= tier->si,
 		.tiers	= swap_tier_bit(tier),
-		.want	= ULONG_MAX,
+		/* All that was picked. ULONG_MAX would say that the tier is to be emptied. */
+		.want	= tier->si->pages,
 		.moved	= &moved,
 		.stop	= &tier->draining,
 	};

@@ -224,9 +224,8 @@ int swap_packed_read_sync(struct swap_info_struct *si, pgoff_t offset,
 
 /* mm/swap_abs_gc.c */
 int swap_pack_gc_init(void);
-bool swap_pack_pin(struct swap_info_struct *si,
-		   const struct swap_pack_object *object, swp_entry_t *slot,
-		   unsigned long *word);
+bool swap_pack_pin(struct swap_info_struct *si, const struct swap_pack_object *object,
+		   swp_entry_t *slot, unsigned long *word);
 bool swap_pack_unpin(swp_entry_t slot, unsigned long word);
 bool swap_pack_move_to_zswap(struct swap_tier *tier, swp_entry_t slot, unsigned long word,
 			     const struct swap_pack_object *object, bool ahead);

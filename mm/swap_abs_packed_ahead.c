@@ -110,8 +110,8 @@ bool swap_packed_ahead_fits(struct mem_cgroup *memcg)
 }
 
 /* Return: 1 when the object was tried, whether zswap has it now or not. */
-static int swap_ahead_keep(struct swap_tier *tier,
-			   const struct swap_pack_object *object, u32 seq)
+static int swap_ahead_keep(struct swap_tier *tier, const struct swap_pack_object *object,
+			   u32 seq)
 {
 	unsigned long word;
 	swp_entry_t slot;

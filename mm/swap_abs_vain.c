@@ -18,7 +18,7 @@
  *
  * The other kind of refusal is for a moment only: capacity has been promised that must be
  * collected first. Whoever reclaims for himself waits for that, a tenth of a second at
- * most and with no lock held. He also waits where all that he finds is being written: 7.3
+ * most and with no lock held. He also waits where most of what he finds is being written: 7.3
  * leaves that to the throttling of who dirties pages of files, and kills in a cgroup whose
  * anonymous pages are all on their way to a slow device.
  *

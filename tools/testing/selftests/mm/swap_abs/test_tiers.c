@@ -4,7 +4,8 @@
  * draining, and a hot and a cold set over three tiers. What cgroups may have there is
  * in test_groups.c.
  *
- * It fails on a kernel that loses or exchanges a page while it moves it, moves
+ * It fails on a kernel that loses or exchanges a page while it moves it, or while somebody
+ * holds it who may write to it, moves
  * much more or less than asked, or counts it wrong; that stores where it is not
  * asked first, or where a tier drains or is full; that does not
  * hear signals, leaves a tier above its watermark while there is room below,
