@@ -415,8 +415,8 @@ before_failed() {
 	fill guide && demoted zswap 16M && fill more || return
 	echo "log-check: expect [Ww]rite.error on|has faile[d], |I/O error" >/dev/kmsg
 	{ flaky reload flakey 0 1 1 error_writes && dmsetup resume "$dm"; } || return
-	# Writes fail, until there are too many.
-	for ((i = 0; i < 20; i++)); do
+	# Writes fail, until there are too many. A demotion need not end its chunk, so it takes a while.
+	for ((i = 0; i < 60; i++)); do
 		! is swap0/state failed || break
 		echo all 2>/dev/null >"$tiers/zswap/demote"
 		sleep 0.5
