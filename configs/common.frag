@@ -50,6 +50,10 @@ CONFIG_CRYPTO_ZSTD=y
 CONFIG_CRYPTO_DEFLATE=y
 CONFIG_CRYPTO_SELFTESTS=n
 
+# --- suspend, of which only the freezer is tested
+CONFIG_PM=y
+CONFIG_PM_DEBUG=y
+
 # --- block devices and filesystems
 CONFIG_BLOCK=y
 CONFIG_BLK_DEV=y

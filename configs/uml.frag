@@ -1,5 +1,5 @@
 # User Mode Linux: the same mm code as a native process of the host, one CPU,
-# the host's files as its root. It has no THP, NUMA or hibernation.
+# the host's files as its root. It has no THP, NUMA or hibernation, but the freezer.
 CONFIG_SMP=n
 CONFIG_PREEMPT_VOLUNTARY=n
 CONFIG_STATIC_LINK=n
@@ -12,3 +12,4 @@ CONFIG_TTY_CHAN=y
 CONFIG_PTY_CHAN=n
 CONFIG_BLK_DEV_UBD=y
 CONFIG_UML_RTC=n
+CONFIG_SUSPEND=y

@@ -10,6 +10,7 @@
 #ifndef _MM_SWAP_ABS_H
 #define _MM_SWAP_ABS_H
 
+#include <linux/freezer.h>
 #include <linux/jiffies.h>
 #include <linux/kobject.h>
 #include <linux/mutex.h>
@@ -817,6 +818,17 @@ unsigned long swap_raw_image_room(struct swap_info_struct *si);
 /* mm/swap_abs_drain.c */
 int swap_abs_drain(struct swap_info_struct *si);
 bool swap_move_stopped(struct swap_move *move);
+
+/* Does the system wait for the works of movers to end? They go on when it thaws. */
+static inline bool swap_move_freezing(void)
+{
+#ifdef CONFIG_FREEZER
+	return READ_ONCE(pm_nosig_freezing);
+#else
+	return false;
+#endif
+}
+
 int swap_move_slot(struct swap_move *move, swp_entry_t entry);
 int swap_move_some(struct swap_move *move);
 void swap_move_picked(struct swap_move *move);

@@ -74,6 +74,7 @@ void swap_tier_compact_work(struct work_struct *work)
 	}
 	/* What could not be moved, or was filled again meanwhile, will not be better soon. */
 	WRITE_ONCE(tier->compact_after,
-		   jiffies + (picked > gain / 2 ? 1 : SWAP_COMPACT_PAUSE));
+		   jiffies + (picked > gain / 2 || swap_move_freezing() ? 1 :
+			      SWAP_COMPACT_PAUSE));
 	mutex_unlock(&tier->move_lock);
 }

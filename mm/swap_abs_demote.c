@@ -322,10 +322,12 @@ static void swap_tier_demote_work(struct work_struct *work)
 		move.want = min(used - low, SWAP_DEMOTE_BATCH);
 		swap_move_some(&move);
 		cond_resched();
-	} while (moved && !READ_ONCE(tier->draining));
+	} while (moved && !READ_ONCE(tier->draining) && !swap_move_freezing());
 	swap_raw_unpick_old(tier);
 	swap_tier_demoted(tier);
 	mutex_unlock(&tier->move_lock);
+	if (swap_move_freezing())
+		swap_move_queue(&tier->demote_work);
 }
 
 /**
@@ -417,6 +419,10 @@ static void swap_excess_work_fn(struct work_struct *work)
 		tier = swap_desc_tier(word);
 		if (tier >= 0 && !(swap_memcg_tiers_of(slot, 0) & BIT(tier)))
 			swap_excess_slot(slot, word);
+		if (swap_move_freezing()) {
+			swap_move_queue(work);
+			return;
+		}
 	}
 }
 

@@ -46,13 +46,15 @@ static bool swap_drain_is_on(unsigned long word, struct swap_info_struct *si)
  * swap_move_stopped - is a move to end before it is done?
  * @move: the move
  *
- * Return: true for a signal, when all that was wanted has been moved, or when
- * somebody has set @move->stop.
+ * Return: true for a signal, when all that was wanted has been moved, when somebody has
+ * set @move->stop, or when the system is about to freeze kernel threads: who moves in the
+ * background has his work queued again for after that.
  */
 bool swap_move_stopped(struct swap_move *move)
 {
 	return READ_ONCE(*move->moved) >= move->want ||
-	       (move->stop && READ_ONCE(*move->stop)) || signal_pending(current);
+	       (move->stop && READ_ONCE(*move->stop)) || signal_pending(current) ||
+	       swap_move_freezing();
 }
 
 /* Is the tier emptied? Else what a process has mapped has no reason to leave. */

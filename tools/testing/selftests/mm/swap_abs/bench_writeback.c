@@ -31,7 +31,6 @@
 
 #include "swap_abs_lib.h"
 
-#define NULLB		"/sys/kernel/config/nullb"
 #define FAULTS		4000
 #define SEED		7
 #define INCOMPRESSIBLE	31	/* of 100 */
@@ -44,47 +43,6 @@ struct options {
 	bool on, neighbours;
 	size_t n;
 };
-
-static int nullb_set(const char *name, const char *attr, long long value)
-{
-	char file[128];
-
-	snprintf(file, sizeof(file), NULLB "/%s/%s", name, attr);
-	return sa_write_num(file, value);
-}
-
-/* A device in RAM that takes its time. Its path, or NULL */
-static const char *nullb_make(const char *name, size_t pages, int mbps, int nsec)
-{
-	static char path[64];
-	char file[128];
-
-	if (access(NULLB, W_OK) && mount("none", "/sys/kernel/config", "configfs", 0, NULL))
-		return NULL;
-	snprintf(file, sizeof(file), NULLB "/%s", name);
-	if (mkdir(file, 0755))
-		return NULL;
-	if (nullb_set(name, "memory_backed", 1) || nullb_set(name, "blocksize", 4096) ||
-	    nullb_set(name, "size", pages / SA_MIB_PAGES) || nullb_set(name, "queue_mode", 2) ||
-	    nullb_set(name, "irqmode", 2) || nullb_set(name, "completion_nsec", nsec) ||
-	    nullb_set(name, "submit_queues", 1) || nullb_set(name, "hw_queue_depth", 1) ||
-	    nullb_set(name, "mbps", mbps) || nullb_set(name, "power", 1))
-		return NULL;
-	snprintf(path, sizeof(path), "/dev/%s", name);
-	return access(path, W_OK) ? NULL : path;
-}
-
-/* What is left of a run that has failed, too */
-static void nullb_remove(const char *name)
-{
-	char file[128];
-
-	snprintf(file, sizeof(file), "/dev/%s", name);
-	swapoff(file);
-	nullb_set(name, "power", 0);
-	snprintf(file, sizeof(file), NULLB "/%s", name);
-	rmdir(file);
-}
 
 static enum sa_pat pat_of(enum data data, size_t i)
 {
@@ -266,11 +224,11 @@ static int measure(void *arg)
 	sa_write(SA_PAGE_CLUSTER, "0");
 
 	if (o->neighbours) {
-		dev = nullb_make("sa_quick", pages, 0, 100000);
+		dev = sa_nullb_make("sa_quick", pages, 0, 100000);
 		return !dev || start(o, dev) ? 4 : neighbours(o, dev, a.p);
 	}
 
-	dev = nullb_make("sa_slow", pages, 100, 1000000000 / 3000);
+	dev = sa_nullb_make("sa_slow", pages, 100, 1000000000 / 3000);
 	if (!dev || start(o, dev)) {
 		fprintf(stderr, "bench_writeback: no null_blk, or swapon failed\n");
 		return 4;
@@ -288,8 +246,8 @@ static int measure(void *arg)
 		ret = 1;
 	if (ret)
 		return ret;
-	nullb_remove("sa_slow");
-	dev = nullb_make("sa_quick", pages, 0, 100000);
+	sa_nullb_remove("sa_slow");
+	dev = sa_nullb_make("sa_quick", pages, 0, 100000);
 	if (!dev || start(o, dev) || sa_area_map(&a, o->n, SA_TEXT, SEED))
 		return 4;
 	sa_write(SA_PAGE_CLUSTER, "0");
@@ -300,7 +258,7 @@ static int measure(void *arg)
 	printf("\n");
 	if (ret || swapoff(dev))
 		return ret ? ret : 1;
-	nullb_remove("sa_quick");
+	sa_nullb_remove("sa_quick");
 	return 0;
 }
 
@@ -336,7 +294,7 @@ int main(int argc, char **argv)
 	o.on = strcmp(o.format, "off");
 
 	status = sa_bench(measure, &o);
-	nullb_remove("sa_slow");
-	nullb_remove("sa_quick");
+	sa_nullb_remove("sa_slow");
+	sa_nullb_remove("sa_quick");
 	return status;
 }

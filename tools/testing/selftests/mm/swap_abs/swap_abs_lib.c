@@ -733,6 +733,47 @@ int sa_nswaps(void)
 	return i;
 }
 
+#define NULLB		"/sys/kernel/config/nullb"
+
+static int nullb_set(const char *name, const char *attr, long long value)
+{
+	char file[128];
+
+	snprintf(file, sizeof(file), NULLB "/%s/%s", name, attr);
+	return sa_write_num(file, value);
+}
+
+const char *sa_nullb_make(const char *name, size_t pages, int mbps, int nsec)
+{
+	static char path[64];
+	char file[128];
+
+	if (access(NULLB, W_OK) && mount("none", "/sys/kernel/config", "configfs", 0, NULL))
+		return NULL;
+	snprintf(file, sizeof(file), NULLB "/%s", name);
+	if (mkdir(file, 0755))
+		return NULL;
+	if (nullb_set(name, "memory_backed", 1) || nullb_set(name, "blocksize", 4096) ||
+	    nullb_set(name, "size", pages / SA_MIB_PAGES) || nullb_set(name, "queue_mode", 2) ||
+	    nullb_set(name, "irqmode", 2) || nullb_set(name, "completion_nsec", nsec) ||
+	    nullb_set(name, "submit_queues", 1) || nullb_set(name, "hw_queue_depth", 1) ||
+	    nullb_set(name, "mbps", mbps) || nullb_set(name, "power", 1))
+		return NULL;
+	snprintf(path, sizeof(path), "/dev/%s", name);
+	return access(path, W_OK) ? NULL : path;
+}
+
+void sa_nullb_remove(const char *name)
+{
+	char file[128];
+
+	snprintf(file, sizeof(file), "/dev/%s", name);
+	swapoff(file);
+	nullb_set(name, "power", 0);
+	snprintf(file, sizeof(file), NULLB "/%s", name);
+	rmdir(file);
+}
+
 #define ZRAM_DIR	"/sys/block/zram0"
 
 static void __attribute__((constructor)) share_zram(void)

@@ -234,6 +234,14 @@ void sa_dm_remove(void);
 const char *sa_zram_make(size_t pages, size_t limit);
 int sa_zram_limit(size_t limit);
 
+/*
+ * A device in RAM that takes its time: one operation after the other, each so long, and so
+ * many megabytes a second (0: no limit). Its path, or NULL when there is no null_blk.
+ */
+const char *sa_nullb_make(const char *name, size_t pages, int mbps, int nsec);
+/* What is left of a run that has failed, too */
+void sa_nullb_remove(const char *name);
+
 /* SA_WRITE_WAITS: 50 ms, each */
 enum sa_fault { SA_WORKS, SA_WRITE_FAILS, SA_FAILS, SA_WRITE_WAITS };
 
