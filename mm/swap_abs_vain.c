@@ -201,8 +201,10 @@ bool swap_abs_hope(struct mem_cgroup *memcg)
 bool __swap_copies_remain(struct mem_cgroup *memcg)
 {
 	unsigned long copies = swap_vain_copies(memcg);
-	unsigned long cached = swap_vain_state(memcg, NR_SWAPCACHE);
+	/* Not those of entries that are not virtual, whose copies are not counted either. */
+	unsigned long counted = min(swap_vain_state(memcg, NR_SWAPCACHE), copies);
 	unsigned long lru = swap_vain_lru(memcg);
+	unsigned long cached = counted;
 
 	/* So many may not have been counted for the cgroup yet. */
 	if (swap_memcg_vain(memcg))
@@ -211,7 +213,7 @@ bool __swap_copies_remain(struct mem_cgroup *memcg)
 	if (cached < SWAP_CLUSTER_MAX || cached < lru / 256)
 		return false;
 	/* More copies than slots that are not in the swap cache: these must be there. */
-	if ((long)(swap_vain_state(memcg, NR_SWAPCACHE) + copies - swap_vain_slots(memcg)) >
+	if ((long)(counted + copies - swap_vain_slots(memcg)) >
 	    (long)max(lru / 256, SWAP_CLUSTER_MAX))
 		return true;
 	return swap_vain_below(swap_vain_of(memcg), lru, min(lru, SWAP_VAIN_TRIES * cached));
