@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Collection of packed segments: what is still in use of a segment is appended
- * to the stream of survivors, and when that is on the device and the last
- * object here has gone, the segment can be filled again.
+ * to a stream of survivors, and when that is on the device and the last
+ * object here has gone, the segment can be filled again. What survives of a victim that
+ * is older than most has a stream of its own.
  *
  * It is a mover like zswap's writeback (rule 3 of mm/swap_abs.c): headers on the
  * device say whose an object may be, the descriptor of that slot confirms it by
@@ -25,7 +26,6 @@
  * it, this work is queued or runs, but for the time that storage is suspended.
  */
 #include <linux/blkdev.h>
-#include <linux/freezer.h>
 #include <linux/ioprio.h>
 #include <linux/jiffies.h>
 #include <linux/suspend.h>
@@ -91,6 +91,9 @@ static struct swap_segment *swap_pack_victim(struct swap_pack *pack)
 		/* What is on its way to it is skipped until it is there. */
 		if (!atomic_read(&segment->writing) && refcount_inc_not_zero(&segment->refs)) {
 			swap_victims_del(&pack->victims, victim);
+			pack->survivors = swap_victims_is_old(&pack->victims, victim,
+							      pack->next_seq, nr) ?
+					  SWAP_STREAM_OLD : SWAP_STREAM_SURVIVORS;
 			break;
 		}
 		victim->skip = 1;
@@ -186,7 +189,7 @@ static int swap_pack_move_object(struct swap_pack *pack, swp_entry_t slot,
 		return swap_packed_move(slot, word, object->data, object->length,
 					object->codec, true, tiers) ? -EAGAIN : 0;
 	}
-	if (swap_pack_move_to(pack, SWAP_STREAM_SURVIVORS, slot, word, object->data,
+	if (swap_pack_move_to(pack, pack->survivors, slot, word, object->data,
 			      object->length, object->codec, true))
 		return 0;
 	return -ENOSPC;
@@ -244,22 +247,12 @@ static unsigned int swap_pack_collect_read(struct swap_segment *segment,
 	return 0;
 }
 
-/* Does the system wait for work like this to end? */
-static bool swap_pack_freezing(void)
-{
-#ifdef CONFIG_FREEZER
-	return READ_ONCE(pm_nosig_freezing);
-#else
-	return false;
-#endif
-}
-
 /* Is the collection, or @move, to end? Also when kernel threads are about to freeze. */
 static bool swap_pack_stopped(struct swap_pack *pack, struct swap_move *move)
 {
 	if (move)
 		return swap_move_stopped(move);
-	return READ_ONCE(pack->stopped) || swap_pack_freezing() || pm_suspended_storage();
+	return READ_ONCE(pack->stopped) || swap_move_freezing() || pm_suspended_storage();
 }
 
 /* Would swap_pack_collect_object() try to move it? */
@@ -355,7 +348,7 @@ static int swap_pack_collect(struct swap_segment *segment)
 	if (!err)
 		err = swap_pack_empty(segment, NULL, NULL);
 	mutex_unlock(&pack->read_lock);
-	swap_pack_flush(pack, SWAP_STREAM_SURVIVORS);
+	swap_pack_flush(pack, pack->survivors);
 	wait_event(pack->wait, !atomic_read(&pack->surviving));
 	trace_swap_abs_collect(pack->tier->si->type, segment->index, live,
 			       swap_segment_live(segment), err);

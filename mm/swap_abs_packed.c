@@ -441,12 +441,12 @@ static struct swap_segment *swap_segment_open(struct swap_pack *pack,
 
 	if (id == SWAP_STREAM_FRESH && READ_ONCE(pack->quiet))
 		return NULL;
-	if (!swap_pack_refill_for(pack, kept) && id == SWAP_STREAM_SURVIVORS)
+	if (!swap_pack_refill_for(pack, kept) && id != SWAP_STREAM_FRESH)
 		swap_packed_refill(pack);
 
 	spin_lock(&pack->lock);
 	/* What survives may go anywhere: without that nothing can be collected. */
-	if (pack->nr_spares > kept && (pack->reserved || id == SWAP_STREAM_SURVIVORS)) {
+	if (pack->nr_spares > kept && (pack->reserved || id != SWAP_STREAM_FRESH)) {
 		segment = list_first_entry(&pack->spares, struct swap_segment, victim.list);
 		list_del_init(&segment->victim.list);
 		pack->nr_spares--;
@@ -496,7 +496,7 @@ static void swap_segment_close(struct swap_pack_stream *stream)
 	swap_victims_add(&pack->victims, &segment->victim, swap_segment_live(segment),
 			 pack->next_seq);
 	/* It can't be made any denser before something has died. */
-	segment->victim.dense = stream == &pack->streams[SWAP_STREAM_SURVIVORS] &&
+	segment->victim.dense = stream != &pack->streams[SWAP_STREAM_FRESH] &&
 				segment->victim.end == SWAPFILE_CLUSTER;
 	spin_unlock(&pack->lock);
 	swap_segment_put(segment);
@@ -599,7 +599,7 @@ static struct swap_pack_io *swap_pack_end_chunk(struct swap_pack_stream *stream)
 	 * gets short meanwhile, reclaim waits for it. No chunk has the priority of who
 	 * happens to submit it.
 	 */
-	if (io->urgent || io->id == SWAP_STREAM_SURVIVORS)
+	if (io->urgent || io->id != SWAP_STREAM_FRESH)
 		bio->bi_ioprio = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_BE_NORM);
 	else
 		bio->bi_ioprio = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0);
@@ -956,7 +956,7 @@ static void swap_pack_io_done(struct work_struct *work)
 			swap_pack_move_end(pack->tier, item, io->failed);
 		cond_resched();
 	}
-	if (io->id == SWAP_STREAM_SURVIVORS)
+	if (io->id != SWAP_STREAM_FRESH)
 		atomic_sub(io->nr_items, &pack->surviving);
 	/* It may be collected from now on, and may have been skipped for that reason. */
 	if (atomic_dec_and_test(&segment->writing)) {
@@ -1237,7 +1237,7 @@ bool swap_pack_move_to(struct swap_pack *pack, enum swap_stream_id id,
 {
 	/* Out of RAM; or reclaim has no room while this has not been collected. */
 	bool urgent = swap_desc_tag(from) == SWAP_DESC_ZSWAP ||
-		      (id == SWAP_STREAM_SURVIVORS &&
+		      (id != SWAP_STREAM_FRESH &&
 		       READ_ONCE(pack->nr_spares) < SWAP_PACK_RESERVE);
 	struct swap_pack_item *item;
 	struct swap_pack_io *io;
@@ -1247,7 +1247,7 @@ bool swap_pack_move_to(struct swap_pack *pack, enum swap_stream_id id,
 		return false;
 	item = swap_pack_add(io, slot, data, length, codec);
 	item->from = from;
-	if (id == SWAP_STREAM_SURVIVORS)
+	if (id != SWAP_STREAM_FRESH)
 		atomic_inc(&pack->surviving);
 	atomic_long_add(length, &swap_packed_moving);
 	swap_pack_unlock(pack, id);

@@ -39,10 +39,12 @@
 /*
  * What is new and what has survived a collection is kept apart: the one dies
  * soon, the other late, and a segment of both would have to be collected again.
+ * So is what has survived for longer than most.
  */
 enum swap_stream_id {
 	SWAP_STREAM_FRESH,
 	SWAP_STREAM_SURVIVORS,
+	SWAP_STREAM_OLD,
 	NR_SWAP_STREAMS,
 };
 
@@ -154,7 +156,8 @@ struct swap_pack_stream {
  * @objects: number of objects in use
  * @live: bytes of them, with headers
  * @held: pages of capacity that they take
- * @surviving: objects on their way to the stream of survivors
+ * @surviving: objects on their way to a stream of survivors
+ * @survivors: which one, for the victim that is collected; only @gc_work uses it
  * @wait: for an idle chunk, for @nr_lazy, and for @surviving to become zero
  * @segments: where a struct swap_segment comes from without waiting
  * @gc_work: collects segments
@@ -187,6 +190,7 @@ struct swap_pack {
 	struct percpu_counter live;
 	struct percpu_counter held;
 	atomic_t surviving;
+	enum swap_stream_id survivors;
 	wait_queue_head_t wait;
 	mempool_t segments;
 	struct work_struct gc_work;

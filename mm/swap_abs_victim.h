@@ -64,11 +64,13 @@ struct swap_victim {
  * @bucket: lists of them
  * @size: bytes of a segment
  * @nr: how many are listed
+ * @age: of what has been collected, on the average of the last ones, in 64ths
  */
 struct swap_victims {
 	struct list_head bucket[SWAP_VICTIM_BUCKETS];
 	unsigned int size;
 	unsigned int nr;
+	u64 age;
 };
 
 void swap_victims_init(struct swap_victims *victims, unsigned int size);
@@ -79,6 +81,8 @@ void swap_victims_update(struct swap_victims *victims, struct swap_victim *victi
 			 unsigned int live, u32 now);
 void swap_victims_del(struct swap_victims *victims, struct swap_victim *victim);
 void swap_victims_unskip(struct swap_victims *victims);
+bool swap_victims_is_old(struct swap_victims *victims, const struct swap_victim *victim,
+			 u32 now, unsigned int nr_segments);
 struct swap_victim *swap_victims_choose(struct swap_victims *victims, u32 now,
 					unsigned int nr_free, unsigned int nr_segments);
 unsigned int swap_collect_below(unsigned int nr_segments);

@@ -142,6 +142,11 @@ add puts it in front|s/list_add_tail(/list_add(/
 del leaves it listed|/victim->listed = 0;/d
 del does not count|/victims->nr--;/d
 a bucket too low|s/return DIV_ROUND_UP(live, \(.*\));/return live \/ (\1);/
+none is old|s/return is_old \&\&/return is_old \&\& 0 \&\&/
+old in small devices|s/return is_old \&\& .*/return is_old;/
+old is what is young|s/\* SWAP_VICTIM_AGES > victims->age/* SWAP_VICTIM_AGES < victims->age/
+the average stays|s/victims->age += age - .*/victims->age = 100;/
+the average is a sum|s/ - victims->age \/ SWAP_VICTIM_AGES;/;/
 choice by age alone|s/victims->size \/ SWAP_VICTIM_PARTS \* bucket,/0,/
 choice without age|s/now - victim->since);/0);/
 choice of the worst|s/(benefit > most)/(!best || benefit < most)/

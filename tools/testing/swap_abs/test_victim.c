@@ -368,7 +368,35 @@ static void test_held(void)
 	}
 }
 
-/* test_victim [-x]: -x stops at the first test that fails. */
+/* What is older than the average of the last ones is old, but in small devices nothing. */
+static void test_old(void)
+{
+	unsigned int i, nr = 0;
+
+	init();
+	add(0, 20 * PART, 1000);
+	add(1, 20 * PART, 4000);
+	/* It takes a while until the average is that of these. */
+	for (i = 0; i < 500; i++)
+		swap_victims_is_old(&victims, &all[i & 1], 6000, 1000);
+	for (i = 0; i < 1000; i++)
+		nr += swap_victims_is_old(&victims, &all[i & 1], 6000, 1000);
+	expect(nr == 500);
+	expect(swap_victims_is_old(&victims, &all[0], 6000, 1000));
+	expect(!swap_victims_is_old(&victims, &all[1], 6000, 1000));
+	/* One that is very old does not make the others young for long. */
+	all[2].since = 6000 - 100000;
+	expect(swap_victims_is_old(&victims, &all[2], 6000, 1000));
+	for (i = 0; i < 300; i++)
+		swap_victims_is_old(&victims, &all[i & 1], 6000, 1000);
+	expect(swap_victims_is_old(&victims, &all[0], 6000, 1000));
+	expect(!swap_victims_is_old(&victims, &all[1], 6000, 1000));
+	/* The same when the time wraps. */
+	all[3].since = 0U - 5000;
+	expect(swap_victims_is_old(&victims, &all[3], 100, 1000));
+	expect(!swap_victims_is_old(&victims, &all[0], 6000, 100));
+}
+
 /* What is as dense as it can be is chosen again when a part of it has died. */
 static void test_dense(void)
 {
@@ -392,6 +420,7 @@ static void test_dense(void)
 	expect_consistent();
 }
 
+/* test_victim [-x]: -x stops at the first test that fails. */
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -409,6 +438,7 @@ int main(int argc, char **argv)
 		{ test_younger, "a segment gets a bit younger with each part that dies" },
 		{ test_skip, "what is to be skipped is not chosen until it changes" },
 		{ test_dense, "what can't be made denser is not chosen until a part dies" },
+		{ test_old, "older than most is what is older than the average" },
 		{ test_cost, "a choice is O(1)" },
 		{ test_random, "random operations leave each segment where it belongs" },
 		{ test_collect_below, "collection begins early, but not too early" },
