@@ -32,6 +32,7 @@
 #include <linux/jiffies.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
+#include <linux/mm_inline.h>
 #include <linux/sched/signal.h>
 #include <linux/swap.h>
 #include <linux/vmstat.h>
@@ -48,8 +49,14 @@
 #define SWAP_VAIN_TRIES		8
 #define SWAP_VAIN_PART		8
 
-/* Isolated pages are not counted by cgroup; these are more than reclaim takes at once. */
-#define SWAP_VAIN_ISOLATED	1024
+/*
+ * Isolated pages are not counted by cgroup, and by generations not at all; these are as
+ * many as reclaim takes at once.
+ */
+static unsigned long swap_vain_isolated(void)
+{
+	return lru_gen_enabled() ? 4096 : 1024;
+}
 
 /* For all cgroups together. */
 static struct swap_vain swap_vain_all;
@@ -86,7 +93,7 @@ static unsigned long swap_vain_state(struct mem_cgroup *memcg, enum node_stat_it
 static unsigned long swap_vain_lru(struct mem_cgroup *memcg)
 {
 	return swap_vain_state(memcg, NR_INACTIVE_ANON) +
-	       swap_vain_state(memcg, NR_ACTIVE_ANON) + SWAP_VAIN_ISOLATED;
+	       swap_vain_state(memcg, NR_ACTIVE_ANON) + swap_vain_isolated();
 }
 
 /* Slots that have data in some tier. */
@@ -111,7 +118,9 @@ static void swap_vain_refresh(struct swap_vain *vain, unsigned long lru)
 {
 	unsigned int devices = READ_ONCE(swap_vain_devices);
 
-	if (lru < READ_ONCE(vain->lru) / SWAP_VAIN_PART * (SWAP_VAIN_PART - 1) ||
+	/* What is isolated just now has not gone. */
+	if (lru + swap_vain_isolated() <
+	    READ_ONCE(vain->lru) / SWAP_VAIN_PART * (SWAP_VAIN_PART - 1) ||
 	    time_after(jiffies, READ_ONCE(vain->last) + HZ) ||
 	    READ_ONCE(vain->devices) != devices) {
 		WRITE_ONCE(vain->devices, devices);
@@ -201,8 +210,12 @@ bool swap_abs_hope(struct mem_cgroup *memcg)
 bool __swap_copies_remain(struct mem_cgroup *memcg)
 {
 	unsigned long copies = swap_vain_copies(memcg);
-	/* Not those of entries that are not virtual, whose copies are not counted either. */
-	unsigned long counted = min(swap_vain_state(memcg, NR_SWAPCACHE), copies);
+	/*
+	 * Not those of entries that are not virtual, whose copies are not counted either.
+	 * What is known of a cgroup may be two seconds old, what is known of all is not.
+	 */
+	unsigned long counted = min3(swap_vain_state(memcg, NR_SWAPCACHE), copies,
+				     global_node_page_state(NR_SWAPCACHE));
 	unsigned long lru = swap_vain_lru(memcg);
 	unsigned long cached = counted;
 
