@@ -328,7 +328,14 @@ int swap_move_slot(struct swap_move *move, swp_entry_t entry)
 			goto unlock;
 		}
 	}
-	if (folio_contain_hwpoisoned_page(folio) && !folio_test_dirty(folio)) {
+	/* The other pages of a large one, which could not be split, are as good as ever. */
+	if (folio_contain_hwpoisoned_page(folio) && !folio_test_large(folio)) {
+		/*
+		 * memory_failure() waits for the lock, and lets a clean page go, because
+		 * its copy is good.
+		 */
+		if (folio_test_uptodate(folio))
+			goto unlock;
 		/*
 		 * Memory failure has left it there for who comes across it. What
 		 * it was dirty with is gone, and what the device has is older.
