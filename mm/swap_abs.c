@@ -474,9 +474,12 @@ void swap_abs_reserve_end(struct folio *folio, enum swap_room room)
 	if (!folio_test_swapcache(folio)) {
 		if (room == SWAP_ROOM_DEVICE)
 			swap_abs_give_room(nr);
+		/* There are slots, but in dead space, which must be collected first. */
+		else if (room == SWAP_ROOM_PHYSICAL && nr == 1)
+			swap_abs_room_short();
 		return;
 	}
-	if (room == SWAP_ROOM_DEVICE)
+	if (room == SWAP_ROOM_DEVICE || room == SWAP_ROOM_PHYSICAL)
 		return;
 
 	ci_off = swp_cluster_offset(folio->swap);

@@ -411,10 +411,14 @@ unsigned long swap_tier_stat_sum(struct swap_tier *tier, enum swap_tier_stat sta
  */
 static inline unsigned long swap_tier_hint_until(struct swap_tier *tier)
 {
-	struct swap_tier *first = plist_first_entry(&swap_tiers, struct swap_tier, node);
+	struct swap_tier *first;
 
 	lockdep_assert_held(&swap_tiers_lock);
-	return tier->node.prio == first->node.prio ? 0 : (jiffies + HZ / 20) | 1;
+	/* One that is drained takes nothing. */
+	plist_for_each_entry(first, &swap_tiers, node)
+		if (first == tier || !READ_ONCE(first->draining))
+			break;
+	return tier->node.prio <= first->node.prio ? 0 : (jiffies + HZ / 20) | 1;
 }
 
 static inline bool swap_tier_hint_is_old(unsigned long until)
@@ -516,6 +520,8 @@ bool swap_raw_alloc(unsigned long *words, unsigned int nr, unsigned long tiers);
 long swap_raw_free(const unsigned long *words, unsigned int nr);
 void swap_raw_untake(const unsigned long *words, unsigned int nr);
 void swap_raw_write_failed(struct folio *folio, blk_status_t status);
+void swap_raw_piece_done(struct folio *folio, unsigned int first, unsigned int nr,
+			 blk_status_t status);
 unsigned long swap_raw_nr_bad(struct swap_tier *tier);
 void swap_raw_read_failed(struct folio *folio);
 void swap_raw_io_done(struct folio *folio, bool failed);
@@ -769,6 +775,7 @@ static inline void swap_abs_trim_info(struct sysinfo *val)
 }
 #endif
 void swap_tier_retry_bad(struct swap_tier *tier);
+void swap_tiers_retry_now(void);
 extern bool swap_errors_are_medium;
 bool swap_tier_medium_failed(struct swap_tier *tier, blk_status_t status);
 
@@ -790,6 +797,7 @@ int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages);
 int swap_tier_set_state(struct swap_tier *tier, enum swap_tier_state state);
 void swap_tiers_excess(void);
 void swap_tier_io_done(struct swap_tier *tier, bool failed);
+void swap_tier_try_again(struct swap_tier *tier);
 void swap_tier_init_moves(struct swap_tier *tier);
 void swap_tier_stop_moves(struct swap_tier *tier);
 #ifdef CONFIG_SWAP_ABS_PACKED
@@ -1218,6 +1226,18 @@ static inline bool swap_entry_synchronous(struct swap_info_struct *si,
 }
 
 /**
+ * swap_folio_is_surplus - is the folio's copy in swap better given up?
+ * @folio: a locked folio in the swap cache
+ *
+ * Return: true where swap gets full, unless giving up the copy makes no room, and the
+ * page could not leave memory again.
+ */
+static inline bool swap_folio_is_surplus(struct folio *folio)
+{
+	return mem_cgroup_swap_full(folio) && !swap_folio_copy_is_last(folio);
+}
+
+/**
  * swap_folio_stable_writes - must the folio not change while it is written?
  * @si: the swap device of @folio
  * @folio: a locked folio in the swap cache
@@ -1292,11 +1312,15 @@ static inline void swap_io_done(struct folio *folio, bool failed)
 		swap_raw_io_done(folio, failed);
 }
 
-/* Could the locked folio not be read, and may it be tried once more? */
+/*
+ * Could the locked folio not be read, and may it be tried once more? Not to a page that
+ * memory failure has left so, because what its copy is replaced by has been lost.
+ */
 static inline bool swap_should_read_again(struct folio *folio)
 {
 	return swap_abs_used() && !folio_test_uptodate(folio) &&
-	       folio_test_swapcache(folio) && folio_swap_is_virtual(folio);
+	       folio_test_swapcache(folio) && folio_swap_is_virtual(folio) &&
+	       !folio_contain_hwpoisoned_page(folio);
 }
 
 /**
@@ -1407,7 +1431,7 @@ static inline enum swap_room swap_reserve(struct folio *folio)
 
 static inline void swap_reserve_end(struct folio *folio, enum swap_room room)
 {
-	if (swap_abs_used() && (room == SWAP_ROOM_DEVICE || room == SWAP_ROOM_RAM))
+	if (swap_abs_used())
 		swap_abs_reserve_end(folio, room);
 }
 

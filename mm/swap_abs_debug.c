@@ -397,6 +397,13 @@ out:
 }
 DEFINE_SHOW_ATTRIBUTE(metadata);
 
+static int retry_set(void *data, u64 value)
+{
+	swap_tiers_retry_now();
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(retry_fops, NULL, retry_set, "%llu\n");
+
 static int __init swap_abs_debug_init(void)
 {
 	struct dentry *dir = debugfs_create_dir("swap_abs", NULL);
@@ -405,6 +412,7 @@ static int __init swap_abs_debug_init(void)
 	debugfs_create_file("metadata", 0400, dir, NULL, &metadata_fops);
 	debugfs_create_u32("move_delay_ms", 0600, dir, &move_delay_ms);
 	debugfs_create_u32("max_io_errors", 0600, dir, &swap_tier_max_errors);
+	debugfs_create_file_unsafe("retry", 0200, dir, NULL, &retry_fops);
 	debugfs_create_bool("medium_errors", 0600, dir, &swap_errors_are_medium);
 #ifdef CONFIG_SWAP_ABS_PACKED
 	debugfs_create_bool("read_ahead", 0600, dir, &swap_ahead_on);

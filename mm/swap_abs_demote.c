@@ -608,8 +608,29 @@ static void swap_tier_fail_work(struct work_struct *work)
 
 	mutex_lock(&swap_state_mutex);
 	if (tier->state == SWAP_TIER_ONLINE && swap_tier_has_failed(tier) &&
-	    !swap_tier_close(tier, SWAP_TIER_FAILED))
+	    !swap_tier_close(tier, SWAP_TIER_FAILED)) {
 		pr_alert("swap: swap%d has failed, what can be read is moved away\n", tier->id);
+		swap_tier_retry_bad(tier);
+	}
+	mutex_unlock(&swap_state_mutex);
+}
+
+/**
+ * swap_tier_try_again - use a tier again that has failed some time ago
+ * @tier: the tier
+ *
+ * What was in the way, a full filesystem or a link that was down, may be over. If it is
+ * not, the tier fails once more, and nothing is lost by that.
+ *
+ * Context: process context, sleeps.
+ */
+void swap_tier_try_again(struct swap_tier *tier)
+{
+	mutex_lock(&swap_state_mutex);
+	if (tier->state == SWAP_TIER_FAILED) {
+		pr_info("swap: swap%d is tried again\n", tier->id);
+		swap_tier_open(tier);
+	}
 	mutex_unlock(&swap_state_mutex);
 }
 

@@ -223,28 +223,116 @@ static int swap_pack_collect_object(struct swap_segment *segment,
 	return err == -EAGAIN ? swap_move_slot(move, slot) : err;
 }
 
-/* Read up to SWAP_GC_SIZE from a block on. Return: bytes, 0 when that fails twice. */
-static unsigned int swap_pack_collect_read(struct swap_segment *segment,
-					   unsigned int base, bool idle)
+/*
+ * Reading: two pieces, so that one is on its way while what is live of the other is moved.
+ */
+
+/* An object is in so many blocks at most, and may begin in one piece and end in the next. */
+#define SWAP_PACK_OVERLAP	(2 * SWAP_PACK_BLOCK)
+
+bool swap_pack_alloc_pieces(struct swap_pack *pack)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(pack->pieces); i++) {
+		pack->pieces[i].buf = kmalloc(SWAP_GC_SIZE, GFP_KERNEL | __GFP_RETRY_MAYFAIL);
+		if (!pack->pieces[i].buf)
+			return false;
+	}
+	return true;
+}
+
+void swap_pack_free_pieces(struct swap_pack *pack)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(pack->pieces); i++)
+		kfree(pack->pieces[i].buf);
+}
+
+static void swap_pack_read_piece_end(struct bio *bio)
+{
+	struct swap_pack_piece *piece = container_of(bio, struct swap_pack_piece, bio);
+
+	complete(&piece->done);
+}
+
+/* Begin to read a piece, from a block on. */
+static void swap_pack_read_piece(struct swap_segment *segment, struct swap_pack_piece *piece,
+				 unsigned int base, bool idle)
 {
 	unsigned int blocks = min(segment->victim.end - base / SWAP_PACK_BLOCK,
 				  SWAP_GC_SIZE / SWAP_PACK_BLOCK);
 	pgoff_t offset = swap_segment_offset(segment) + base / SWAP_PACK_BLOCK;
-	struct swap_pack *pack = segment->pack;
-	struct swap_info_struct *si = pack->tier->si;
-	int tries = 2, err;
+	struct swap_info_struct *si = segment->pack->tier->si;
+	struct bio *bio = &piece->bio;
 
 	swap_device_run(si, offset, &blocks);
-	while (tries--) {
-		err = swap_packed_read_sync(si, offset, blocks, pack->gc_buf, idle ?
-					    IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0) :
-					    IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_BE_NORM));
-		swap_tier_io_done(pack->tier, err);
-		if (!err)
-			return blocks * SWAP_PACK_BLOCK;
+	piece->base = base;
+	piece->size = blocks * SWAP_PACK_BLOCK;
+	init_completion(&piece->done);
+	swap_packed_read_init(bio, &piece->bvec, si, offset, blocks, piece->buf);
+	bio->bi_ioprio = idle ? IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0) :
+				IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_BE_NORM);
+	bio->bi_end_io = swap_pack_read_piece_end;
+	submit_bio(bio);
+}
+
+static int swap_pack_wait_piece(struct swap_pack *pack, struct swap_pack_piece *piece)
+{
+	int err;
+
+	wait_for_completion_io(&piece->done);
+	err = blk_status_to_errno(piece->bio.bi_status);
+	bio_uninit(&piece->bio);
+	swap_tier_io_done(pack->tier, err);
+	return err;
+}
+
+/* Nothing is read ahead any longer. */
+static void swap_pack_end_ahead(struct swap_pack *pack)
+{
+	if (pack->ahead)
+		swap_pack_wait_piece(pack, pack->ahead);
+	pack->ahead = NULL;
+}
+
+/*
+ * Get the piece of a segment that a byte is in, and read the next one meanwhile. NULL when
+ * it can't be read, twice.
+ */
+static struct swap_pack_piece *swap_pack_get_piece(struct swap_segment *segment,
+						   unsigned int pos, bool idle)
+{
+	unsigned int end = segment->victim.end * SWAP_PACK_BLOCK, next;
+	struct swap_pack *pack = segment->pack;
+	struct swap_pack_piece *piece = pack->ahead;
+	int err = -ENOENT, tries = 2;
+
+	pack->ahead = NULL;
+	if (piece)
+		err = swap_pack_wait_piece(pack, piece);
+	else
+		piece = &pack->pieces[0];
+	if (!err && (pos < piece->base || pos >= piece->base + piece->size))
+		err = -ENOENT;
+	while (err && tries--) {
+		swap_pack_read_piece(segment, piece, ALIGN_DOWN(pos, SWAP_PACK_BLOCK), idle);
+		err = swap_pack_wait_piece(pack, piece);
 	}
-	swap_tier_count(pack->tier, SWAP_TIER_ERRORS, blocks);
-	return 0;
+	if (err) {
+		swap_tier_count(pack->tier, SWAP_TIER_ERRORS, piece->size / SWAP_PACK_BLOCK);
+		return NULL;
+	}
+	next = piece->base + piece->size;
+	if (next < end) {
+		/* At the end of an extent, no object goes on. */
+		if (piece->size == SWAP_GC_SIZE)
+			next -= SWAP_PACK_OVERLAP;
+		pack->ahead = &pack->pieces[piece == pack->pieces];
+		swap_pack_read_piece(segment, pack->ahead, next, idle);
+	}
+	return piece;
 }
 
 /* Is the collection, or @move, to end? Also when kernel threads are about to freeze. */
@@ -269,8 +357,8 @@ static bool swap_pack_is_live(struct swap_segment *segment,
 /*
  * Move what is in use of a segment, off its list and with a reference; or with @found,
  * only sum up how many bytes of it could be moved. Return: 0 when all of it has been
- * looked at, -EINTR when it was stopped, -EIO when it can't be read, or that there is no
- * room.
+ * looked at, -EINTR when it was stopped, -EIO when some of it can't be read, or that
+ * there is no room.
  */
 static int swap_pack_empty(struct swap_segment *segment, struct swap_move *move,
 			   unsigned int *found)
@@ -278,22 +366,27 @@ static int swap_pack_empty(struct swap_segment *segment, struct swap_move *move,
 	struct swap_pack *pack = segment->pack;
 	u64 start = (u64)swap_segment_offset(segment) << PAGE_SHIFT;
 	unsigned int end = segment->victim.end * SWAP_PACK_BLOCK;
-	unsigned int pos = 0, base, size, next;
 	struct swap_pack_object object;
-	int err;
+	struct swap_pack_piece *piece;
+	unsigned int pos = 0, next;
+	int err = 0, unreadable = 0;
 
 	while (pos < end && swap_segment_live(segment)) {
-		if (swap_pack_stopped(pack, move))
-			return -EINTR;
-		base = ALIGN_DOWN(pos, SWAP_PACK_BLOCK);
-		size = swap_pack_collect_read(segment, base, move || !swap_pack_gc_urgent(pack));
-		/* It stays there, for who loads it. Another victim may be readable. */
-		if (!size)
-			return -EIO;
-		next = pos - base;
+		err = swap_pack_stopped(pack, move) ? -EINTR : 0;
+		if (err)
+			break;
+		piece = swap_pack_get_piece(segment, pos, move || !swap_pack_gc_urgent(pack));
+		/* It stays there, for who loads it. What is behind it may be readable. */
+		if (!piece) {
+			unreadable = -EIO;
+			pos = ALIGN_DOWN(pos, SWAP_PACK_BLOCK) + SWAP_GC_SIZE;
+			continue;
+		}
+		next = pos - piece->base;
 		for (;;) {
-			while (swap_pack_next(pack->gc_buf, size, &next, start + base,
-					      segment->seq, &object)) {
+			while (!err && swap_pack_next(piece->buf, piece->size, &next,
+						      start + piece->base, segment->seq,
+						      &object)) {
 				if (found) {
 					if (swap_pack_is_live(segment, &object))
 						*found += swap_pack_size(object.length);
@@ -302,18 +395,19 @@ static int swap_pack_empty(struct swap_segment *segment, struct swap_move *move,
 				err = swap_pack_collect_object(segment, &object, move);
 				if (!err && move && swap_move_stopped(move))
 					err = -EINTR;
-				if (err)
-					return err;
 			}
 			/* At the end of a segment or extent, no object goes on. */
-			if (size == SWAP_GC_SIZE || next >= size)
+			if (err || piece->size == SWAP_GC_SIZE || next >= piece->size)
 				break;
 			next += SWAP_PACK_ALIGN;
 		}
-		pos = base + next;
+		if (err)
+			break;
+		pos = piece->base + next;
 		cond_resched();
 	}
-	return 0;
+	swap_pack_end_ahead(pack);
+	return err ? err : unreadable;
 }
 
 /* Back to the others, if something is in use still. With @skip, not to be chosen soon. */

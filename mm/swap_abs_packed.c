@@ -66,8 +66,8 @@
 /* Movers leave a device alone for that long when a write has failed: each costs a segment. */
 #define SWAP_FAILED_DELAY	(HZ / 10)
 
-/* The bytes of which a segment takes all of its capacity. */
-#define SWAP_SEGMENT_FULL	((int)(SWAP_SEGMENT_SIZE / SWAP_PACK_FULL_DEN * SWAP_PACK_FULL_NUM))
+/* The live bytes of a segment that is bad: it takes just its own capacity. */
+#define SWAP_SEGMENT_BAD	((int)SWAP_SEGMENT_SIZE)
 
 /* A large folio, whose pages may be in several chunks. */
 struct swap_pack_write {
@@ -176,6 +176,8 @@ static unsigned int swap_segment_bucket(unsigned int live)
 
 static unsigned int swap_segment_held(unsigned int live)
 {
+	if (live == SWAP_SEGMENT_BAD)
+		return SWAPFILE_CLUSTER;
 	return swap_pack_held(swap_segment_bucket(live), SWAPFILE_CLUSTER);
 }
 
@@ -192,7 +194,8 @@ static unsigned int swap_segment_account(struct swap_segment *segment, int bytes
 	long held;
 
 	percpu_counter_add(&pack->live, bytes);
-	if (swap_segment_bucket(before) == swap_segment_bucket(live))
+	if (swap_segment_bucket(before) == swap_segment_bucket(live) &&
+	    before != SWAP_SEGMENT_BAD && live != SWAP_SEGMENT_BAD)
 		return live;
 
 	held = (long)swap_segment_held(live) - (long)swap_segment_held(before);
@@ -328,8 +331,10 @@ void swap_pack_release_dead(struct swap_pack *pack)
 		gained |= !bad;
 		spin_unlock(&pack->lock);
 		/* What nothing can be stored in is no room. */
-		if (bad)
-			swap_segment_account(segment, SWAP_SEGMENT_FULL);
+		if (bad) {
+			swap_segment_account(segment, SWAP_SEGMENT_BAD);
+			percpu_counter_sub(&pack->live, SWAP_SEGMENT_BAD);
+		}
 		if (back) {
 			swap_segment_return(segment);
 			WRITE_ONCE(pack->starved, false);
@@ -403,7 +408,11 @@ static bool swap_packed_refill(struct swap_pack *pack)
 	return true;
 }
 
-/* Take the reserve out of the capacity, once. Return: true when that has been done. */
+/*
+ * Take the reserve out of the capacity, once. Not where there is nothing but that to be
+ * lent: raw pages can use what is free, and nothing could be packed. Return: true when
+ * that has been done.
+ */
 static bool swap_pack_reserve(struct swap_pack *pack)
 {
 	long pages = SWAP_PACK_RESERVE * SWAPFILE_CLUSTER;
@@ -411,6 +420,8 @@ static bool swap_pack_reserve(struct swap_pack *pack)
 
 	if (READ_ONCE(pack->reserved))
 		return true;
+	if (swap_packed_free_segments(pack) <= SWAP_PACK_RESERVE)
+		return false;
 	spin_lock(&pack->lock);
 	if (!pack->reserved && !pack->stopped && swap_abs_take_room(pages)) {
 		swap_tier_hide(pack->tier, pages);
@@ -841,6 +852,9 @@ static struct swap_pack_io *swap_pack_lock(struct swap_pack *pack,
 		/* Who sets it takes the lock once after that. */
 		if (READ_ONCE(pack->stopped))
 			break;
+		/* A write there has failed since, and so might the next one. */
+		if (stream->segment && swap_segment_is_bad(stream->segment))
+			swap_segment_close(stream);
 		if (!stream->segment)
 			stream->segment = swap_segment_open(pack, id);
 		if (!stream->segment)
@@ -1428,14 +1442,13 @@ static struct swap_pack *swap_pack_alloc(struct swap_tier *tier)
 	if (mempool_init_kmalloc_pool(&pack->segments, SWAP_PACK_RESERVE + NR_SWAP_STREAMS,
 				      sizeof(struct swap_segment)))
 		goto free_held;
-	pack->gc_buf = kmalloc(SWAP_GC_SIZE, GFP_KERNEL | __GFP_RETRY_MAYFAIL);
-	if (!pack->gc_buf || swap_pack_alloc_ios(pack))
+	if (!swap_pack_alloc_pieces(pack) || swap_pack_alloc_ios(pack))
 		goto free_ios;
 	return pack;
 
 free_ios:
 	swap_pack_free_ios(pack);
-	kfree(pack->gc_buf);
+	swap_pack_free_pieces(pack);
 	mempool_exit(&pack->segments);
 free_held:
 	percpu_counter_destroy(&pack->held);
@@ -1610,7 +1623,8 @@ void swap_packed_forget_bad(struct swap_tier *tier)
 	spin_unlock(&pack->lock);
 	list_for_each_entry_safe(segment, next, &bad, victim.list) {
 		list_del_init(&segment->victim.list);
-		swap_segment_account(segment, -SWAP_SEGMENT_FULL);
+		percpu_counter_add(&pack->live, SWAP_SEGMENT_BAD);
+		swap_segment_account(segment, -SWAP_SEGMENT_BAD);
 		swap_segment_return(segment);
 	}
 }
@@ -1639,7 +1653,7 @@ void swap_packed_free(struct swap_tier *tier)
 	VM_WARN_ON_ONCE(percpu_counter_sum(&pack->objects));
 	VM_WARN_ON_ONCE(percpu_counter_sum(&pack->live));
 	swap_pack_free_ios(pack);
-	kfree(pack->gc_buf);
+	swap_pack_free_pieces(pack);
 	mempool_exit(&pack->segments);
 	percpu_counter_destroy(&pack->held);
 	percpu_counter_destroy(&pack->live);

@@ -138,6 +138,24 @@ struct swap_pack_stream {
 };
 
 /**
+ * struct swap_pack_piece - a piece of a segment that is read at once
+ * @bio: the read
+ * @bvec: of @bio
+ * @done: when it has ended
+ * @buf: gets it
+ * @base: where in the segment it begins, in bytes
+ * @size: bytes of it
+ */
+struct swap_pack_piece {
+	struct bio bio;
+	struct bio_vec bvec;
+	struct completion done;
+	u8 *buf;
+	unsigned int base;
+	unsigned int size;
+};
+
+/**
  * struct swap_pack - the packed format of a tier
  * @tier: the tier
  * @streams: what is being filled
@@ -162,8 +180,9 @@ struct swap_pack_stream {
  * @segments: where a struct swap_segment comes from without waiting
  * @gc_work: collects segments
  * @again_work: lets those be tried again that could not be emptied
- * @read_lock: for @gc_buf; outside of all but swap_tier.move_lock
- * @gc_buf: what is collected or moved away is read to
+ * @read_lock: for @pieces; outside of all but swap_tier.move_lock
+ * @pieces: what is collected or moved away is read to
+ * @ahead: the piece that is being read, or NULL
  * @failed: jiffies when a write has failed last, 0 for never
  * @stopped: the device is closed: fill nothing, keep no spares and collect nothing;
  *	written under swap_abs_mutex
@@ -196,7 +215,8 @@ struct swap_pack {
 	struct work_struct gc_work;
 	struct delayed_work again_work;
 	struct mutex read_lock;		/* outside of all but move_lock */
-	u8 *gc_buf;
+	struct swap_pack_piece pieces[2];
+	struct swap_pack_piece *ahead;
 	unsigned long failed;
 	bool stopped;
 	bool quiet;
@@ -223,8 +243,9 @@ unsigned long swap_packed_free_segments(struct swap_pack *pack);
 /* mm/swap_abs_packed_read.c */
 int swap_packed_read_init_once(void);
 void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio);
-int swap_packed_read_sync(struct swap_info_struct *si, pgoff_t offset,
-			  unsigned int blocks, void *buf, unsigned int ioprio);
+void swap_packed_read_init(struct bio *bio, struct bio_vec *bvec,
+			   struct swap_info_struct *si, pgoff_t offset,
+			   unsigned int blocks, void *buf);
 
 /* mm/swap_abs_gc.c */
 int swap_pack_gc_init(void);
@@ -233,6 +254,8 @@ bool swap_pack_pin(struct swap_info_struct *si, const struct swap_pack_object *o
 bool swap_pack_unpin(swp_entry_t slot, unsigned long word);
 bool swap_pack_move_to_zswap(struct swap_tier *tier, swp_entry_t slot, unsigned long word,
 			     const struct swap_pack_object *object, bool ahead);
+bool swap_pack_alloc_pieces(struct swap_pack *pack);
+void swap_pack_free_pieces(struct swap_pack *pack);
 void swap_pack_gc(struct work_struct *work);
 void swap_pack_gc_again(struct work_struct *work);
 void swap_pack_gc_check(struct swap_pack *pack);

@@ -81,9 +81,20 @@ static pgoff_t swap_pack_read_place(unsigned long word, unsigned int *blocks)
 	return swp_offset(swap_desc_device_entry(word));
 }
 
-static void swap_packed_read_init(struct bio *bio, struct bio_vec *bvec,
-				  struct swap_info_struct *si, pgoff_t offset,
-				  unsigned int blocks, void *buf)
+/**
+ * swap_packed_read_init - prepare a read of blocks of a segment
+ * @bio: the read
+ * @bvec: of @bio
+ * @si: the device
+ * @offset: of the first block, in pages
+ * @blocks: how many, within one extent
+ * @buf: gets them, physically contiguous
+ *
+ * Context: any.
+ */
+void swap_packed_read_init(struct bio *bio, struct bio_vec *bvec,
+			   struct swap_info_struct *si, pgoff_t offset,
+			   unsigned int blocks, void *buf)
 {
 	unsigned int run = blocks;
 
@@ -92,31 +103,6 @@ static void swap_packed_read_init(struct bio *bio, struct bio_vec *bvec,
 	/* Objects do not straddle extents. */
 	VM_WARN_ON_ONCE(run != blocks);
 	bio_add_virt_nofail(bio, buf, blocks * SWAP_PACK_BLOCK);
-}
-
-/**
- * swap_packed_read_sync - read blocks of a segment and wait
- * @si: the device
- * @offset: of the first block, in pages
- * @blocks: how many, within one extent
- * @buf: gets them, physically contiguous
- * @ioprio: of the read, 0 for the task's
- *
- * Context: process context, sleeps.
- * Return: 0 or an error.
- */
-int swap_packed_read_sync(struct swap_info_struct *si, pgoff_t offset,
-			  unsigned int blocks, void *buf, unsigned int ioprio)
-{
-	struct bio_vec bvec;
-	struct bio bio;
-	int err;
-
-	swap_packed_read_init(&bio, &bvec, si, offset, blocks, buf);
-	bio.bi_ioprio = ioprio;
-	err = submit_bio_wait(&bio);
-	bio_uninit(&bio);
-	return err;
 }
 
 /* Is it the object that the word says, and does it make a page? */
@@ -142,10 +128,14 @@ static int swap_pack_unpack(struct swap_pack_read *read, struct swap_pack_read_i
 /* Read an object once more, and nothing else, into a buffer that has room for it. */
 static int swap_pack_read_again(struct swap_pack_read *read, struct swap_pack_read_item *item)
 {
+	struct bio_vec bvec;
+	struct bio bio;
 	int err;
 
 	read->offset = swap_pack_read_place(item->word, &read->blocks);
-	err = swap_packed_read_sync(read->tier->si, read->offset, read->blocks, read->buf, 0);
+	swap_packed_read_init(&bio, &bvec, read->tier->si, read->offset, read->blocks, read->buf);
+	err = submit_bio_wait(&bio);
+	bio_uninit(&bio);
 	return err ? err : swap_pack_unpack(read, item);
 }
 

@@ -347,7 +347,7 @@ static unsigned int swap_raw_take_old(unsigned long *words, unsigned int nr,
 
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node) {
-		if (!(swap_tier_bit(tier) & tiers) ||
+		if (!(swap_tier_bit(tier) & tiers) || READ_ONCE(tier->draining) ||
 		    (scatter && !swap_raw_may_scatter(tier->si)))
 			continue;
 		ci = swap_raw_isolate_old(tier, false);
@@ -376,7 +376,7 @@ static unsigned int swap_raw_take_any(unsigned long *words, unsigned int nr, boo
 
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node) {
-		if (!(swap_tier_bit(tier) & tiers))
+		if (!(swap_tier_bit(tier) & tiers) || READ_ONCE(tier->draining))
 			continue;
 		got = swap_raw_take_tier(tier, words, nr, all);
 		if (got) {
@@ -697,24 +697,21 @@ unsigned int swap_raw_run(struct folio *folio, unsigned int first,
 	return run;
 }
 
-/**
- * swap_raw_write_failed - a folio could not be written
- * @folio: the folio, still under writeback; dirty again
- * @status: why
- *
- * Where the medium is bad, that is remembered, so the folio goes elsewhere. Any other
- * error may be gone the next time that it is written there.
- *
- * Context: any, also interrupts.
+/*
+ * Pages of a folio under writeback could not be written. Where the medium is bad, that is
+ * remembered, so the folio goes elsewhere. Any other error may be gone the next time that
+ * it is written there.
  */
-void swap_raw_write_failed(struct folio *folio, blk_status_t status)
+static void swap_raw_mark_failed(struct folio *folio, unsigned int first, unsigned int nr,
+				 blk_status_t status)
 {
 	swp_entry_t slot = folio->swap, entry;
 	struct swap_tier *tier;
 	unsigned long flags;
 	unsigned int i;
 
-	for (i = 0; i < folio_nr_pages(folio); i++, slot.val++) {
+	slot.val += first;
+	for (i = 0; i < nr; i++, slot.val++) {
 		entry = swap_abs_backing(slot);
 		tier = __swap_entry_to_info(entry)->tier;
 		swap_tier_count(tier, SWAP_TIER_ERRORS, 1);
@@ -727,6 +724,41 @@ void swap_raw_write_failed(struct folio *folio, blk_status_t status)
 		xa_unlock_irqrestore(&tier->bad, flags);
 		swap_tier_retry_bad(tier);
 	}
+}
+
+/**
+ * swap_raw_write_failed - a folio could not be written, or the first piece of it
+ * @folio: the folio, still under writeback; dirty again
+ * @status: why
+ *
+ * Context: any, also interrupts.
+ */
+void swap_raw_write_failed(struct folio *folio, blk_status_t status)
+{
+	struct block_device *bdev;
+	sector_t sector;
+
+	swap_raw_mark_failed(folio, 0, swap_raw_run(folio, 0, &bdev, &sector), status);
+}
+
+/**
+ * swap_raw_piece_done - the write of a piece of a folio behind the first has ended
+ * @folio: the folio, still under writeback
+ * @first: the first page of the piece
+ * @nr: pages of it, all in one run on a device
+ * @status: how
+ *
+ * Context: any, also interrupts.
+ */
+void swap_raw_piece_done(struct folio *folio, unsigned int first, unsigned int nr,
+			 blk_status_t status)
+{
+	swp_entry_t slot = folio->swap;
+
+	slot.val += first;
+	swap_tier_io_done(__swap_entry_to_info(swap_abs_backing(slot))->tier, status);
+	if (status)
+		swap_raw_mark_failed(folio, first, nr, status);
 }
 
 /* Slots where the medium is bad. */

@@ -217,14 +217,16 @@ static ssize_t promote_store(struct kobject *kobj, struct kobj_attribute *attr,
 
 static struct kobj_attribute promote_attr = __ATTR_RW(promote);
 
+/* Pages that a tier can hold. */
+static unsigned long tier_capacity(struct swap_tier *tier)
+{
+	return tier_is_zswap(tier) ? zswap_capacity() :
+				     tier->si->pages - READ_ONCE(tier->hidden);
+}
+
 static ssize_t capacity_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	struct swap_tier *tier = to_tier(kobj);
-	unsigned long pages;
-
-	pages = tier_is_zswap(tier) ? zswap_capacity() :
-				      tier->si->pages - READ_ONCE(tier->hidden);
-	return sysfs_emit(buf, "%llu\n", (u64)pages << PAGE_SHIFT);
+	return sysfs_emit(buf, "%llu\n", (u64)tier_capacity(to_tier(kobj)) << PAGE_SHIFT);
 }
 
 static struct kobj_attribute capacity_attr = __ATTR_RO(capacity);
@@ -234,7 +236,9 @@ static ssize_t used_show(struct kobject *kobj, struct kobj_attribute *attr, char
 	struct swap_tier *tier = to_tier(kobj);
 	unsigned long pages;
 
-	pages = tier_is_zswap(tier) ? zswap_total_pages() : swap_tier_inuse(tier);
+	/* What is being filled counts whole, so the sum may be more for a while. */
+	pages = tier_is_zswap(tier) ? zswap_total_pages() :
+				      min(swap_tier_inuse(tier), tier_capacity(tier));
 	return sysfs_emit(buf, "%llu\n", (u64)pages << PAGE_SHIFT);
 }
 

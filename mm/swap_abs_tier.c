@@ -44,6 +44,7 @@ static void swap_tier_retry_work(struct work_struct *work)
 
 	swap_raw_forget_bad(tier);
 	swap_packed_forget_bad(tier);
+	swap_tier_try_again(tier);
 	swap_abs_room_gained();
 }
 
@@ -56,6 +57,18 @@ static void swap_tier_retry_work(struct work_struct *work)
 void swap_tier_retry_bad(struct swap_tier *tier)
 {
 	queue_delayed_work(swap_abs_wq, &tier->retry_work, SWAP_TIER_BAD_TIME);
+}
+
+/* Try what is bad on all devices again now: for tests, in debugfs. */
+void swap_tiers_retry_now(void)
+{
+	struct swap_tier *tier;
+
+	spin_lock(&swap_tiers_lock);
+	plist_for_each_entry(tier, &swap_tiers, node)
+		if (delayed_work_pending(&tier->retry_work))
+			mod_delayed_work(swap_abs_wq, &tier->retry_work, 0);
+	spin_unlock(&swap_tiers_lock);
 }
 
 static struct swap_tier *swap_tier_alloc(void)

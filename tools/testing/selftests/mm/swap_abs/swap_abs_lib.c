@@ -269,6 +269,70 @@ size_t sa_area_check(const struct sa_area *a)
 	return bad;
 }
 
+size_t sa_area_fill_until(struct sa_area *a, const char *device, const char *file,
+			  long long value)
+{
+	const size_t step = 64;
+	size_t n = 0, i;
+
+	while (sa_tier_num(device, file) < value) {
+		if (n + step > a->n)
+			return 0;
+		for (i = n; i < n + step; i++)
+			sa_fill(a->p + i * SA_PAGE, a->pat, a->seed, i, a->gen);
+		sa_pageout(a->p + n * SA_PAGE, step);
+		n += step;
+	}
+	munmap(a->p + n * SA_PAGE, (a->n - n) * SA_PAGE);
+	a->n = n;
+	return n;
+}
+
+int sa_set_make(struct sa_set *set, const struct sa_area *a)
+{
+	memset(set, 0, sizeof(*set));
+	set->a = *a;
+	set->rnd = 5;
+	set->gens = calloc(a->n, sizeof(*set->gens));
+	if (!set->gens)
+		return -ENOMEM;
+	/* As all that sa_begin() has found: it is not what is to be swapped. */
+	return mlock(set->gens, a->n * sizeof(*set->gens)) ? -errno : 0;
+}
+
+void sa_set_rewrite(struct sa_set *set, size_t nr)
+{
+	struct sa_area *a = &set->a;
+
+	while (nr--) {
+		size_t i = sa_rand(&set->rnd) % a->n;
+		void *p = a->p + i * SA_PAGE;
+
+		if (sa_rand(&set->rnd) % 4 == 0)
+			set->bad += !!sa_check(p, a->pat, a->seed, i, set->gens[i]);
+		else if (sa_rand(&set->rnd) % 4 == 0)
+			madvise(p, SA_PAGE, MADV_DONTNEED);
+		set->gens[i]++;
+		sa_fill(p, a->pat, a->seed, i, set->gens[i]);
+	}
+	if (sa_pageout(a->p, a->n) == a->n)
+		return;
+	/* Refused, while what has died is being collected: not for long. */
+	set->refused++;
+	sa_wait(sa_pageout(a->p, a->n) == a->n, 5);
+	set->missed += a->n - sa_swapped(a->p, a->n);
+}
+
+size_t sa_set_check(const struct sa_set *set)
+{
+	const struct sa_area *a = &set->a;
+	size_t i, bad = 0;
+
+	for (i = 0; i < a->n && bad < 4; i++)
+		bad += !!sa_check(a->p + i * SA_PAGE, a->pat, a->seed, i, set->gens[i]);
+	return bad;
+}
+
 static sigjmp_buf bus_env;
 
 static void on_bus(int sig)
@@ -984,15 +1048,20 @@ long long sa_end(void)
 
 /* --- swap devices ------------------------------------------------------ */
 
-int sa_mkswap(const char *path, size_t pages)
+/* Where union swap_header has the list of bad pages */
+#define BAD_AT		1536
+
+int sa_mkswap_bad(const char *path, size_t pages, const __u32 *bad, size_t nr)
 {
 	static const char magic[] = "SWAPSPACE2";
-	__u32 head[3] = { 1, 0, 0 };	/* version, last page, bad pages */
+	__u32 head[3] = { 1, 0, nr };	/* version, last page, bad pages */
 	char page[SA_PAGE] = { };
 	struct stat st;
 	__u64 bytes;
 	int fd, ret = 0;
 
+	if (nr > (SA_PAGE - BAD_AT - strlen(magic)) / sizeof(*bad))
+		return -E2BIG;
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -1008,6 +1077,8 @@ int sa_mkswap(const char *path, size_t pages)
 	}
 	head[1] = pages - 1;
 	memcpy(page + 1024, head, sizeof(head));
+	if (nr)
+		memcpy(page + BAD_AT, bad, nr * sizeof(*bad));
 	memcpy(page + SA_PAGE - strlen(magic), magic, strlen(magic));
 	if (!ret && pwrite(fd, page, SA_PAGE, 0) != (ssize_t)SA_PAGE)
 		ret = -EIO;
@@ -1015,6 +1086,11 @@ int sa_mkswap(const char *path, size_t pages)
 		ret = -errno;
 	close(fd);
 	return ret;
+}
+
+int sa_mkswap(const char *path, size_t pages)
+{
+	return sa_mkswap_bad(path, pages, NULL, 0);
 }
 
 int sa_swapon(const char *path, size_t pages, int prio)
@@ -1434,8 +1510,10 @@ int sa_log_close(int fd, char *buf, size_t size)
 			return -E2BIG;
 		}
 	}
+	/* More has come than the kernel keeps. */
+	n = n < 0 && errno == EPIPE ? -EPIPE : 0;
 	close(fd);
-	return 0;
+	return n;
 }
 
 int sa_trace_start(void)
@@ -1493,13 +1571,14 @@ static bool parse_event(const char *line, struct sa_event *e)
 		[SA_STORE]	= "swap_abs_store: ",
 		[SA_LOAD]	= "swap_abs_load: ",
 		[SA_MOVE]	= "swap_abs_move: ",
+		[SA_COLLECT]	= "swap_abs_collect: ",
 	};
 	const char *p = NULL;
 	unsigned long word;
 	int i;
 
 	memset(e, 0, sizeof(*e));
-	for (i = SA_STORE; i <= SA_MOVE && !p; i++) {
+	for (i = SA_STORE; i <= SA_COLLECT && !p; i++) {
 		p = strstr(line, names[i]);
 		if (p) {
 			p += strlen(names[i]);
@@ -1512,6 +1591,9 @@ static bool parse_event(const char *line, struct sa_event *e)
 	if (e->kind == SA_MOVE)
 		return sscanf(p, "slot=%lu from=%7s to=%7s err=%d", &e->slot,
 			      e->from, e->to, &e->err) == 4;
+	if (e->kind == SA_COLLECT)
+		return sscanf(p, "type=%u segment=%lu live=%u left=%u err=%d", &e->type,
+			      &e->slot, &e->live, &e->left, &e->err) == 5;
 	if (sscanf(p, "slot=%lu nr=%zu place=%7s word=%lx", &e->slot, &e->nr,
 		   e->kind == SA_STORE ? e->to : e->from, &word) != 4)
 		return false;

@@ -62,6 +62,29 @@ void sa_area_unmap(struct sa_area *a);
 void sa_area_fill(struct sa_area *a);
 /* Number of pages that are not what sa_area_fill() wrote */
 size_t sa_area_check(const struct sa_area *a);
+/*
+ * Fill it page by page and push that out, until a number of the device's tier has grown so
+ * large. The area ends there: its number of pages, or 0 when that was not enough.
+ */
+size_t sa_area_fill_until(struct sa_area *a, const char *device, const char *file,
+			  long long value);
+
+/* Pages of an area that are replaced one by one, and have a generation each */
+struct sa_set {
+	struct sa_area a;
+	__u32 *gens;
+	__u64 rnd;
+	size_t bad;			/* pages that were wrong */
+	size_t refused;			/* rounds after which some did not go out at once */
+	size_t missed;			/* pages that did not go out in some seconds, either */
+};
+
+/* Of an area that has been filled; 0 or -errno */
+int sa_set_make(struct sa_set *set, const struct sa_area *a);
+/* Rewrite so many pages, anywhere in it, and push all out */
+void sa_set_rewrite(struct sa_set *set, size_t nr);
+/* Number of pages that are wrong now */
+size_t sa_set_check(const struct sa_set *set);
 
 /* Does reading a byte there raise SIGBUS? */
 bool sa_bus(const void *p);
@@ -183,6 +206,8 @@ const char *sa_dev(int i);
 size_t sa_dev_pages(int i);
 /* Write a swap header for so many pages, 0: all there are */
 int sa_mkswap(const char *path, size_t pages);
+/* The same with a list of pages that must not be used: 637 at most */
+int sa_mkswap_bad(const char *path, size_t pages, const __u32 *bad, size_t nr);
 /*
  * mkswap and swapon. pages 0: the whole device; prio < 0: the kernel's choice.
  * New data is written raw, or packed when the tests run with SWAP_ABS_FORMAT=packed.
@@ -270,18 +295,19 @@ int sa_watermarks(const char *device, int high, int low);
 void sa_log_expect(const char *regex);
 /* The log from now on: a file descriptor, or -errno */
 int sa_log_open(void);
-/* What has come since then, a line each; closes it. 0 or -errno */
+/* What has come since then, a line each; closes it. 0 or -errno, if it was too much too */
 int sa_log_close(int fd, char *buf, size_t size);
 
-enum sa_event_kind { SA_STORE, SA_LOAD, SA_MOVE };
+enum sa_event_kind { SA_STORE, SA_LOAD, SA_MOVE, SA_COLLECT };
 
 struct sa_event {
 	enum sa_event_kind kind;
-	unsigned long slot;
+	unsigned long slot;		/* of SA_COLLECT: the segment */
 	size_t nr;			/* pages */
 	char from[8], to[8];		/* kinds of place, "" where none is told */
 	unsigned int type;		/* where on which device, for "raw" */
 	unsigned long offset;		/* of a store or load */
+	unsigned int live, left;	/* bytes of a segment in use before, and after that */
 	int err;
 };
 

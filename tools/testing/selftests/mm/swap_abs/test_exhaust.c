@@ -5,7 +5,8 @@
  * a device that others may not use, or on one that writes fail to for a while.
  *
  * It fails on a kernel that holds less before it kills than it does without the
- * layer, takes much longer for that, keeps some of what the victim had, kills though
+ * layer, takes much longer for that, looks at the same pages again and again, floods the
+ * log, keeps some of what the victim had, kills though
  * there is dead space on a packed device, lets a cgroup use up the capacity of a
  * device that it may not use, loses blocks of a device for good by errors that pass,
  * or leaves pages in the swap cache that nobody has any more.
@@ -56,6 +57,13 @@ static bool has_device(enum place place)
  * early now and then, when all it could reclaim is being written.
  */
 #define END_ROUNDS	4
+
+/* So often each page may be looked at besides what is done without: see scan_limit(). */
+#define END_LOOKS	3
+/* So often it is measured: most of the times count. */
+#define END_COUNTED	(sa_full() ? 5 : 3)
+/* Reports of memory that could not be had, in the log; none has been seen. */
+#define END_REPORTS	3
 
 /* How it ended */
 struct end {
@@ -210,6 +218,36 @@ static long long scanned(const char *cg, const char *by)
 	return cg ? sa_cg_key(cg, "memory.stat", key) : sa_vmstat(key);
 }
 
+/*
+ * The log may have a few reports of memory that somebody could not have on his way out, and
+ * their traces beside those of the OOM kill. More are the kernel's own trouble.
+ */
+static void check_reports(struct __test_metadata *_metadata, int log, long long killed)
+{
+	char *text = malloc(SA_MIB / 2), *line, *save = NULL;
+	long reports = 0, traces = 0, more;
+
+	ASSERT_NE(NULL, text);
+	EXPECT_EQ(0, sa_log_close(log, text, SA_MIB / 2)) {
+		TH_LOG("the log is flooded");
+	}
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		reports += strstr(line, "page allocation failure") ||
+			   strstr(line, "page allocation stall");
+		traces += !!strstr(line, "Call Trace:");
+		/* Those that were too many even for the kernel */
+		if (sscanf(line, "warn_alloc: %ld callbacks suppressed", &more) == 1)
+			reports += more;
+	}
+	EXPECT_GE(END_REPORTS, reports) {
+		TH_LOG("%ld times memory could not be had, by the log", reports);
+	}
+	EXPECT_GE(END_REPORTS + killed, traces) {
+		TH_LOG("%ld traces in the log, with %lld OOM kills", traces, killed);
+	}
+	free(text);
+}
+
 /* Somebody fills all there is. */
 static void fill_all(struct __test_metadata *_metadata, enum place place, bool on,
 		     enum sa_pat pat, bool global, struct end *e)
@@ -219,7 +257,7 @@ static void fill_all(struct __test_metadata *_metadata, enum place place, bool o
 	char cg[256], *where = NULL;
 	double start, took;
 	pid_t balloon = 0;
-	int ret;
+	int ret, log = -1;
 
 	ASSERT_NE(NULL, h.progress);
 	/* Four times what compresses 2:1 to 3:1 on the device, and more than all memory */
@@ -236,6 +274,8 @@ static void fill_all(struct __test_metadata *_metadata, enum place place, bool o
 		idle += 4 * SLACK;
 		/* Who has been killed may still ask for memory, on its way out. */
 		sa_log_expect("page allocation failure|Call Trace:");
+		log = sa_log_open();
+		ASSERT_LE(0, log);
 		balloon = sa_balloon(END_LEAVE);
 		ASSERT_LT(0, balloon);
 	} else {
@@ -277,10 +317,12 @@ static void fill_all(struct __test_metadata *_metadata, enum place place, bool o
 	}
 	EXPECT_EQ(0, sa_violations());
 	sa_balloon_end(balloon);
-	if (global)
+	if (global) {
 		sa_log_expect(NULL);
-	else
+		check_reports(_metadata, log, killed);
+	} else {
 		EXPECT_EQ(0, sa_cg_destroy(cg));
+	}
 	end_end(_metadata, place);
 
 	TH_LOG("%s, %s, %s, layer %s: killed after %.2f s with %llu pages",
@@ -309,6 +351,28 @@ static double time_limit(double off)
 }
 
 /*
+ * Pages that may be scanned until somebody is killed: for each that is held as many as
+ * without the layer and a fifth more, and END_LOOKS besides. Measured in five runs and more
+ * of each of these tests (User Mode Linux of 1 GB, 160 runs): without the layer 0.9 to 2.5
+ * looks at a page, with nothing to swap to 0.1 at most; with it 1.0 to 3.2, which is 2.3
+ * besides for zswap alone, where each page is tried and refused, and 1.8 for others. (Not
+ * in these: devices with lru_gen in a cgroup, where 23 of 31 runs had 6 to 49 looks.)
+ *
+ * Who looks at all that is held ten times is beyond that whatever there is to compare with,
+ * because at most three looks at a page are taken from there: some runs without the layer
+ * have 13 to 24, where all that could be reclaimed is being written.
+ */
+static long long scan_limit(const struct end *off, const struct end *with)
+{
+	double looks = ratio(off->direct + off->kswapd, off->pages);
+
+	/* See above: more is not what a kernel has to do. */
+	if (looks > 3)
+		looks = 3;
+	return (1.2 * looks + END_LOOKS) * most(with->pages, off->pages);
+}
+
+/*
  * What it is compared with: the same without the layer; for a packed device a raw one,
  * for zswap alone nothing to swap to, neither of which must hold more. (To see what
  * zswap refuses takes a while.)
@@ -318,10 +382,11 @@ static void to_the_end(struct __test_metadata *_metadata, enum place place, bool
 {
 	enum place other = place == PACKED ? RAW : place == ZSWAP ? NOTHING : place;
 	struct end *off = &without[other][pat == SA_TEXT][global][lru_gen];
-	struct end with = { };
-	long long least;
-	double limit;
-	int round;
+	int round, few = 0, many = 0, counted = END_COUNTED;
+	struct end base = { }, with = { }, now = { };
+	long long least = 0, scans;
+	bool good = false;
+	double limit = 0;
 
 	if (global && !sa_dedicated())
 		SKIP(return, "the machine may have other users: only with -g");
@@ -330,40 +395,56 @@ static void to_the_end(struct __test_metadata *_metadata, enum place place, bool
 		return;
 	}
 	/* What others do meanwhile may slow the one down, but not each time. */
-	for (round = 0; round < END_ROUNDS; round++) {
-		if (!off->done || round)
+	for (round = 0; round < END_ROUNDS || 2 * most(few, many) <= counted; round++) {
+		if (!off->done || (round && !good))
 			fill_all(_metadata, other, false, pat, global, off);
-		fill_all(_metadata, place, true, pat, global, &with);
-		limit = time_limit(off->seconds);
-		least = off->pages * 97 / 100;
-		/* The more is held, the longer it takes. */
-		if (with.pages > off->pages)
-			limit *= ratio(with.pages, off->pages);
-		/* Its spare clusters are not for what does not compress. */
-		if (place == PACKED && pat == SA_RANDOM)
-			least -= 2 * sa_cluster();
-		/* Where the CPU is emulated, compressing takes any time. */
-		if (place == ZSWAP || !sa_uml())
-			limit = END_LATE;
+		fill_all(_metadata, place, true, pat, global, &now);
+		scans = scan_limit(off, &now);
+		if (now.direct + now.kswapd > scans)
+			many++;
+		else
+			few++;
 		TH_LOG("with to without: time %.2f, pages %.3f, scanned %.2f (%lld to %lld)",
-		       ratio(with.seconds, off->seconds), ratio(with.pages, off->pages),
-		       ratio(with.direct + with.kswapd, off->direct + off->kswapd),
-		       with.direct + with.kswapd, off->direct + off->kswapd);
-		if (with.seconds <= limit && with.pages >= least &&
-		    with.left <= off->left + SLACK)
+		       ratio(now.seconds, off->seconds), ratio(now.pages, off->pages),
+		       ratio(now.direct + now.kswapd, off->direct + off->kswapd),
+		       now.direct + now.kswapd, off->direct + off->kswapd);
+		TH_LOG("scanned: %.1f looks at a page, up to %.1f are in order",
+		       ratio(now.direct + now.kswapd, now.pages), ratio(scans, now.pages));
+		if (!good) {
+			with = now;
+			base = *off;
+			limit = time_limit(off->seconds);
+			least = off->pages * 97 / 100;
+			/* The more is held, the longer it takes. */
+			if (with.pages > off->pages)
+				limit *= ratio(with.pages, off->pages);
+			/* Its spare clusters are not for what does not compress. */
+			if (place == PACKED && pat == SA_RANDOM)
+				least -= 2 * sa_cluster();
+			/* Where the CPU is emulated, compressing takes any time. */
+			if (place == ZSWAP || !sa_uml())
+				limit = END_LATE;
+			good = with.seconds <= limit && with.pages >= least &&
+				with.left <= off->left + SLACK;
+		}
+		if (good && 2 * most(few, many) > counted)
 			break;
 	}
 	EXPECT_TRUE(with.seconds <= limit) {
 		TH_LOG("killed after %.2f s, without the layer after %.2f s: %.2f at most",
-		       with.seconds, off->seconds, limit);
+		       with.seconds, base.seconds, limit);
 	}
 	EXPECT_LE(least, with.pages) {
-		TH_LOG("%lld pages when killed, without the layer %lld", with.pages, off->pages);
+		TH_LOG("%lld pages when killed, without the layer %lld", with.pages,
+		       base.pages);
 	}
 	/* What stays in the swap cache of a process that is no more */
-	EXPECT_LE(with.left, off->left + SLACK) {
+	EXPECT_LE(with.left, base.left + SLACK) {
 		TH_LOG("%lld bytes of swap in use %d s later, without the layer %lld",
-		       with.left, END_FREE, off->left);
+		       with.left, END_FREE, base.left);
+	}
+	EXPECT_LT(many, few) {
+		TH_LOG("in %d of %d rounds too many pages were scanned", many, many + few);
 	}
 }
 
@@ -993,9 +1074,13 @@ FIXTURE(freed)
 {
 };
 
+/* By whom: with all of its memory, or as it is told */
+enum freed_how { BY_END, BY_DONTNEED, BY_FREE };
+
 FIXTURE_VARIANT(freed)
 {
 	enum place place;
+	enum freed_how how;
 };
 
 FIXTURE_VARIANT_ADD(freed, raw) { .place = RAW };
@@ -1003,6 +1088,18 @@ FIXTURE_VARIANT_ADD(freed, raw) { .place = RAW };
 FIXTURE_VARIANT_ADD(freed, packed) { .place = PACKED };
 
 FIXTURE_VARIANT_ADD(freed, zswap) { .place = ZSWAP };
+
+FIXTURE_VARIANT_ADD(freed, raw_dontneed) { .place = RAW, .how = BY_DONTNEED };
+
+FIXTURE_VARIANT_ADD(freed, packed_dontneed) { .place = PACKED, .how = BY_DONTNEED };
+
+FIXTURE_VARIANT_ADD(freed, zswap_dontneed) { .place = ZSWAP, .how = BY_DONTNEED };
+
+FIXTURE_VARIANT_ADD(freed, raw_free) { .place = RAW, .how = BY_FREE };
+
+FIXTURE_VARIANT_ADD(freed, packed_free) { .place = PACKED, .how = BY_FREE };
+
+FIXTURE_VARIANT_ADD(freed, zswap_free) { .place = ZSWAP, .how = BY_FREE };
 
 FIXTURE_SETUP(freed)
 {
@@ -1024,39 +1121,61 @@ FIXTURE_TEARDOWN_PARENT(freed)
 #define FREED_PROCS	4
 #define FREED_PAGES	(6 * SA_MIB_PAGES)
 
+struct freed {
+	enum freed_how how;
+	atomic_int ready, freed, go;
+};
+
 static int out_and_free(void *arg)
 {
-	atomic_int *go = arg;
+	struct freed *f = arg;
 	struct sa_area a;
 
 	if (sa_area_map(&a, FREED_PAGES, SA_MIXED, getpid()))
 		return 2;
 	sa_area_fill(&a);
-	++*go;
-	while (*go < FREED_PROCS)
+	f->ready++;
+	while (f->ready < FREED_PROCS)
 		usleep(1000);
 	madvise(a.p, a.n * SA_PAGE, MADV_PAGEOUT);
-	sa_area_unmap(&a);
+	if (f->how == BY_END) {
+		sa_area_unmap(&a);
+		return 0;
+	}
+	if (madvise(a.p, a.n * SA_PAGE, f->how == BY_FREE ? MADV_FREE : MADV_DONTNEED))
+		return 3;
+	/* It lives on, so that nothing else frees them. */
+	f->freed++;
+	while (!f->go)
+		usleep(1000);
 	return 0;
 }
 
-/* Bytes left in the swap cache 200 ms after nobody has them any more */
-static long long left_cached(struct __test_metadata *_metadata)
+/* Bytes left in the swap cache soon after nobody has them any more */
+static long long left_cached(struct __test_metadata *_metadata, enum freed_how how)
 {
-	atomic_int *go = sa_shared();
+	struct freed *f = sa_shared();
 	long long before, left;
 	pid_t pid[FREED_PROCS];
 	int i;
 
-	ASSERT_NE(NULL, go);
+	ASSERT_NE(NULL, f);
+	f->how = how;
 	before = sa_swap_cached();
 	for (i = 0; i < FREED_PROCS; i++)
-		pid[i] = sa_start(NULL, out_and_free, go);
-	for (i = 0; i < FREED_PROCS; i++)
+		pid[i] = sa_start(NULL, out_and_free, f);
+	for (i = 0; how == BY_END && i < FREED_PROCS; i++)
 		EXPECT_EQ(0, sa_join(pid[i], LIMIT));
-	usleep(200000);
+	if (how != BY_END)
+		EXPECT_TRUE(sa_wait(f->freed == FREED_PROCS, LIMIT));
+	/* After the last write. Where the CPU is emulated all takes longer. */
+	EXPECT_TRUE(sa_settle());
+	usleep(sa_uml() ? 100000 : 200000);
 	left = sa_swap_cached() - before;
-	munmap(go, SA_PAGE);
+	f->go = 1;
+	for (i = 0; how != BY_END && i < FREED_PROCS; i++)
+		EXPECT_EQ(0, sa_join(pid[i], LIMIT));
+	munmap(f, SA_PAGE);
 	EXPECT_TRUE(sa_only_swapped());
 	return left < 0 ? 0 : left;
 }
@@ -1071,7 +1190,7 @@ TEST_F_TIMEOUT(freed, soon_gone, SA_TIMEOUT)
 	if (variant->place == ZSWAP)
 		ASSERT_EQ(0, sa_zswap(true));
 	for (i = 0; i < 3; i++) {
-		left = left_cached(_metadata);
+		left = left_cached(_metadata, variant->how);
 		if (left > off)
 			off = left;
 	}
@@ -1085,7 +1204,7 @@ TEST_F_TIMEOUT(freed, soon_gone, SA_TIMEOUT)
 		ASSERT_EQ(0, swap_on(sa_dev(0), 160 * SA_MIB_PAGES, true,
 				     variant->place == PACKED));
 	for (i = 0; i < 3; i++) {
-		left = left_cached(_metadata);
+		left = left_cached(_metadata, variant->how);
 		if (left > worst)
 			worst = left;
 	}

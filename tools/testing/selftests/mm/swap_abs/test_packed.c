@@ -2,13 +2,15 @@
 /*
  * Devices that compressed pages are packed on: how the format is chosen, what
  * is written and read for a page, the ways in (from reclaim, out of zswap), what
- * does not compress, collection, swapoff, metadata, large folios.
+ * does not compress, collection, what the counters say, swapoff, metadata, large folios.
  *
  * It fails on a kernel that reads more than two blocks for a page or writes
  * much more than its compressed length, that takes a folio or decompresses to
  * move what zswap has or gets, writes again what the device has already, moves pages to
  * it that stay as large as they were, is full before it is full, lets what it
- * collects die under it, or brings back wrong bytes in any of this.
+ * collects die under it, collects nothing for pages that are not packed, counts anything
+ * of that wrong or not for the cgroup that it is of, or brings back wrong bytes in any
+ * of this.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +34,7 @@ struct seen {
 	struct sa_io io;
 	long long pswpout, pswpin, zswpout, zswpin, zswpwb;
 	long long store, load, moved_in, moved_out, errors;
+	long long collected, refused, written;
 };
 
 static void see(struct seen *s, const char *dev)
@@ -48,6 +51,9 @@ static void see(struct seen *s, const char *dev)
 	s->moved_in = sa_tier_num(dev, "stats/moved_in");
 	s->moved_out = sa_tier_num(dev, "stats/moved_out");
 	s->errors = sa_tier_num(dev, "stats/errors");
+	s->collected = sa_tier_num(dev, "stats/collected");
+	s->refused = sa_tier_num(dev, "stats/refused");
+	s->written = sa_tier_num(dev, "stats/written");
 }
 
 /* What it has done since */
@@ -997,59 +1003,16 @@ TEST_F_TIMEOUT(packed, sparse_clusters, SA_TIMEOUT)
 
 /* --- collection -------------------------------------------------------- */
 
-struct set {
+/* A set of so many pages of text, in RAM */
+static int set_make(struct sa_set *set, size_t n)
+{
 	struct sa_area a;
-	__u32 *gens;
-	__u64 rnd;
-	size_t bad, missed, refused;
-};
+	int ret = sa_area_map(&a, n, SA_TEXT, 85);
 
-static int set_make(struct set *set, size_t n)
-{
-	int ret = sa_area_map(&set->a, n, SA_TEXT, 85);
-
-	set->rnd = 5;
-	set->gens = calloc(n, sizeof(*set->gens));
-	if (ret || !set->gens)
-		return -ENOMEM;
-	sa_area_fill(&set->a);
-	return 0;
-}
-
-/* Rewrite so many pages of the set, anywhere in it, and push them out. */
-static void set_rewrite(struct set *set, size_t nr)
-{
-	struct sa_area *a = &set->a;
-	size_t left;
-
-	while (nr--) {
-		size_t i = sa_rand(&set->rnd) % a->n;
-		void *p = a->p + i * SA_PAGE;
-
-		if (sa_rand(&set->rnd) % 4 == 0)
-			set->bad += !!sa_check(p, a->pat, a->seed, i, set->gens[i]);
-		else if (sa_rand(&set->rnd) % 4 == 0)
-			madvise(p, SA_PAGE, MADV_DONTNEED);
-		set->gens[i]++;
-		sa_fill(p, a->pat, a->seed, i, set->gens[i]);
-	}
-	if (sa_pageout(a->p, a->n) == a->n)
-		return;
-	/* Refused, while what has died is being collected: not for long. */
-	set->refused++;
-	sa_wait(sa_pageout(a->p, a->n) == a->n, 5);
-	left = a->n - sa_swapped(a->p, a->n);
-	set->missed += left;
-}
-
-static size_t set_check(struct set *set)
-{
-	struct sa_area *a = &set->a;
-	size_t i, bad = 0;
-
-	for (i = 0; i < a->n && bad < 4; i++)
-		bad += !!sa_check(a->p + i * SA_PAGE, a->pat, a->seed, i, set->gens[i]);
-	return bad;
+	if (ret)
+		return ret;
+	sa_area_fill(&a);
+	return sa_set_make(set, &a);
 }
 
 /*
@@ -1062,7 +1025,7 @@ TEST_F_TIMEOUT(packed, collect, SA_TIMEOUT)
 	long long lowest = 1LL << 60, left, raw = 0, n_raw;
 	const char *dev = sa_dev(0);
 	double end = sa_now() + LIMIT, want;
-	struct set set = { };
+	struct sa_set set = { };
 	struct seen s;
 	int told = 0;
 	bool io;
@@ -1076,7 +1039,7 @@ TEST_F_TIMEOUT(packed, collect, SA_TIMEOUT)
 	while (!set.bad && sa_now() < end) {
 		struct seen now = s;
 
-		set_rewrite(&set, 256);
+		sa_set_rewrite(&set, 256);
 		left = sa_meminfo("SwapFree");
 		if (left < lowest)
 			lowest = left;
@@ -1109,7 +1072,7 @@ TEST_F_TIMEOUT(packed, collect, SA_TIMEOUT)
 	EXPECT_TRUE(sa_only_swapped());
 	/* What is being collected counts twice. */
 	EXPECT_TRUE(sa_wait(sa_tier_num(dev, "stored") == (long long)(n * SA_PAGE), 20));
-	EXPECT_EQ(0, set_check(&set));
+	EXPECT_EQ(0, sa_set_check(&set));
 	sa_area_unmap(&set.a);
 	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(dev, "used"), 20)) {
 		TH_LOG("%lld bytes used, %lld stored", sa_tier_num(dev, "used"),
@@ -1124,7 +1087,7 @@ TEST_F_TIMEOUT(packed, collect_delayed, SA_TIMEOUT)
 	const char *dev = sa_dev(0);
 	double end = sa_now() + (sa_full() ? 60 : 5), limit = sa_now() + LIMIT;
 	long long before = orphans();
-	struct set set = { };
+	struct sa_set set = { };
 	struct seen s;
 
 	if (access(SA_MOVE_DELAY, W_OK))
@@ -1135,7 +1098,7 @@ TEST_F_TIMEOUT(packed, collect_delayed, SA_TIMEOUT)
 	see(&s, dev);
 	ASSERT_EQ(0, sa_write(SA_MOVE_DELAY, "1"));
 	while (!set.bad && (sa_now() < end || (orphans() == before && sa_now() < limit)))
-		set_rewrite(&set, 512);
+		sa_set_rewrite(&set, 512);
 	ASSERT_EQ(0, sa_write(SA_MOVE_DELAY, "0"));
 	since(&s, dev);
 	TH_LOG("%lld pages stored, %lld orphans", s.store, orphans() - before);
@@ -1143,10 +1106,377 @@ TEST_F_TIMEOUT(packed, collect_delayed, SA_TIMEOUT)
 	EXPECT_LT(before, orphans());
 	EXPECT_EQ(0, s.errors);
 	EXPECT_EQ(0, sa_violations());
-	EXPECT_EQ(0, set_check(&set));
+	EXPECT_EQ(0, sa_set_check(&set));
 	sa_area_unmap(&set.a);
 	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(dev, "used"), 20));
 	EXPECT_EQ(0, sa_tier_num(dev, "stored"));
+}
+
+/* --- collection while nothing new is packed ------------------------------ */
+
+FIXTURE(quiet) { };
+
+FIXTURE_VARIANT(quiet)
+{
+	bool off;		/* the layer; else the format is raw */
+};
+
+FIXTURE_VARIANT_ADD(quiet, format_raw) { .off = false };
+
+FIXTURE_VARIANT_ADD(quiet, layer_off) { .off = true };
+
+FIXTURE_SETUP(quiet)
+{
+	const char *why = sa_begin(true);
+
+	if (why)
+		SKIP(return, "%s", why);
+	if (!sa_ndevs())
+		SKIP(return, "no block device to swap on");
+}
+
+FIXTURE_TEARDOWN_PARENT(quiet)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+/* The dead space of what was packed is room for what is not. */
+TEST_F_TIMEOUT(quiet, collect, SA_TIMEOUT)
+{
+	size_t segments = 32, filled = 26, n, m, i, room, bad = 0;
+	size_t dev_pages = segments * sa_cluster();
+	const char *dev = sa_dev(0);
+	long long collected;
+	struct sa_area a, b;
+
+	ASSERT_EQ(0, sa_swapon_packed(dev, dev_pages, -1));
+	ASSERT_EQ(0, sa_area_map(&a, 4 * dev_pages, SA_TEXT, 91));
+	n = sa_area_fill_until(&a, dev, "stats/segments", filled);
+	ASSERT_LT(0, n);
+	ASSERT_TRUE(sa_only_swapped());
+	for (i = 1; i < n; i += 2)
+		madvise(a.p + i * SA_PAGE, SA_PAGE, MADV_DONTNEED);
+	EXPECT_EQ(0, sa_tier_num(dev, "stats/collected"));
+	ASSERT_EQ(0, variant->off ? sa_layer(false) : sa_format(dev, "raw"));
+
+	/* There are few free clusters, and much room. */
+	room = (segments - sa_tier_num(dev, "stats/segments")) * sa_cluster();
+	m = sa_meminfo("SwapFree") / SA_PAGE / 4 * 3;
+	EXPECT_LE(room * 3 / 2, m);
+	ASSERT_EQ(0, sa_area_map(&b, m, SA_TEXT, 92));
+	sa_area_fill(&b);
+	EXPECT_TRUE(sa_wait(sa_pageout(b.p, m) == m, 20)) {
+		TH_LOG("%zu of %zu pages went out", sa_swapped(b.p, m), m);
+	}
+	ASSERT_TRUE(sa_settle());
+	collected = sa_tier_num(dev, "stats/collected");
+	TH_LOG("%zu raw pages where %zu slots were free: %lld segments collected", m, room,
+	       collected);
+	/* Each makes one cluster free at most, and without these it would not have fit. */
+	EXPECT_LE(((long long)m - (long long)room) / (long long)sa_cluster(), collected);
+	EXPECT_LT(0, collected);
+	EXPECT_EQ(0, sa_tier_num(dev, "stats/errors"));
+	/* What has been written since is in slots, though it compresses. */
+	if (have_metadata())
+		EXPECT_TRUE(sa_wait_purged(metadata("packed_pages") ==
+					   (long long)(n - n / 2), 10)) {
+			TH_LOG("%lld pages are packed, not %zu", metadata("packed_pages"),
+			       n - n / 2);
+		}
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_TRUE(sa_only_swapped());
+	EXPECT_EQ(0, sa_area_check(&b));
+	for (i = 0; i < n && bad < 4; i += 2)
+		bad += !!sa_check(a.p + i * SA_PAGE, a.pat, a.seed, i, 0);
+	EXPECT_EQ(0, bad);
+	sa_area_unmap(&b);
+	EXPECT_EQ(0, sa_swapoff_child(dev, LIMIT));
+	for (i = 0; i < n && bad < 4; i += 2)
+		bad += !!sa_check(a.p + i * SA_PAGE, a.pat, a.seed, i, 0);
+	EXPECT_EQ(0, bad);
+}
+
+/* --- what the counters say ----------------------------------------------- */
+
+/* What a tier has of segments */
+struct has {
+	long long segments, live, dead, bad;
+};
+
+static void has(struct has *h, const char *dev)
+{
+	h->segments = sa_tier_num(dev, "stats/segments");
+	h->live = sa_tier_num(dev, "stats/live_bytes");
+	h->dead = sa_tier_num(dev, "stats/dead_bytes");
+	h->bad = sa_tier_num(dev, "stats/bad");
+}
+
+/* As the device counts what is written to it, to 5 % */
+static void check_sectors(struct __test_metadata *_metadata, const struct seen *s,
+			  const char *when)
+{
+	long long bytes = s->io.write_sectors * 512;
+
+	TH_LOG("%s: %lld bytes written, %lld by the device's own count", when, s->written,
+	       bytes);
+	EXPECT_LT(0, s->written);
+	if (!s->io.writes)
+		return;
+	EXPECT_LE(bytes / 20 * 19, s->written);
+	EXPECT_GE(bytes / 20 * 21, s->written);
+}
+
+/* Until nothing is collected any more */
+static bool comes_to_rest(const char *dev)
+{
+	double end = sa_now() + 20;
+	long long was;
+
+	do {
+		was = sa_tier_num(dev, "stats/collected");
+		usleep(500000);
+	} while (was != sa_tier_num(dev, "stats/collected") && sa_now() < end);
+	return was == sa_tier_num(dev, "stats/collected");
+}
+
+/* Pages are replaced until segments are collected, each of which is told once. */
+static void count_collected(struct __test_metadata *_metadata, struct sa_set *set,
+			    double mean)
+{
+	const char *dev = sa_dev(0);
+	long long told = 0, moved = 0, whole = 0, from = sa_tier_num(dev, "stats/collected");
+	long long size = sa_cluster() * SA_PAGE, made;
+	double end = sa_now() + LIMIT;
+	struct has was, now;
+	struct sa_event *events;
+	struct seen s;
+	long nr, i;
+
+	ASSERT_EQ(0, sa_trace_start());
+	see(&s, dev);
+	has(&was, dev);
+	while (!set->bad && sa_now() < end && sa_tier_num(dev, "stats/collected") < from + 16)
+		sa_set_rewrite(set, 256);
+	ASSERT_TRUE(sa_settle());
+	ASSERT_TRUE(comes_to_rest(dev));
+	since(&s, dev);
+	has(&now, dev);
+	nr = sa_trace_stop(&events);
+	ASSERT_LT(0, nr);
+	for (i = 0; i < nr; i++) {
+		if (events[i].kind != SA_COLLECT)
+			continue;
+		told++;
+		whole += !events[i].left;
+		moved += events[i].live - events[i].left;
+		EXPECT_LE(events[i].left, events[i].live);
+		EXPECT_GE(size, events[i].live);
+		/* The first cluster has the header of the device. */
+		EXPECT_LT(0, events[i].slot);
+		EXPECT_GT(sa_dev_pages(0) / sa_cluster(), events[i].slot);
+	}
+	free(events);
+	TH_LOG("%lld segments collected, %lld told, %lld whole ones", s.collected, told, whole);
+	TH_LOG("%lld pages stored, %lld bytes moved, %lld written in %lld writes", s.store,
+	       moved, s.written, s.io.writes);
+	EXPECT_LE(16, s.collected);
+	EXPECT_EQ(s.collected, told);
+	/* Few have an object that could not be moved just then. */
+	EXPECT_LE(told / 4 * 3, whole);
+	EXPECT_EQ(0, set->bad);
+	EXPECT_EQ(0, set->missed);
+
+	/* What was stored and what was moved; and all of that is there, or was made free. */
+	EXPECT_LE((s.store * mean + moved * 0.9) * 0.97, s.written);
+	made = s.written - (now.live + now.dead - was.live - was.dead);
+	EXPECT_EQ(0, made % size);
+	EXPECT_LE(whole, made / size);
+	EXPECT_GE(told + 2, made / size);
+	check_sectors(_metadata, &s, "collected");
+	/* It has not left the device, nor come to it. */
+	EXPECT_EQ(s.store, s.pswpout);
+	EXPECT_EQ(0, s.moved_in);
+	EXPECT_EQ(0, s.moved_out);
+	EXPECT_EQ(0, s.errors);
+}
+
+/* A device that is filled, loses half of it, is collected, and filled to its end */
+TEST_F_TIMEOUT(packed, counters, SA_TIMEOUT)
+{
+	size_t cluster = sa_cluster(), dev_pages = 24 * cluster, n = 20 * cluster, i;
+	long long size = cluster * SA_PAGE;
+	const char *dev = sa_dev(0);
+	struct has full, half;
+	struct sa_set set;
+	struct sa_area b;
+	double length;
+	struct seen s;
+
+	ASSERT_EQ(0, sa_swapon_packed(dev, dev_pages, -1));
+	ASSERT_EQ(0, set_make(&set, n));
+	length = stored_length(_metadata, &set.a);
+	if (!length)
+		SKIP(return, "no zswap to compare with");
+	EXPECT_EQ(0, sa_area_check(&set.a));
+	ASSERT_EQ(0, sa_zswap(false));
+	has(&full, dev);
+	EXPECT_EQ(0, full.segments + full.live + full.dead + full.bad);
+
+	see(&s, dev);
+	ASSERT_EQ(n, sa_pageout(set.a.p, n));
+	ASSERT_TRUE(sa_settle());
+	EXPECT_TRUE(sa_only_swapped());
+	since(&s, dev);
+	has(&full, dev);
+	TH_LOG("%zu pages of %.0f bytes: %lld bytes live, %lld dead, in %lld segments", n,
+	       length, full.live, full.dead, full.segments);
+	check_sectors(_metadata, &s, "filled");
+	/* Before each lies a header of 16 bytes, behind it up to 15 bytes. */
+	EXPECT_LE(n * (length + 16), full.live);
+	EXPECT_GE(n * (length + 31), full.live);
+	/* What else was written is dead already, and nothing was written twice. */
+	EXPECT_EQ(s.written, full.live + full.dead);
+	EXPECT_EQ((s.written + size - 1) / size, full.segments);
+	EXPECT_EQ(0, s.collected + s.refused + full.bad);
+	/* It is so after it was read, and when clean pages go out again. */
+	EXPECT_EQ(0, sa_set_check(&set));
+	ASSERT_EQ(n, sa_pageout(set.a.p, n));
+	EXPECT_TRUE(sa_only_swapped());
+	has(&half, dev);
+	EXPECT_EQ(full.live, half.live);
+	EXPECT_EQ(full.dead, half.dead);
+
+	/* Each second page dies, in all segments alike, so none of them gets empty. */
+	for (i = 1; i < n; i += 2)
+		madvise(set.a.p + i * SA_PAGE, SA_PAGE, MADV_DONTNEED);
+	has(&half, dev);
+	TH_LOG("half of them: %lld bytes live, %lld dead, in %lld segments", half.live,
+	       half.dead, half.segments);
+	EXPECT_EQ(full.live + full.dead, half.live + half.dead);
+	EXPECT_LE(full.live / 100 * 48, half.live);
+	EXPECT_GE(full.live / 100 * 52, half.live);
+	EXPECT_EQ(full.segments, half.segments);
+	EXPECT_EQ(0, sa_tier_num(dev, "stats/collected"));
+	EXPECT_EQ(0, sa_tier_num(dev, "stats/refused"));
+
+	for (i = 1; i < n; i += 2)
+		sa_fill(set.a.p + i * SA_PAGE, set.a.pat, set.a.seed, i, ++set.gens[i]);
+	ASSERT_EQ(n, sa_pageout(set.a.p, n));
+	count_collected(_metadata, &set, (double)full.live / n);
+	/* The same pages as at the beginning, as long as then */
+	EXPECT_TRUE(sa_only_swapped());
+	has(&half, dev);
+	EXPECT_LE(full.live / 100 * 99, half.live);
+	EXPECT_GE(full.live / 100 * 101, half.live);
+	EXPECT_GE((long long)dev_pages * (long long)SA_PAGE, half.live + half.dead);
+	EXPECT_GE(24, half.segments);
+
+	/* More than there is room for is refused. */
+	ASSERT_EQ(0, sa_area_map(&b, 2 * dev_pages, SA_TEXT, 93));
+	sa_area_fill(&b);
+	see(&s, dev);
+	EXPECT_GT(b.n, sa_pageout(b.p, b.n));
+	since(&s, dev);
+	has(&half, dev);
+	TH_LOG("full: %lld bytes live, %lld dead, in %lld segments, %lld times refused",
+	       half.live, half.dead, half.segments, s.refused);
+	EXPECT_LT(0, s.refused);
+	EXPECT_EQ(0, half.bad);
+	EXPECT_EQ(0, sa_set_check(&set));
+	EXPECT_EQ(0, sa_area_check(&b));
+
+	sa_area_unmap(&set.a);
+	sa_area_unmap(&b);
+	EXPECT_TRUE(sa_wait_purged(({
+		has(&half, dev);
+		!(half.segments + half.live + half.dead);
+	}), 20)) {
+		TH_LOG("all freed: %lld bytes live, %lld dead, in %lld segments", half.live,
+		       half.dead, half.segments);
+	}
+}
+
+FIXTURE(writeback) { };
+
+FIXTURE_VARIANT(writeback)
+{
+	const char *format;
+};
+
+FIXTURE_VARIANT_ADD(writeback, packed) { .format = "packed" };
+
+FIXTURE_VARIANT_ADD(writeback, raw) { .format = "raw" };
+
+FIXTURE_SETUP(writeback)
+{
+	const char *why = sa_begin(true);
+
+	if (!why && !sa_ndevs())
+		why = "no block device to swap on";
+	if (!why && sa_zswap(true))
+		why = "no zswap";
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, sa_write(SA_PAGE_CLUSTER, "0"));
+}
+
+FIXTURE_TEARDOWN_PARENT(writeback)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+/* What zswap writes is counted for the cgroup whose pages they are, whatever the format. */
+TEST_F_TIMEOUT(writeback, by_cgroup, SA_TIMEOUT)
+{
+	static const size_t pages[] = { 3 * SA_MIB_PAGES, SA_MIB_PAGES + 7 };
+	static const char * const names[] = { "one", "two" };
+	struct sa_holder h[ARRAY_SIZE(pages)];
+	long long sum = 0, out, back, in;
+	const char *dev = sa_dev(0);
+	char cg[2][256];
+	struct seen s;
+	int i;
+
+	ASSERT_EQ(0, sa_swapon(dev, 64 * SA_MIB_PAGES, -1));
+	ASSERT_EQ(0, sa_format(dev, variant->format));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, sa_cg_make(names[i], 0, cg[i], sizeof(cg[i])));
+		ASSERT_EQ(0, sa_hold_start(&h[i], pages[i], SA_TEXT, cg[i]));
+		ASSERT_EQ(pages[i], h[i].swapped);
+		EXPECT_EQ(0, sa_cg_key(cg[i], "memory.stat", "pswpout"));
+		sum += pages[i];
+	}
+	ASSERT_EQ(sum * SA_PAGE, sa_tier_num(NULL, "stored"));
+	see(&s, dev);
+	ASSERT_EQ(0, sa_zswap_drain(60));
+	EXPECT_TRUE(sa_wait(sa_tier_num(dev, "stats/moved_in") - s.moved_in >= sum, 20));
+	ASSERT_TRUE(sa_settle());
+	since(&s, dev);
+	EXPECT_EQ(sum, s.moved_in);
+	EXPECT_EQ(sum, s.zswpwb);
+	/* What made zswap write went to the device by itself. */
+	EXPECT_EQ(sum + s.store, s.pswpout);
+	for (i = 0; i < 2; i++) {
+		/* It is some time before the CPUs' counts are seen. */
+		EXPECT_TRUE(sa_wait(({
+			out = sa_cg_key(cg[i], "memory.stat", "pswpout");
+			back = sa_cg_key(cg[i], "memory.stat", "zswpwb");
+			out == (long long)pages[i] && back == (long long)pages[i];
+		}), 10)) {
+			TH_LOG("%s: pswpout %lld, zswpwb %lld, not %zu", names[i], out, back,
+			       pages[i]);
+		}
+		/* None of them is in the swap cache still. */
+		EXPECT_TRUE(sa_only_swapped());
+		EXPECT_EQ(0, sa_hold_ask(&h[i], 'c'));
+		EXPECT_TRUE(sa_wait(({
+			in = sa_cg_key(cg[i], "memory.stat", "pswpin");
+			in == (long long)pages[i];
+		}), 10)) {
+			TH_LOG("%s: pswpin %lld, not %zu", names[i], in, pages[i]);
+		}
+		EXPECT_EQ(0, sa_hold_end(&h[i]));
+	}
 }
 
 /* --- movers yield ------------------------------------------------------ */

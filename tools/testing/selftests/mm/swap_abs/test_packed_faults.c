@@ -5,10 +5,11 @@
  * for something else.
  *
  * It fails on a kernel that believes what it has read, lets one bad object take
- * others with it (when it is loaded, collected or moved), calls a page lost that
+ * others with it (when it is loaded, collected or moved), collects nothing more when it
+ * has come across one, or keeps its segment for ever, calls a page lost that
  * could be read later, frees what has not been written, does not give the
- * clusters of failed writes back, or takes an object for the one that was in its
- * place before.
+ * clusters of failed writes back, says that there are fewer or more of these than there
+ * are, or takes an object for the one that was in its place before.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "swap_abs_lib.h"
@@ -179,6 +181,20 @@ static size_t choose(const struct object *objects, size_t n)
 	return 0;
 }
 
+/* The block of one of them, and which of them it has some of */
+static size_t choose_block(const struct object *objects, bool *hit, size_t *hits)
+{
+	size_t block = objects[choose(objects, PAGES)].at / SA_PAGE, i;
+
+	*hits = 0;
+	for (i = 0; i < PAGES; i++) {
+		hit[i] = objects[i].at / SA_PAGE <= block &&
+			(objects[i].at + objects[i].size - 1) / SA_PAGE >= block;
+		*hits += hit[i];
+	}
+	return block;
+}
+
 FIXTURE(corrupt)
 {
 	struct object objects[PAGES];
@@ -268,14 +284,16 @@ FIXTURE_TEARDOWN_PARENT(corrupt)
 	sa_log_expect(NULL);
 }
 
-/* Each page: the right bytes, or SIGBUS where it must be. */
-static void look_at_all(struct __test_metadata *_metadata, const struct sa_area *a,
-			const bool *hit)
+/* Each page that is not gone: the right bytes, or SIGBUS where it must be. */
+static void look_at(struct __test_metadata *_metadata, const struct sa_area *a,
+		    const bool *hit, const bool *gone)
 {
 	size_t i, wrong = 0;
 	bool bus;
 
 	for (i = 0; i < a->n && wrong < 4; i++) {
+		if (gone && gone[i])
+			continue;
 		bus = sa_bus(a->p + i * SA_PAGE);
 		if (bus != hit[i]) {
 			sa_log("page %zu: %s", i, bus ? "can't be read" :
@@ -286,6 +304,24 @@ static void look_at_all(struct __test_metadata *_metadata, const struct sa_area 
 		}
 	}
 	EXPECT_EQ(0, wrong);
+}
+
+static void look_at_all(struct __test_metadata *_metadata, const struct sa_area *a,
+			const bool *hit)
+{
+	look_at(_metadata, a, hit, NULL);
+}
+
+/* Nearly all of it is freed, but for what is hit and some others. */
+static void let_go(struct sa_area *a, const bool *hit, bool *gone)
+{
+	size_t i;
+
+	for (i = 0; i < a->n; i++) {
+		gone[i] = !hit[i] && i % 32;
+		if (gone[i])
+			madvise(a->p + i * SA_PAGE, SA_PAGE, MADV_DONTNEED);
+	}
 }
 
 TEST_F_TIMEOUT(corrupt, loads, SA_TIMEOUT)
@@ -405,6 +441,77 @@ TEST_F_TIMEOUT(corrupt, collected, SA_TIMEOUT)
 	EXPECT_EQ(self->hits, sa_scan("lost"));
 }
 
+/* A process that replaces its pages, at random, on a device that it nearly fills */
+struct churn {
+	const char *dev;
+	long long live, sectors;	/* bytes of it, and how much is written to the device */
+	double seconds;			/* in so much time */
+};
+
+enum { CHURN_OK, CHURN_WRONG, CHURN_SETUP, CHURN_LATE, CHURN_KEPT };
+
+static int churn(void *arg)
+{
+	struct churn *c = arg;
+	double end = sa_now() + c->seconds;
+	struct sa_io first, now;
+	struct sa_set set;
+	struct sa_area a;
+
+	if (sa_io(c->dev, &first) || sa_area_map(&a, 4 * DEV_PAGES, SA_TEXT, 111) ||
+	    !sa_area_fill_until(&a, c->dev, "stats/live_bytes", c->live) ||
+	    sa_set_make(&set, &a))
+		return CHURN_SETUP;
+	do {
+		sa_set_rewrite(&set, 256);
+		if (sa_now() > end || sa_io(c->dev, &now))
+			return CHURN_LATE;
+	} while (!set.bad && now.write_sectors - first.write_sectors < c->sectors);
+	sa_log("%zu pages, %.2f times the device written, some refused in %zu rounds", a.n,
+	       (now.write_sectors - first.write_sectors) / 8.0 / DEV_PAGES, set.refused);
+	if (set.bad || sa_set_check(&set))
+		return CHURN_WRONG;
+	return set.missed ? CHURN_KEPT : CHURN_OK;
+}
+
+/*
+ * An object that can't be right is all that a segment has but a few pages, so it is the
+ * best victim for ever; and there is room only if the others are collected. Who stores
+ * has little memory, and is killed when what should go out stays.
+ */
+TEST_F_TIMEOUT(corrupt, nearly_full, SA_TIMEOUT)
+{
+	struct churn c = {
+		.dev = sa_dm(), .live = DEV_PAGES * SA_PAGE / 10 * 7,
+		.sectors = DEV_PAGES * 8 * 2, .seconds = LIMIT,
+	};
+	bool gone[PAGES];
+	char cg[256];
+
+	if (variant->how != ALL_BITS && variant->how != MISPLACED && !sa_full())
+		SKIP(return, "only in full mode");
+	let_go(&self->a, self->hit, gone);
+	/* A child's reference would keep what is lost. */
+	ASSERT_EQ(0, madvise(self->a.p, PAGES * SA_PAGE, MADV_DONTFORK));
+	ASSERT_EQ(0, sa_cg_make("churn", 16 * SA_MIB, cg, sizeof(cg)));
+	EXPECT_EQ(CHURN_OK, sa_run(cg, churn, &c, LIMIT + 30));
+	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
+	TH_LOG("%lld segments collected, %lld times refused",
+	       sa_tier_num(sa_dm(), "stats/collected"), sa_tier_num(sa_dm(), "stats/refused"));
+	/* Each segment has been filled twice, and nearly none has died by itself. */
+	EXPECT_LE(DEV_PAGES / sa_cluster(), sa_tier_num(sa_dm(), "stats/collected"));
+	EXPECT_EQ(0, sa_cg_destroy(cg));
+	EXPECT_EQ(0, sa_violations());
+	look_at(_metadata, &self->a, self->hit, gone);
+
+	/* When the device is right again, so are they: it was not read as anything else. */
+	ASSERT_EQ(0, blocks(sa_dev(0), self->block, self->old, SA_PAGE, true));
+	memset(self->hit, 0, sizeof(self->hit));
+	EXPECT_TRUE(sa_only_swapped());
+	look_at(_metadata, &self->a, self->hit, gone);
+	EXPECT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
+}
+
 /* --- devices that fail ------------------------------------------------- */
 
 FIXTURE(fails)
@@ -512,7 +619,7 @@ TEST_F_TIMEOUT(fails, reads, SA_TIMEOUT)
 	unsigned char *faults = calloc(DEV_PAGES * 2, 1);
 	struct object *objects = calloc(PAGES, sizeof(*objects));
 	bool *hit = calloc(PAGES, sizeof(*hit));
-	size_t i, block, hits = 0;
+	size_t i, block, hits;
 	struct sa_area a;
 
 	ASSERT_NE(NULL, faults);
@@ -524,12 +631,7 @@ TEST_F_TIMEOUT(fails, reads, SA_TIMEOUT)
 	ASSERT_TRUE(sa_settle());
 	ASSERT_TRUE(sa_only_swapped());
 	ASSERT_EQ(PAGES, find(sa_dm(), &a, objects));
-	block = objects[choose(objects, PAGES)].at / SA_PAGE;
-	for (i = 0; i < PAGES; i++) {
-		hit[i] = objects[i].at / SA_PAGE <= block &&
-			(objects[i].at + objects[i].size - 1) / SA_PAGE >= block;
-		hits += hit[i];
-	}
+	block = choose_block(objects, hit, &hits);
 	faults[block] = SA_FAILS;
 	ASSERT_EQ(0, sa_dm_set(faults));
 	look_at_all(_metadata, &a, hit);
@@ -543,6 +645,108 @@ TEST_F_TIMEOUT(fails, reads, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_area_check(&a));
 	EXPECT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
 	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+/*
+ * Collection comes across a block that can't be read, over and over, as its segment is
+ * the emptiest of all.
+ */
+TEST_F_TIMEOUT(fails, collected, SA_TIMEOUT)
+{
+	/* Locked, which what is allocated now is not: it must not be what is swapped. */
+	static unsigned char faults[64 * SA_CLUSTER];
+	static struct object objects[PAGES];
+	size_t n = 2 * DEV_PAGES, block, hits;
+	bool hit[PAGES], gone[PAGES];
+	double end = sa_now() + LIMIT;
+	struct sa_io first, now;
+	struct sa_area a, b;
+	long long errors;
+	char state[64];
+	struct sa_set set;
+
+	ASSERT_GE(sizeof(faults), n);
+	ASSERT_EQ(0, sa_area_map(&a, PAGES, SA_TEXT, 112));
+	sa_area_fill(&a);
+	ASSERT_EQ(PAGES, sa_pageout(a.p, PAGES));
+	ASSERT_TRUE(sa_settle());
+	ASSERT_TRUE(sa_only_swapped());
+	ASSERT_EQ(PAGES, find(sa_dm(), &a, objects));
+	block = choose_block(objects, hit, &hits);
+	let_go(&a, hit, gone);
+	ASSERT_EQ(0, sa_area_map(&b, 4 * n, SA_TEXT, 113));
+	ASSERT_LT(0, sa_area_fill_until(&b, sa_dm(), "stats/live_bytes", n * SA_PAGE / 10 * 6));
+	ASSERT_EQ(0, sa_set_make(&set, &b));
+	ASSERT_EQ(0, sa_tier_num(sa_dm(), "stats/collected"));
+	faults[block] = SA_FAILS;
+	ASSERT_EQ(0, sa_dm_set(faults));
+
+	ASSERT_EQ(0, sa_io(sa_dm(), &first));
+	do {
+		sa_set_rewrite(&set, 512);
+		ASSERT_EQ(0, sa_io(sa_dm(), &now));
+	} while (!set.bad && sa_now() < end &&
+		 now.write_sectors - first.write_sectors < (long long)n * 8 * 2);
+	errors = nr_errors(sa_dm());
+	TH_LOG("%.2f times the device written, some refused in %zu rounds",
+	       (now.write_sectors - first.write_sectors) / 8.0 / n, set.refused);
+	TH_LOG("%lld segments collected, %zu pages in the block, %lld errors",
+	       sa_tier_num(sa_dm(), "stats/collected"), hits, errors);
+	EXPECT_GT(end, sa_now());
+	EXPECT_EQ(0, set.bad);
+	EXPECT_EQ(0, set.missed);
+	EXPECT_LE(n / sa_cluster(), sa_tier_num(sa_dm(), "stats/collected"));
+	/* Nobody but collection has read there. */
+	EXPECT_LT(0, errors);
+	ASSERT_EQ(0, sa_tier_str(sa_dm(), "state", state, sizeof(state)));
+	EXPECT_STREQ("online", state);
+	EXPECT_EQ(0, sa_violations());
+	EXPECT_EQ(0, sa_set_check(&set));
+	look_at(_metadata, &a, hit, gone);
+
+	/* Nothing is lost: not those pages, nor the segment when they are gone. */
+	ASSERT_EQ(0, sa_dm_set(NULL));
+	memset(hit, 0, sizeof(hit));
+	EXPECT_TRUE(sa_only_swapped());
+	look_at(_metadata, &a, hit, gone);
+	EXPECT_EQ(0, sa_tier_num(sa_dm(), "stats/bad"));
+	sa_area_unmap(&a);
+	sa_area_unmap(&b);
+	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(sa_dm(), "used"), 20));
+	EXPECT_EQ(sa_meminfo("SwapTotal"), sa_meminfo("SwapFree"));
+	EXPECT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
+}
+
+/* What stats/bad says is what is missing. */
+TEST_F_TIMEOUT(fails, counted_bad, SA_TIMEOUT)
+{
+	long long bad, missing;
+	struct sa_area a;
+
+	ASSERT_EQ(0, sa_area_map(&a, PAGES, SA_TEXT, 114));
+	sa_area_fill(&a);
+	EXPECT_EQ(0, sa_tier_num(sa_dm(), "stats/bad"));
+	ASSERT_EQ(0, sa_dm_set_all(SA_WRITE_FAILS));
+	EXPECT_EQ(PAGES, sa_pageout(a.p, PAGES));
+	EXPECT_TRUE(sa_wait(nr_errors(sa_dm()) >= (long long)PAGES, 20));
+	ASSERT_TRUE(sa_settle());
+	ASSERT_EQ(0, sa_dm_set(NULL));
+	EXPECT_EQ(0, sa_area_check(&a));
+	sa_area_unmap(&a);
+	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(sa_dm(), "stats/segments"), 20));
+	bad = sa_tier_num(sa_dm(), "stats/bad");
+	missing = sa_meminfo("SwapTotal") - sa_meminfo("SwapFree");
+	TH_LOG("%lld segments are bad, %lld bytes missing", bad, missing);
+	EXPECT_LT(0, bad);
+	EXPECT_EQ(bad * (long long)(sa_cluster() * SA_PAGE), missing);
+	EXPECT_EQ(0, sa_tier_num(sa_dm(), "stored"));
+	EXPECT_EQ(0, sa_tier_num(sa_dm(), "stats/live_bytes"));
+	EXPECT_EQ(0, sa_tier_num(sa_dm(), "stats/dead_bytes"));
+	ASSERT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
+	ASSERT_EQ(0, sa_swapon_packed(sa_dm(), 0, 3));
+	EXPECT_EQ(0, sa_tier_num(sa_dm(), "stats/bad"));
+	EXPECT_EQ(sa_meminfo("SwapTotal"), sa_meminfo("SwapFree"));
+	EXPECT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
 }
 
 /* --- places that are used again ---------------------------------------- */

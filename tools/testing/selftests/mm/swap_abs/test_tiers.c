@@ -8,7 +8,8 @@
  * holds it who may write to it, moves
  * much more or less than asked, or counts it wrong; that stores where it is not
  * asked first, or where a tier drains or is full; that does not
- * hear signals, leaves a tier above its watermark while there is room below,
+ * hear signals, leaves a tier above its watermark while there is room below, moves
+ * anything out of one that is above it by dead space only,
  * lets what is hot sink, or takes a value that is none, or one from anybody.
  */
 #include <errno.h>
@@ -868,6 +869,83 @@ TEST_F_TIMEOUT(tiers, background_packed, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_area_check(&a));
 }
 
+/*
+ * What is dead there does not count: it is collected, and nothing that lives sinks for it.
+ * What lives sinks when there is too much of that.
+ */
+TEST_F_TIMEOUT(tiers, background_dead, SA_TIMEOUT)
+{
+	const char *dev = sa_dev(0), *below = sa_dev(1);
+	size_t pages = 40 * sa_cluster(), step = 64, n, i = 0;
+	long long size = sa_cluster() * SA_PAGE, filled, most_filled = 0, used, most_used = 0;
+	double end = sa_now() + LIMIT;
+	struct sa_area a, b;
+	struct sa_set set;
+	struct seen f, t;
+
+	ASSERT_EQ(0, sa_swapon_packed(dev, pages, 5));
+	ASSERT_EQ(0, sa_swapon_packed(below, DEV, 3));
+	ASSERT_EQ(0, sa_watermarks(dev, 70, 60));
+	ASSERT_EQ(0, sa_area_map(&a, 2 * pages, SA_TEXT, 1));
+	ASSERT_LT(0, sa_area_fill_until(&a, dev, "stats/live_bytes", percent_of(dev, 45)));
+	ASSERT_EQ(0, sa_set_make(&set, &a));
+	see(&f, dev);
+	see(&t, below);
+	while (!set.bad && sa_now() < end && sa_tier_num(dev, "stats/collected") < 32) {
+		sa_set_rewrite(&set, 256);
+		filled = sa_tier_num(dev, "stats/segments") * size;
+		used = sa_tier_num(dev, "used");
+		if (most_filled < filled)
+			most_filled = filled;
+		if (most_used < used)
+			most_used = used;
+	}
+	EXPECT_TRUE(comes_to_rest());
+	TH_LOG("high watermark %lld: segments %lld, used %lld at most, %lld collected",
+	       percent_of(dev, 70), most_filled, most_used,
+	       sa_tier_num(dev, "stats/collected"));
+	EXPECT_LE(32, sa_tier_num(dev, "stats/collected"));
+	EXPECT_LT(percent_of(dev, 85), most_filled);
+	EXPECT_GT(percent_of(dev, 70), most_used);
+	EXPECT_EQ(0, set.bad);
+	EXPECT_EQ(0, set.missed);
+	since(&f, dev);
+	since(&t, below);
+	TH_LOG("%lld pages moved out, %lld of those that were stored are below", f.moved_out,
+	       t.store);
+	EXPECT_EQ(0, f.moved_out);
+	EXPECT_EQ(0, t.moved_in);
+
+	/*
+	 * More lives, until that alone is above the mark. What comes while there is no free
+	 * segment goes below, so not all at once.
+	 */
+	see(&f, dev);
+	see(&t, below);
+	ASSERT_EQ(0, sa_area_map(&b, a.n, SA_TEXT, 2));
+	for (n = 0; n < b.n && !sa_tier_num(dev, "stats/moved_out"); n += step) {
+		for (i = n; i < n + step && i < b.n; i++)
+			sa_fill(b.p + i * SA_PAGE, b.pat, b.seed, i, 0);
+		sa_pageout(b.p + n * SA_PAGE, i - n);
+		usleep(5000);
+	}
+	b.n = i;
+	ASSERT_TRUE(push_out(&b));
+	EXPECT_TRUE(comes_down_to(dev, percent_of(dev, 70) + SLACK));
+	nothing_lost(_metadata, a.n + b.n);
+	since(&f, dev);
+	since(&t, below);
+	TH_LOG("%lld pages moved out when %zu more live, %lld bytes used; %lld stored below",
+	       f.moved_out, b.n, sa_tier_num(dev, "used"), t.store);
+	EXPECT_LT(0, f.moved_out);
+	EXPECT_EQ(f.moved_out, t.moved_in);
+	/* No further than to the low watermark, but for what is moved at once. */
+	EXPECT_LE(percent_of(dev, 50), sa_tier_num(dev, "used"));
+	EXPECT_TRUE(sa_only_swapped());
+	EXPECT_EQ(0, sa_set_check(&set));
+	EXPECT_EQ(0, sa_area_check(&b));
+}
+
 /* 100: never, however full it is. */
 TEST_F_TIMEOUT(tiers, background_never, SA_TIMEOUT)
 {
@@ -1268,10 +1346,21 @@ TEST_F_TIMEOUT(failing, writes, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_area_check(&b));
 	EXPECT_EQ(0, sa_violations());
 
-	/* Healed, and trusted again. */
-	ASSERT_EQ(0, sa_dm_set_all(SA_WORKS));
 	ASSERT_EQ(-EINVAL, sa_tier_write(sa_dm(), "state", "failed"));
 	ASSERT_EQ(0, sa_tier_write(sa_dm(), "state", "online"));
+	EXPECT_STATE("online", sa_dm());
+	/* It is not healed, and fails again. */
+	EXPECT_TRUE(sa_wait(({
+		EXPECT_EQ(0, sa_area_check(&b));
+		sa_pageout(b.p, n);
+		is_failed(sa_dm());
+	}), SOON));
+
+	/* Healed, and after some minutes, which debugfs makes now, trusted again. */
+	ASSERT_EQ(0, sa_dm_set_all(SA_WORKS));
+	EXPECT_TRUE(is_failed(sa_dm()));
+	ASSERT_EQ(0, sa_write(SA_DEBUG "/retry", "1"));
+	EXPECT_TRUE(sa_wait(!is_failed(sa_dm()), SOON));
 	EXPECT_STATE("online", sa_dm());
 	put(_metadata, &c, n, SA_RANDOM, 3);
 	EXPECT_LT(0, sa_tier_num(sa_dm(), "stored"));
