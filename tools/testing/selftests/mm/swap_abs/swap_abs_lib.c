@@ -1438,6 +1438,14 @@ int sa_tier_str(const char *device, const char *file, char *buf, size_t size)
 	return 0;
 }
 
+bool sa_tier_failed(const char *device)
+{
+	char state[64] = "";
+
+	sa_tier_str(device, "state", state, sizeof(state));
+	return !strcmp(state, "failed");
+}
+
 int sa_tier_write(const char *device, const char *file, const char *text)
 {
 	char path[256];

@@ -281,6 +281,8 @@ int sa_dm_set_all(enum sa_fault fault);
 const char *sa_tier(const char *device);
 long long sa_tier_num(const char *device, const char *file);
 int sa_tier_str(const char *device, const char *file, char *buf, size_t size);
+/* Is its state "failed"? */
+bool sa_tier_failed(const char *device);
 int sa_tier_path(const char *device, const char *file, char *path, size_t size);
 int sa_tier_write(const char *device, const char *file, const char *text);
 /* In percent, whatever they were before; 0 or -errno */

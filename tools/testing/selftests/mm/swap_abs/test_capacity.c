@@ -1111,14 +1111,6 @@ FIXTURE_TEARDOWN_PARENT(failed)
 	sa_log_expect(NULL);
 }
 
-static bool is_failed(const char *dev)
-{
-	char state[64] = "";
-
-	sa_tier_str(dev, "state", state, sizeof(state));
-	return !strcmp(state, "failed");
-}
-
 /* What there is and what of it is free, by devices and at all, with the first one failed */
 static bool failed_adds_up(size_t other)
 {
@@ -1172,7 +1164,7 @@ TEST_F_TIMEOUT(failed, totals, SA_TIMEOUT)
 		/* The swap cache has it still: back with it, and out again. */
 		EXPECT_EQ(0, sa_hold_ask(&b, 'c'));
 		sa_hold_ask(&b, 'p');
-		is_failed(sa_dm());
+		sa_tier_failed(sa_dm());
 	}), FAILED_SOON));
 	log_failed(_metadata, "failed");
 	if (moved) {
@@ -1201,7 +1193,7 @@ TEST_F_TIMEOUT(failed, totals, SA_TIMEOUT)
 		log_failed(_metadata, "does not add up");
 	}
 	log_failed(_metadata, "with more");
-	EXPECT_TRUE(is_failed(sa_dm()));
+	EXPECT_TRUE(sa_tier_failed(sa_dm()));
 	EXPECT_EQ(0, sa_hold_ask(&c, 'c'));
 	EXPECT_EQ(0, sa_hold_end(&c));
 	EXPECT_EQ(0, sa_violations());

@@ -355,8 +355,9 @@ static double time_limit(double off)
  * without the layer and a fifth more, and END_LOOKS besides. Measured in five runs and more
  * of each of these tests (User Mode Linux of 1 GB, 160 runs): without the layer 0.9 to 2.5
  * looks at a page, with nothing to swap to 0.1 at most; with it 1.0 to 3.2, which is 2.3
- * besides for zswap alone, where each page is tried and refused, and 1.8 for others. (Not
- * in these: devices with lru_gen in a cgroup, where 23 of 31 runs had 6 to 49 looks.)
+ * besides for zswap alone, where each page is tried and refused, and 1.8 for others. (With
+ * lru_gen in a cgroup, devices had 6 to 49 while old counts were believed, and 1.7 to 1.9
+ * since.)
  *
  * Who looks at all that is held ten times is beyond that whatever there is to compare with,
  * because at most three looks at a page are taken from there: some runs without the layer

@@ -1314,14 +1314,6 @@ FIXTURE_TEARDOWN_PARENT(failing)
 	sa_log_expect(NULL);
 }
 
-static bool is_failed(const char *dev)
-{
-	char state[64] = "";
-
-	sa_tier_str(dev, "state", state, sizeof(state));
-	return !strcmp(state, "failed");
-}
-
 /* It takes nothing more, what it has leaves it, and nobody sees anything of that. */
 TEST_F_TIMEOUT(failing, writes, SA_TIMEOUT)
 {
@@ -1339,7 +1331,7 @@ TEST_F_TIMEOUT(failing, writes, SA_TIMEOUT)
 	EXPECT_TRUE(sa_wait(({
 		EXPECT_EQ(0, sa_area_check(&b));
 		sa_pageout(b.p, n);
-		is_failed(sa_dm());
+		sa_tier_failed(sa_dm());
 	}), SOON));
 	EXPECT_TRUE(sa_wait(!sa_tier_num(sa_dm(), "stored"), SOON));
 	EXPECT_EQ(0, sa_area_check(&a));
@@ -1353,14 +1345,14 @@ TEST_F_TIMEOUT(failing, writes, SA_TIMEOUT)
 	EXPECT_TRUE(sa_wait(({
 		EXPECT_EQ(0, sa_area_check(&b));
 		sa_pageout(b.p, n);
-		is_failed(sa_dm());
+		sa_tier_failed(sa_dm());
 	}), SOON));
 
 	/* Healed, and after some minutes, which debugfs makes now, trusted again. */
 	ASSERT_EQ(0, sa_dm_set_all(SA_WORKS));
-	EXPECT_TRUE(is_failed(sa_dm()));
+	EXPECT_TRUE(sa_tier_failed(sa_dm()));
 	ASSERT_EQ(0, sa_write(SA_DEBUG "/retry", "1"));
-	EXPECT_TRUE(sa_wait(!is_failed(sa_dm()), SOON));
+	EXPECT_TRUE(sa_wait(!sa_tier_failed(sa_dm()), SOON));
 	EXPECT_STATE("online", sa_dm());
 	put(_metadata, &c, n, SA_RANDOM, 3);
 	EXPECT_LT(0, sa_tier_num(sa_dm(), "stored"));
@@ -1378,7 +1370,7 @@ TEST_F_TIMEOUT(failing, reads, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_dm_set_all(SA_FAILS));
 	EXPECT_TRUE(sa_wait(({
 		sa_tier_write(sa_dm(), "demote", "1M");
-		is_failed(sa_dm());
+		sa_tier_failed(sa_dm());
 	}), SOON));
 	sleep(QUIET);
 	EXPECT_EQ(n * SA_PAGE, sa_tier_num(sa_dm(), "stored"));
