@@ -950,6 +950,24 @@ void swap_abs_cancel_promises(void)
  * Dispatch
  */
 
+/*
+ * The tier that has a copy of each page of a folio. What is written there anew takes no more
+ * of what its cgroup may have.
+ */
+static unsigned long swap_abs_tier_held(struct folio *folio)
+{
+	unsigned int i, nr = folio_nr_pages(folio);
+	unsigned long tiers = SWAP_TIERS_ALL;
+	swp_entry_t slot = folio->swap;
+	int tier;
+
+	for (i = 0; i < nr && tiers; i++, slot.val++) {
+		tier = swap_desc_tier(swap_abs_word(slot));
+		tiers &= tier < 0 ? 0 : BIT(tier);
+	}
+	return tiers;
+}
+
 /**
  * swap_abs_store - give a folio's data to the first tier that takes it
  * @ctx: I/O that the caller submits
@@ -963,10 +981,14 @@ void swap_abs_cancel_promises(void)
  */
 int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio, unsigned long tiers)
 {
+	unsigned long may;
 	int i;
 
 	/* By the slot: when the cgroup has been removed, the folio is its parent's. */
-	tiers &= swap_memcg_tiers_of(folio->swap, folio_nr_pages(folio)) | SWAP_TIERS_MOVED;
+	may = swap_memcg_tiers_of(folio->swap, folio_nr_pages(folio));
+	if (~may & tiers & SWAP_TIERS_ALL)
+		may |= swap_abs_tier_held(folio) & swap_memcg_tiers_of(folio->swap, 0);
+	tiers &= may | SWAP_TIERS_MOVED;
 	for (i = 0; i < ARRAY_SIZE(swap_backends); i++) {
 		if (!swap_backends[i]->store(ctx, folio, tiers))
 			return 0;
@@ -1025,14 +1047,26 @@ void swap_abs_read_folio(struct swap_io_ctx *ctx, struct folio *folio)
 	backend->load(ctx, folio);
 }
 
-/* The rest of swap_read_again(). */
-void swap_abs_read_again(struct folio *folio)
+static void swap_abs_read_now(struct folio *folio)
 {
 	struct swap_io_ctx ctx = {};
 
 	swap_read_folio(&ctx, folio);
 	swap_read_submit(&ctx);
+}
+
+/* The rest of swap_read_again(). */
+void swap_abs_read_again(struct folio *folio)
+{
+	swap_abs_read_now(folio);
 	folio_lock(folio);
+}
+
+/* The rest of swap_read_again_unlock(). */
+void swap_abs_read_again_unlock(struct folio *folio)
+{
+	swap_abs_read_now(folio);
+	folio_wait_locked_killable(folio);
 }
 
 /**

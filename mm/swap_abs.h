@@ -193,6 +193,8 @@ static inline swp_entry_t swap_desc_device_entry(unsigned long word)
  *	folio with it?
  * @moved: the data of a word that the caller has pinned is at its new place:
  *	release the old one. May sleep.
+ * @stays: it could not be moved, and is about to be unpinned; NULL where that needs
+ *	nothing. May sleep.
  * @synchronous: is a load of the word done without waiting for I/O? A hint.
  * @stable: must the page not change while it is written there?
  *
@@ -205,6 +207,7 @@ struct swap_backend {
 	long (*drop)(const unsigned long *words, unsigned int nr);
 	bool (*same_load)(unsigned long first, unsigned long next, unsigned int i);
 	void (*moved)(unsigned long word);
+	void (*stays)(unsigned long word);
 	bool (*synchronous)(unsigned long word);
 	bool (*stable)(unsigned long word);
 };
@@ -256,6 +259,30 @@ enum swap_watermark {
 
 struct swap_pack;
 
+#define SWAP_MOVE_BATCH		SWAP_CLUSTER_MAX
+
+/**
+ * struct swap_moving - a page that is moved by way of a folio
+ * @folio: the folio, with a reference
+ * @slot: whose data it is
+ * @shadow: what the swap table had for the slot, if @own
+ * @own: it was allocated for this, and is on no LRU list
+ * @forced: its cgroup had no room for it
+ */
+struct swap_moving {
+	struct folio *folio;
+	swp_entry_t slot;
+	void *shadow;
+	bool own;
+	bool forced;
+};
+
+/* What a mover has gathered, and what of it is on its way; see mm/swap_abs_move.c. */
+struct swap_move_batch {
+	struct swap_moving reading[SWAP_MOVE_BATCH];
+	struct swap_moving writing[SWAP_MOVE_BATCH];
+};
+
 /**
  * struct swap_tier - one place for swapped data that the administrator sees
  * @kobj: /sys/kernel/mm/swap/tiers/<name>
@@ -271,6 +298,7 @@ struct swap_pack;
  * @drain_delay: jiffies until it tries again when nothing could be moved
  * @watermark: percent of the capacity; written under swap_abs_mutex
  * @demote_after: jiffies before which demotion is not tried again
+ * @demote_delay: how long that was put off the last time
  * @demote_work: brings a device down to its low watermark
  * @drain_work: empties a tier that is draining or has failed
  * @fail_work: closes a tier that has failed
@@ -280,6 +308,7 @@ struct swap_pack;
  * @io_errors: I/O errors without a success in between
  * @first_error: jiffies at the first of them
  * @move_lock: for who moves data off the tier
+ * @batch: what is moved by way of folios just now
  * @hand: the slot that was looked at last for data of the tier
  * @moved: pages moved by the last command, down and up; protected by @move_lock
  * @lock: protects @partial, @full, @old, @empty, @held and what a lent cluster's
@@ -317,6 +346,7 @@ struct swap_tier {
 	enum swap_tier_state state;
 	unsigned int watermark[NR_SWAP_WMARKS];
 	unsigned long demote_after;
+	unsigned long demote_delay;
 	struct work_struct demote_work;
 	struct delayed_work drain_work;
 	struct work_struct fail_work;
@@ -326,6 +356,7 @@ struct swap_tier {
 	atomic_t io_errors;
 	unsigned long first_error;
 	struct mutex move_lock;		/* outside of all but swap_state_mutex */
+	struct swap_move_batch batch;	/* under move_lock */
 	unsigned long hand;
 	unsigned long moved[2];
 	spinlock_t lock;		/* inside of a lent cluster's lock */
@@ -380,21 +411,25 @@ static inline int swap_tier_default_rank(struct swap_info_struct *si)
  * @tiers: mask of the tiers that may get it
  * @to_ram: what they don't take may stay in RAM, and what can't be read is lost:
  *	for swapoff
- * @forced: the folio is there though its cgroup had no room for it
  * @want: pages, at most; ULONG_MAX for all
  * @floor: of zswap, pages of its pool to be left
  * @moved: pages moved so far, or on their way
  * @stop: set when it is to end before that, or NULL
+ * @reads: I/O of @nr_reading
+ * @nr_reading: pages of swap_tier.batch that are being read
+ * @nr_writing: pages of it that are being written
  */
 struct swap_move {
 	struct swap_info_struct *si;
 	unsigned long tiers;
 	bool to_ram;
-	bool forced;
 	unsigned long want;
 	unsigned long floor;
 	unsigned long *moved;
 	bool *stop;
+	struct swap_io_ctx reads;
+	unsigned int nr_reading;
+	unsigned int nr_writing;
 };
 
 static inline void swap_tier_count(struct swap_tier *tier,
@@ -448,7 +483,6 @@ enum swap_room {
 extern struct swap_info_struct *swap_virtual_area;
 extern struct swap_ops swap_virtual_ops;
 extern struct swap_tier *swap_zswap_tier;
-extern bool swap_tiers_packed;
 extern struct mutex swap_abs_mutex;
 extern struct workqueue_struct *swap_abs_wq;
 
@@ -480,6 +514,7 @@ void swap_abs_install(struct folio *folio, const unsigned long *words, long take
 int swap_abs_writeout(struct swap_io_ctx *ctx, struct folio *folio);
 void swap_abs_read_folio(struct swap_io_ctx *ctx, struct folio *folio);
 void swap_abs_read_again(struct folio *folio);
+void swap_abs_read_again_unlock(struct folio *folio);
 bool swap_abs_same_load(struct swap_cluster_info *ci, unsigned int ci_off,
 			unsigned int nr);
 
@@ -490,12 +525,14 @@ bool swap_abs_same_load(struct swap_cluster_info *ci, unsigned int ci_off,
  * @lru: how many pages there were to be tried
  * @last: jiffies when the last one was tried
  * @devices: tells whether there were others then
+ * @flushed: jiffies when the cgroup's statistics were brought up to date
  */
 struct swap_vain {
 	atomic_long_t pages;
 	unsigned long lru;
 	unsigned long last;
 	unsigned int devices;
+	unsigned long flushed;
 };
 
 void swap_abs_in_vain(struct folio *folio);
@@ -551,6 +588,7 @@ unsigned long swap_packed_dead(struct swap_tier *tier);
 long swap_packed_excess(struct swap_tier *tier);
 unsigned long swap_packed_nr_bad(struct swap_tier *tier);
 int swap_packed_drain(struct swap_move *move);
+bool swap_packed_fill(struct folio *folio, const struct swap_pack_object *object);
 void swap_packed_forget_hints(void);
 bool swap_packed_has_room(struct swap_tier *tier);
 void swap_packed_forget_bad(struct swap_tier *tier);
@@ -561,6 +599,7 @@ int swap_packed_move(swp_entry_t slot, unsigned long place, const void *data,
 void *swap_packed_get_buffer(void);
 void swap_packed_put_buffer(void *buf);
 unsigned long swap_packed_moving_pages(void);
+bool swap_packed_is_busy(void);
 bool swap_packed_is_moving(void);
 void swap_packed_wait_moved(void);
 void swap_packed_make_room(void);
@@ -649,6 +688,12 @@ static inline unsigned long swap_packed_nr_bad(struct swap_tier *tier)
 	return 0;
 }
 
+static inline bool swap_packed_fill(struct folio *folio,
+				    const struct swap_pack_object *object)
+{
+	return false;
+}
+
 static inline int swap_packed_drain(struct swap_move *move)
 {
 	return 0;
@@ -685,6 +730,11 @@ static inline void *swap_packed_get_buffer(void)
 
 static inline void swap_packed_put_buffer(void *buf)
 {
+}
+
+static inline bool swap_packed_is_busy(void)
+{
+	return false;
 }
 
 static inline unsigned long swap_packed_moving_pages(void)
@@ -791,7 +841,7 @@ bool swap_tier_has_upper(struct swap_tier *tier, unsigned long tiers);
 unsigned long swap_tiers_of_folio(struct folio *folio);
 void swap_abs_promote(struct folio *folio);
 void swap_tier_filled(struct swap_tier *tier);
-void swap_tier_demoted(struct swap_tier *tier);
+void swap_tier_demoted(struct swap_tier *tier, bool moved);
 void swap_move_queue(struct work_struct *work);
 int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages);
 int swap_tier_set_state(struct swap_tier *tier, enum swap_tier_state state);
@@ -837,9 +887,14 @@ static inline bool swap_move_freezing(void)
 #endif
 }
 
-int swap_move_slot(struct swap_move *move, swp_entry_t entry);
 int swap_move_some(struct swap_move *move);
 void swap_move_picked(struct swap_move *move);
+
+/* mm/swap_abs_move.c */
+int swap_move_slot(struct swap_move *move, swp_entry_t entry,
+		   const struct swap_pack_object *object);
+int swap_move_settle(struct swap_move *move);
+int swap_move_end(struct swap_move *move);
 
 /* mm/swap_abs_compact.c */
 void swap_tier_compact(struct swap_tier *tier);
@@ -937,6 +992,14 @@ bool swap_memcg_counts(struct swap_cluster_info *ci, unsigned int ci_off);
 void swap_memcg_sum(unsigned long *sum);
 unsigned long __swap_memcg_tiers(struct mem_cgroup *memcg, unsigned long nr);
 unsigned long __swap_memcg_tiers_of(swp_entry_t slot, unsigned long nr);
+unsigned long swap_memcg_excess(void);
+bool swap_memcg_may_have(swp_entry_t slot, unsigned long mask);
+
+/* A cluster of the virtual area has no slots in use any more. */
+static inline void swap_memcg_forget_cluster(struct swap_cluster_info *ci)
+{
+	ci->memcgs = 0;
+}
 
 /**
  * swap_memcg_tiers - where may a cgroup have more?
@@ -971,6 +1034,20 @@ static inline unsigned long swap_memcg_tiers_of(swp_entry_t slot, unsigned long 
 	return __swap_memcg_tiers_of(slot, nr);
 }
 #else
+static inline unsigned long swap_memcg_excess(void)
+{
+	return 0;
+}
+
+static inline bool swap_memcg_may_have(swp_entry_t slot, unsigned long mask)
+{
+	return false;
+}
+
+static inline void swap_memcg_forget_cluster(struct swap_cluster_info *ci)
+{
+}
+
 static inline struct swap_vain *swap_memcg_vain(struct mem_cgroup *memcg)
 {
 	return NULL;
@@ -1337,6 +1414,20 @@ static inline void swap_read_again(struct folio *folio)
 {
 	if (swap_should_read_again(folio))
 		swap_abs_read_again(folio);
+}
+
+/**
+ * swap_read_again_unlock - the same, for who does not need the lock after it
+ * @folio: as for swap_read_again(); is unlocked
+ *
+ * Context: process context, sleeps, but not when the task is killed.
+ */
+static inline void swap_read_again_unlock(struct folio *folio)
+{
+	if (swap_should_read_again(folio))
+		swap_abs_read_again_unlock(folio);
+	else
+		folio_unlock(folio);
 }
 
 /**

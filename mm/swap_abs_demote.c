@@ -286,20 +286,25 @@ void swap_tier_filled(struct swap_tier *tier)
 /**
  * swap_tier_demoted - demotion in the background has done what it could
  * @tier: the tier
+ * @moved: has it moved anything?
  *
  * Where it is still too full, there was no room below, or nothing to be moved: that
- * is not tried again at once.
+ * is not tried again at once, nor soon, as it may have to look at every descriptor.
  */
-void swap_tier_demoted(struct swap_tier *tier)
+void swap_tier_demoted(struct swap_tier *tier, bool moved)
 {
-	if (swap_tier_used(tier) > swap_tier_watermark(tier, SWAP_WMARK_HIGH))
-		WRITE_ONCE(tier->demote_after, jiffies + HZ);
+	if (swap_tier_used(tier) <= swap_tier_watermark(tier, SWAP_WMARK_HIGH)) {
+		tier->demote_delay = 0;
+		return;
+	}
+	tier->demote_delay = moved ? HZ : clamp(2 * tier->demote_delay, HZ, 16UL * HZ);
+	WRITE_ONCE(tier->demote_after, jiffies + tier->demote_delay);
 }
 
 static void swap_tier_demote_work(struct work_struct *work)
 {
 	struct swap_tier *tier = container_of(work, struct swap_tier, demote_work);
-	unsigned long low, used, moved;
+	unsigned long low, used, moved, sum = 0;
 	struct swap_move move = {
 		.si	= tier->si,
 		.moved	= &moved,
@@ -321,10 +326,11 @@ static void swap_tier_demote_work(struct work_struct *work)
 		/* Of packed pages it takes more, but how many is not known. */
 		move.want = min(used - low, SWAP_DEMOTE_BATCH);
 		swap_move_some(&move);
+		sum += moved;
 		cond_resched();
 	} while (moved && !READ_ONCE(tier->draining) && !swap_move_freezing());
 	swap_raw_unpick_old(tier);
-	swap_tier_demoted(tier);
+	swap_tier_demoted(tier, sum);
 	mutex_unlock(&tier->move_lock);
 	if (swap_move_freezing())
 		swap_move_queue(&tier->demote_work);
@@ -397,24 +403,31 @@ static void swap_excess_slot(swp_entry_t slot, unsigned long word)
 	move.si = si;
 	move.tiers = SWAP_TIERS_ALL & ~swap_tier_bit(si->tier);
 	mutex_lock(&si->tier->move_lock);
-	swap_move_slot(&move, slot);
+	swap_move_slot(&move, slot, NULL);
+	swap_move_end(&move);
 	mutex_unlock(&si->tier->move_lock);
 	put_swap_device(si);
 }
 
 static void swap_excess_work_fn(struct work_struct *work)
 {
-	unsigned long offset, max, word;
+	unsigned long offset, max, word, memcgs;
 	swp_entry_t slot;
 	int tier;
 
 	if (!swap_abs_used())
 		return;
-	max = READ_ONCE(swap_virtual_area->max);
-	for (offset = 1; offset < max; offset++) {
-		if (offset % SWAPFILE_CLUSTER == 0)
-			cond_resched();
+	memcgs = swap_memcg_excess();
+	max = memcgs ? READ_ONCE(swap_virtual_area->max) : 0;
+	for (offset = 0; offset < max; offset++) {
 		slot = swp_entry(swap_virtual_area->type, offset);
+		if (offset % SWAPFILE_CLUSTER == 0) {
+			cond_resched();
+			if (!swap_memcg_may_have(slot, memcgs)) {
+				offset += SWAPFILE_CLUSTER - 1;
+				continue;
+			}
+		}
 		word = swap_abs_word(slot);
 		tier = swap_desc_tier(word);
 		if (tier >= 0 && !(swap_memcg_tiers_of(slot, 0) & BIT(tier)))

@@ -220,7 +220,7 @@ static int swap_pack_collect_object(struct swap_segment *segment,
 	if (!swap_pack_unpin(slot, word))
 		return 0;
 	/* Not as it is, so as a page. */
-	return err == -EAGAIN ? swap_move_slot(move, slot) : err;
+	return err == -EAGAIN ? swap_move_slot(move, slot, object) : err;
 }
 
 /*
@@ -246,8 +246,11 @@ void swap_pack_free_pieces(struct swap_pack *pack)
 {
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(pack->pieces); i++)
+	for (i = 0; i < ARRAY_SIZE(pack->pieces); i++) {
+		if (pack->pieces[i].pending)
+			wait_for_completion_io(&pack->pieces[i].done);
 		kfree(pack->pieces[i].buf);
+	}
 }
 
 static void swap_pack_read_piece_end(struct bio *bio)
@@ -275,14 +278,20 @@ static void swap_pack_read_piece(struct swap_segment *segment, struct swap_pack_
 	bio->bi_ioprio = idle ? IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0) :
 				IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_BE_NORM);
 	bio->bi_end_io = swap_pack_read_piece_end;
+	piece->pending = true;
 	submit_bio(bio);
 }
 
+/* Wait until a piece has been read, if it is being read. -EINTR for who is killed. */
 static int swap_pack_wait_piece(struct swap_pack *pack, struct swap_pack_piece *piece)
 {
 	int err;
 
-	wait_for_completion_io(&piece->done);
+	if (!piece->pending)
+		return 0;
+	if (wait_for_completion_killable(&piece->done))
+		return -EINTR;
+	piece->pending = false;
 	err = blk_status_to_errno(piece->bio.bi_status);
 	bio_uninit(&piece->bio);
 	swap_tier_io_done(pack->tier, err);
@@ -299,7 +308,7 @@ static void swap_pack_end_ahead(struct swap_pack *pack)
 
 /*
  * Get the piece of a segment that a byte is in, and read the next one meanwhile. NULL when
- * it can't be read, twice.
+ * it can't be read, twice; -EINTR for who is killed while the device hangs.
  */
 static struct swap_pack_piece *swap_pack_get_piece(struct swap_segment *segment,
 						   unsigned int pos, bool idle)
@@ -314,12 +323,17 @@ static struct swap_pack_piece *swap_pack_get_piece(struct swap_segment *segment,
 		err = swap_pack_wait_piece(pack, piece);
 	else
 		piece = &pack->pieces[0];
+	/* Of who was killed here, nothing is ahead, but something may be under way. */
+	if (err == -ENOENT && swap_pack_wait_piece(pack, piece) == -EINTR)
+		err = -EINTR;
 	if (!err && (pos < piece->base || pos >= piece->base + piece->size))
 		err = -ENOENT;
-	while (err && tries--) {
+	while (err && err != -EINTR && tries--) {
 		swap_pack_read_piece(segment, piece, ALIGN_DOWN(pos, SWAP_PACK_BLOCK), idle);
 		err = swap_pack_wait_piece(pack, piece);
 	}
+	if (err == -EINTR)
+		return ERR_PTR(err);
 	if (err) {
 		swap_tier_count(pack->tier, SWAP_TIER_ERRORS, piece->size / SWAP_PACK_BLOCK);
 		return NULL;
@@ -330,7 +344,10 @@ static struct swap_pack_piece *swap_pack_get_piece(struct swap_segment *segment,
 		if (piece->size == SWAP_GC_SIZE)
 			next -= SWAP_PACK_OVERLAP;
 		pack->ahead = &pack->pieces[piece == pack->pieces];
-		swap_pack_read_piece(segment, pack->ahead, next, idle);
+		if (swap_pack_wait_piece(pack, pack->ahead) == -EINTR)
+			pack->ahead = NULL;
+		else
+			swap_pack_read_piece(segment, pack->ahead, next, idle);
 	}
 	return piece;
 }
@@ -376,6 +393,10 @@ static int swap_pack_empty(struct swap_segment *segment, struct swap_move *move,
 		if (err)
 			break;
 		piece = swap_pack_get_piece(segment, pos, move || !swap_pack_gc_urgent(pack));
+		if (IS_ERR(piece)) {
+			err = PTR_ERR(piece);
+			break;
+		}
 		/* It stays there, for who loads it. What is behind it may be readable. */
 		if (!piece) {
 			unreadable = -EIO;
@@ -497,7 +518,7 @@ int swap_packed_drain(struct swap_move *move)
 	struct swap_pack *pack = move->si->tier->pack;
 	struct swap_segment *segment;
 	unsigned int nr;
-	int err = 0;
+	int err = 0, ret;
 
 	if (!pack)
 		return 0;
@@ -511,15 +532,24 @@ int swap_packed_drain(struct swap_move *move)
 		segment = swap_move_stopped(move) ? NULL : swap_pack_oldest(pack);
 		if (!segment)
 			break;
-		mutex_lock(&pack->read_lock);
-		err = swap_pack_empty(segment, move, NULL);
-		mutex_unlock(&pack->read_lock);
+		err = mutex_lock_killable(&pack->read_lock);
+		if (!err) {
+			err = swap_pack_empty(segment, move, NULL);
+			mutex_unlock(&pack->read_lock);
+		}
+		/* Or it would not be empty yet, and be looked at again. */
+		ret = swap_move_settle(move);
 		swap_pack_putback(segment, false);
+		if (!err)
+			err = ret;
 		/* Another one may be readable. */
 		if (err == -EIO)
 			err = 0;
 		cond_resched();
 	}
+	ret = swap_move_end(move);
+	if (!err)
+		err = ret;
 	swap_packed_wait_moved();
 	return !err && swap_move_stopped(move) ? -EINTR : err;
 }

@@ -222,6 +222,50 @@ unsigned long __swap_memcg_tiers(struct mem_cgroup *memcg, unsigned long nr)
 	return allowed;
 }
 
+/*
+ * Clusters know by a bit a cgroup, of which several have the same, whose data may be in
+ * them: who looks for what a cgroup has too much skips the others. That is 8 bytes a
+ * cluster, of which 2 TiB have a million, where the descriptors would be 4 GiB.
+ */
+static unsigned long swap_memcg_bit(unsigned short id)
+{
+	return BIT(id % BITS_PER_LONG);
+}
+
+/**
+ * swap_memcg_excess - who has more in a tier than he may?
+ *
+ * Context: process context, sleeps. O(cgroups).
+ * Return: mask for swap_memcg_may_have(), of cgroups that are above a limit, and of those
+ * below them.
+ */
+unsigned long swap_memcg_excess(void)
+{
+	struct mem_cgroup *memcg = NULL;
+	unsigned long mask = 0;
+
+	/* Removed ones are among them while they have pages in swap. */
+	while ((memcg = mem_cgroup_iter(NULL, memcg, NULL))) {
+		if (__swap_memcg_tiers(memcg, 0) != SWAP_TIERS_ALL)
+			mask |= swap_memcg_bit(mem_cgroup_private_id(memcg));
+		cond_resched();
+	}
+	return mask;
+}
+
+/**
+ * swap_memcg_may_have - may a cluster have data of such cgroups?
+ * @slot: the first slot of a cluster of the virtual area
+ * @mask: of swap_memcg_excess()
+ *
+ * Context: any.
+ * Return: false when it has none.
+ */
+bool swap_memcg_may_have(swp_entry_t slot, unsigned long mask)
+{
+	return READ_ONCE(__swap_entry_to_cluster(slot)->memcgs) & mask;
+}
+
 /* The slow path of swap_memcg_tiers_of(). */
 unsigned long __swap_memcg_tiers_of(swp_entry_t slot, unsigned long nr)
 {
@@ -273,7 +317,8 @@ static void swap_memcg_add(struct swap_memcg *tiers, unsigned int type, long nr)
 		swap_tiers_excess();
 }
 
-static void swap_memcg_move(const struct swap_memcg_change *change, unsigned int nr)
+static void swap_memcg_move(struct swap_cluster_info *ci,
+			    const struct swap_memcg_change *change, unsigned int nr)
 {
 	struct mem_cgroup *memcg;
 
@@ -282,6 +327,8 @@ static void swap_memcg_move(const struct swap_memcg_change *change, unsigned int
 	    change->id == mem_cgroup_private_id(root_mem_cgroup))
 		return;
 
+	if (change->to >= 0)
+		WRITE_ONCE(ci->memcgs, ci->memcgs | swap_memcg_bit(change->id));
 	rcu_read_lock();
 	memcg = mem_cgroup_from_private_id(change->id);
 	for (; memcg && memcg->swap_tiers; memcg = parent_mem_cgroup(memcg)) {
@@ -318,11 +365,11 @@ void swap_memcg_account(struct swap_cluster_info *ci, unsigned int ci_off,
 		next = swap_memcg_change(ci, ci_off + i, old[i], new ? new[i] : SWAP_DESC_NONE);
 		if (next.id == run.id && next.from == run.from && next.to == run.to)
 			continue;
-		swap_memcg_move(&run, i - first);
+		swap_memcg_move(ci, &run, i - first);
 		run = next;
 		first = i;
 	}
-	swap_memcg_move(&run, nr - first);
+	swap_memcg_move(ci, &run, nr - first);
 }
 
 /**

@@ -78,6 +78,7 @@ struct swap_pack_write {
 
 /* Writes end here. Never frozen, as reclaim waits for it. */
 static struct workqueue_struct *swap_pack_wq;
+static struct workqueue_struct *swap_flush_wq;
 
 /* Where pages are compressed to, or objects copied to: blocks. */
 static mempool_t swap_packed_buffers;
@@ -255,7 +256,7 @@ static void swap_segment_idle(struct swap_segment *segment)
 		return;
 	for (i = 0; i < NR_SWAP_STREAMS; i++)
 		if (READ_ONCE(pack->streams[i].segment) == segment)
-			mod_delayed_work(swap_pack_wq, &pack->streams[i].flush, 0);
+			mod_delayed_work(swap_flush_wq, &pack->streams[i].flush, 0);
 }
 
 /* Give a segment's cluster back to the device. */
@@ -573,7 +574,7 @@ static void swap_pack_begin_chunk(struct swap_pack *pack,
 	atomic_inc(&segment->writing);
 	io->soon = false;
 	stream->io = io;
-	mod_delayed_work(swap_pack_wq, &stream->flush, SWAP_FLUSH_DELAY_MOVED);
+	mod_delayed_work(swap_flush_wq, &stream->flush, SWAP_FLUSH_DELAY_MOVED);
 }
 
 /* Somebody waits for what is in the chunk of a locked stream. */
@@ -582,7 +583,7 @@ static void swap_pack_hurry(struct swap_pack *pack, struct swap_pack_io *io)
 	if (io->soon)
 		return;
 	io->soon = true;
-	mod_delayed_work(swap_pack_wq, &pack->streams[io->id].flush, SWAP_FLUSH_DELAY);
+	mod_delayed_work(swap_flush_wq, &pack->streams[io->id].flush, SWAP_FLUSH_DELAY);
 }
 
 /* End the stream's chunk, so that it can be written. */
@@ -706,10 +707,11 @@ static void swap_pack_flush_work(struct work_struct *work)
 						       struct swap_pack_stream, flush);
 	struct swap_pack_io *io = NULL;
 	struct swap_segment *segment;
+	unsigned int noreclaim;
 
 	/* Rule 12: what is in a hibernation image is written by who resumes from it. */
 	if (pm_suspended_storage()) {
-		mod_delayed_work(swap_pack_wq, &stream->flush, HZ);
+		mod_delayed_work(swap_flush_wq, &stream->flush, HZ);
 		return;
 	}
 	spin_lock(&stream->lock);
@@ -720,8 +722,12 @@ static void swap_pack_flush_work(struct work_struct *work)
 		 !atomic_read(&segment->writing))
 		swap_segment_close(stream);
 	spin_unlock(&stream->lock);
-	if (io)
-		swap_pack_submit(io);
+	if (!io)
+		return;
+	/* Some devices allocate in submit_bio(); reclaim waits for this as for its own. */
+	noreclaim = memalloc_noreclaim_save();
+	swap_pack_submit(io);
+	memalloc_noreclaim_restore(noreclaim);
 }
 
 /* Write what is in RAM of a stream, and fill another segment from now on. */
@@ -933,6 +939,8 @@ static void swap_pack_move_end(struct swap_tier *tier, struct swap_pack_item *it
 		backend->moved(item->from);
 	} else {
 		swap_packed_backend.drop(&item->to, 1);
+		if (backend->stays)
+			backend->stays(item->from);
 		if (!swap_abs_unpin(item->slot, item->from)) {
 			swap_abs_debug_orphan();
 			backend->drop(&item->from, 1);
@@ -1216,6 +1224,33 @@ static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio,
 	return err;
 }
 
+/**
+ * swap_packed_is_busy - would who moves data to a device now have to wait?
+ *
+ * Context: any but interrupts.
+ * Return: true when each packed tier has all its chunks on the device.
+ */
+bool swap_packed_is_busy(void)
+{
+	struct swap_tier *tier;
+	struct swap_pack *pack;
+	bool busy = false;
+
+	spin_lock(&swap_tiers_lock);
+	plist_for_each_entry(tier, &swap_tiers, node) {
+		pack = tier->pack;
+		if (!pack || READ_ONCE(tier->format) != SWAP_FORMAT_PACKED ||
+		    READ_ONCE(pack->stopped))
+			continue;
+		busy = list_empty_careful(&pack->idle) &&
+		       !READ_ONCE(pack->streams[SWAP_STREAM_FRESH].io);
+		if (!busy)
+			break;
+	}
+	spin_unlock(&swap_tiers_lock);
+	return busy;
+}
+
 /* The rest of swap_abs_end_batch(). */
 void swap_packed_end_batch(struct swap_io_ctx *ctx)
 {
@@ -1473,7 +1508,10 @@ static int swap_packed_init(void)
 		return 0;
 	if (!swap_pack_wq)
 		swap_pack_wq = alloc_workqueue("swap_abs_packed", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	if (!swap_pack_wq)
+	/* Who submits may have to wait for a device, for which no write of others has to. */
+	if (!swap_flush_wq)
+		swap_flush_wq = alloc_workqueue("swap_abs_flush", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!swap_pack_wq || !swap_flush_wq)
 		return -ENOMEM;
 	if (!mempool_initialized(&swap_packed_buffers)) {
 		err = mempool_init_page_pool(&swap_packed_buffers, SWAP_NR_CHUNKS, 0);
@@ -1495,7 +1533,7 @@ static int swap_packed_init(void)
  * @tier: the tier of a device that is supported
  *
  * Context: process context, sleeps; serialized by swap_abs_mutex.
- * Return: 0, or -ENOMEM.
+ * Return: 0, -ENOMEM, or -EOPNOTSUPP when there is nothing to compress with.
  */
 int swap_packed_start(struct swap_tier *tier)
 {
@@ -1505,8 +1543,10 @@ int swap_packed_start(struct swap_tier *tier)
 	if (err)
 		return err;
 	zswap_init_codec();
-	if (swap_codec_default() < 0)
-		swap_codec_get(SWAP_CODEC_FIRST);
+	if (swap_codec_default() < 0 && swap_codec_get(SWAP_CODEC_FIRST) < 0) {
+		pr_warn("swap: no compressor %s, nothing is written packed\n", SWAP_CODEC_FIRST);
+		return -EOPNOTSUPP;
+	}
 	if (!pack) {
 		pack = swap_pack_alloc(tier);
 		if (!pack)

@@ -145,6 +145,7 @@ struct swap_pack_stream {
  * @buf: gets it
  * @base: where in the segment it begins, in bytes
  * @size: bytes of it
+ * @pending: it may not have ended yet, also when who began it was killed
  */
 struct swap_pack_piece {
 	struct bio bio;
@@ -153,6 +154,7 @@ struct swap_pack_piece {
 	u8 *buf;
 	unsigned int base;
 	unsigned int size;
+	bool pending;
 };
 
 /**

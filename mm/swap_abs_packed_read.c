@@ -139,21 +139,24 @@ static int swap_pack_read_again(struct swap_pack_read *read, struct swap_pack_re
 	return err ? err : swap_pack_unpack(read, item);
 }
 
-static void swap_pack_read_end_folio(struct swap_tier *tier,
+static void swap_pack_read_end_folio(struct swap_pack_read *read,
 				     struct swap_pack_read_item *item, int err)
 {
+	struct swap_tier *tier = read->tier;
 	struct folio *folio = item->folio;
 
-	if (!err) {
-		count_vm_event(PSWPIN);
-		count_mthp_stat(0, MTHP_STAT_SWPIN);
-		count_memcg_folio_events(folio, PSWPIN, 1);
-		folio_mark_uptodate(folio);
-	} else {
+	if (err) {
 		swap_tier_count(tier, SWAP_TIER_ERRORS, 1);
 		pr_alert_ratelimited("swap: a page can't be read from %pg, byte %llu: %s\n",
 				     tier->si->bdev, swap_desc_address(item->word),
 				     err == -EBADMSG ? "wrong checksum" : "I/O error");
+	} else {
+		if (!swap_iocb_is_moved(&read->io)) {
+			count_vm_event(PSWPIN);
+			count_mthp_stat(0, MTHP_STAT_SWPIN);
+			count_memcg_folio_events(folio, PSWPIN, 1);
+		}
+		folio_mark_uptodate(folio);
 	}
 	/* The last: from here on its segment may go, and after the last page the tier. */
 	folio_unlock(folio);
@@ -194,12 +197,13 @@ static void swap_pack_read_done(struct work_struct *work)
 	swap_tier_io_done(tier, failed);
 	bio_uninit(bio);
 	seq = swap_segment_of(word)->seq;
-	ahead = !failed && swap_packed_ahead_wanted() && swap_device_tryget(tier->si);
+	ahead = !failed && !swap_iocb_is_moved(&read->io) && swap_packed_ahead_wanted() &&
+		swap_device_tryget(tier->si);
 	for (i = 0; i < read->nr; i++) {
 		struct swap_pack_read_item item = read->items[i];
 
 		if (!failed && !swap_pack_unpack(read, &item))
-			swap_pack_read_end_folio(tier, &item, 0);
+			swap_pack_read_end_folio(read, &item, 0);
 		else
 			read->items[again++] = item;
 	}
@@ -213,7 +217,7 @@ static void swap_pack_read_done(struct work_struct *work)
 		put_swap_device(tier->si);
 	/* What is wrong with one object must not cost the pages that were read with it. */
 	for (i = 0; i < again; i++)
-		swap_pack_read_end_folio(tier, &read->items[i],
+		swap_pack_read_end_folio(read, &read->items[i],
 					 swap_pack_read_again(read, &read->items[i]));
 
 	swap_pack_read_free_buffer(read);
@@ -299,9 +303,11 @@ void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio)
 	pgoff_t offset;
 
 	VM_WARN_ON_ONCE_FOLIO(folio_test_large(folio), folio);
-	swap_tier_count(tier, SWAP_TIER_LOAD, 1);
-	/* It had to be read from a device: zswap has let go of too much. */
-	zswap_folio_swapin(folio);
+	if (!ctx->moved) {
+		swap_tier_count(tier, SWAP_TIER_LOAD, 1);
+		/* It had to be read from a device: zswap has let go of too much. */
+		zswap_folio_swapin(folio);
+	}
 
 	offset = swap_pack_read_place(word, &blocks);
 	if (ctx->sio && ctx->sis == swap_virtual_area) {
@@ -319,11 +325,30 @@ void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio)
 		read->offset = offset;
 		read->blocks = blocks;
 		read->nr = 0;
+		swap_iocb_set_moved(&read->io, ctx);
 		INIT_WORK(&read->work, swap_pack_read_done);
 		ctx->sis = swap_virtual_area;
 		ctx->sio = &read->io;
 	}
 	read->items[read->nr++] = (struct swap_pack_read_item){ folio, word };
+}
+
+/**
+ * swap_packed_fill - make a page of an object that has been read
+ * @folio: a locked folio of one page in the swap cache, not uptodate
+ * @object: where it was found, and its data
+ *
+ * Context: process context, may sleep.
+ * Return: true when that is the folio's data.
+ */
+bool swap_packed_fill(struct folio *folio, const struct swap_pack_object *object)
+{
+	unsigned long word = swap_abs_word(folio->swap);
+
+	return swap_desc_tag(word) == SWAP_DESC_PACKED &&
+	       swap_desc_address(word) == object->address &&
+	       swap_codec_decompress(object->codec, object->data, object->length,
+				     &folio->page);
 }
 
 /* Once, for all tiers; after a failure it may be tried again. */

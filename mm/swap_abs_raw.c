@@ -618,9 +618,11 @@ give_room:
 
 static void swap_raw_load(struct swap_io_ctx *ctx, struct folio *folio)
 {
-	swap_raw_count(folio, SWAP_TIER_LOAD);
-	/* It had to be read from a device: zswap has let go of too much. */
-	zswap_folio_swapin(folio);
+	if (!ctx->moved) {
+		swap_raw_count(folio, SWAP_TIER_LOAD);
+		/* It had to be read from a device: zswap has let go of too much. */
+		zswap_folio_swapin(folio);
+	}
 	swap_read_add(ctx, folio);
 }
 

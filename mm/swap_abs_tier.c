@@ -132,9 +132,6 @@ unsigned long swap_tier_stat_sum(struct swap_tier *tier, enum swap_tier_stat sta
 	return sum;
 }
 
-/* Is something written as it was compressed? */
-bool swap_tiers_packed __read_mostly;
-
 /* Mask of the devices. */
 unsigned long swap_tiers_present __read_mostly;
 
@@ -144,17 +141,14 @@ static void swap_tiers_update(void)
 	struct swap_tier *tier;
 	unsigned long present = 0;
 	unsigned int flags = 0;
-	bool packed = false;
 
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node) {
 		present |= swap_tier_bit(tier);
 		flags |= tier->si->ops->flags;
-		packed |= tier->format == SWAP_FORMAT_PACKED;
 	}
 	spin_unlock(&swap_tiers_lock);
 	WRITE_ONCE(swap_virtual_ops.flags, flags);
-	WRITE_ONCE(swap_tiers_packed, packed);
 	WRITE_ONCE(swap_tiers_present, present);
 	/* Another one may be first now. */
 	swap_raw_forget_hints();

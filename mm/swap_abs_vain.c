@@ -206,13 +206,27 @@ bool swap_abs_hope(struct mem_cgroup *memcg)
 	return swap_vain_below(swap_vain_of(memcg), lru, lru);
 }
 
-/* The rest of swap_copies_remain(). */
-bool __swap_copies_remain(struct mem_cgroup *memcg)
+/*
+ * What is known of a cgroup may be two seconds old, and whoever is told that nothing remains
+ * has its processes killed long before that. Return: true when it is better known now.
+ */
+static bool swap_vain_flush(struct mem_cgroup *memcg, unsigned long age)
+{
+	struct swap_vain *vain = swap_memcg_vain(memcg);
+
+	if (!vain || time_before(jiffies, READ_ONCE(vain->flushed) + age))
+		return false;
+	WRITE_ONCE(vain->flushed, jiffies);
+	mem_cgroup_flush_stats(memcg);
+	return true;
+}
+
+static bool swap_copies_seem_to_remain(struct mem_cgroup *memcg)
 {
 	unsigned long copies = swap_vain_copies(memcg);
 	/*
 	 * Not those of entries that are not virtual, whose copies are not counted either.
-	 * What is known of a cgroup may be two seconds old, what is known of all is not.
+	 * What is known of a cgroup may be old, what is known of all is not.
 	 */
 	unsigned long counted = min3(swap_vain_state(memcg, NR_SWAPCACHE), copies,
 				     global_node_page_state(NR_SWAPCACHE));
@@ -232,19 +246,36 @@ bool __swap_copies_remain(struct mem_cgroup *memcg)
 	return swap_vain_below(swap_vain_of(memcg), lru, min(lru, SWAP_VAIN_TRIES * cached));
 }
 
+/* The rest of swap_copies_remain(). */
+bool __swap_copies_remain(struct mem_cgroup *memcg)
+{
+	bool remain = swap_copies_seem_to_remain(memcg);
+
+	/* To look for what has gone costs time; not to look for what is there, a process. */
+	if (swap_vain_flush(memcg, remain ? HZ / 10 : HZ / 50))
+		remain = swap_copies_seem_to_remain(memcg);
+	return remain;
+}
+
 /* The rest of swap_folio_refused(). */
 bool __swap_folio_refused(struct folio *folio)
 {
-	unsigned long word;
+	unsigned long word, tiers;
 	bool refused;
 
 	if (folio_test_large(folio) || !folio_test_dirty(folio) ||
 	    !folio_swap_is_virtual(folio))
 		return false;
 	word = swap_abs_word(folio->swap);
-	if (swap_desc_tag(word) != SWAP_DESC_NONE || (word & SWAP_DESC_RESERVED) ||
-	    atomic_long_read(&nr_swap_pages) > 0)
+	if (swap_desc_tag(word) != SWAP_DESC_NONE || (word & SWAP_DESC_RESERVED))
 		return false;
+	if (atomic_long_read(&nr_swap_pages) > 0) {
+		/* Is that where its cgroup may have it? */
+		tiers = swap_memcg_tiers_of(folio->swap, 1);
+		if (!swap_tiers_restricted(tiers) ||
+		    swap_tiers_have_room(tiers & ~SWAP_TIER_ZSWAP))
+			return false;
+	}
 	refused = zswap_room() <= 0 || ((word & SWAP_DESC_REFUSED) && !folio_mapped(folio));
 	if (refused)
 		swap_abs_in_vain(folio);
