@@ -1339,6 +1339,13 @@ const char *sa_dm_make(size_t pages)
 	return !ret && sa_dm() ? NULL : "no device mapper";
 }
 
+int sa_dm_hang(bool hang)
+{
+	const char *const argv[] = { "dmsetup", hang ? "suspend" : "resume", DM_NAME, NULL };
+
+	return run_program(argv, NULL);
+}
+
 int sa_dm_set(const unsigned char *faults)
 {
 	static const char * const reload[] = { "dmsetup", "reload", DM_NAME, NULL };

@@ -274,6 +274,8 @@ enum sa_fault { SA_WORKS, SA_WRITE_FAILS, SA_FAILS, SA_WRITE_WAITS };
 int sa_dm_set(const unsigned char *faults);
 /* The same for all of it */
 int sa_dm_set_all(enum sa_fault fault);
+/* No I/O ends any more, until it does again */
+int sa_dm_hang(bool hang);
 
 /* --- tiers ------------------------------------------------------------- */
 

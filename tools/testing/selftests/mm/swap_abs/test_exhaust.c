@@ -74,12 +74,12 @@ struct end {
 	long long left;			/* bytes of swap in use END_FREE later */
 };
 
-/* Without the layer, for all tests of this program: [place][text][global][lru_gen] */
-static struct end (*without)[2][2][2];
+/* Without the layer, for all tests of this program: [place][text][global][lru_gen][large] */
+static struct end (*without)[2][2][2][2];
 
 static void __attribute__((constructor)) share_ends(void)
 {
-	void *p = mmap(NULL, SA_PAGE, PROT_READ | PROT_WRITE,
+	void *p = mmap(NULL, NR_PLACES * sizeof(*without), PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED)
@@ -93,10 +93,51 @@ FIXTURE(oom)
 
 #define LRU_GEN	"/sys/kernel/mm/lru_gen/enabled"
 
+#define THP	"/sys/kernel/mm/transparent_hugepage/hugepages-"
+#define LARGE	THP "64kB"
+#define LARGE_PAGES	16
+
+/* Who asks for large folios gets those of 64 kB, and none that are larger. */
+static const char * const thp_files[] = { LARGE "/enabled", THP "2048kB/enabled" };
+static const char * const thp_choices[] = { "always", "never" };
+static char thp_was[ARRAY_SIZE(thp_files)][16];
+
+/* The word in brackets is the one chosen; the parent puts that back. */
+static void __attribute__((constructor)) save_thp(void)
+{
+	char text[128], *from, *to;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(thp_files); i++) {
+		if (sa_read(thp_files[i], text, sizeof(text)) < 0)
+			continue;
+		from = strchr(text, '[');
+		to = from ? strchr(from, ']') : NULL;
+		if (!to)
+			continue;
+		*to = 0;
+		snprintf(thp_was[i], sizeof(thp_was[i]), "%.15s", from + 1);
+	}
+}
+
+static bool choose_large(void)
+{
+	return !sa_write(thp_files[0], thp_choices[0]) && !sa_write(thp_files[1], thp_choices[1]);
+}
+
+static void put_thp_back(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(thp_files); i++)
+		if (thp_was[i][0])
+			sa_write(thp_files[i], thp_was[i]);
+}
+
 FIXTURE_VARIANT(oom)
 {
 	enum place place;
-	bool on, lru_gen;
+	bool on, lru_gen, large;
 };
 
 FIXTURE_VARIANT_ADD(oom, raw_off) { .place = RAW };
@@ -121,6 +162,10 @@ FIXTURE_VARIANT_ADD(oom, zswap_raw_on_lru_gen) {
 	.place = ZSWAP_RAW, .on = true, .lru_gen = true,
 };
 
+FIXTURE_VARIANT_ADD(oom, raw_on_large) { .place = RAW, .on = true, .large = true };
+
+FIXTURE_VARIANT_ADD(oom, packed_on_large) { .place = PACKED, .on = true, .large = true };
+
 FIXTURE_SETUP(oom)
 {
 	const char *why = sa_begin(variant->on);
@@ -131,12 +176,16 @@ FIXTURE_SETUP(oom)
 		why = "no zswap";
 	if (!why && variant->lru_gen && sa_write(LRU_GEN, "y"))
 		why = "no LRU with generations";
+	if (!why && variant->large && !choose_large())
+		why = "no folios of 64 kB";
 	if (why)
 		SKIP(return, "%s", why);
 }
 
 FIXTURE_TEARDOWN_PARENT(oom)
 {
+	if (variant->large)
+		put_thp_back();
 	if (variant->lru_gen)
 		sa_write(LRU_GEN, "n");
 	EXPECT_EQ(0, sa_end());
@@ -145,6 +194,7 @@ FIXTURE_TEARDOWN_PARENT(oom)
 struct hog {
 	enum sa_pat pat;
 	size_t pages;
+	bool large;
 	atomic_ullong *progress;
 };
 
@@ -156,6 +206,8 @@ static int hog(void *arg)
 
 	if (sa_area_map(&a, h->pages, h->pat, 3))
 		return 2;
+	if (h->large && madvise(a.p, a.n * SA_PAGE, MADV_HUGEPAGE))
+		return 3;
 	for (i = 0; i < a.n; i++) {
 		sa_fill(a.p + i * SA_PAGE, a.pat, a.seed, i, 0);
 		*h->progress = i + 1;
@@ -250,10 +302,10 @@ static void check_reports(struct __test_metadata *_metadata, int log, long long 
 
 /* Somebody fills all there is. */
 static void fill_all(struct __test_metadata *_metadata, enum place place, bool on,
-		     enum sa_pat pat, bool global, struct end *e)
+		     enum sa_pat pat, bool global, bool large, struct end *e)
 {
-	struct hog h = { .pat = pat, .progress = sa_shared() };
-	long long direct, kswapd, killed, left, idle;
+	struct hog h = { .pat = pat, .large = large, .progress = sa_shared() };
+	long long direct, kswapd, killed, left, idle, folios = 0;
 	char cg[256], *where = NULL;
 	double start, took;
 	pid_t balloon = 0;
@@ -287,6 +339,8 @@ static void fill_all(struct __test_metadata *_metadata, enum place place, bool o
 	direct = scanned(where, "direct");
 	kswapd = scanned(where, "kswapd");
 	killed = global ? sa_vmstat("oom_kill") : 0;
+	if (large)
+		folios = sa_read_num(LARGE "/stats/anon_fault_alloc");
 
 	start = sa_now();
 	ret = sa_run(where, hog, &h, END_LATE);
@@ -328,6 +382,12 @@ static void fill_all(struct __test_metadata *_metadata, enum place place, bool o
 	TH_LOG("%s, %s, %s, layer %s: killed after %.2f s with %llu pages",
 	       place_name[place], sa_pat_name[pat], global ? "global" : "cgroup",
 	       on ? "on" : "off", took, *h.progress);
+	if (large) {
+		folios = sa_read_num(LARGE "/stats/anon_fault_alloc") - folios;
+		TH_LOG("%lld pages of them were in large folios", folios * LARGE_PAGES);
+		/* All of memory is in pieces when all of it is in use. */
+		EXPECT_LE(global ? 1 : (long long)*h.progress / 4, folios * LARGE_PAGES);
+	}
 	TH_LOG("scanned %lld + %lld (direct + kswapd), %lld bytes of swap left", direct, kswapd,
 	       left);
 	*e = (struct end){
@@ -379,10 +439,10 @@ static long long scan_limit(const struct end *off, const struct end *with)
  * zswap refuses takes a while.)
  */
 static void to_the_end(struct __test_metadata *_metadata, enum place place, bool on,
-		       bool lru_gen, enum sa_pat pat, bool global)
+		       bool lru_gen, bool large, enum sa_pat pat, bool global)
 {
 	enum place other = place == PACKED ? RAW : place == ZSWAP ? NOTHING : place;
-	struct end *off = &without[other][pat == SA_TEXT][global][lru_gen];
+	struct end *off = &without[other][pat == SA_TEXT][global][lru_gen][large];
 	int round, few = 0, many = 0, counted = END_COUNTED;
 	struct end base = { }, with = { }, now = { };
 	long long least = 0, scans;
@@ -392,14 +452,14 @@ static void to_the_end(struct __test_metadata *_metadata, enum place place, bool
 	if (global && !sa_dedicated())
 		SKIP(return, "the machine may have other users: only with -g");
 	if (!on) {
-		fill_all(_metadata, place, false, pat, global, off);
+		fill_all(_metadata, place, false, pat, global, large, off);
 		return;
 	}
 	/* What others do meanwhile may slow the one down, but not each time. */
 	for (round = 0; round < END_ROUNDS || 2 * most(few, many) <= counted; round++) {
 		if (!off->done || (round && !good))
-			fill_all(_metadata, other, false, pat, global, off);
-		fill_all(_metadata, place, true, pat, global, &now);
+			fill_all(_metadata, other, false, pat, global, large, off);
+		fill_all(_metadata, place, true, pat, global, large, &now);
 		scans = scan_limit(off, &now);
 		if (now.direct + now.kswapd > scans)
 			many++;
@@ -451,22 +511,26 @@ static void to_the_end(struct __test_metadata *_metadata, enum place place, bool
 
 TEST_F_TIMEOUT(oom, random_cgroup, SA_TIMEOUT)
 {
-	to_the_end(_metadata, variant->place, variant->on, variant->lru_gen, SA_RANDOM, false);
+	to_the_end(_metadata, variant->place, variant->on, variant->lru_gen, variant->large,
+		   SA_RANDOM, false);
 }
 
 TEST_F_TIMEOUT(oom, text_cgroup, SA_TIMEOUT)
 {
-	to_the_end(_metadata, variant->place, variant->on, variant->lru_gen, SA_TEXT, false);
+	to_the_end(_metadata, variant->place, variant->on, variant->lru_gen, variant->large,
+		   SA_TEXT, false);
 }
 
 TEST_F_TIMEOUT(oom, random_global, SA_TIMEOUT)
 {
-	to_the_end(_metadata, variant->place, variant->on, variant->lru_gen, SA_RANDOM, true);
+	to_the_end(_metadata, variant->place, variant->on, variant->lru_gen, variant->large,
+		   SA_RANDOM, true);
 }
 
 TEST_F_TIMEOUT(oom, text_global, SA_TIMEOUT)
 {
-	to_the_end(_metadata, variant->place, variant->on, variant->lru_gen, SA_TEXT, true);
+	to_the_end(_metadata, variant->place, variant->on, variant->lru_gen, variant->large,
+		   SA_TEXT, true);
 }
 
 /* --- what fits --------------------------------------------------------- */
@@ -705,15 +769,24 @@ TEST_F_TIMEOUT(fits, replaced, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_violations());
 }
 
-static int grow(void *arg)
+static int grow_with(size_t n, enum sa_pat pat)
 {
-	size_t n = *(size_t *)arg;
 	struct sa_area a;
 
-	if (sa_area_map(&a, n, SA_TEXT, 13))
+	if (sa_area_map(&a, n, pat, 13))
 		return 2;
 	sa_area_fill(&a);
 	return sa_area_check(&a) ? 1 : 0;
+}
+
+static int grow(void *arg)
+{
+	return grow_with(*(size_t *)arg, SA_TEXT);
+}
+
+static int grow_random(void *arg)
+{
+	return grow_with(*(size_t *)arg, SA_RANDOM);
 }
 
 /* Until the cgroups have pushed out all they can: how much is free then? */
@@ -840,11 +913,17 @@ FIXTURE(kept_off)
 FIXTURE_VARIANT(kept_off)
 {
 	const char *format;
+	bool zswap;
 };
 
 FIXTURE_VARIANT_ADD(kept_off, raw) { .format = "raw" };
 
 FIXTURE_VARIANT_ADD(kept_off, packed) { .format = "packed" };
+
+/* With zswap, which would keep what it can't compress if a device could take that later. */
+FIXTURE_VARIANT_ADD(kept_off, zswap_raw) { .format = "raw", .zswap = true };
+
+FIXTURE_VARIANT_ADD(kept_off, zswap_packed) { .format = "packed", .zswap = true };
 
 FIXTURE_SETUP(kept_off)
 {
@@ -858,6 +937,8 @@ FIXTURE_SETUP(kept_off)
 	snprintf(path, sizeof(path), "%s/" SA_TIERS_MAX, self->cg[0]);
 	if (access(path, F_OK))
 		SKIP(return, "no " SA_TIERS_MAX);
+	if (variant->zswap && sa_zswap(true))
+		SKIP(return, "no zswap");
 }
 
 FIXTURE_TEARDOWN_PARENT(kept_off)
@@ -871,7 +952,8 @@ FIXTURE_TEARDOWN_PARENT(kept_off)
  */
 TEST_F_TIMEOUT(kept_off, others_swap, SA_TIMEOUT)
 {
-	size_t small = 16 * SA_MIB_PAGES, large = 64 * SA_MIB_PAGES, n = 60 * SA_MIB_PAGES;
+	size_t small = 16 * SA_MIB_PAGES, large = 64 * SA_MIB_PAGES;
+	size_t n = (variant->zswap ? 40 : 60) * SA_MIB_PAGES;
 	const char *name = self->cg[0];
 	struct sa_holder h;
 	long long free0, left;
@@ -886,7 +968,8 @@ TEST_F_TIMEOUT(kept_off, others_swap, SA_TIMEOUT)
 	/* With more than both devices, so that it could take all */
 	ASSERT_EQ(0, sa_keep_start(&h, small + large + 16 * SA_MIB_PAGES, SA_RANDOM,
 				   self->cg[0]));
-	reclaim_all(&name, 1, 0, SOON);
+	/* What zswap refuses is tried for long. */
+	reclaim_all(&name, 1, 0, variant->zswap ? QUIET : SOON);
 	sa_settle();
 	left = sa_meminfo("SwapFree");
 	TH_LOG("it has %lld and %lld; used %lld and %lld; SwapFree %lld, of the large one %lld",
@@ -898,10 +981,19 @@ TEST_F_TIMEOUT(kept_off, others_swap, SA_TIMEOUT)
 	EXPECT_LE(free0 - SLACK, left) {
 		TH_LOG("%lld bytes of the large device are neither used nor free", free0 - left);
 	}
+	if (variant->zswap) {
+		EXPECT_GE(SLACK, sa_cg_tier(self->cg[0], NULL)) {
+			TH_LOG("zswap has %lld bytes of it for which there is no place",
+			       sa_cg_tier(self->cg[0], NULL));
+		}
+	}
 
 	ASSERT_EQ(0, sa_cg_write_num(self->cg[1], "memory.max", 16 * SA_MIB));
+	/* The device is what it needs, and not only if zswap could make its pages smaller. */
+	if (variant->zswap)
+		ASSERT_EQ(0, sa_cg_write(self->cg[1], "memory.zswap.max", "0"));
 	for (i = 0; i < TRIES; i++) {
-		ret = sa_run(self->cg[1], grow, &n, LIMIT);
+		ret = sa_run(self->cg[1], variant->zswap ? grow_random : grow, &n, LIMIT);
 		if (!sa_was_killed(ret))
 			break;
 		TH_LOG("another was killed, SwapFree %lld", sa_meminfo("SwapFree"));
@@ -969,7 +1061,6 @@ FIXTURE_SETUP(zram)
 		SKIP(return, "%s", why);
 	/* As it is in a kernel that nobody tests */
 	if (variant->on)
-		sa_write(SA_DEBUG "/max_io_errors", "32");
 	sa_log_expect("[Ww]rite.error on|swap: |zram: Error|zram: Cannot");
 }
 

@@ -7,7 +7,8 @@
  *
  * It fails on a kernel that lets go of a page whose write has failed, or reads
  * the old one from the device; that uses the bad slot again, or counts it as
- * free, or never gives it back; where one page that can't be read takes others
+ * free, or never gives it back; that calls a place or a device bad where another part of
+ * the same folio could not be written; where one page that can't be read takes others
  * with it, is dropped, or stops swapoff; that gives an object which a mover has
  * pinned to somebody else; or whose tracepoints tell of other pages than its
  * counters.
@@ -809,6 +810,193 @@ TEST_F_TIMEOUT(read_errors, swapoff_shmem, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_dm_set(NULL));
 	EXPECT_EQ(VICTIMS, look_at_shmem(_metadata, fd, mapped, n));
 	close(fd);
+}
+
+/* --- large folios in many places ----------------------------------------- */
+
+/*
+ * Folios of 64 kB, none of which finds a run of slots, as every other slot is taken. Their
+ * pages are written as several bios, a piece each, and only some of these fail.
+ */
+#define LARGE		"/sys/kernel/mm/transparent_hugepage/hugepages-64kB"
+#define LARGE_PAGES	16
+#define SMALL_DEV	(DM_PAGES / 2)
+/* On one device: of so many pages one fails, which is every 16th of those that are free. */
+#define FAIL_EACH	32
+/* On two: the first one has so many places, half of a folio. */
+#define FEW		(LARGE_PAGES / 2)
+
+/* What the parent puts back: the word in brackets. */
+static char large_was[16];
+
+static void __attribute__((constructor)) save_large(void)
+{
+	char text[128], *from, *to;
+
+	if (sa_read(LARGE "/enabled", text, sizeof(text)) < 0)
+		return;
+	from = strchr(text, '[');
+	to = from ? strchr(from, ']') : NULL;
+	if (!to)
+		return;
+	*to = 0;
+	snprintf(large_was, sizeof(large_was), "%.15s", from + 1);
+}
+
+FIXTURE(scattered)
+{
+	long long free;		/* with nothing swapped */
+	unsigned char faults[SMALL_DEV];
+	size_t nr_faults;
+};
+
+FIXTURE_VARIANT(scattered)
+{
+	bool two, last;
+};
+
+FIXTURE_VARIANT_ADD(scattered, one_device) { .two = false };
+
+/* The pages that come first in a folio are on the device that fails, or the others are. */
+FIXTURE_VARIANT_ADD(scattered, first_fails) { .two = true };
+
+FIXTURE_VARIANT_ADD(scattered, last_fails) { .two = true, .last = true };
+
+FIXTURE_SETUP(scattered)
+{
+	const char *why = sa_begin(true);
+
+	if (!why && variant->two && sa_ndevs() < 2)
+		why = "needs two block devices";
+	if (!why && sa_write(LARGE "/enabled", "always"))
+		why = "no folios of 64 kB";
+	if (!why)
+		why = sa_dm_make(SMALL_DEV);
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, sa_swapon(sa_dm(), 0, variant->last ? 5 : 9));
+	ASSERT_EQ(0, sa_format(sa_dm(), "raw"));
+	/* What is written to a device stays there. */
+	ASSERT_EQ(0, sa_watermarks(sa_dm(), 100, 100));
+	if (variant->two) {
+		ASSERT_EQ(0, sa_swapon(sa_dev(1), SMALL_DEV, 7));
+		ASSERT_EQ(0, sa_format(sa_dev(1), "raw"));
+		ASSERT_EQ(0, sa_watermarks(sa_dev(1), 100, 100));
+	}
+	self->free = sa_meminfo("SwapFree");
+	ASSERT_EQ(0, sa_write(SA_DEBUG "/medium_errors", "Y"));
+	sa_log_expect("Write-error on swap-device");
+}
+
+FIXTURE_TEARDOWN_PARENT(scattered)
+{
+	if (large_was[0])
+		sa_write(LARGE "/enabled", large_was);
+	EXPECT_EQ(0, sa_end());
+	sa_log_expect(NULL);
+}
+
+/*
+ * Fill both devices, then give up every other slot; of the first device only FEW where
+ * there are two, so that a folio is on both. The first is that of the first page, and
+ * self->faults gets the pages of the one that fails which shall do so.
+ */
+static void make_gaps(struct __test_metadata *_metadata, struct sa_area *a, bool two,
+		      unsigned char *faults, size_t *nr_faults)
+{
+	size_t n = sa_meminfo("SwapFree") / SA_PAGE, few = 0, given = 0, i;
+	const struct sa_event *store;
+	unsigned int first = 0;
+	struct sa_event *ev;
+	__u64 *map;
+	long nr;
+
+	ASSERT_EQ(0, sa_area_map(a, n, SA_RANDOM, 21));
+	sa_area_fill(a);
+	ASSERT_EQ(0, sa_trace_start());
+	ASSERT_EQ(n, sa_pageout(a->p, n));
+	EXPECT_TRUE(sa_area_only_swapped(a));
+	nr = sa_trace_stop(&ev);
+	ASSERT_LE((long)n, nr);
+	ASSERT_EQ(0, sa_meminfo("SwapFree"));
+	map = calloc(n, sizeof(*map));
+	ASSERT_NE(NULL, map);
+	ASSERT_EQ(0, sa_pagemap(a->p, n, map));
+	for (i = 0; i < n; i++) {
+		store = store_of(ev, nr, (map[i] & SA_PM_ENTRY) >> 5);
+		ASSERT_NE(NULL, store);
+		if (!i)
+			first = store->type;
+		if (store->offset % 2 || (two && store->type == first && few == FEW))
+			continue;
+		few += store->type == first;
+		if (!two && store->offset % FAIL_EACH == 0) {
+			faults[store->offset] = SA_WRITE_FAILS;
+			(*nr_faults)++;
+		}
+		ASSERT_EQ(0, madvise(a->p + i * SA_PAGE, SA_PAGE, MADV_DONTNEED));
+		given++;
+	}
+	free(map);
+	free(ev);
+	EXPECT_TRUE(sa_wait(sa_meminfo("SwapFree") == (long long)(given * SA_PAGE), 20));
+	/* A CPU does not begin with the device that it has used last. */
+	usleep(200000);
+}
+
+/* What could be written is where it is, and what could not says nothing of that. */
+TEST_F_TIMEOUT(scattered, each_for_itself, SA_TIMEOUT)
+{
+	size_t n = variant->two ? LARGE_PAGES : SA_MIB_PAGES;
+	long long whole, bad;
+	struct sa_area a, b;
+
+	make_gaps(_metadata, &a, variant->two, self->faults, &self->nr_faults);
+	if (variant->two)
+		memset(self->faults, SA_WRITE_FAILS, sizeof(self->faults));
+	ASSERT_EQ(0, sa_dm_set(self->faults));
+
+	whole = sa_read_num(LARGE "/stats/anon_fault_alloc");
+	if (map(&b, n, SA_RANDOM, 22, true))
+		SKIP(return, "no transparent huge pages");
+	sa_area_fill(&b);
+	whole = sa_read_num(LARGE "/stats/anon_fault_alloc") - whole;
+	if (whole != (long long)n / LARGE_PAGES)
+		SKIP(return, "no folios of 64 kB to be had");
+	whole = sa_read_num(LARGE "/stats/swpout");
+	/* Once: what has failed is not tried again. */
+	ASSERT_EQ(0, madvise(b.p, n * SA_PAGE, MADV_PAGEOUT));
+	EXPECT_TRUE(sa_settle());
+	whole = sa_read_num(LARGE "/stats/swpout") - whole;
+	EXPECT_EQ((long long)n / LARGE_PAGES, whole) {
+		TH_LOG("%lld of %zu folios were written whole", whole, n / LARGE_PAGES);
+	}
+
+	bad = sa_tier_num(sa_dm(), "stats/bad");
+	TH_LOG("of %zu pages %lld have failed, of %zu places that fail; bad are %lld", n, errors(),
+	       variant->two ? FEW : self->nr_faults, bad);
+	EXPECT_EQ(errors(), bad);
+	if (variant->two) {
+		EXPECT_EQ(FEW, bad);
+		EXPECT_EQ(0, stat_of(sa_dev(1), "errors"));
+		EXPECT_EQ(0, stat_of(sa_dev(1), "bad"));
+	} else {
+		EXPECT_LT(0, bad);
+		EXPECT_GE((long long)self->nr_faults, bad);
+	}
+	EXPECT_EQ(0, sa_area_check(&b));
+	EXPECT_EQ(0, sa_violations());
+
+	/* All that is good can be used, also for the pages that have failed. */
+	ASSERT_EQ(0, sa_dm_set(NULL));
+	EXPECT_LE(n - 8, sa_pageout(b.p, n));
+	EXPECT_TRUE(sa_area_only_swapped(&b));
+	EXPECT_EQ(0, sa_area_check(&b));
+	sa_area_unmap(&b);
+	sa_area_unmap(&a);
+	EXPECT_EQ(bad, errors());
+	EXPECT_TRUE(all_free(self->free - bad * SA_PAGE));
+	EXPECT_EQ(0, sa_violations());
 }
 
 /* --- orphans ------------------------------------------------------------ */

@@ -5,13 +5,14 @@
  *
  * It fails on a kernel that counts a page for the wrong cgroup or tier, brings one
  * to where its cgroup forbids it, be it for a moment, keeps one from where it is
- * allowed, lets one cgroup hold another's pages up, kills somebody for a move, or
- * leaves what is wanted again and again on the device.
+ * allowed, lets one cgroup hold another's pages up, kills somebody for a move, gives up a
+ * copy that can't be made again, or leaves what is wanted again and again on the device.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/swap.h>
 #include <unistd.h>
 
 #include "tiers.h"
@@ -876,6 +877,97 @@ TEST_F_TIMEOUT(stuck, drain_in_use, SA_TIMEOUT)
 	EXPECT_TRUE(has(self->cg[MAY], NULL, self->n));
 	EXPECT_EQ(0, sa_cg_tier(self->cg[NOT], NULL));
 	END_OTHER();
+}
+
+/* --- nowhere to go from a device that needs no I/O ----------------------- */
+
+/* A fault there gives the copy up at once, because it is cheap to make. */
+FIXTURE(at_once)
+{
+	struct sa_holder *h;
+	char cg[256];
+	size_t n;
+};
+
+FIXTURE_VARIANT(at_once)
+{
+	const char *dev;
+	bool full;
+};
+
+FIXTURE_VARIANT_ADD(at_once, zram) { .dev = SA_ZRAM };
+
+FIXTURE_VARIANT_ADD(at_once, brd) { .dev = "/dev/ram0" };
+
+FIXTURE_VARIANT_ADD(at_once, brd_full) { .dev = "/dev/ram0", .full = true };
+
+#define AT_ONCE_DEV	(12 * SA_MIB_PAGES)
+
+FIXTURE_SETUP(at_once)
+{
+	const char *why = begin(0);
+
+	if (!why && !strcmp(variant->dev, SA_ZRAM))
+		why = sa_zram_make(AT_ONCE_DEV, 0);
+	if (!why && access(variant->dev, W_OK))
+		why = "no ram disk";
+	if (!why && sa_zswap(true))
+		why = "no zswap";
+	if (why)
+		SKIP(return, "%s", why);
+	self->h = calloc(1, sizeof(*self->h));
+	ASSERT_NE(NULL, self->h);
+	ASSERT_EQ(0, sa_cg_make("at_once", 0, self->cg, sizeof(self->cg)));
+	if (sa_cg_tier_max(self->cg, NULL) != SA_NO_LIMIT)
+		SKIP(return, "no " SA_TIERS_MAX);
+	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, NULL, "0"));
+	ASSERT_EQ(0, sa_swapon(variant->dev, AT_ONCE_DEV, 5));
+	ASSERT_EQ(0, sa_format(variant->dev, "raw"));
+}
+
+FIXTURE_TEARDOWN_PARENT(at_once)
+{
+	sa_cg_destroy(self->cg);
+	/* One that the tests have not been given for themselves */
+	swapoff(variant->dev);
+	EXPECT_EQ(0, sa_end());
+}
+
+/*
+ * All of the cgroup's pages are on a device that is drained, and no other takes them:
+ * what is read must keep its copy, as it could not leave memory again without it. Or the
+ * device is full, and stays in use: what is read gives up its place to another.
+ */
+TEST_F_TIMEOUT(at_once, read_again, SA_TIMEOUT)
+{
+	int rounds;
+
+	/* Full: a bit more than the device and LITTLE would hold */
+	self->n = variant->full ? AT_ONCE_DEV + SA_MIB_PAGES / 2 : 8 * SA_MIB_PAGES;
+	ASSERT_EQ(0, sa_hold_start(self->h, self->n, SA_TEXT, self->cg));
+	ASSERT_EQ(0, sa_cg_write_num(self->cg, "memory.max", LITTLE));
+	if (variant->full) {
+		EXPECT_GE(SLACK, sa_meminfo("SwapFree"));
+	} else {
+		EXPECT_TRUE(sa_only_swapped());
+		ASSERT_EQ(self->n, self->h->swapped);
+		ASSERT_TRUE(has(self->cg, variant->dev, self->n));
+		ASSERT_EQ(0, sa_tier_write(variant->dev, "state", "draining"));
+		EXPECT_STATE("draining", variant->dev);
+	}
+	for (rounds = 0; rounds < 3; rounds++) {
+		ASSERT_EQ(0, sa_hold_ask(self->h, 'c')) {
+			TH_LOG("round %d: %lld killed, %lld bytes are on the device", rounds,
+			       sa_cg_key(self->cg, "memory.events", "oom_kill"),
+			       sa_cg_tier(self->cg, variant->dev));
+		}
+		ASSERT_EQ(0, sa_cg_key(self->cg, "memory.events", "oom_kill"));
+		if (!variant->full)
+			EXPECT_TRUE(has(self->cg, variant->dev, self->n));
+	}
+	EXPECT_EQ(0, sa_cg_tier(self->cg, NULL));
+	EXPECT_EQ(0, sa_violations());
+	let_go(_metadata, self->h, self->cg);
 }
 
 /* --- memory.zswap.writeback ---------------------------------------------- */

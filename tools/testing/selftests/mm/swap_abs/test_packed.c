@@ -855,7 +855,10 @@ TEST_F_TIMEOUT(up, as_it_is, SA_TIMEOUT)
 	EXPECT_LE(n, sa_tier_num(NULL, "stats/load") - in);
 }
 
-/* Where zswap has another compressor it is pages, and the same counters show that. */
+/*
+ * Where zswap has another compressor it is pages, of what collection has read: nothing is
+ * read again, and nothing of it is a page-in.
+ */
 TEST_F_TIMEOUT(up, other_compressor, SA_TIMEOUT)
 {
 	static const char * const names[] = { "lz4", "zstd", "lzo", "deflate" };
@@ -877,9 +880,9 @@ TEST_F_TIMEOUT(up, other_compressor, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_zswap_param("compressor", old));
 	log_effort(_metadata, &e);
 	EXPECT_LE(n, e.moved);
-	EXPECT_LE(n, e.read);
+	EXPECT_GE(n / 32, e.read);
 	EXPECT_LE(n, e.stored);
-	EXPECT_LE(n, e.pswpin);
+	EXPECT_EQ(0, e.pswpin);
 	EXPECT_LE(n, e.zswpout);
 	EXPECT_EQ(0, sa_violations());
 	EXPECT_EQ(0, sa_area_check(&self->a));

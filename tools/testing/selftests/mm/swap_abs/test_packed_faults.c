@@ -9,11 +9,14 @@
  * has come across one, or keeps its segment for ever, calls a page lost that
  * could be read later, frees what has not been written, does not give the
  * clusters of failed writes back, says that there are fewer or more of these than there
- * are, or takes an object for the one that was in its place before.
+ * are, takes an object for the one that was in its place before, or lets who reclaims wait
+ * for collection longer than a tenth of a second at a time, and kswapd at all.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,8 +73,7 @@ static int blocks(const char *dev, __u64 at, void *buf, size_t n, bool out)
 	return ret == (ssize_t)n ? 0 : ret < 0 ? -errno : -EIO;
 }
 
-/* Nothing of an earlier test shall be taken for an object. */
-static int wipe(const char *dev)
+static int wipe_pages(const char *dev, size_t pages)
 {
 	void *buf = aligned_alloc(SA_PAGE, SA_MIB);
 	size_t i;
@@ -79,10 +81,16 @@ static int wipe(const char *dev)
 
 	if (buf)
 		memset(buf, 0, SA_MIB);
-	for (i = 0; !ret && i < DEV_PAGES / SA_MIB_PAGES; i++)
+	for (i = 0; !ret && i < pages / SA_MIB_PAGES; i++)
 		ret = blocks(dev, i * SA_MIB, buf, SA_MIB, true);
 	free(buf);
 	return ret;
+}
+
+/* Nothing of an earlier test shall be taken for an object. */
+static int wipe(const char *dev)
+{
+	return wipe_pages(dev, DEV_PAGES);
 }
 
 /* Where on the device each page of an area is. How many were found, or -errno */
@@ -860,6 +868,253 @@ TEST_F_TIMEOUT(full, in_a_batch, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_zswap_drain(LIMIT));
 	EXPECT_EQ(0, sa_violations());
 	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+/* --- how long one waits ---------------------------------------------------- */
+
+/*
+ * A device that is nearly full and slow, on which pages die one by one while others come:
+ * who reclaims has to wait for collection, and for a tenth of a second at most each time.
+ */
+#define SLOW		"sa_waits"
+#define SLOW_PAGES	(32 * SA_MIB_PAGES)
+#define SLOW_USEC	4000
+#define SLOW_SECONDS	2
+/*
+ * A tenth of a second, some I/O, and what a machine that is used by others takes: 0.11 s
+ * have been seen. Where all memory is short, other waits of any kernel come to that.
+ */
+#define WAIT_MOST	0.3
+#define WAIT_MOST_ALL	1.0
+#define WAIT_LEAVE	(48 * SA_MIB)
+
+#define TRACING		"/sys/kernel/tracing"
+#define SWITCHES	TRACING "/events/sched/sched_switch"
+
+FIXTURE(waits)
+{
+	const char *slow;
+	char cg[256];
+};
+
+FIXTURE_VARIANT(waits)
+{
+	bool global;
+};
+
+FIXTURE_VARIANT_ADD(waits, cgroup) { .global = false };
+
+FIXTURE_VARIANT_ADD(waits, all) { .global = true };
+
+FIXTURE_SETUP(waits)
+{
+	const char *why = begin();
+
+	if (!why && variant->global && !sa_dedicated())
+		why = "the machine may have other users: only with -g";
+	if (!why && access(SWITCHES "/enable", W_OK))
+		why = "no tracepoint of the scheduler";
+	if (why)
+		SKIP(return, "%s", why);
+	self->slow = sa_nullb_make(SLOW, SLOW_PAGES, 0, SLOW_USEC * 1000);
+	if (!self->slow)
+		SKIP(return, "no null_blk");
+	ASSERT_EQ(0, sa_cg_make("waits", 0, self->cg, sizeof(self->cg)));
+}
+
+FIXTURE_TEARDOWN_PARENT(waits)
+{
+	sa_write(SWITCHES "/enable", "0");
+	sa_write(SWITCHES "/filter", "0");
+	sa_cg_destroy(self->cg);
+	sa_nullb_remove(SLOW);
+	EXPECT_EQ(0, sa_end());
+}
+
+struct replacer {
+	size_t pages;
+	atomic_int filled, stop;
+	atomic_ulong done;
+	double longest;			/* for one page */
+};
+
+/* Write single pages anew, anywhere, and give back those that were there before. */
+static int replace(void *arg)
+{
+	struct replacer *r = arg;
+	struct sa_area a;
+	__u64 rnd = 17;
+	double start;
+	size_t i;
+
+	if (sa_area_map(&a, r->pages, SA_TEXT, 17))
+		return 2;
+	sa_area_fill(&a);
+	r->filled = 1;
+	while (!r->stop) {
+		i = sa_rand(&rnd) % a.n;
+		start = sa_now();
+		if (madvise(a.p + i * SA_PAGE, SA_PAGE, MADV_DONTNEED))
+			return 3;
+		sa_fill(a.p + i * SA_PAGE, a.pat, a.seed, i, 0);
+		if (sa_now() - start > r->longest)
+			r->longest = sa_now() - start;
+		r->done++;
+	}
+	/* Each of them may be a read of its own. */
+	for (i = 0; i < a.n; i += 64)
+		if (sa_check(a.p + i * SA_PAGE, a.pat, a.seed, i, 0))
+			return 1;
+	return 0;
+}
+
+/* The process of that name, 0 for none */
+static pid_t find_task(const char *name)
+{
+	char path[300], comm[32];
+	struct dirent *d;
+	pid_t pid = 0;
+	DIR *dir;
+
+	dir = opendir("/proc");
+	while (dir && !pid && (d = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%s/comm", d->d_name);
+		if (atoi(d->d_name) > 0 && sa_read(path, comm, sizeof(comm)) > 0 &&
+		    !strncmp(comm, name, strlen(name)))
+			pid = atoi(d->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	return pid;
+}
+
+/* Record when one of the two goes to sleep and comes back. */
+static int switches_start(pid_t one, pid_t two)
+{
+	char filter[256];
+
+	snprintf(filter, sizeof(filter),
+		 "prev_pid == %d || next_pid == %d || prev_pid == %d || next_pid == %d",
+		 one, one, two, two);
+	return sa_trace_start() || sa_write(TRACING "/events/swap_abs/enable", "0") ||
+	       sa_write(SWITCHES "/filter", filter) || sa_write(SWITCHES "/enable", "1");
+}
+
+struct sleeps {
+	long nr, tenths;		/* all, and those that may be a tenth of a second */
+	double longest;
+};
+
+/* How a task has slept that nothing could interrupt */
+static int switches_read(pid_t pid, struct sleeps *sleeps)
+{
+	double since = 0, at, slept;
+	char line[1024], state[8];
+	int prev, next;
+	FILE *f;
+	char *p;
+
+	memset(sleeps, 0, sizeof(*sleeps));
+	f = fopen(TRACING "/trace", "r");
+	if (!f)
+		return -errno;
+	while (fgets(line, sizeof(line), f)) {
+		p = strstr(line, ": sched_switch: ");
+		if (line[0] == '#' || !p)
+			continue;
+		while (p > line && p[-1] != ' ')
+			p--;
+		at = strtod(p, NULL);
+		p = strstr(line, "prev_pid=");
+		if (!p || sscanf(p, "prev_pid=%d prev_prio=%*d prev_state=%7s", &prev, state) != 2)
+			continue;
+		p = strstr(p, "next_pid=");
+		if (!p || sscanf(p, "next_pid=%d", &next) != 1)
+			continue;
+		if (prev == pid)
+			since = state[0] == 'D' ? at : 0;
+		if (next != pid || !since)
+			continue;
+		slept = at - since;
+		since = 0;
+		sleeps->nr++;
+		sleeps->tenths += slept > 0.08 && slept < WAIT_MOST;
+		if (slept > sleeps->longest)
+			sleeps->longest = slept;
+	}
+	fclose(f);
+	return 0;
+}
+
+/* Does the stack of a task say that it waits for room? Few kernels tell. */
+static bool waits_for_room(pid_t pid)
+{
+	char path[64], stack[4096];
+
+	snprintf(path, sizeof(path), "/proc/%d/stack", pid);
+	return sa_read(path, stack, sizeof(stack)) > 0 && strstr(stack, "swap_throttle_reclaim");
+}
+
+TEST_F_TIMEOUT(waits, for_collection, SA_TIMEOUT)
+{
+	long long collected, killed;
+	size_t fit = SLOW_PAGES * SA_PAGE / 2000, room = WAIT_LEAVE / SA_PAGE;
+	struct replacer *r = sa_shared();
+	pid_t pid, kswapd, balloon = 0;
+	struct sleeps own, its;
+	double start, end;
+	long waited = 0;
+	int ret;
+
+	/* It takes the memory that it needs now, and not when there is none. */
+	ASSERT_EQ(0, wipe_pages(self->slow, SLOW_PAGES));
+	ASSERT_EQ(0, sa_swapon_packed(self->slow, 0, 5));
+	collected = sa_tier_num(self->slow, "stats/collected");
+	ASSERT_NE(NULL, r);
+	kswapd = find_task("kswapd");
+	killed = sa_vmstat("oom_kill");
+	/* What it has besides its memory fills three quarters of the device. */
+	if (variant->global) {
+		r->pages = fit * 17 / 20 + room;
+		balloon = sa_balloon(WAIT_LEAVE);
+		ASSERT_LT(0, balloon);
+	} else {
+		r->pages = fit * 17 / 20 + 4 * SA_MIB_PAGES;
+		ASSERT_EQ(0, sa_cg_write_num(self->cg, "memory.max", 6 * SA_MIB));
+	}
+	start = sa_now();
+	pid = sa_start(self->cg, replace, r);
+	ASSERT_LT(0, pid);
+	EXPECT_TRUE(sa_wait(r->filled, 60)) {
+		TH_LOG("still not filled");
+	}
+	TH_LOG("filled in %.1f s", sa_now() - start);
+	ASSERT_EQ(0, switches_start(pid, kswapd ? kswapd : pid));
+	for (end = sa_now() + SLOW_SECONDS; sa_now() < end; usleep(5000)) {
+		waited += waits_for_room(pid);
+		EXPECT_FALSE(kswapd && waits_for_room(kswapd));
+	}
+	EXPECT_EQ(0, sa_write(SWITCHES "/enable", "0"));
+	EXPECT_EQ(0, switches_read(pid, &own));
+	EXPECT_EQ(0, switches_read(kswapd, &its));
+	r->stop = 1;
+	sa_balloon_end(balloon);
+	EXPECT_EQ(0, sa_cg_write(self->cg, "memory.max", "max"));
+	ret = sa_join(pid, LIMIT);
+	EXPECT_EQ(0, ret) {
+		TH_LOG("status %d, %lld OOM kills", ret, sa_vmstat("oom_kill") - killed);
+	}
+	TH_LOG("%lu pages written, at most %.2f s for one; %lld segments collected", r->done,
+	       r->longest, sa_tier_num(self->slow, "stats/collected") - collected);
+	TH_LOG("slept %ld times, %.3f s at most, %ld times a tenth of a second; seen %ld times",
+	       own.nr, own.longest, own.tenths, waited);
+	TH_LOG("kswapd slept %ld times, %.3f s at most", its.nr, its.longest);
+	EXPECT_LT(collected, sa_tier_num(self->slow, "stats/collected"));
+	EXPECT_LT(0, own.nr);
+	/* What kswapd sleeps for are I/O and room in what is written, which may take longer. */
+	EXPECT_TRUE(own.longest <= (variant->global ? WAIT_MOST_ALL : WAIT_MOST));
+	munmap(r, SA_PAGE);
+	EXPECT_EQ(0, sa_violations());
 }
 
 FIXTURE(reuse)

@@ -1,0 +1,1199 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Devices that have no room, answer with errors, or are away for a while: a loop device whose
+ * file is on a full filesystem, a thin volume whose pool is full, a network block device whose
+ * server fails or goes away. With the layer the outcome is the one without it: each page stays
+ * right, and once the cause is gone the device takes as much as ever.
+ *
+ * It fails on a kernel that takes such an error for a bad medium, so that the device has less
+ * room for good; that loses or mixes up a page; that lets one device's errors count for
+ * another one; that never uses a device again that has failed; or whose memory cgroups kill
+ * somebody though the device works again.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/genetlink.h>
+#include <linux/loop.h>
+#include <linux/nbd.h>
+#include <linux/nbd-netlink.h>
+#include <linux/netlink.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tiers.h"
+
+/* What the device says it has, and what it has until somebody gives it more */
+#define PAGES		(16 * SA_MIB_PAGES)
+#define HAS		(4 * SA_MIB_PAGES)
+
+/* Where the file of the loop device is */
+#define FULL_DIR	"/tmp/swap_abs_full"
+#define FULL_FILE	FULL_DIR "/swap"
+
+/* A device mapper's names, and where their parts are on the first device */
+#define THIN_META	"swap_abs_meta"
+#define THIN_DATA	"swap_abs_data"
+#define THIN_POOL	"swap_abs_pool"
+#define THIN		"swap_abs_thin"
+#define META_SECTORS	(4 * SA_MIB / 512)
+#define SECTORS(_pages)	((_pages) * (SA_PAGE / 512))
+
+/* Of thin volumes, one has a pool that lets writes wait for room. */
+enum kind { LOOP, THIN_VOLUME, THIN_WAITS, NETWORK };
+
+enum how { LAYER_OFF, RAW, PACKED };
+
+enum server { ANSWERS, WRITES_FAIL, GOES_AWAY, QUITS };
+
+/* What the test, its parent, and the server know of the device */
+static struct device {
+	enum kind kind;
+	char path[64];			/* "": there is none */
+	int nr;				/* of nbd and of the loop device */
+	pid_t server, parent;
+	enum server mode;
+	__u32 error;			/* what writes fail with */
+	long failed, gone;		/* writes, connections */
+	unsigned char *disk;		/* of the server */
+} *dev;
+
+static void __attribute__((constructor)) share_device(void)
+{
+	void *p = mmap(NULL, SA_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		abort();
+	dev = p;
+}
+
+/* --- a loop device on a filesystem that is full -------------------------- */
+
+/* Let the filesystem have so many pages. Returns 0 or -errno. */
+static int resize_fs(size_t pages, unsigned long flags)
+{
+	char options[64];
+
+	/* What is on it must not be swapped out to itself. */
+	snprintf(options, sizeof(options), "noswap,size=%zu", pages * SA_PAGE);
+	return mount("swap_abs", FULL_DIR, "tmpfs", flags, options) ? -errno : 0;
+}
+
+static const char *make_loop(void)
+{
+	struct loop_config config = { };
+	int control, fd = -1, file;
+	const char *why = NULL;
+	char name[128];
+
+	control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	if (control < 0)
+		return "no loop devices";
+	dev->nr = ioctl(control, LOOP_CTL_GET_FREE);
+	close(control);
+	if (dev->nr < 0)
+		return "no free loop device";
+	mkdir(FULL_DIR, 0700);
+	if (resize_fs(HAS, 0))
+		return "cannot mount a tmpfs that is not swapped";
+	file = open(FULL_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (file < 0 || ftruncate(file, PAGES * SA_PAGE))
+		return "no sparse file";
+	snprintf(dev->path, sizeof(dev->path), "/dev/loop%d", dev->nr);
+	config.fd = file;
+	fd = open(dev->path, O_RDWR | O_CLOEXEC);
+	if (fd < 0 || ioctl(fd, LOOP_CONFIGURE, &config)) {
+		dev->path[0] = 0;
+		why = "cannot set a loop device up";
+	}
+	close(fd);
+	close(file);
+	/*
+	 * The driver of 7.3 says of a write that its file has taken in part, because the
+	 * filesystem was full by then, that all is well: lo_complete_rq() looks at the count
+	 * for reads only. A write of one page can't be short.
+	 */
+	snprintf(name, sizeof(name), "/sys/block/loop%d/queue/max_sectors_kb", dev->nr);
+	if (!why && sa_write(name, "4"))
+		why = "cannot limit the requests of a loop device";
+	return why;
+}
+
+static void remove_loop(void)
+{
+	int fd = open(dev->path, O_RDWR | O_CLOEXEC);
+	char name[128];
+
+	snprintf(name, sizeof(name), "/sys/block/loop%d/queue/max_sectors_kb", dev->nr);
+	sa_write(name, "0");
+	if (fd >= 0 && ioctl(fd, LOOP_CLR_FD))
+		sa_log("cannot free %s: %s", dev->path, strerror(errno));
+	close(fd);
+}
+
+/* --- a thin volume whose pool is full ------------------------------------ */
+
+/* Run a shell's command, its output unseen. Returns its exit status. */
+static int run(const char *fmt, ...)
+{
+	char command[512];
+	va_list args;
+	int null;
+	pid_t pid;
+
+	va_start(args, fmt);
+	vsnprintf(command, sizeof(command), fmt, args);
+	va_end(args);
+	pid = sa_fork();
+	if (!pid) {
+		null = open("/dev/null", O_RDWR);
+		dup2(null, 0);
+		dup2(null, 1);
+		dup2(null, 2);
+		setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+		/* There may be no udev: then it makes the nodes itself. */
+		setenv("DM_DISABLE_UDEV", "1", 1);
+		execlp("sh", "sh", "-c", command, NULL);
+		_exit(127);
+	}
+	return sa_join(pid, 120);
+}
+
+/* Create or reload what the pool has its data on, or the pool itself. */
+static int data_table(const char *command, size_t pages)
+{
+	return run("dmsetup %s " THIN_DATA " --table '0 %zu linear %s %zu'", command,
+		   SECTORS(pages), sa_dev(0), (size_t)META_SECTORS);
+}
+
+static int pool_table(const char *command, size_t pages)
+{
+	/* Chunks of 64 KiB */
+	return run("dmsetup %s " THIN_POOL " --table '0 %zu thin-pool /dev/mapper/" THIN_META
+		   " /dev/mapper/" THIN_DATA " 128 0 %s'", command, SECTORS(pages),
+		   dev->kind == THIN_WAITS ? "1 skip_block_zeroing" :
+					     "2 skip_block_zeroing error_if_no_space");
+}
+
+static const char *make_thin(void)
+{
+	char zeros[SA_PAGE] = { }, path[PATH_MAX];
+	int fd, ret;
+
+	if (run("dmsetup targets | grep -q '^thin-pool '"))
+		return "no dmsetup, or no thin pools";
+	if (!sa_ndevs() || META_SECTORS + SECTORS(PAGES) > SECTORS(sa_dev_pages(0)))
+		return "no block device for a thin pool";
+	/* A pool begins with metadata whose first block is zero. */
+	fd = open(sa_dev(0), O_RDWR | O_CLOEXEC);
+	ret = fd < 0 || pwrite(fd, zeros, SA_PAGE, 0) != (ssize_t)SA_PAGE || fsync(fd);
+	close(fd);
+	if (ret)
+		return "cannot write metadata";
+	strcpy(dev->path, "/dev/mapper/" THIN);
+	if (run("dmsetup create " THIN_META " --table '0 %zu linear %s 0'",
+		(size_t)META_SECTORS, sa_dev(0)) ||
+	    data_table("create", HAS) || pool_table("create", HAS) ||
+	    run("dmsetup message " THIN_POOL " 0 'create_thin 0'") ||
+	    run("dmsetup create " THIN " --table '0 %zu thin /dev/mapper/" THIN_POOL " 0'",
+		SECTORS(PAGES)) ||
+	    !realpath("/dev/mapper/" THIN, path))
+		return "cannot make a thin volume";
+	/* /proc/swaps does not know links. */
+	snprintf(dev->path, sizeof(dev->path), "%.63s", path);
+	return NULL;
+}
+
+static int grow_thin(void)
+{
+	return data_table("reload", PAGES) || run("dmsetup resume " THIN_DATA) ||
+		pool_table("reload", PAGES) || run("dmsetup resume " THIN_POOL);
+}
+
+static void remove_thin(void)
+{
+	/* What is not there is no error, what is there still is one. */
+	if (run("for n in %s %s %s %s; do dmsetup remove $n; done; dmsetup ls | grep -q %s",
+		THIN, THIN_POOL, THIN_DATA, THIN_META, "swap_abs_") != 1)
+		sa_log("cannot remove " THIN);
+}
+
+/* --- a network block device ---------------------------------------------- */
+
+/* One request of generic netlink, and what comes back */
+struct request {
+	struct nlmsghdr head;
+	struct genlmsghdr genl;
+	char attrs[1024];
+};
+
+static void begin_request(struct request *r, int type, int cmd, int version)
+{
+	memset(r, 0, sizeof(*r));
+	r->head.nlmsg_len = NLMSG_LENGTH(GENL_HDRLEN);
+	r->head.nlmsg_type = type;
+	r->head.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	r->genl.cmd = cmd;
+	r->genl.version = version;
+}
+
+/* Append an attribute; with no size, one that others will be in, for end_attr(). */
+static struct nlattr *put_attr(struct request *r, int type, const void *value, size_t size)
+{
+	struct nlattr *attr = (void *)r + NLMSG_ALIGN(r->head.nlmsg_len);
+
+	attr->nla_type = type | (value ? 0 : NLA_F_NESTED);
+	attr->nla_len = NLA_HDRLEN + size;
+	if (value)
+		memcpy((void *)attr + NLA_HDRLEN, value, size);
+	r->head.nlmsg_len = NLMSG_ALIGN(r->head.nlmsg_len) + NLA_ALIGN(attr->nla_len);
+	return attr;
+}
+
+static void put_num(struct request *r, int type, __u64 value)
+{
+	put_attr(r, type, &value, sizeof(value));
+}
+
+/* Say how long an attribute is, now that others are in it. */
+static void end_attr(struct request *r, struct nlattr *attr)
+{
+	attr->nla_len = (void *)r + r->head.nlmsg_len - (void *)attr;
+}
+
+/* Find an attribute of two bytes. Returns it, or -ENOENT. */
+static int attr_of(const struct request *r, int type)
+{
+	const void *end = (void *)r + r->head.nlmsg_len;
+	const struct nlattr *attr = (void *)r + NLMSG_LENGTH(GENL_HDRLEN);
+
+	for (; (void *)(attr + 1) <= end && attr->nla_len >= NLA_HDRLEN;
+	     attr = (void *)attr + NLA_ALIGN(attr->nla_len))
+		if (attr->nla_type == type)
+			return *(__u16 *)((void *)attr + NLA_HDRLEN);
+	return -ENOENT;
+}
+
+/* Send a request; the answer replaces it. Returns 0 or -errno. */
+static int send_request(struct request *r)
+{
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	struct request answer;
+	struct nlmsgerr *err;
+	int fd, ret = -EIO;
+	ssize_t n;
+
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
+	if (fd < 0)
+		return -errno;
+	if (sendto(fd, r, r->head.nlmsg_len, 0, (void *)&kernel, sizeof(kernel)) < 0)
+		ret = -errno;
+	while ((n = recv(fd, &answer, sizeof(answer), 0)) >= (ssize_t)sizeof(answer.head)) {
+		if (answer.head.nlmsg_type == NLMSG_ERROR) {
+			err = NLMSG_DATA(&answer.head);
+			ret = err->error;
+			break;
+		}
+		*r = answer;
+	}
+	close(fd);
+	return ret;
+}
+
+/* Ask for the number of the netlink family. Returns it, or -errno. */
+static int nbd_family(void)
+{
+	struct request r;
+	int ret;
+
+	begin_request(&r, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1);
+	put_attr(&r, CTRL_ATTR_FAMILY_NAME, NBD_GENL_FAMILY_NAME, sizeof(NBD_GENL_FAMILY_NAME));
+	ret = send_request(&r);
+	return ret ? ret : attr_of(&r, CTRL_ATTR_FAMILY_ID);
+}
+
+/* Tell the driver something of device @nr, and give it a socket if it is one. */
+static int nbd_command(int cmd, int nr, int sock)
+{
+	struct nlattr *socks, *item;
+	int family = nbd_family();
+	__u32 fd = sock, index = nr;
+	struct request r;
+
+	if (family < 0)
+		return family;
+	begin_request(&r, family, cmd, NBD_GENL_VERSION);
+	put_attr(&r, NBD_ATTR_INDEX, &index, sizeof(index));
+	if (cmd == NBD_CMD_CONNECT) {
+		put_num(&r, NBD_ATTR_SIZE_BYTES, PAGES * SA_PAGE);
+		put_num(&r, NBD_ATTR_BLOCK_SIZE_BYTES, SA_PAGE);
+		put_num(&r, NBD_ATTR_SERVER_FLAGS, NBD_FLAG_HAS_FLAGS);
+		/* Seconds: for one request; without a connection */
+		put_num(&r, NBD_ATTR_TIMEOUT, 1);
+		put_num(&r, NBD_ATTR_DEAD_CONN_TIMEOUT, 60);
+	}
+	if (sock >= 0) {
+		socks = put_attr(&r, NBD_ATTR_SOCKETS, NULL, 0);
+		item = put_attr(&r, NBD_SOCK_ITEM, NULL, 0);
+		put_attr(&r, NBD_SOCK_FD, &fd, sizeof(fd));
+		end_attr(&r, item);
+		end_attr(&r, socks);
+	}
+	return send_request(&r);
+}
+
+/* Connect the device, or connect it again. Returns the server's socket, or -errno. */
+static int nbd_connect(int cmd)
+{
+	double end = sa_now() + SOON;
+	int pair[2], ret;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	/* Until the driver has seen that the old socket is dead, it takes no other. */
+	do {
+		ret = nbd_command(cmd, dev->nr, pair[0]);
+	} while (ret == -ENOSPC && sa_now() < end && !usleep(5000));
+	close(pair[0]);
+	if (!ret)
+		return pair[1];
+	close(pair[1]);
+	return ret;
+}
+
+/* Send or receive all of it. Returns false when the connection is no more. */
+static bool xmit(int sock, void *buf, size_t size, bool out)
+{
+	ssize_t n;
+
+	for (; size; size -= n, buf += n) {
+		n = out ? send(sock, buf, size, MSG_NOSIGNAL) : recv(sock, buf, size, MSG_WAITALL);
+		if (n <= 0)
+			return false;
+	}
+	return true;
+}
+
+/* Answer one request. Returns false when the connection is no more. */
+static bool answer(int sock)
+{
+	struct nbd_reply reply = { .magic = htobe32(NBD_REPLY_MAGIC) };
+	static unsigned char ignored[16 * SA_PAGE];
+	struct nbd_request req;
+	size_t len;
+	void *data;
+	bool fails;
+
+	if (!xmit(sock, &req, sizeof(req), false) || be32toh(req.magic) != NBD_REQUEST_MAGIC)
+		return false;
+	if (dev->mode == GOES_AWAY)
+		return false;
+	len = be32toh(req.len);
+	data = dev->disk + be64toh(req.from);
+	memcpy(&reply.cookie, &req.cookie, sizeof(reply.cookie));
+	switch (be32toh(req.type) & 0xffff) {
+	case NBD_CMD_READ:
+		return xmit(sock, &reply, sizeof(reply), true) && xmit(sock, data, len, true);
+	case NBD_CMD_WRITE:
+		fails = dev->mode == WRITES_FAIL;
+		for (; fails && len > sizeof(ignored); len -= sizeof(ignored))
+			if (!xmit(sock, ignored, sizeof(ignored), false))
+				return false;
+		if (!xmit(sock, fails ? ignored : data, len, false))
+			return false;
+		if (fails) {
+			dev->failed++;
+			reply.error = htobe32(dev->error);
+		}
+		return xmit(sock, &reply, sizeof(reply), true);
+	case NBD_CMD_DISC:
+		return false;
+	default:
+		return xmit(sock, &reply, sizeof(reply), true);
+	}
+}
+
+/* Serve the device until somebody says that this is enough, or nobody is there any more. */
+static void serve(int sock)
+{
+	struct pollfd wait = { .fd = sock, .events = POLLIN };
+	int n;
+
+	while (dev->mode != QUITS && !kill(dev->parent, 0)) {
+		n = poll(&wait, 1, 50);
+		if (n < 0 || (n && !answer(wait.fd))) {
+			close(wait.fd);
+			if (dev->mode == QUITS)
+				break;
+			usleep(200000);
+			dev->mode = ANSWERS;
+			dev->gone++;
+			wait.fd = nbd_connect(NBD_CMD_RECONFIGURE);
+			if (wait.fd < 0) {
+				sa_log("cannot connect nbd%d again: %d", dev->nr, wait.fd);
+				break;
+			}
+		}
+	}
+	dev->server = 0;
+}
+
+static const char *make_nbd(void)
+{
+	int sock = -EBUSY;
+	char path[64];
+
+	if (nbd_family() < 0)
+		return "no nbd";
+	for (dev->nr = 0; sock == -EBUSY && dev->nr < 16; dev->nr++) {
+		snprintf(path, sizeof(path), "/dev/nbd%d", dev->nr);
+		sock = nbd_connect(NBD_CMD_CONNECT);
+	}
+	dev->nr--;
+	if (sock < 0)
+		return "cannot connect a network block device";
+	strcpy(dev->path, path);
+	dev->mode = ANSWERS;
+	dev->failed = 0;
+	dev->gone = 0;
+	dev->error = EIO;
+	dev->disk = mmap(NULL, PAGES * SA_PAGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (dev->disk == MAP_FAILED)
+		return "no memory for a server";
+	/* The server outlives the test, whose parent takes the device out of use. */
+	dev->parent = getppid();
+	dev->server = fork();
+	if (!dev->server) {
+		/* What it serves must not be swapped, and it must not wait for itself. */
+		mlockall(MCL_CURRENT | MCL_FUTURE);
+		prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+		signal(SIGPIPE, SIG_IGN);
+		serve(sock);
+		_exit(0);
+	}
+	close(sock);
+	munmap(dev->disk, PAGES * SA_PAGE);
+	return dev->server < 0 ? "no server" : NULL;
+}
+
+static void remove_nbd(void)
+{
+	int ret = nbd_command(NBD_CMD_DISCONNECT, dev->nr, -1);
+
+	if (ret)
+		sa_log("cannot disconnect %s: %d", dev->path, ret);
+}
+
+/* --- all of them ---------------------------------------------------------- */
+
+static const char *make_device(enum kind kind)
+{
+	dev->kind = kind;
+	switch (kind) {
+	case LOOP:
+		return make_loop();
+	case THIN_VOLUME:
+	case THIN_WAITS:
+		return make_thin();
+	default:
+		return make_nbd();
+	}
+}
+
+/* Take the device out of use and undo make_device(), whatever has become of it. */
+static void remove_device(void)
+{
+	bool served = dev->server > 0 && !kill(dev->server, 0);
+
+	if (!dev->path[0])
+		return;
+	if (dev->mode != GOES_AWAY)
+		dev->mode = ANSWERS;
+	/* Without a server the driver would wait for one. */
+	if (dev->kind == NETWORK && !served)
+		remove_nbd();
+	if (sa_swaps(dev->path, NULL, NULL, NULL) && sa_swapoff_child(dev->path, LIMIT))
+		sa_log("swapoff of %s has failed", dev->path);
+	switch (dev->kind) {
+	case LOOP:
+		remove_loop();
+		break;
+	case THIN_VOLUME:
+	case THIN_WAITS:
+		remove_thin();
+		break;
+	case NETWORK:
+		dev->mode = QUITS;
+		if (served)
+			remove_nbd();
+		sa_wait(!dev->server, 5);
+	}
+	umount2(FULL_DIR, MNT_DETACH);
+	rmdir(FULL_DIR);
+	dev->path[0] = 0;
+	dev->server = 0;
+}
+
+/* Let writes fail from now on: all of them, or those for which there is no room. */
+static void begin_trouble(void)
+{
+	if (dev->kind == NETWORK)
+		dev->mode = WRITES_FAIL;
+}
+
+/* Tell whether there is no room, or some write has failed. */
+static bool is_in_trouble(void)
+{
+	struct statvfs fs;
+
+	switch (dev->kind) {
+	case LOOP:
+		return !statvfs(FULL_DIR, &fs) && !fs.f_bfree;
+	case THIN_VOLUME:
+	case THIN_WAITS:
+		return !run("dmsetup status --noflush " THIN_POOL " | grep -q out_of_data_space");
+	default:
+		return dev->failed;
+	}
+}
+
+/* Remove the cause: give the device room, or let the server write. Returns 0 when done. */
+static int end_trouble(void)
+{
+	switch (dev->kind) {
+	case LOOP:
+		return resize_fs(PAGES + SA_MIB_PAGES, MS_REMOUNT);
+	case THIN_VOLUME:
+	case THIN_WAITS:
+		return grow_thin();
+	default:
+		dev->mode = ANSWERS;
+		return 0;
+	}
+}
+
+#define WANTED		"rite.error on|I/O error|space allocation error|has failed|" \
+			"partition table|nbd[0-9]*: |out-of-data-space|low water mark"
+
+static const char *begin_with(enum kind kind, enum how how)
+{
+	const char *why;
+
+	/* It is what the others are compared with, and takes as long. */
+	if (how == LAYER_OFF && !sa_full())
+		return "the layer is off: in full mode only";
+	signal(SIGPIPE, SIG_IGN);
+	remove_device();
+	why = sa_begin(how != LAYER_OFF);
+	if (!why && how == PACKED && !sa_have_zswap())
+		why = "no zswap, hence nothing packed";
+	/* An error is about one page. */
+	if (!why && sa_write(SA_PAGE_CLUSTER, "0"))
+		why = "no " SA_PAGE_CLUSTER;
+	/* All of this is wanted, or comes of a device that is made and removed. */
+	sa_log_expect(WANTED);
+	return why ? why : make_device(kind);
+}
+
+static void use_device(struct __test_metadata *_metadata, enum how how, int prio)
+{
+	ASSERT_EQ(0, sa_swapon(dev->path, 0, prio));
+	if (how != LAYER_OFF)
+		ASSERT_EQ(0, sa_format(dev->path, how == PACKED ? "packed" : "raw"));
+}
+
+/* --- what is swapped ------------------------------------------------------ */
+
+/* Pages of which half do not compress, so that a packed device has some of them raw */
+struct data {
+	struct sa_area random, text;
+};
+
+static void make_data(struct __test_metadata *_metadata, struct data *d, size_t n, __u64 seed)
+{
+	make(_metadata, &d->random, n / 2, SA_RANDOM, seed);
+	make(_metadata, &d->text, n / 2, SA_TEXT, seed + 1);
+}
+
+static void rewrite(struct data *d)
+{
+	d->random.gen++;
+	sa_area_fill(&d->random);
+	d->text.gen++;
+	sa_area_fill(&d->text);
+}
+
+static void unmap_data(struct data *d)
+{
+	sa_area_unmap(&d->random);
+	sa_area_unmap(&d->text);
+}
+
+static size_t check_data(struct data *d)
+{
+	return sa_area_check(&d->random) + sa_area_check(&d->text);
+}
+
+/* Push pages out, once. Those that can't be written are in the swap cache then. */
+static void push_data(struct data *d)
+{
+	sa_pageout(d->random.p, d->random.n);
+	sa_pageout(d->text.p, d->text.n);
+	sa_settle();
+}
+
+/* Count the pages that are in RAM, in the swap cache or not. */
+static size_t area_stays(const struct sa_area *a)
+{
+	return a->n - sa_swapped(a->p, a->n) + sa_in_cache(a->p, a->n);
+}
+
+static size_t stays(const struct data *d)
+{
+	return area_stays(&d->random) + area_stays(&d->text);
+}
+
+/* Does all of it come to be on the device and nowhere else? */
+static bool goes_out(struct data *d)
+{
+	double end = sa_now() + SOON;
+	size_t left;
+
+	do {
+		push_data(d);
+		sa_purge();
+		left = stays(d);
+	} while (left && sa_now() < end);
+	if (left)
+		sa_log("%zu pages stay in RAM", left);
+	return !left;
+}
+
+/* --- the tests ------------------------------------------------------------ */
+
+struct before {
+	long long free, killed;
+	size_t size, used;
+};
+
+/*
+ * Use the device, and look at what it has. A packed one hides its reserve when the first page
+ * comes, so one comes at once.
+ */
+static void use_and_remember(struct __test_metadata *_metadata, enum how how, struct before *b)
+{
+	struct sa_area first;
+
+	use_device(_metadata, how, 5);
+	if (how == PACKED) {
+		put(_metadata, &first, 8, SA_TEXT, 99);
+		sa_area_unmap(&first);
+		EXPECT_TRUE(comes_to_hold(dev->path, 0));
+	}
+	b->free = sa_meminfo("SwapFree");
+	b->killed = sa_vmstat("oom_kill");
+	ASSERT_TRUE(sa_swaps(dev->path, &b->size, &b->used, NULL));
+}
+
+/* Check that the device has what it had, and that nobody has been killed. */
+static void as_before(struct __test_metadata *_metadata, const struct before *b)
+{
+	size_t size = 0, used = 0;
+
+	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") == b->free, SOON)) {
+		TH_LOG("%lld bytes are free, %lld were", sa_meminfo("SwapFree"), b->free);
+	}
+	EXPECT_TRUE(sa_wait_purged(sa_swaps(dev->path, &size, &used, NULL) && used == b->used,
+				   SOON)) {
+		TH_LOG("%zu pages are in use, %zu were", used, b->used);
+	}
+	EXPECT_EQ(b->size, size);
+	EXPECT_EQ(b->killed, sa_vmstat("oom_kill"));
+}
+
+/* Check that the layer calls nothing of the device bad, and uses it. */
+static void expect_unmarked(struct __test_metadata *_metadata, const char *path, enum how how)
+{
+	if (how == LAYER_OFF)
+		return;
+	EXPECT_EQ(0, sa_tier_num(path, "stats/bad"));
+	EXPECT_STATE("online", path);
+	EXPECT_EQ(0, sa_violations());
+}
+
+/* Fill all that is free. Returns how many pages have gone there. */
+static size_t fill_device(struct __test_metadata *_metadata, const struct before *b)
+{
+	/* Where nothing is free, nobody looks at the swap cache any more. */
+	const size_t last = 64;
+	struct sa_area a;
+	size_t n;
+
+	make(_metadata, &a, b->free / SA_PAGE + last, SA_RANDOM, 77);
+	sa_pageout(a.p, a.n - 2 * last);
+	EXPECT_TRUE(sa_settle());
+	EXPECT_TRUE(sa_wait_purged(!area_stays(&(struct sa_area){
+					.p = a.p, .n = a.n - 2 * last }), SOON));
+	n = sa_pageout(a.p, a.n);
+	EXPECT_TRUE(sa_settle());
+	EXPECT_EQ(0, sa_area_check(&a));
+	sa_area_unmap(&a);
+	return n;
+}
+
+FIXTURE(devices)
+{
+	struct before before;
+};
+
+FIXTURE_VARIANT(devices)
+{
+	enum kind kind;
+	enum how how;
+};
+
+FIXTURE_VARIANT_ADD(devices, loop_off) { .kind = LOOP, .how = LAYER_OFF };
+
+FIXTURE_VARIANT_ADD(devices, loop_raw) { .kind = LOOP, .how = RAW };
+
+FIXTURE_VARIANT_ADD(devices, loop_packed) { .kind = LOOP, .how = PACKED };
+
+FIXTURE_VARIANT_ADD(devices, thin_off) { .kind = THIN_VOLUME, .how = LAYER_OFF };
+
+FIXTURE_VARIANT_ADD(devices, thin_raw) { .kind = THIN_VOLUME, .how = RAW };
+
+FIXTURE_VARIANT_ADD(devices, thin_packed) { .kind = THIN_VOLUME, .how = PACKED };
+
+FIXTURE_VARIANT_ADD(devices, nbd_off) { .kind = NETWORK, .how = LAYER_OFF };
+
+FIXTURE_VARIANT_ADD(devices, nbd_raw) { .kind = NETWORK, .how = RAW };
+
+FIXTURE_VARIANT_ADD(devices, nbd_packed) { .kind = NETWORK, .how = PACKED };
+
+FIXTURE_SETUP(devices)
+{
+	const char *why = begin_with(variant->kind, variant->how);
+
+	if (why)
+		SKIP(return, "%s", why);
+}
+
+FIXTURE_TEARDOWN_PARENT(devices)
+{
+	remove_device();
+	EXPECT_EQ(0, sa_end());
+	sa_log_expect(NULL);
+}
+
+/*
+ * Pages that are out before it begins, more than the device has room for, and others in their
+ * place, while it lasts; then all of it.
+ */
+TEST_F_TIMEOUT(devices, work_again, SA_TIMEOUT)
+{
+	struct data old, more;
+	int round;
+
+	use_and_remember(_metadata, variant->how, &self->before);
+	make_data(_metadata, &old, SA_MIB_PAGES, 1);
+	EXPECT_TRUE(goes_out(&old));
+
+	begin_trouble();
+	make_data(_metadata, &more, 7 * SA_MIB_PAGES, 3);
+	for (round = 0; round < 2; round++) {
+		/* Some other error, the second time. */
+		dev->error = round ? ENOSPC : EIO;
+		push_data(&more);
+		EXPECT_TRUE(sa_wait(is_in_trouble(), SOON));
+		EXPECT_EQ(0, check_data(&old));
+		EXPECT_EQ(0, check_data(&more));
+		rewrite(&old);
+		push_data(&old);
+		EXPECT_EQ(0, check_data(&old));
+		rewrite(&more);
+	}
+	push_data(&more);
+	if (variant->how != LAYER_OFF)
+		EXPECT_LT(0, sa_tier_num(dev->path, "stats/errors"));
+	expect_unmarked(_metadata, dev->path, variant->how);
+
+	ASSERT_EQ(0, end_trouble());
+	EXPECT_TRUE(goes_out(&more));
+	EXPECT_TRUE(goes_out(&old));
+	EXPECT_EQ(0, check_data(&old));
+	EXPECT_EQ(0, check_data(&more));
+	unmap_data(&old);
+	unmap_data(&more);
+	as_before(_metadata, &self->before);
+	EXPECT_EQ(self->before.free, (long long)(fill_device(_metadata, &self->before) * SA_PAGE));
+	as_before(_metadata, &self->before);
+	expect_unmarked(_metadata, dev->path, variant->how);
+	EXPECT_EQ(0, sa_swapoff_child(dev->path, LIMIT));
+}
+
+/* swapoff needs no write: it takes what is there, and what could not go there. */
+TEST_F_TIMEOUT(devices, swapoff_meanwhile, SA_TIMEOUT)
+{
+	struct data d;
+
+	use_and_remember(_metadata, variant->how, &self->before);
+	make_data(_metadata, &d, 7 * SA_MIB_PAGES, 5);
+	sa_pageout(d.text.p, d.text.n / 2);
+	begin_trouble();
+	push_data(&d);
+	EXPECT_TRUE(sa_wait(is_in_trouble(), SOON));
+	EXPECT_EQ(0, sa_swapoff_child(dev->path, LIMIT));
+	EXPECT_EQ(0, check_data(&d));
+	ASSERT_EQ(0, end_trouble());
+	use_device(_metadata, variant->how, 5);
+	EXPECT_TRUE(goes_out(&d));
+	EXPECT_EQ(0, check_data(&d));
+	unmap_data(&d);
+	as_before(_metadata, &self->before);
+	expect_unmarked(_metadata, dev->path, variant->how);
+}
+
+/* A memory cgroup that needs swap finds it once the cause is gone, and kills nobody. */
+TEST_F_TIMEOUT(devices, memory_max, SA_TIMEOUT)
+{
+	size_t n = 6 * SA_MIB_PAGES;
+	long long half = n / 2 * SA_PAGE;
+	struct sa_holder h;
+	char cg[256], io[300];
+
+	ASSERT_EQ(0, sa_cg_make("max", 0, cg, sizeof(cg)));
+	snprintf(io, sizeof(io), "%s/io.stat", cg);
+	/* What a loop device's file takes is charged to whom it is for. */
+	if (variant->kind == LOOP && !access(io, F_OK))
+		SKIP(return, "the cgroup pays for the file");
+	use_and_remember(_metadata, variant->how, &self->before);
+	ASSERT_EQ(0, sa_keep_start(&h, n, SA_RANDOM, cg));
+	begin_trouble();
+	EXPECT_LE(0, sa_hold_ask(&h, 'p'));
+	EXPECT_TRUE(sa_wait(is_in_trouble(), SOON));
+	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
+	ASSERT_EQ(0, end_trouble());
+	/* Who lowers memory.max kills for what is being written still, with the layer or not. */
+	EXPECT_TRUE(sa_wait(!sa_cg_write_num(cg, "memory.high", half) &&
+			    sa_cg_num(cg, "memory.current") <= half, SOON));
+	EXPECT_EQ(0, sa_cg_write_num(cg, "memory.max", half));
+	EXPECT_EQ(0, sa_cg_write(cg, "memory.high", "max"));
+	EXPECT_LE(n / 2 - SA_MIB_PAGES, sa_hold_ask(&h, 's'));
+	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
+	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
+	EXPECT_EQ(0, sa_hold_end(&h));
+	as_before(_metadata, &self->before);
+	expect_unmarked(_metadata, dev->path, variant->how);
+}
+
+/* Another device works meanwhile: it has its pages, and nothing is said of it. */
+TEST_F_TIMEOUT(devices, beside_another, SA_TIMEOUT)
+{
+	struct data there, d;
+
+	if (sa_ndevs() < 2)
+		SKIP(return, "needs two block devices");
+	ASSERT_EQ(0, sa_swapon(sa_dev(1), PAGES, 3));
+	if (variant->how != LAYER_OFF)
+		ASSERT_EQ(0, sa_format(sa_dev(1), variant->how == PACKED ? "packed" : "raw"));
+	make_data(_metadata, &there, SA_MIB_PAGES, 7);
+	EXPECT_TRUE(goes_out(&there));
+	use_device(_metadata, variant->how, 5);
+	begin_trouble();
+	make_data(_metadata, &d, 8 * SA_MIB_PAGES, 9);
+	push_data(&d);
+	EXPECT_TRUE(sa_wait(is_in_trouble(), SOON));
+	EXPECT_EQ(0, check_data(&d));
+	EXPECT_EQ(0, check_data(&there));
+	rewrite(&there);
+	push_data(&there);
+	if (variant->how != LAYER_OFF) {
+		EXPECT_LT(0, sa_tier_num(dev->path, "stats/errors"));
+		EXPECT_EQ(0, sa_tier_num(sa_dev(1), "stats/errors"));
+	}
+	expect_unmarked(_metadata, sa_dev(1), variant->how);
+	expect_unmarked(_metadata, dev->path, variant->how);
+	ASSERT_EQ(0, end_trouble());
+	EXPECT_TRUE(goes_out(&d));
+	EXPECT_TRUE(goes_out(&there));
+	EXPECT_EQ(0, sa_swapoff_child(dev->path, LIMIT));
+	EXPECT_EQ(0, check_data(&d));
+	EXPECT_EQ(0, check_data(&there));
+	expect_unmarked(_metadata, sa_dev(1), variant->how);
+	EXPECT_EQ(0, sa_swapoff_child(sa_dev(1), LIMIT));
+}
+
+/* --- a device that has failed -------------------------------------------- */
+
+FIXTURE(failed)
+{
+	struct before before;
+};
+
+FIXTURE_VARIANT(failed)
+{
+	enum kind kind;
+	enum how how;
+};
+
+FIXTURE_VARIANT_ADD(failed, loop_raw) { .kind = LOOP, .how = RAW };
+
+FIXTURE_VARIANT_ADD(failed, nbd_packed) { .kind = NETWORK, .how = PACKED };
+
+FIXTURE_SETUP(failed)
+{
+	const char *why = begin_with(variant->kind, variant->how);
+
+	if (!why && sa_write(SA_DEBUG "/max_io_errors", "32"))
+		why = "no debugfs";
+	if (why)
+		SKIP(return, "%s", why);
+}
+
+FIXTURE_TEARDOWN_PARENT(failed)
+{
+	remove_device();
+	EXPECT_EQ(0, sa_end());
+	sa_log_expect(NULL);
+}
+
+/*
+ * Errors and nothing else for more than five seconds: the layer takes the device out of use,
+ * and uses it again when it tries, which is after ten minutes or when it is told.
+ */
+TEST_F_TIMEOUT(failed, used_again, SA_TIMEOUT)
+{
+	struct data old, more;
+	double end;
+
+	use_and_remember(_metadata, variant->how, &self->before);
+	make_data(_metadata, &old, SA_MIB_PAGES, 11);
+	EXPECT_TRUE(goes_out(&old));
+	begin_trouble();
+	make_data(_metadata, &more, 7 * SA_MIB_PAGES, 13);
+	push_data(&more);
+	/* What is not out is written again and again. To read what is would be a success. */
+	end = sa_now() + SOON;
+	while (!sa_tier_failed(dev->path) && sa_now() < end) {
+		if (variant->kind == NETWORK) {
+			EXPECT_EQ(0, check_data(&more));
+			push_data(&more);
+		} else {
+			sa_purge();
+		}
+		usleep(200000);
+	}
+	EXPECT_STATE("failed", dev->path);
+	EXPECT_TRUE(is_in_trouble());
+	EXPECT_EQ(0, check_data(&old));
+	EXPECT_EQ(0, check_data(&more));
+	push_data(&old);
+	push_data(&more);
+	EXPECT_EQ(0, sa_violations());
+
+	ASSERT_EQ(0, end_trouble());
+	EXPECT_EQ(0, check_data(&old));
+	EXPECT_EQ(0, check_data(&more));
+	EXPECT_STATE("failed", dev->path);
+	EXPECT_EQ(0, sa_write(SA_DEBUG "/retry", "1"));
+	EXPECT_TRUE(sa_wait(!sa_tier_failed(dev->path), SOON));
+	EXPECT_TRUE(goes_out(&old));
+	EXPECT_TRUE(goes_out(&more));
+	EXPECT_EQ(0, check_data(&old));
+	EXPECT_EQ(0, check_data(&more));
+	unmap_data(&old);
+	unmap_data(&more);
+	as_before(_metadata, &self->before);
+	expect_unmarked(_metadata, dev->path, variant->how);
+	EXPECT_EQ(0, sa_swapoff_child(dev->path, LIMIT));
+}
+
+/* --- a pool that lets writes wait ----------------------------------------- */
+
+FIXTURE(waits)
+{
+	struct before before;
+};
+
+FIXTURE_VARIANT(waits)
+{
+	enum how how;
+};
+
+FIXTURE_VARIANT_ADD(waits, off) { .how = LAYER_OFF };
+
+FIXTURE_VARIANT_ADD(waits, raw) { .how = RAW };
+
+FIXTURE_VARIANT_ADD(waits, packed) { .how = PACKED };
+
+FIXTURE_SETUP(waits)
+{
+	const char *why = begin_with(THIN_WAITS, variant->how);
+
+	if (why)
+		SKIP(return, "%s", why);
+}
+
+FIXTURE_TEARDOWN_PARENT(waits)
+{
+	remove_device();
+	EXPECT_EQ(0, sa_end());
+	sa_log_expect(NULL);
+}
+
+/* Give the pool room when it has been without for a while. */
+static int grow_later(void *unused)
+{
+	if (!sa_wait(is_in_trouble(), SOON))
+		return 1;
+	usleep(200000);
+	return end_trouble() ? 2 : 0;
+}
+
+/* No write fails. Who pushes pages out may have to wait as well. */
+TEST_F_TIMEOUT(waits, for_room, SA_TIMEOUT)
+{
+	struct data old, more;
+	pid_t pid;
+
+	use_and_remember(_metadata, variant->how, &self->before);
+	make_data(_metadata, &old, SA_MIB_PAGES, 23);
+	EXPECT_TRUE(goes_out(&old));
+	/* What it would share with us could not be pushed out. */
+	pid = sa_start(NULL, grow_later, NULL);
+	make_data(_metadata, &more, 7 * SA_MIB_PAGES, 25);
+	push_data(&more);
+	EXPECT_EQ(0, sa_join(pid, LIMIT));
+	EXPECT_TRUE(goes_out(&more));
+	EXPECT_EQ(0, check_data(&old));
+	EXPECT_EQ(0, check_data(&more));
+	if (variant->how != LAYER_OFF)
+		EXPECT_EQ(0, sa_tier_num(dev->path, "stats/errors"));
+	unmap_data(&old);
+	unmap_data(&more);
+	as_before(_metadata, &self->before);
+	expect_unmarked(_metadata, dev->path, variant->how);
+	EXPECT_EQ(0, sa_swapoff_child(dev->path, LIMIT));
+}
+
+/* --- a server ------------------------------------------------------------- */
+
+FIXTURE(server)
+{
+	struct before before;
+};
+
+FIXTURE_VARIANT(server)
+{
+	enum how how;
+};
+
+FIXTURE_VARIANT_ADD(server, off) { .how = LAYER_OFF };
+
+FIXTURE_VARIANT_ADD(server, raw) { .how = RAW };
+
+FIXTURE_VARIANT_ADD(server, packed) { .how = PACKED };
+
+FIXTURE_SETUP(server)
+{
+	const char *why = begin_with(NETWORK, variant->how);
+
+	if (why)
+		SKIP(return, "%s", why);
+}
+
+FIXTURE_TEARDOWN_PARENT(server)
+{
+	remove_device();
+	EXPECT_EQ(0, sa_end());
+	sa_log_expect(NULL);
+}
+
+/* It loses a request with its connection. The driver waits for another one, so none fails. */
+TEST_F_TIMEOUT(server, connects_again, SA_TIMEOUT)
+{
+	struct data old, more;
+
+	use_and_remember(_metadata, variant->how, &self->before);
+	make_data(_metadata, &old, SA_MIB_PAGES, 15);
+	EXPECT_TRUE(goes_out(&old));
+	make_data(_metadata, &more, 2 * SA_MIB_PAGES, 17);
+	dev->mode = GOES_AWAY;
+	push_data(&more);
+	EXPECT_TRUE(sa_wait(dev->gone == 1, SOON));
+	EXPECT_TRUE(goes_out(&more));
+	EXPECT_EQ(0, check_data(&more));
+	/* A read is lost. */
+	dev->mode = GOES_AWAY;
+	EXPECT_EQ(0, check_data(&old));
+	EXPECT_EQ(2, dev->gone);
+	if (variant->how != LAYER_OFF)
+		EXPECT_EQ(0, sa_tier_num(dev->path, "stats/errors"));
+	unmap_data(&old);
+	unmap_data(&more);
+	as_before(_metadata, &self->before);
+	expect_unmarked(_metadata, dev->path, variant->how);
+	EXPECT_EQ(0, sa_swapoff_child(dev->path, LIMIT));
+}
+
+/* An error of the medium marks places of that device for a while, and of no other one. */
+TEST_F_TIMEOUT(server, bad_medium, SA_TIMEOUT)
+{
+	struct data there, d;
+
+	if (variant->how == LAYER_OFF)
+		SKIP(return, "about the layer");
+	if (sa_ndevs() < 2)
+		SKIP(return, "needs two block devices");
+	if (sa_write(SA_DEBUG "/medium_errors", "Y"))
+		SKIP(return, "no debugfs");
+	ASSERT_EQ(0, sa_swapon(sa_dev(1), PAGES, 3));
+	ASSERT_EQ(0, sa_format(sa_dev(1), variant->how == PACKED ? "packed" : "raw"));
+	make_data(_metadata, &there, SA_MIB_PAGES, 19);
+	EXPECT_TRUE(goes_out(&there));
+	use_and_remember(_metadata, variant->how, &self->before);
+
+	begin_trouble();
+	make_data(_metadata, &d, SA_MIB_PAGES, 21);
+	push_data(&d);
+	EXPECT_TRUE(sa_wait(dev->failed, SOON));
+	EXPECT_EQ(0, check_data(&d));
+	EXPECT_EQ(0, check_data(&there));
+	/* What nothing refers to any more counts as bad. */
+	rewrite(&d);
+	EXPECT_TRUE(sa_wait(sa_tier_num(dev->path, "stats/bad") > 0, SOON));
+	expect_unmarked(_metadata, sa_dev(1), variant->how);
+	EXPECT_EQ(0, sa_tier_num(sa_dev(1), "stats/errors"));
+
+	ASSERT_EQ(0, end_trouble());
+	EXPECT_EQ(0, sa_write(SA_DEBUG "/medium_errors", "N"));
+	EXPECT_TRUE(goes_out(&d));
+	EXPECT_TRUE(goes_out(&there));
+	EXPECT_EQ(0, check_data(&d));
+	EXPECT_EQ(0, check_data(&there));
+	EXPECT_EQ(0, sa_write(SA_DEBUG "/retry", "1"));
+	EXPECT_TRUE(sa_wait(!sa_tier_num(dev->path, "stats/bad"), SOON));
+	expect_unmarked(_metadata, dev->path, variant->how);
+	unmap_data(&d);
+	unmap_data(&there);
+	EXPECT_EQ(0, sa_swapoff_child(sa_dev(1), LIMIT));
+	EXPECT_TRUE(sa_wait_purged(!sa_swap_used(), SOON));
+	EXPECT_EQ(0, sa_swapoff_child(dev->path, LIMIT));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * cgroup v1: what moves stays charged to memory.memsw.
+ *
+ * The memory controller is taken from v2, and not given back; so this is the only program
+ * that runs in its guest, and run_swap_abs.sh leaves it out. It fails on a kernel in which
+ * a mover takes a folio out of the swap cache without charging its slot again.
+ */
+#include <errno.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tiers.h"
+
+#define V1	"/tmp/sa_memory_v1"
+#define CG	V1 "/sa"
+
+enum mover { DEMOTE, PROMOTE, DRAIN };
+
+FIXTURE(memsw)
+{
+};
+
+FIXTURE_VARIANT(memsw)
+{
+	enum mover mover;
+	bool packed;
+};
+
+FIXTURE_VARIANT_ADD(memsw, demote_raw) { .mover = DEMOTE };
+
+FIXTURE_VARIANT_ADD(memsw, promote_raw) { .mover = PROMOTE };
+
+FIXTURE_VARIANT_ADD(memsw, drain_raw) { .mover = DRAIN };
+
+FIXTURE_VARIANT_ADD(memsw, demote_packed) { .mover = DEMOTE, .packed = true };
+
+FIXTURE_VARIANT_ADD(memsw, promote_packed) { .mover = PROMOTE, .packed = true };
+
+FIXTURE_VARIANT_ADD(memsw, drain_packed) { .mover = DRAIN, .packed = true };
+
+/* The memory controller, without anybody in it */
+static const char *mount_v1(void)
+{
+	if (!access(V1 "/cgroup.procs", R_OK))
+		return NULL;
+	if (sa_cg_root())
+		sa_cg_write(sa_cg_root(), "cgroup.subtree_control", "-memory");
+	mkdir(V1, 0700);
+	if (mount("none", V1, "cgroup", 0, "memory"))
+		return "no cgroup v1, or its memory controller is in use";
+	if (access(V1 "/memory.memsw.usage_in_bytes", R_OK))
+		return "no memory.memsw";
+	return NULL;
+}
+
+FIXTURE_SETUP(memsw)
+{
+	const char *why;
+
+	sa_reset();
+	why = mount_v1();
+	if (!why && (sa_ndevs() < 2 || !sa_have_zswap()))
+		why = "needs two block devices and zswap";
+	if (!why && sa_layer(true))
+		why = "this kernel has no vm.swap_abs";
+	if (!why && mkdir(CG, 0700) && errno != EEXIST)
+		why = "cannot make a cgroup";
+	if (why)
+		SKIP(return, "%s", why);
+}
+
+FIXTURE_TEARDOWN_PARENT(memsw)
+{
+	EXPECT_TRUE(sa_wait(!rmdir(CG) || errno != EBUSY, SOON));
+	EXPECT_EQ(0, sa_end());
+}
+
+static long long charged(void)
+{
+	return sa_read_num(CG "/memory.memsw.usage_in_bytes");
+}
+
+TEST_F_TIMEOUT(memsw, stays_charged, SA_TIMEOUT)
+{
+	size_t pages = 8 * SA_MIB_PAGES;
+	const char *format = variant->packed ? "packed" : "raw";
+	long long before, moved;
+	struct sa_holder h = { };
+
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), DEV, 5));
+	ASSERT_EQ(0, sa_format(sa_dev(0), format));
+	ASSERT_EQ(0, sa_hold_start(&h, pages, SA_TEXT, CG));
+	ASSERT_EQ(pages, h.swapped);
+	ASSERT_TRUE(sa_settle());
+	if (variant->mover == PROMOTE) {
+		ASSERT_EQ(0, sa_zswap(true));
+	} else {
+		ASSERT_EQ(0, sa_swapon(sa_dev(1), DEV, 3));
+		ASSERT_EQ(0, sa_format(sa_dev(1), "raw"));
+	}
+	sa_purge();
+	before = charged();
+	/* It counts for each CPU, up to 64 pages. */
+	EXPECT_LE((long long)(pages * SA_PAGE), before + SLACK);
+
+	if (variant->mover == DRAIN) {
+		EXPECT_EQ(0, sa_tier_write(sa_dev(0), "state", "draining"));
+	} else {
+		EXPECT_EQ(0, sa_tier_write(sa_dev(0),
+					   variant->mover == DEMOTE ? "demote" : "promote", "all"));
+	}
+	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(sa_dev(0), "stored"), SOON));
+	sa_purge();
+	moved = charged();
+	EXPECT_LE(before - SLACK, moved) {
+		TH_LOG("memsw was %lld, and is %lld", before, moved);
+	}
+	EXPECT_GE(before + SLACK, moved);
+	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
+	EXPECT_LE(before - SLACK, charged());
+	EXPECT_GE(before + SLACK, charged());
+	EXPECT_EQ(0, sa_hold_end(&h));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What moves is no page-in: whoever looks at counters, limits or the LRU's memory of what
+ * was used sees nothing of a move; and a mover waits for a slow device once a batch.
+ *
+ * It fails on a kernel that counts what movers read as faults, forgets when a page went out
+ * while it moves it, reads a page from a slow device only when it has written the one
+ * before, reads packed data twice, has a cgroup at its limit because of what is on its way,
+ * or waits for a device that hangs when it is killed.
+ */
+#include "tiers.h"
+
+#define SLOW	"sa_moved"
+
+enum mover { DEMOTE, PROMOTE, DRAIN, SWAPOFF };
+
+FIXTURE(moves)
+{
+	const char *from;
+};
+
+FIXTURE_VARIANT(moves)
+{
+	enum mover mover;
+	bool packed, to_zswap;
+	int usec;		/* of an operation of a slow device; 0: a disk */
+};
+
+FIXTURE_VARIANT_ADD(moves, demote_raw) { .mover = DEMOTE };
+
+FIXTURE_VARIANT_ADD(moves, promote_raw) { .mover = PROMOTE, .to_zswap = true };
+
+FIXTURE_VARIANT_ADD(moves, drain_raw) { .mover = DRAIN };
+
+FIXTURE_VARIANT_ADD(moves, drain_packed) { .mover = DRAIN, .packed = true };
+
+FIXTURE_VARIANT_ADD(moves, swapoff_raw) { .mover = SWAPOFF };
+
+FIXTURE_VARIANT_ADD(moves, swapoff_packed) { .mover = SWAPOFF, .packed = true };
+
+FIXTURE_VARIANT_ADD(moves, drain_slow) { .mover = DRAIN, .usec = 4000 };
+
+FIXTURE_VARIANT_ADD(moves, swapoff_slow) { .mover = SWAPOFF, .usec = 4000 };
+
+FIXTURE_SETUP(moves)
+{
+	const char *why = begin(2);
+
+	if (!why && (variant->packed || variant->to_zswap) && !sa_have_zswap())
+		why = "no zswap";
+	if (why)
+		SKIP(return, "%s", why);
+	self->from = sa_dev(0);
+	if (variant->usec) {
+		self->from = sa_nullb_make(SLOW, DEV, 0, variant->usec * 1000);
+		if (!self->from)
+			SKIP(return, "no null_blk");
+	}
+}
+
+FIXTURE_TEARDOWN_PARENT(moves)
+{
+	sa_nullb_remove(SLOW);
+	EXPECT_EQ(0, sa_end());
+}
+
+/* What a fault counts, and a move must not */
+struct faults {
+	long long pswpin, refaults, load;
+};
+
+static void see_faults(struct faults *f, const char *dev)
+{
+	f->pswpin = sa_vmstat("pswpin");
+	f->refaults = sa_vmstat("workingset_refault_anon");
+	f->load = sa_tier_num(dev, "stats/load");
+}
+
+/* All that the device has moves to where there is room; how long that takes */
+static double move_all(struct __test_metadata *_metadata, enum mover mover, const char *from)
+{
+	double start = sa_now();
+
+	switch (mover) {
+	case DEMOTE:
+		EXPECT_EQ(0, sa_tier_write(from, "demote", "all"));
+		break;
+	case PROMOTE:
+		EXPECT_EQ(0, sa_tier_write(from, "promote", "all"));
+		break;
+	case DRAIN:
+		EXPECT_EQ(0, sa_tier_write(from, "state", "draining"));
+		EXPECT_TRUE(sa_wait(!sa_tier_num(from, "stored"), 6 * SOON));
+		break;
+	default:
+		EXPECT_EQ(0, sa_swapoff(from));
+		return sa_now() - start;
+	}
+	EXPECT_EQ(0, sa_tier_num(from, "stored"));
+	return sa_now() - start;
+}
+
+TEST_F_TIMEOUT(moves, no_page_in, SA_TIMEOUT)
+{
+	size_t pages = 4 * SA_MIB_PAGES;
+	struct faults before, moved, after;
+	struct sa_io was, is;
+	struct sa_area a;
+	long long stored;
+	double took;
+
+	ASSERT_EQ(0, sa_swapon(self->from, DEV, 5));
+	ASSERT_EQ(0, sa_format(self->from, variant->packed ? "packed" : "raw"));
+	put(_metadata, &a, pages, SA_TEXT, 21);
+	stored = sa_tier_num(self->from, "used");
+	ASSERT_EQ(0, variant->to_zswap ? sa_zswap(true) : on_in(1, "raw"));
+
+	see_faults(&before, self->from);
+	ASSERT_EQ(0, sa_io(self->from, &was));
+	took = move_all(_metadata, variant->mover, self->from);
+	ASSERT_EQ(0, sa_io(self->from, &is));
+	if (variant->mover == SWAPOFF)
+		before.load = -1;
+	see_faults(&moved, variant->mover == SWAPOFF ? NULL : self->from);
+	EXPECT_EQ(before.pswpin, moved.pswpin);
+	EXPECT_EQ(before.refaults, moved.refaults);
+	if (variant->mover != SWAPOFF)
+		EXPECT_EQ(before.load, moved.load);
+	/* Each byte once; headers and the ends of blocks besides. */
+	EXPECT_GE(stored / 512 * 5 / 4, is.read_sectors - was.read_sectors) {
+		TH_LOG("%lld sectors read for %lld bytes", is.read_sectors - was.read_sectors,
+		       stored);
+	}
+	TH_LOG("%.2f s, %lld reads", took, is.reads - was.reads);
+	/* One by one it is an operation a page; nothing else is told of where it is slow. */
+	if (variant->usec)
+		EXPECT_GE(pages * variant->usec / 1e6 / 4, took);
+
+	/* And when it went out is known as before: each page is a refault. */
+	EXPECT_TRUE(sa_area_only_swapped(&a));
+	see_faults(&moved, NULL);
+	EXPECT_EQ(0, sa_area_check(&a));
+	see_faults(&after, NULL);
+	EXPECT_LE(pages * 15 / 16, after.refaults - moved.refaults) {
+		TH_LOG("%lld refaults for %zu pages", after.refaults - moved.refaults, pages);
+	}
+}
+
+/*
+ * Limits, while something is on its way
+ */
+
+FIXTURE(limits)
+{
+	const char *slow;
+	char cg[256];
+};
+
+FIXTURE_SETUP(limits)
+{
+	const char *why = begin(1);
+
+	if (!why && !sa_have_zswap())
+		why = "no zswap";
+	if (!why)
+		self->slow = sa_nullb_make(SLOW, DEV, 0, 20000000);
+	if (!why && !self->slow)
+		why = "no null_blk";
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, sa_cg_make("limits", 0, self->cg, sizeof(self->cg)));
+	ASSERT_EQ(0, sa_cg_enter(self->cg));
+}
+
+FIXTURE_TEARDOWN_PARENT(limits)
+{
+	sa_nullb_remove(SLOW);
+	EXPECT_EQ(0, sa_end());
+}
+
+/* What is on its way out of zswap is neither above its limit, nor are more sent after it. */
+TEST_F_TIMEOUT(limits, zswap_max, SA_TIMEOUT)
+{
+	size_t i, step = 8, pages = 8 * SA_MIB_PAGES;
+	long long max = SA_MIB / 4, most = 0, least = 1LL << 40, now;
+	struct sa_area a;
+
+	ASSERT_EQ(0, sa_swapon_packed(self->slow, DEV, 5));
+	ASSERT_EQ(0, sa_zswap(true));
+	ASSERT_EQ(0, sa_cg_write_num(self->cg, "memory.zswap.max", max));
+	make(_metadata, &a, pages, SA_TEXT, 31);
+	for (i = 0; i < pages; i += step) {
+		madvise(a.p + i * SA_PAGE, step * SA_PAGE, MADV_PAGEOUT);
+		now = sa_cg_num(self->cg, "memory.zswap.current");
+		most = now > most ? now : most;
+		if (i >= pages / 2)
+			least = now < least ? now : least;
+	}
+	TH_LOG("%lld to %lld bytes in zswap, limit %lld", least, most, max);
+	/* A page for each CPU; and the statistics are behind by so much. */
+	EXPECT_GE(max + SLACK / 16, most);
+	/* A look at its limit lets 32 go, which take a part of it. */
+	EXPECT_LE(max * 3 / 4, least);
+	sa_pageout(a.p, a.n);
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+/* What is written over its own copy takes no more of what the cgroup may have there. */
+TEST_F_TIMEOUT(limits, written_over, SA_TIMEOUT)
+{
+	size_t i, pages = 64;
+	struct sa_area a;
+
+	ASSERT_EQ(0, sa_swapon(self->slow, DEV, 5));
+	ASSERT_EQ(0, sa_format(self->slow, "raw"));
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), DEV, 3));
+	ASSERT_EQ(0, sa_format(sa_dev(0), "raw"));
+	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, self->slow, "256K"));
+	make(_metadata, &a, pages, SA_TEXT, 32);
+	ASSERT_EQ(0, madvise(a.p, pages * SA_PAGE, MADV_PAGEOUT));
+	ASSERT_EQ((long long)(pages * SA_PAGE), sa_tier_num(self->slow, "stored"));
+	/* They are being written still, so they keep their slots. */
+	for (i = 0; i < pages; i++)
+		sa_fill(a.p + i * SA_PAGE, a.pat, a.seed, i, 1);
+	a.gen = 1;
+	ASSERT_LE(pages / 2, sa_present(a.p, pages));
+	ASSERT_TRUE(sa_settle());
+	EXPECT_EQ(pages, sa_pageout(a.p, pages));
+	EXPECT_TRUE(sa_settle());
+	EXPECT_EQ(0, sa_tier_num(sa_dev(0), "stored"));
+	EXPECT_EQ((long long)(pages * SA_PAGE), sa_tier_num(self->slow, "stored"));
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+/*
+ * The order of zswap's objects, and what they are compressed with
+ */
+
+FIXTURE(objects)
+{
+};
+
+FIXTURE_SETUP(objects)
+{
+	const char *why = begin(1);
+
+	if (!why && !sa_have_zswap())
+		why = "no zswap";
+	if (why)
+		SKIP(return, "%s", why);
+}
+
+FIXTURE_TEARDOWN_PARENT(objects)
+{
+	sa_zswap_param("compressor", "lz4");
+	sa_nullb_remove(SLOW);
+	EXPECT_EQ(0, sa_end());
+}
+
+/* Bytes that a device uses for so many pages that never were in zswap */
+static long long packed_size(struct __test_metadata *_metadata, const char *dev, __u64 seed)
+{
+	long long before = sa_tier_num(dev, "used");
+	struct sa_area a;
+	long long used;
+
+	put(_metadata, &a, 2 * SA_MIB_PAGES, SA_TEXT, seed);
+	used = sa_tier_num(dev, "used") - before;
+	EXPECT_EQ(0, sa_area_check(&a));
+	sa_area_unmap(&a);
+	return used;
+}
+
+/* A pool that is used again is as good as a new one. */
+TEST_F_TIMEOUT(objects, compressor_and_back, SA_TIMEOUT)
+{
+	const char *dev = sa_dev(0);
+	long long lz4, zstd, again;
+	struct sa_area keeps;
+
+	ASSERT_EQ(0, sa_swapon_packed(dev, DEV, 5));
+	if (sa_zswap_param("compressor", "zstd") || sa_zswap_param("compressor", "lz4"))
+		SKIP(return, "needs lz4 and zstd");
+	ASSERT_EQ(0, sa_zswap(true));
+	put(_metadata, &keeps, 64, SA_TEXT, 40);
+	ASSERT_EQ(0, sa_zswap(false));
+	lz4 = packed_size(_metadata, dev, 41);
+	ASSERT_EQ(0, sa_zswap_param("compressor", "zstd"));
+	zstd = packed_size(_metadata, dev, 41);
+	ASSERT_EQ(0, sa_zswap_param("compressor", "lz4"));
+	again = packed_size(_metadata, dev, 41);
+	TH_LOG("%lld bytes with lz4, %lld with zstd, %lld with lz4 again", lz4, zstd, again);
+	EXPECT_GT(lz4 * 9 / 10, zstd);
+	EXPECT_LE(lz4 * 49 / 50, again);
+	EXPECT_EQ(0, sa_area_check(&keeps));
+}
+
+/*
+ * kswapd does not wait for a busy device. Then it leaves the order of what zswap has alone,
+ * rather than to look at all of it in vain.
+ */
+TEST_F_TIMEOUT(objects, kswapd_stops, SA_TIMEOUT)
+{
+	const char *rejects = "/sys/kernel/debug/zswap/reject_reclaim_fail";
+	const char *slow = sa_nullb_make(SLOW, DEV, 0, 4000000);
+	long long failed, written;
+	struct sa_area a;
+	pid_t balloon;
+	size_t i;
+
+	if (!slow || sa_read_num(rejects) < 0 || sa_zswap_param("shrinker_enabled", "Y"))
+		SKIP(return, "needs null_blk and zswap's shrinker and its counters");
+	ASSERT_EQ(0, sa_swapon_packed(slow, DEV, 5));
+	ASSERT_EQ(0, sa_zswap(true));
+	balloon = sa_balloon(64 * SA_MIB);
+	if (balloon < 0)
+		SKIP(return, "no memory to lock");
+	failed = sa_read_num(rejects);
+	written = sa_vmstat("zswpwb");
+	ASSERT_EQ(0, sa_area_map(&a, 108 * SA_MIB_PAGES, SA_TEXT, 45));
+	for (i = 0; i < a.n; i++)
+		sa_fill(a.p + i * SA_PAGE, a.pat, a.seed, i, 0);
+	failed = sa_read_num(rejects) - failed;
+	written = sa_vmstat("zswpwb") - written;
+	sa_balloon_end(balloon);
+	sa_zswap_param("shrinker_enabled", "N");
+	TH_LOG("%lld written back, %lld tried in vain", written, failed);
+	EXPECT_LT(0, written);
+	EXPECT_GE(written / 4 + 64, failed);
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
+/*
+ * Who waits for a device that hangs can be killed
+ */
+
+FIXTURE(hanging)
+{
+};
+
+FIXTURE_VARIANT(hanging)
+{
+	enum mover mover;
+	bool packed;
+};
+
+FIXTURE_VARIANT_ADD(hanging, demote_raw) { .mover = DEMOTE };
+
+FIXTURE_VARIANT_ADD(hanging, demote_packed) { .mover = DEMOTE, .packed = true };
+
+FIXTURE_VARIANT_ADD(hanging, swapoff_raw) { .mover = SWAPOFF };
+
+FIXTURE_VARIANT_ADD(hanging, swapoff_packed) { .mover = SWAPOFF, .packed = true };
+
+FIXTURE_SETUP(hanging)
+{
+	const char *why = begin(2);
+
+	if (!why)
+		why = sa_dm_make(64 * SA_MIB_PAGES);
+	if (why)
+		SKIP(return, "%s", why);
+}
+
+FIXTURE_TEARDOWN_PARENT(hanging)
+{
+	if (sa_dm())
+		sa_dm_hang(false);
+	EXPECT_EQ(0, sa_end());
+	sa_dm_remove();
+}
+
+static int demote_all(void *dev)
+{
+	return sa_tier_write(dev, "demote", "all") ? 1 : 0;
+}
+
+static int swap_off(void *dev)
+{
+	return sa_swapoff(dev) ? 1 : 0;
+}
+
+TEST_F_TIMEOUT(hanging, can_be_killed, SA_TIMEOUT)
+{
+	size_t pages = 4 * SA_MIB_PAGES;
+	struct sa_area a;
+	double start;
+	pid_t pid;
+	int status;
+
+	ASSERT_EQ(0, sa_swapon(sa_dm(), 64 * SA_MIB_PAGES, 5));
+	ASSERT_EQ(0, sa_format(sa_dm(), variant->packed ? "packed" : "raw"));
+	put(_metadata, &a, pages, SA_TEXT, 51);
+	ASSERT_EQ(0, on_in(1, "raw"));
+	ASSERT_EQ(0, sa_dm_hang(true));
+	pid = sa_start(NULL, variant->mover == DEMOTE ? demote_all : swap_off, (void *)sa_dm());
+	ASSERT_LT(0, pid);
+	usleep(300000);
+	start = sa_now();
+	kill(pid, SIGKILL);
+	status = sa_join(pid, SOON);
+	EXPECT_EQ(-SIGKILL, status);
+	EXPECT_GE(2, sa_now() - start);
+	ASSERT_EQ(0, sa_dm_hang(false));
+
+	/* And nothing is the worse for it. */
+	EXPECT_EQ(0, sa_tier_write(sa_dm(), "demote", "all"));
+	EXPECT_TRUE(comes_to_hold(sa_dm(), 0));
+	EXPECT_EQ(0, sa_area_check(&a));
+	EXPECT_EQ(0, sa_swapoff(sa_dm()));
+}
+
+TEST_HARNESS_MAIN
