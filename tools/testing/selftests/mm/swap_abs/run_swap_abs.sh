@@ -46,8 +46,8 @@ export SWAP_ABS_DEVS="${SWAP_ABS_DEVS:-/dev/ram0 /dev/ram1}"
 export SWAP_ABS_FULL=$full
 [ -n "$seconds" ] || seconds=$([ $full = 1 ] && echo 120 || echo 6)
 export SWAP_ABS_SECONDS="$seconds"
-all="bad_input metadata slots packed packed_faults tiers groups moves anon shmem madvise userfaultfd"
-tests=${only:-$all thp pressure swapoff capacity exhaust toggle faults devices alloc_fails races}
+all="bad_input metadata slots packed packed_faults tiers groups moves anon shmem madvise"
+tests=${only:-$all userfaultfd thp pressure swapoff capacity exhaust toggle faults devices alloc_fails races}
 
 # What the tests change is put back at the end.
 zswap=/sys/module/zswap/parameters

@@ -585,6 +585,8 @@ static int kick_until_empty(int seconds)
 			       sa_zswapped(), seconds);
 			return -ETIMEDOUT;
 		}
+		/* What has been read ahead stays in zswap while it is in the swap cache. */
+		sa_purge();
 		ret = store_over_limit();
 	}
 	return ret;
@@ -934,17 +936,21 @@ bool sa_area_only_swapped(const struct sa_area *a)
 }
 
 /*
- * Pages of others, pushed into zswap by a test of the whole machine: out to a
- * device, and from there to RAM, so that the next test begins with nothing.
+ * Pages of others, pushed into zswap by a test of the whole machine: out to a device, and
+ * from there to RAM, so that the next test begins with nothing. A few may stay, which
+ * their processes have mapped from the swap cache: nobody has a reason to take these.
  */
 static void empty_zswap(void)
 {
 	if (!sa_have_layer() || !sa_have_zswap() || !sa_ndevs() || !sa_zswapped())
 		return;
-	if (sa_layer(true) || sa_zswap(true) ||
-	    sa_swapon(sa_dev(0), 64 * SA_MIB_PAGES, -1) || sa_zswap_drain(30) ||
-	    sa_zswap(false) || sa_swapoff(sa_dev(0)))
+	if (sa_layer(true) || sa_zswap(true) || sa_swapon(sa_dev(0), 64 * SA_MIB_PAGES, -1)) {
 		sa_log("cannot empty zswap: %s", strerror(errno));
+		return;
+	}
+	sa_zswap_drain(5);
+	if (sa_zswap(false) || sa_swapoff(sa_dev(0)))
+		sa_log("cannot take %s from swap: %s", sa_dev(0), strerror(errno));
 }
 
 void sa_reset(void)

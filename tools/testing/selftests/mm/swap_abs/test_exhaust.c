@@ -1061,6 +1061,7 @@ FIXTURE_SETUP(zram)
 		SKIP(return, "%s", why);
 	/* As it is in a kernel that nobody tests */
 	if (variant->on)
+		sa_write(SA_DEBUG "/max_io_errors", "32");
 	sa_log_expect("[Ww]rite.error on|swap: |zram: Error|zram: Cannot");
 }
 
