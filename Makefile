@@ -6,7 +6,7 @@ CONFIG ?= base
 export CONFIG FORCE UPDATE LINUX ONLY SKIP JOBS
 
 .PHONY: help deps source tree refresh series build run shell check check-quick \
-	lint bench clean distclean
+	lint soak bench clean distclean
 
 help: ## this list
 	@echo 'The swap abstraction for Linux 7.3. On a fresh Debian 12, as root:'
@@ -55,6 +55,9 @@ check-quick: deps ## what to run while developing: the lints and User Mode Linux
 
 lint: deps ## only the lints
 	@ONLY=shellcheck,series,checkpatch,kernel-doc scripts/check
+
+soak: deps ## everything that moves pages at once, MINUTES=30, KERNEL=uml-debug
+	@scripts/soak $(or $(MINUTES),30) $(or $(KERNEL),uml-debug)
 
 bench: deps ## writeback and faults against unmodified 7.3, half an hour
 	@scripts/bench-writeback

@@ -22,7 +22,7 @@
  *
  * Until then it is on no list, so that reclaim can't find it, and a reference besides
  * the mover's and the swap cache's is somebody's who uses it. A folio that the mover
- * has found in the swap cache stays there, for reclaim.
+ * has found in the swap cache leaves it, too, if nobody uses it.
  *
  * Called by mm/swap_abs_drain.c, mm/swap_abs_gc.c and mm/swap_abs_demote.c with
  * swap_tier.move_lock held; takes the locks of the batch's folios, one at a time but
@@ -194,34 +194,53 @@ static void swap_move_del_found(struct folio *folio)
 	}
 }
 
-/* Let go of a folio that was allocated for a move, without waiting for anything. */
+/* Let go of a folio without waiting for anything. */
 static void swap_move_leave(struct swap_moving *moving)
 {
-	folio_add_lru(moving->folio);
+	if (moving->own)
+		folio_add_lru(moving->folio);
 	folio_put(moving->folio);
 }
 
-/* A folio that was allocated for a move has been stored, or could not be. */
-static void swap_move_release(struct swap_moving *moving)
+/* Does nobody want a locked folio any more? Then take it out of the swap cache. */
+static bool swap_move_del(struct swap_moving *moving)
 {
 	struct folio *folio = moving->folio;
 
+	if (!folio_matches_swap_entry(folio, moving->slot) || folio_test_writeback(folio) ||
+	    folio_mapped(folio))
+		return false;
+	if (moving->own)
+		return swap_move_del_folio(folio, moving->shadow, 1);
+	/* A broken one is for memory_failure(). */
+	if (!folio_contain_hwpoisoned_page(folio))
+		swap_move_del_found(folio);
+	return false;
+}
+
+/*
+ * A folio has been stored, or could not be. Of one that was found, who has its lock is not
+ * waited for; reclaim takes what stays.
+ */
+static void swap_move_release(struct swap_moving *moving)
+{
+	struct folio *folio = moving->folio;
+	bool deleted;
+
 	if (swap_move_freezing() || folio_wait_writeback_killable(folio) ||
-	    folio_lock_killable(folio)) {
+	    (!folio_trylock(folio) && (!moving->own || folio_lock_killable(folio)))) {
 		swap_move_leave(moving);
 		return;
 	}
-	if (folio_matches_swap_entry(folio, moving->slot) && !folio_test_writeback(folio) &&
-	    swap_move_del_folio(folio, moving->shadow, 1)) {
-		folio_unlock(folio);
-		folio_put(folio);
-		return;
-	}
-	/* Then it was a fault, which would have read it otherwise. */
-	if (moving->shadow && folio_mapped(folio))
+	deleted = swap_move_del(moving);
+	/* If not, it was a fault that has found it, and would have read it otherwise. */
+	if (!deleted && moving->shadow && folio_mapped(folio))
 		workingset_refault(folio, moving->shadow);
 	folio_unlock(folio);
-	swap_move_leave(moving);
+	if (deleted)
+		folio_put(folio);
+	else
+		swap_move_leave(moving);
 }
 
 /* Store a locked folio anew. */
@@ -444,9 +463,7 @@ static int swap_move_store_batch(struct swap_move *move, struct swap_io_ctx *ctx
 			folio_unlock(moving->folio);
 		if (!err)
 			err = ret;
-		if (!moving->own)
-			folio_put(moving->folio);
-		else if (ret == -EINTR)
+		if (ret == -EINTR)
 			swap_move_leave(moving);
 		else
 			batch->writing[move->nr_writing++] = *moving;

@@ -47,7 +47,8 @@ export SWAP_ABS_FULL=$full
 [ -n "$seconds" ] || seconds=$([ $full = 1 ] && echo 120 || echo 6)
 export SWAP_ABS_SECONDS="$seconds"
 all="bad_input metadata slots packed packed_faults tiers groups moves anon shmem madvise"
-tests=${only:-$all userfaultfd thp pressure swapoff capacity exhaust toggle faults devices alloc_fails races}
+all="$all userfaultfd thp pressure swapoff capacity exhaust toggle faults devices alloc_fails"
+tests=${only:-$all races}
 
 # What the tests change is put back at the end.
 zswap=/sys/module/zswap/parameters

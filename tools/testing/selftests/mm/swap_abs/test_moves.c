@@ -296,41 +296,6 @@ TEST_F_TIMEOUT(objects, compressor_and_back, SA_TIMEOUT)
 }
 
 /*
- * kswapd does not wait for a busy device. Then it leaves the order of what zswap has alone,
- * rather than to look at all of it in vain.
- */
-TEST_F_TIMEOUT(objects, kswapd_stops, SA_TIMEOUT)
-{
-	const char *rejects = "/sys/kernel/debug/zswap/reject_reclaim_fail";
-	const char *slow = sa_nullb_make(SLOW, DEV, 0, 4000000);
-	long long failed, written;
-	struct sa_area a;
-	pid_t balloon;
-	size_t i;
-
-	if (!slow || sa_read_num(rejects) < 0 || sa_zswap_param("shrinker_enabled", "Y"))
-		SKIP(return, "needs null_blk and zswap's shrinker and its counters");
-	ASSERT_EQ(0, sa_swapon_packed(slow, DEV, 5));
-	ASSERT_EQ(0, sa_zswap(true));
-	balloon = sa_balloon(64 * SA_MIB);
-	if (balloon < 0)
-		SKIP(return, "no memory to lock");
-	failed = sa_read_num(rejects);
-	written = sa_vmstat("zswpwb");
-	ASSERT_EQ(0, sa_area_map(&a, 108 * SA_MIB_PAGES, SA_TEXT, 45));
-	for (i = 0; i < a.n; i++)
-		sa_fill(a.p + i * SA_PAGE, a.pat, a.seed, i, 0);
-	failed = sa_read_num(rejects) - failed;
-	written = sa_vmstat("zswpwb") - written;
-	sa_balloon_end(balloon);
-	sa_zswap_param("shrinker_enabled", "N");
-	TH_LOG("%lld written back, %lld tried in vain", written, failed);
-	EXPECT_LT(0, written);
-	EXPECT_GE(written / 4 + 64, failed);
-	EXPECT_EQ(0, sa_area_check(&a));
-}
-
-/*
  * Who waits for a device that hangs can be killed
  */
 

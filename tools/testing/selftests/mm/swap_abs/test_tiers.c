@@ -1066,6 +1066,8 @@ TEST_F_TIMEOUT(drain, half_full, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_tier_num(dev, "stored"));
 	EXPECT_TRUE(comes_to_hold(to, n * SA_PAGE));
 	EXPECT_EQ(0, sa_violations());
+	/* The last page is there a moment before it is counted. */
+	sa_wait(sa_tier_num(dev, "stats/moved_out") - f.moved_out >= (long long)n, 2);
 	since(&f, dev);
 	since(&t, to);
 	EXPECT_EQ(n, f.moved_out);
