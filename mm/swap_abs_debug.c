@@ -295,7 +295,10 @@ static int check_show(struct seq_file *m, void *v)
 		check_memcgs(check, charged);
 		if (!check->violations || check->slot_violations)
 			break;
+		/* swapoff may wait for this with half of its sums done. */
+		mutex_unlock(&swap_abs_mutex);
 		msleep(CHECK_PAUSE_MS);
+		mutex_lock(&swap_abs_mutex);
 	}
 	mutex_unlock(&swap_abs_mutex);
 
