@@ -588,7 +588,8 @@ unsigned long swap_packed_dead(struct swap_tier *tier);
 long swap_packed_excess(struct swap_tier *tier);
 unsigned long swap_packed_nr_bad(struct swap_tier *tier);
 int swap_packed_drain(struct swap_move *move);
-bool swap_packed_fill(struct folio *folio, const struct swap_pack_object *object);
+bool swap_packed_fill(struct folio *folio, struct swap_info_struct *si,
+		      const struct swap_pack_object *object);
 void swap_packed_forget_hints(void);
 bool swap_packed_has_room(struct swap_tier *tier);
 void swap_packed_forget_bad(struct swap_tier *tier);
@@ -688,7 +689,7 @@ static inline unsigned long swap_packed_nr_bad(struct swap_tier *tier)
 	return 0;
 }
 
-static inline bool swap_packed_fill(struct folio *folio,
+static inline bool swap_packed_fill(struct folio *folio, struct swap_info_struct *si,
 				    const struct swap_pack_object *object)
 {
 	return false;
@@ -998,7 +999,7 @@ bool swap_memcg_may_have(swp_entry_t slot, unsigned long mask);
 /* A cluster of the virtual area has no slots in use any more. */
 static inline void swap_memcg_forget_cluster(struct swap_cluster_info *ci)
 {
-	ci->memcgs = 0;
+	WRITE_ONCE(ci->memcgs, 0);
 }
 
 /**

@@ -17,6 +17,7 @@
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/swap.h>
+#include <linux/swap_ops.h>
 #include "internal.h"
 #include "swap.h"
 #include "swap_abs.h"
@@ -66,6 +67,8 @@ static int swap_drain_scan(struct swap_move *move, bool old)
 				err = -EINTR;
 			cond_resched();
 		} else if (tier->hand % SWAPFILE_CLUSTER == 0) {
+			/* Somebody may wait for what was found before. */
+			swap_read_submit(&move->reads);
 			if (swap_move_stopped(move))
 				err = -EINTR;
 			cond_resched();

@@ -247,8 +247,10 @@ void swap_pack_free_pieces(struct swap_pack *pack)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(pack->pieces); i++) {
-		if (pack->pieces[i].pending)
+		if (pack->pieces[i].pending) {
 			wait_for_completion_io(&pack->pieces[i].done);
+			bio_uninit(&pack->pieces[i].bio);
+		}
 		kfree(pack->pieces[i].buf);
 	}
 }

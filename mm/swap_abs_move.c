@@ -78,15 +78,21 @@ static bool swap_move_ram_has_room(void)
 }
 
 /*
- * Allocate a folio for a slot in the swap cache, on no LRU list. When its cgroup is full
- * but the page is only on its way to another tier, one may be had for that.
+ * Allocate a folio for a slot in the swap cache, on no LRU list. Memory is reclaimed for it
+ * only after the others' reads have been submitted, as that may take long. When its cgroup
+ * is full but the page is only on its way to another tier, one may be had for that.
  */
 static struct folio *swap_move_alloc_folio(struct swap_move *move, struct swap_moving *moving)
 {
 	struct folio *folio;
 	unsigned int noreclaim;
 
-	folio = swap_cache_alloc_moved(moving->slot, SWAP_MOVE_GFP, &moving->shadow);
+	folio = swap_cache_alloc_moved(moving->slot, SWAP_MOVE_GFP & ~__GFP_DIRECT_RECLAIM,
+				       &moving->shadow);
+	if (PTR_ERR_OR_ZERO(folio) == -ENOMEM) {
+		swap_read_submit(&move->reads);
+		folio = swap_cache_alloc_moved(moving->slot, SWAP_MOVE_GFP, &moving->shadow);
+	}
 	if (PTR_ERR_OR_ZERO(folio) == -ENOMEM && move->nr_reading + move->nr_writing) {
 		/* What is on its way takes memory of the same cgroup, maybe. */
 		swap_move_end(move);
@@ -118,7 +124,7 @@ static struct folio *swap_move_get_folio(struct swap_move *move, struct swap_mov
 		return PTR_ERR(folio) == -ENOMEM ? folio : NULL;
 
 	moving->own = true;
-	if (object && swap_packed_fill(folio, object)) {
+	if (object && swap_packed_fill(folio, move->si, object)) {
 		folio_mark_uptodate(folio);
 		folio_unlock(folio);
 		return folio;
@@ -188,6 +194,7 @@ static void swap_move_del_found(struct folio *folio)
 		return;
 	if (swap_move_del_folio(folio, NULL, 2)) {
 		folio_clear_active(folio);
+		folio_clear_unevictable(folio);
 		folio_put(folio);
 	} else {
 		folio_putback_lru(folio);
@@ -457,6 +464,9 @@ static int swap_move_store_batch(struct swap_move *move, struct swap_io_ctx *ctx
 	for (i = 0; i < move->nr_reading; i++) {
 		moving = &batch->reading[i];
 		ret = swap_move_lock(ctx, moving->folio);
+		/* It may be read once more, which takes its time. */
+		if (!ret && !folio_test_uptodate(moving->folio))
+			swap_write_submit(ctx);
 		if (!ret && swap_move_is_ready(move, moving))
 			ret = swap_move_folio(move, ctx, moving);
 		else if (!ret)

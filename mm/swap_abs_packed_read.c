@@ -336,18 +336,21 @@ void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio)
 /**
  * swap_packed_fill - make a page of an object that has been read
  * @folio: a locked folio of one page in the swap cache, not uptodate
- * @object: where it was found, and its data
+ * @si: the device that it was read from
+ * @object: where it was found there, and its data
  *
  * Context: process context, may sleep.
  * Return: true when that is the folio's data.
  */
-bool swap_packed_fill(struct folio *folio, const struct swap_pack_object *object)
+bool swap_packed_fill(struct folio *folio, struct swap_info_struct *si,
+		      const struct swap_pack_object *object)
 {
-	unsigned long word = swap_abs_word(folio->swap);
-
-	return swap_desc_tag(word) == SWAP_DESC_PACKED &&
-	       swap_desc_address(word) == object->address &&
-	       swap_codec_decompress(object->codec, object->data, object->length,
+	/* The slot may have been stored to since, also at this address of another device. */
+	if (swap_desc_place(swap_abs_word(folio->swap)) !=
+	    swap_desc_place(swap_desc_packed(si->type, object->address, object->length,
+					     object->codec)))
+		return false;
+	return swap_codec_decompress(object->codec, object->data, object->length,
 				     &folio->page);
 }
 

@@ -109,7 +109,7 @@ static inline bool swap_folio_copy_is_last(struct folio *folio)
  *
  * What is clean for that reason can be reclaimed though nothing can be swapped out.
  *
- * Context: any, does not sleep.
+ * Context: any without @memcg; with it, sleeps now and then for the cgroup's statistics.
  * Return: true while there is much in the swap cache, and looking for it pays.
  */
 static inline bool swap_copies_remain(struct mem_cgroup *memcg)
