@@ -111,10 +111,10 @@ TEST_F_TIMEOUT(metadata, raw, SA_TIMEOUT)
 	       small ? 256 : 512);
 	/* The clusters are full enough for the one figure to mean the other. */
 	EXPECT_LE(slots * 9, pages * 10);
-	/* Two cluster_info, of 56 bytes: shared by half as many slots. */
+	/* Two cluster_info, of 64 bytes: shared by half as many slots. */
 	/* Lock debugging makes them larger. */
-	EXPECT_TRUE(filled <= (small ? 18.4 + 2 * 56 / 512.0 : 18.4) +
-		    2.0 * (key(_metadata, "cluster_info_size") - 56) / (small ? 256 : 512));
+	EXPECT_TRUE(filled <= (small ? 18.4 + 2 * 64 / 512.0 : 18.4) +
+		    2.0 * (key(_metadata, "cluster_info_size") - 64) / (small ? 256 : 512));
 	/* Less than table and descriptor is not to be believed. */
 	EXPECT_LE(pages * 16, bytes);
 	EXPECT_EQ(0, sa_area_check(&a));
