@@ -585,8 +585,6 @@ static int kick_until_empty(int seconds)
 			       sa_zswapped(), seconds);
 			return -ETIMEDOUT;
 		}
-		/* What has been read ahead stays in zswap while it is in the swap cache. */
-		sa_purge();
 		ret = store_over_limit();
 	}
 	return ret;
