@@ -959,6 +959,8 @@ FIXTURE_SETUP(failed)
 {
 	const char *why = begin_with(variant->kind, variant->how);
 
+	if (!why && !sa_full())
+		why = "waits until a device has failed: in full mode only";
 	if (!why && sa_write(SA_DEBUG "/max_io_errors", "32"))
 		why = "no debugfs";
 	if (why)

@@ -912,6 +912,8 @@ FIXTURE_SETUP(waits)
 
 	if (!why && variant->global && !sa_dedicated())
 		why = "the machine may have other users: only with -g";
+	if (!why && variant->global && !sa_full())
+		why = "takes ten seconds: in full mode only";
 	if (!why && access(SWITCHES "/enable", W_OK))
 		why = "no tracepoint of the scheduler";
 	if (why)
