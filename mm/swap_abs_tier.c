@@ -56,7 +56,8 @@ static void swap_tier_retry_work(struct work_struct *work)
  */
 void swap_tier_retry_bad(struct swap_tier *tier)
 {
-	queue_delayed_work(swap_abs_wq, &tier->retry_work, SWAP_TIER_BAD_TIME);
+	/* Not among those that are waited for with swap_abs_mutex held: it waits for others. */
+	queue_delayed_work(system_freezable_wq, &tier->retry_work, SWAP_TIER_BAD_TIME);
 }
 
 /* Try what is bad on all devices again now: for tests, in debugfs. */
@@ -67,7 +68,7 @@ void swap_tiers_retry_now(void)
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node)
 		if (delayed_work_pending(&tier->retry_work))
-			mod_delayed_work(swap_abs_wq, &tier->retry_work, 0);
+			mod_delayed_work(system_freezable_wq, &tier->retry_work, 0);
 	spin_unlock(&swap_tiers_lock);
 }
 
