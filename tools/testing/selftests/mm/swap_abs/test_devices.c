@@ -736,6 +736,17 @@ static void expect_unmarked(struct __test_metadata *_metadata, const char *path,
 	EXPECT_EQ(0, sa_violations());
 }
 
+/* Give all pages back: the device has what it had, is not called bad, and can be taken away. */
+static void give_back(struct __test_metadata *_metadata, enum how how, const struct before *b,
+		      struct data *old, struct data *more)
+{
+	unmap_data(old);
+	unmap_data(more);
+	as_before(_metadata, b);
+	expect_unmarked(_metadata, dev->path, how);
+	EXPECT_EQ(0, sa_swapoff_child(dev->path, LIMIT));
+}
+
 /* Fill all that is free. Returns how many pages have gone there. */
 static size_t fill_device(struct __test_metadata *_metadata, const struct before *b)
 {
@@ -1018,11 +1029,7 @@ TEST_F_TIMEOUT(failed, used_again, SA_TIMEOUT)
 	EXPECT_TRUE(goes_out(&more));
 	EXPECT_EQ(0, check_data(&old));
 	EXPECT_EQ(0, check_data(&more));
-	unmap_data(&old);
-	unmap_data(&more);
-	as_before(_metadata, &self->before);
-	expect_unmarked(_metadata, dev->path, variant->how);
-	EXPECT_EQ(0, sa_swapoff_child(dev->path, LIMIT));
+	give_back(_metadata, variant->how, &self->before, &old, &more);
 }
 
 /* --- a pool that lets writes wait ----------------------------------------- */
@@ -1086,11 +1093,7 @@ TEST_F_TIMEOUT(waits, for_room, SA_TIMEOUT)
 	EXPECT_EQ(0, check_data(&more));
 	if (variant->how != LAYER_OFF)
 		EXPECT_EQ(0, sa_tier_num(dev->path, "stats/errors"));
-	unmap_data(&old);
-	unmap_data(&more);
-	as_before(_metadata, &self->before);
-	expect_unmarked(_metadata, dev->path, variant->how);
-	EXPECT_EQ(0, sa_swapoff_child(dev->path, LIMIT));
+	give_back(_metadata, variant->how, &self->before, &old, &more);
 }
 
 /* --- a server ------------------------------------------------------------- */
@@ -1146,11 +1149,7 @@ TEST_F_TIMEOUT(server, connects_again, SA_TIMEOUT)
 	EXPECT_EQ(2, dev->gone);
 	if (variant->how != LAYER_OFF)
 		EXPECT_EQ(0, sa_tier_num(dev->path, "stats/errors"));
-	unmap_data(&old);
-	unmap_data(&more);
-	as_before(_metadata, &self->before);
-	expect_unmarked(_metadata, dev->path, variant->how);
-	EXPECT_EQ(0, sa_swapoff_child(dev->path, LIMIT));
+	give_back(_metadata, variant->how, &self->before, &old, &more);
 }
 
 /* An error of the medium marks places of that device for a while, and of no other one. */

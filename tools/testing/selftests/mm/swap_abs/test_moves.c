@@ -233,7 +233,7 @@ TEST_F_TIMEOUT(limits, written_over, SA_TIMEOUT)
 }
 
 /*
- * The order of zswap's objects, and what they are compressed with
+ * What zswap's objects are compressed with
  */
 
 FIXTURE(objects)
@@ -253,7 +253,6 @@ FIXTURE_SETUP(objects)
 FIXTURE_TEARDOWN_PARENT(objects)
 {
 	sa_zswap_param("compressor", "lz4");
-	sa_nullb_remove(SLOW);
 	EXPECT_EQ(0, sa_end());
 }
 
