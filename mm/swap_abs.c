@@ -504,7 +504,8 @@ static struct swap_cluster_info *swap_abs_lock(swp_entry_t entry)
  * @entry: a virtual entry
  *
  * Context: any. Stable while a folio is locked in the slot, but for
- * SWAP_DESC_PIN; else a hint.
+ * SWAP_DESC_PIN; else a hint, which may be anything if the cluster is just being
+ * freed: tables may come from a slab that uses them again at once.
  * Return: the word, SWAP_DESC_NONE where the slot's cluster is not in use.
  */
 unsigned long swap_abs_word(swp_entry_t entry)

@@ -568,6 +568,7 @@ void swap_raw_release(struct work_struct *work);
 void swap_raw_forget_bad(struct swap_tier *tier);
 void swap_raw_pick_old(struct swap_tier *tier, unsigned long pages);
 unsigned long swap_raw_pick_sparse(struct swap_tier *tier, unsigned long gain);
+unsigned long swap_raw_free_clusters(struct swap_tier *tier);
 unsigned long swap_raw_nr_free(struct swap_tier *tier);
 unsigned long swap_raw_unpick_old(struct swap_tier *tier);
 bool swap_raw_is_old(unsigned long word);
@@ -895,6 +896,7 @@ void swap_move_picked(struct swap_move *move);
 int swap_move_slot(struct swap_move *move, swp_entry_t entry,
 		   const struct swap_pack_object *object);
 int swap_move_settle(struct swap_move *move);
+bool swap_move_del_folio(struct folio *folio, void *shadow, int refs);
 int swap_move_end(struct swap_move *move);
 
 /* mm/swap_abs_compact.c */

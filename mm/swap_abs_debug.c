@@ -227,7 +227,7 @@ static void check_sums(struct swap_check *check, long nr_before, bool moving)
 		if (swap_is_virtual(si) || !si->tier)
 			continue;
 		closed += si->tier->draining;
-		room += device_room(si) - si->tier->hidden;
+		room += device_room(si) - READ_ONCE(si->tier->hidden);
 		if (si->tier->draining)
 			room -= si->pages;
 		used[type] = percpu_counter_sum(&si->tier->used) -
@@ -358,7 +358,7 @@ static int metadata_show(struct seq_file *m, void *v)
 		si = READ_ONCE(swap_info[type]);
 		if (!si)
 			break;
-		if (swap_is_virtual(si) || !(si->flags & SWP_WRITEOK))
+		if (swap_is_virtual(si) || !(READ_ONCE(si->flags) & SWP_WRITEOK))
 			continue;
 		raw += check->raw[type];
 		nr = DIV_ROUND_UP(si->max, SWAPFILE_CLUSTER);

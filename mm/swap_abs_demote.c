@@ -73,9 +73,8 @@ static unsigned long swap_tier_used(struct swap_tier *tier)
 
 	if (!tier->si)
 		return zswap_total_pages();
-	used = percpu_counter_read(&tier->used);
-	if (tier->pack)
-		used += swap_packed_excess(tier);
+	/* data_race(): roughly is enough. */
+	used = data_race(percpu_counter_read(&tier->used)) + swap_packed_excess(tier);
 	return max(used, 0);
 }
 
@@ -357,6 +356,7 @@ int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages)
 		.moved	= &tier->moved[up],
 		.stop	= &tier->draining,
 	};
+	unsigned long moved;
 	int err;
 
 	if (mutex_lock_interruptible(&tier->move_lock))
@@ -376,42 +376,81 @@ int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages)
 		err = swap_move_some(&move);
 		swap_raw_unpick_old(tier);
 	}
+	/* The next command begins with 0. */
+	moved = *move.moved;
 	mutex_unlock(&tier->move_lock);
-	if (signal_pending(current) && *move.moved < pages)
+	if (signal_pending(current) && moved < pages)
 		return -EINTR;
-	return *move.moved || err == -EINTR ? 0 : err;
+	return moved || err == -EINTR ? 0 : err;
 }
 
 /*
  * Cgroups
  */
 
-/* Move a slot's data out of the tier that its cgroup has too much in. */
-static void swap_excess_slot(swp_entry_t slot, unsigned long word)
-{
-	struct swap_info_struct *si;
-	unsigned long moved = 0;
-	struct swap_move move = { .want = 1, .moved = &moved };
+static void swap_excess_again_fn(struct work_struct *work);
 
-	if (swap_desc_tag(word) == SWAP_DESC_ZSWAP) {
-		zswap_move_slot(slot, word);
+/* For what another mover has been at, later and later. */
+static DECLARE_DELAYED_WORK(swap_excess_again, swap_excess_again_fn);
+static unsigned long swap_excess_delay;
+
+/* Move what has been gathered of a device, which others may take data off then. */
+static void swap_excess_end(struct swap_move *move)
+{
+	struct swap_info_struct *si = move->si;
+
+	if (!si)
 		return;
-	}
-	si = READ_ONCE(swap_info[swp_type(swap_desc_device_entry(word))]);
-	if (!swap_device_tryget(si))
-		return;
-	move.si = si;
-	move.tiers = SWAP_TIERS_ALL & ~swap_tier_bit(si->tier);
-	mutex_lock(&si->tier->move_lock);
-	swap_move_slot(&move, slot, NULL);
-	swap_move_end(&move);
+	swap_move_end(move);
+	move->si = NULL;
 	mutex_unlock(&si->tier->move_lock);
 	put_swap_device(si);
 }
 
+/* Begin to gather what is on a device; -EBUSY while another mover does, which may take long. */
+static int swap_excess_begin(struct swap_move *move, struct swap_info_struct *si)
+{
+	if (move->si == si)
+		return 0;
+	swap_excess_end(move);
+	if (!swap_device_tryget(si))
+		return -ENODEV;
+	if (!mutex_trylock(&si->tier->move_lock)) {
+		put_swap_device(si);
+		return -EBUSY;
+	}
+	move->si = si;
+	move->tiers = SWAP_TIERS_ALL & ~swap_tier_bit(si->tier);
+	return 0;
+}
+
+/* Move a slot's data out of the tier that its cgroup has too much in. */
+static int swap_excess_slot(struct swap_move *move, swp_entry_t slot, unsigned long word)
+{
+	struct swap_info_struct *si;
+	int err;
+
+	if (swap_desc_tag(word) == SWAP_DESC_ZSWAP) {
+		/* It may wait, for memory too; who waits for a page that was gathered must not. */
+		swap_read_submit(&move->reads);
+		zswap_move_slot(slot, word);
+		return 0;
+	}
+	/* A hint: what is read of a cluster that is just being freed may be anything. */
+	si = READ_ONCE(swap_info[swp_type(swap_desc_device_entry(word)) % MAX_SWAPFILES]);
+	if (!si || swap_is_virtual(si))
+		return -ENODEV;
+	err = swap_excess_begin(move, si);
+	if (!err)
+		swap_move_slot(move, slot, NULL);
+	return err;
+}
+
 static void swap_excess_work_fn(struct work_struct *work)
 {
-	unsigned long offset, max, word, memcgs;
+	unsigned long offset, max, word, memcgs, moved = 0;
+	struct swap_move move = { .want = LONG_MAX, .moved = &moved };
+	bool again = false;
 	swp_entry_t slot;
 	int tier;
 
@@ -419,9 +458,10 @@ static void swap_excess_work_fn(struct work_struct *work)
 		return;
 	memcgs = swap_memcg_excess();
 	max = memcgs ? READ_ONCE(swap_virtual_area->max) : 0;
-	for (offset = 0; offset < max; offset++) {
+	for (offset = 0; offset < max && !swap_move_freezing(); offset++) {
 		slot = swp_entry(swap_virtual_area->type, offset);
 		if (offset % SWAPFILE_CLUSTER == 0) {
+			swap_excess_end(&move);
 			cond_resched();
 			if (!swap_memcg_may_have(slot, memcgs)) {
 				offset += SWAPFILE_CLUSTER - 1;
@@ -430,16 +470,25 @@ static void swap_excess_work_fn(struct work_struct *work)
 		}
 		word = swap_abs_word(slot);
 		tier = swap_desc_tier(word);
-		if (tier >= 0 && !(swap_memcg_tiers_of(slot, 0) & BIT(tier)))
-			swap_excess_slot(slot, word);
-		if (swap_move_freezing()) {
-			swap_move_queue(work);
-			return;
-		}
+		if (tier >= 0 && !(swap_memcg_tiers_of(slot, 0) & BIT(tier)) &&
+		    swap_excess_slot(&move, slot, word) == -EBUSY)
+			again = true;
 	}
+	swap_excess_end(&move);
+	/* A frozen queue keeps it for after that. */
+	if (swap_move_freezing())
+		swap_move_queue(work);
+	swap_excess_delay = again ? clamp(2 * swap_excess_delay, HZ, 16UL * HZ) : 0;
+	if (again)
+		queue_delayed_work(swap_move_wq, &swap_excess_again, swap_excess_delay);
 }
 
 static DECLARE_WORK(swap_excess_work, swap_excess_work_fn);
+
+static void swap_excess_again_fn(struct work_struct *work)
+{
+	queue_work(swap_move_wq, &swap_excess_work);
+}
 
 /**
  * swap_tiers_excess - cgroups have more in a tier than they may
@@ -611,7 +660,7 @@ void swap_tiers_close_device(struct address_space *mapping, enum swap_tier_state
 /* Nothing but errors, and for some time: not one that is over when it is tried again. */
 static bool swap_tier_has_failed(struct swap_tier *tier)
 {
-	return atomic_read(&tier->io_errors) >= swap_tier_max_errors &&
+	return atomic_read(&tier->io_errors) >= READ_ONCE(swap_tier_max_errors) &&
 	       time_after_eq(jiffies, READ_ONCE(tier->first_error) + SWAP_TIER_FAIL_TIME);
 }
 
@@ -661,8 +710,11 @@ void swap_tier_io_done(struct swap_tier *tier, bool failed)
 			atomic_set(&tier->io_errors, 0);
 		return;
 	}
-	/* What needs no I/O fails for want of room, which may be had again. */
-	if (tier->si->flags & SWP_SYNCHRONOUS_IO)
+	/*
+	 * What needs no I/O fails for want of room, which may be had again. data_race(): the
+	 * flag does not change while the device is in use.
+	 */
+	if (data_race(tier->si->flags & SWP_SYNCHRONOUS_IO))
 		return;
 	if (atomic_inc_return(&tier->io_errors) == 1)
 		WRITE_ONCE(tier->first_error, jiffies);

@@ -22,6 +22,9 @@
  * segment that it reads, takes no lock for longer than a look at some lists, and
  * allocates nothing. Reads are at idle priority while nobody waits for room.
  *
+ * A hibernation image is written to free slots, and dead space has none. So before all is
+ * frozen, as much is collected as the image may need; see swap_pack_pm_notify().
+ *
  * To hold: while there is no free segment but the reserve, and a segment that is worth
  * it, this work is queued or runs, but for the time that storage is suspended.
  */
@@ -37,8 +40,17 @@
 
 #include <trace/events/swap_abs.h>
 
+/* Clusters that a device which is written raw has free while it is not full */
+#define SWAP_GC_PEER_FREE	8
+
 /* Of its own: it waits for work of swap_abs_wq. */
 static struct workqueue_struct *swap_gc_wq;
+
+/* The longest that hibernation waits for collection: a few GB of a slow device */
+#define SWAP_GC_IMAGE_TIME	(60 * HZ)
+
+/* Segments that are to be free for a hibernation image; 0 while none is to be made. */
+static unsigned long swap_gc_image;
 
 /* Are few segments free? */
 static bool swap_pack_is_short(struct swap_pack *pack)
@@ -48,11 +60,24 @@ static bool swap_pack_is_short(struct swap_pack *pack)
 	       swap_collect_below(pack->tier->si->max / SWAPFILE_CLUSTER);
 }
 
+/*
+ * Are so few segments free that an image might have no room, though there is more dead
+ * space than the segments that are being filled may have?
+ */
+static bool swap_pack_is_short_of_image(struct swap_pack *pack)
+{
+	unsigned long image = READ_ONCE(swap_gc_image);
+	s64 held = percpu_counter_read_positive(&pack->held);
+
+	return image && swap_packed_free_segments(pack) < image &&
+	       READ_ONCE(pack->nr_segments) > held / SWAPFILE_CLUSTER + NR_SWAP_STREAMS;
+}
+
 /* Are so few segments free that collection is to make some? */
 static bool swap_pack_gc_needed(struct swap_pack *pack)
 {
 	return !READ_ONCE(pack->stopped) && READ_ONCE(pack->nr_segments) &&
-	       swap_pack_is_short(pack);
+	       (swap_pack_is_short(pack) || swap_pack_is_short_of_image(pack));
 }
 
 /* Does somebody wait for room? */
@@ -69,24 +94,54 @@ static bool swap_pack_gc_urgent(struct swap_pack *pack)
  */
 void swap_pack_gc_check(struct swap_pack *pack)
 {
-	if (READ_ONCE(pack->stopped) || !swap_pack_is_short(pack))
+	bool is_short = swap_pack_is_short(pack);
+
+	if (READ_ONCE(pack->stopped) || !(is_short || swap_pack_is_short_of_image(pack)))
 		return;
 	if (READ_ONCE(pack->nr_segments))
 		queue_work(swap_gc_wq, &pack->gc_work);
-	if (!READ_ONCE(pack->quiet))
+	/* What is free beside raw pages will do for an image. */
+	if (is_short && !READ_ONCE(pack->quiet))
 		swap_tier_compact(pack->tier);
+}
+
+/*
+ * Is there another device of the same rank that does not collect, or need not? What is not
+ * packed there has clusters that are free as a whole.
+ */
+static bool swap_pack_has_peer(struct swap_pack *pack)
+{
+	struct swap_tier *tier;
+	bool found = false;
+
+	spin_lock(&swap_tiers_lock);
+	plist_for_each_entry(tier, &swap_tiers, node) {
+		if (found || tier->node.prio > pack->tier->node.prio)
+			break;
+		if (tier == pack->tier || tier->node.prio < pack->tier->node.prio ||
+		    READ_ONCE(tier->draining) || !(READ_ONCE(tier->si->flags) & SWP_WRITEOK))
+			continue;
+		found = tier->pack && !READ_ONCE(tier->pack->stopped) ?
+			!swap_pack_is_short(tier->pack) :
+			swap_raw_free_clusters(tier) >= SWAP_GC_PEER_FREE;
+	}
+	spin_unlock(&swap_tiers_lock);
+	return found;
 }
 
 /* The segment that is best collected, off its list, with a reference; or NULL. */
 static struct swap_segment *swap_pack_victim(struct swap_pack *pack)
 {
+	bool elsewhere = !READ_ONCE(pack->starved) && !READ_ONCE(swap_gc_image) &&
+			 swap_pack_has_peer(pack);
 	unsigned int nr_free = swap_packed_free_segments(pack);
 	unsigned int nr = pack->tier->si->max / SWAPFILE_CLUSTER;
 	struct swap_segment *segment;
 	struct swap_victim *victim;
 
 	spin_lock(&pack->lock);
-	while ((victim = swap_victims_choose(&pack->victims, pack->next_seq, nr_free, nr))) {
+	while ((victim = swap_victims_choose(&pack->victims, pack->next_seq, nr_free,
+					     elsewhere))) {
 		segment = container_of(victim, struct swap_segment, victim);
 		/* What is on its way to it is skipped until it is there. */
 		if (!atomic_read(&segment->writing) && refcount_inc_not_zero(&segment->refs)) {
@@ -517,7 +572,7 @@ static struct swap_segment *swap_pack_oldest(struct swap_pack *pack)
  */
 int swap_packed_drain(struct swap_move *move)
 {
-	struct swap_pack *pack = move->si->tier->pack;
+	struct swap_pack *pack = READ_ONCE(move->si->tier->pack);
 	struct swap_segment *segment;
 	unsigned int nr;
 	int err = 0, ret;
@@ -605,10 +660,73 @@ void swap_pack_gc(struct work_struct *work)
 	swap_pack_gc_check(pack);
 }
 
+/*
+ * Collect until the image has room, or nothing is worth it any more; not more victims than
+ * there are segments, or it would not end while data dies. Each run of the work is one.
+ */
+static void swap_pack_gc_for_image(struct swap_pack *pack)
+{
+	unsigned int nr = READ_ONCE(pack->nr_segments);
+	unsigned long end = jiffies + SWAP_GC_IMAGE_TIME, before;
+
+	do {
+		before = swap_tier_stat_sum(pack->tier, SWAP_TIER_COLLECTED);
+		swap_pack_gc_check(pack);
+		flush_work(&pack->gc_work);
+	} while (nr-- && swap_pack_is_short_of_image(pack) &&
+		 swap_tier_stat_sum(pack->tier, SWAP_TIER_COLLECTED) != before &&
+		 time_before(jiffies, end) && !signal_pending(current));
+}
+
+/* An image has half of the RAM at most, and what is not in use is not in it. */
+static unsigned long swap_image_segments(void)
+{
+	unsigned long ram = totalram_pages();
+	unsigned long used = ram - min(ram, global_zone_page_state(NR_FREE_PAGES));
+
+	return SWAP_PACK_RESERVE + DIV_ROUND_UP(min(used, ram / 2), SWAPFILE_CLUSTER);
+}
+
+/*
+ * Which device will have the image is not known here, so each one is looked at. From now
+ * on until the image is dropped, or has been resumed from, as much is kept free: until the
+ * freezer has all, there are stores, also those that make room for the image in RAM.
+ */
+static int swap_pack_pm_notify(struct notifier_block *nb, unsigned long action, void *data)
+{
+	struct swap_info_struct *si;
+	int type;
+
+	if (action == PM_POST_HIBERNATION)
+		WRITE_ONCE(swap_gc_image, 0);
+	if (action != PM_HIBERNATION_PREPARE)
+		return NOTIFY_DONE;
+
+	WRITE_ONCE(swap_gc_image, swap_image_segments());
+	for (type = 0; type < MAX_SWAPFILES; type++) {
+		si = READ_ONCE(swap_info[type]);
+		if (!si || !swap_device_tryget(si))
+			continue;
+		if (si->tier && si->tier->pack)
+			swap_pack_gc_for_image(si->tier->pack);
+		put_swap_device(si);
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block swap_pack_pm_nb = {
+	.notifier_call = swap_pack_pm_notify,
+};
+
 /* Once, for all tiers; after a failure it may be tried again. */
 int swap_pack_gc_init(void)
 {
+	if (swap_gc_wq)
+		return 0;
+	swap_gc_wq = alloc_workqueue("swap_abs_gc", WQ_UNBOUND | WQ_FREEZABLE, 0);
 	if (!swap_gc_wq)
-		swap_gc_wq = alloc_workqueue("swap_abs_gc", WQ_UNBOUND | WQ_FREEZABLE, 0);
-	return swap_gc_wq ? 0 : -ENOMEM;
+		return -ENOMEM;
+	if (IS_ENABLED(CONFIG_HIBERNATION))
+		register_pm_notifier(&swap_pack_pm_nb);
+	return 0;
 }

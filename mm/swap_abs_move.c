@@ -134,22 +134,38 @@ static struct folio *swap_move_get_folio(struct swap_move *move, struct swap_mov
 	return folio;
 }
 
-/* A read has failed. Try once more; then say in the descriptor that it's gone. */
-static bool swap_move_read_again(struct folio *folio)
+/* As swap_read_again(), but this is no fault, and -EINTR for who is killed, without the lock. */
+static int swap_move_read_alone(struct folio *folio)
+{
+	struct swap_io_ctx ctx = { .moved = true };
+
+	if (!swap_should_read_again(folio))
+		return 0;
+	swap_read_folio(&ctx, folio);
+	swap_read_submit(&ctx);
+	return folio_lock_killable(folio) ? -EINTR : 0;
+}
+
+/*
+ * A read has failed. Try once more; then, with @to_ram, say in the descriptor that it's gone.
+ * Return: 0 with the lock, or -EINTR without it.
+ */
+static int swap_move_read_again(struct folio *folio, bool to_ram)
 {
 	unsigned long word = swap_abs_word(folio->swap);
 	struct swap_cluster_info *ci;
 	swp_entry_t slot, backing;
 
-	swap_read_again(folio);
-	if (folio_test_uptodate(folio))
-		return true;
+	if (swap_move_read_alone(folio))
+		return -EINTR;
+	if (!to_ram || folio_test_uptodate(folio))
+		return 0;
 	if (!folio_test_swapcache(folio) || folio_test_large(folio))
-		return false;
+		return 0;
 
 	slot = folio->swap;
 	if (swap_desc_place(swap_abs_word(slot)) != swap_desc_place(word))
-		return false;
+		return 0;
 	backing = swap_desc_device_entry(word);
 	swap_tier_count(__swap_entry_to_info(backing)->tier, SWAP_TIER_ERRORS, 1);
 	pr_alert_ratelimited("swap: a page is lost, type %u offset %lu can't be read\n",
@@ -158,15 +174,15 @@ static bool swap_move_read_again(struct folio *folio)
 	swap_abs_set_lost(ci, swp_cluster_offset(slot));
 	swap_cluster_unlock(ci);
 	trace_swap_abs_move(slot, word, SWAP_DESC_LOST, -EIO);
-	return false;
+	return 0;
 }
 
 /*
  * Take a locked folio, of which the caller has @refs references and nobody else knows, out
  * of the swap cache. As reclaim does: who could still write to it has a reference, and who
- * has written says so before he lets go of that.
+ * has written says so before he lets go of that. With @evict, when that was is noted.
  */
-static bool swap_move_del_folio(struct folio *folio, void *shadow, int refs)
+static bool __swap_move_del_folio(struct folio *folio, void *shadow, int refs, bool evict)
 {
 	struct swap_cluster_info *ci = swap_cluster_get_and_lock_irq(folio);
 	int all = refs + folio_nr_pages(folio);
@@ -179,6 +195,14 @@ static bool swap_move_del_folio(struct folio *folio, void *shadow, int refs)
 		folio_ref_unfreeze(folio, all);
 		goto unlock;
 	}
+	if (evict) {
+		/* As shrink_active_list(), which it has not come to. */
+		if (folio_test_active(folio))
+			folio_set_workingset(folio);
+		rcu_read_lock();
+		shadow = workingset_eviction(folio, folio_memcg(folio));
+		rcu_read_unlock();
+	}
 	__swap_cache_del_folio(ci, folio, entry, shadow, true);
 	folio_ref_unfreeze(folio, refs);
 	deleted = true;
@@ -187,12 +211,29 @@ unlock:
 	return deleted;
 }
 
-/* Take a locked folio that is not mapped, and that was found, out of the swap cache. */
+/**
+ * swap_move_del_folio - take a folio of swap_cache_alloc_moved() out of the swap cache
+ * @folio: a locked folio, whose data is elsewhere
+ * @shadow: of the slot
+ * @refs: references that the caller has
+ *
+ * Context: process context, takes the lock of the slot's cluster.
+ * Return: false when somebody else has a reference, or has written to it.
+ */
+bool swap_move_del_folio(struct folio *folio, void *shadow, int refs)
+{
+	return __swap_move_del_folio(folio, shadow, refs, false);
+}
+
+/*
+ * Take a locked folio that is not mapped, and that was found, out of the swap cache: this
+ * is its eviction, which reclaim has begun.
+ */
 static void swap_move_del_found(struct folio *folio)
 {
 	if (!folio_isolate_lru(folio))
 		return;
-	if (swap_move_del_folio(folio, NULL, 2)) {
+	if (__swap_move_del_folio(folio, NULL, 2, true)) {
 		folio_clear_active(folio);
 		folio_clear_unevictable(folio);
 		folio_put(folio);
@@ -269,6 +310,9 @@ static int swap_move_store(struct swap_move *move, struct swap_io_ctx *ctx,
  * Has somebody a reference of a folio besides the caller and the swap cache? Who takes it
  * off the LRU, or has not put it there yet, has one; it is looked at before and after, as
  * it may be put back meanwhile. On one that was allocated for the move, nobody has.
+ *
+ * One that is put back and taken off again in between is not noticed. Then a page is stored
+ * that may be written to, which is only in vain: its folio stays, and will be dirty.
  */
 static bool swap_move_is_held(struct swap_moving *moving)
 {
@@ -385,14 +429,20 @@ static bool swap_move_broken_stays(struct folio *folio)
 {
 	if (folio_ref_count(folio) > 2 + folio_mapcount(folio))
 		return false;
+	/* As reclaim: it may be on its way without one yet, and the copy may be good. */
+	if (folio_mapped(folio))
+		unmap_poisoned_folio(folio, folio_pfn(folio), false);
 	if (folio_mapped(folio) || folio_test_dirty(folio))
 		return true;
 	swap_move_del_found(folio);
 	return false;
 }
 
-/* Is the data of a locked folio there, and its own? Else there is nothing to be moved now. */
-static bool swap_move_is_ready(struct swap_move *move, struct swap_moving *moving)
+/*
+ * Is the data of a locked folio there, and its own? Else there is nothing to be moved now.
+ * -EINTR for who is killed while it is read once more, without the lock.
+ */
+static int swap_move_is_ready(struct swap_move *move, struct swap_moving *moving)
 {
 	struct folio *folio = moving->folio;
 	swp_entry_t entry = moving->slot;
@@ -400,17 +450,17 @@ static bool swap_move_is_ready(struct swap_move *move, struct swap_moving *movin
 
 	if (!folio_matches_swap_entry(folio, entry) || folio_test_writeback(folio) ||
 	    swap_desc_tier(swap_abs_word(entry)) != move->si->type)
-		return false;
+		return 0;
 	if (folio_contain_hwpoisoned_page(folio)) {
 		/* Who wants it, and has no other way, will find out. */
 		if (!move->to_ram)
-			return false;
+			return 0;
 		/* The other pages of a large one, which could not be split, are good. */
 		if (folio_test_large(folio))
-			return true;
+			return 1;
 		/* The frame broke before it was used: once it is free, it never is again. */
 		if (moving->own)
-			return false;
+			return 0;
 		if (folio_test_uptodate(folio))
 			return swap_move_broken_stays(folio);
 		/*
@@ -420,19 +470,17 @@ static bool swap_move_is_ready(struct swap_move *move, struct swap_moving *movin
 		ci = swap_cluster_get_and_lock(folio);
 		swap_abs_set_lost(ci, swp_cluster_offset(entry));
 		swap_cluster_unlock(ci);
-		return false;
+		return 0;
 	}
 	if (folio_test_uptodate(folio))
-		return true;
+		return 1;
 	/* Parts of a large folio are tried one by one. */
 	if (folio_test_large(folio)) {
 		swap_move_del_found(folio);
-		return false;
+		return 0;
 	}
-	if (move->to_ram)
-		return swap_move_read_again(folio) &&
-		       folio_matches_swap_entry(folio, entry) && !folio_test_writeback(folio);
-	swap_read_again(folio);
+	if (swap_move_read_again(folio, move->to_ram))
+		return -EINTR;
 	return folio_test_uptodate(folio) && folio_matches_swap_entry(folio, entry) &&
 	       !folio_test_writeback(folio) && !folio_contain_hwpoisoned_page(folio);
 }
@@ -458,8 +506,8 @@ static int swap_move_store_batch(struct swap_move *move, struct swap_io_ctx *ctx
 {
 	struct swap_move_batch *batch = &move->si->tier->batch;
 	struct swap_moving *moving;
+	int ready, ret, err = 0;
 	unsigned int i;
-	int ret, err = 0;
 
 	for (i = 0; i < move->nr_reading; i++) {
 		moving = &batch->reading[i];
@@ -467,9 +515,12 @@ static int swap_move_store_batch(struct swap_move *move, struct swap_io_ctx *ctx
 		/* It may be read once more, which takes its time. */
 		if (!ret && !folio_test_uptodate(moving->folio))
 			swap_write_submit(ctx);
-		if (!ret && swap_move_is_ready(move, moving))
+		ready = ret ? ret : swap_move_is_ready(move, moving);
+		if (ready > 0)
 			ret = swap_move_folio(move, ctx, moving);
-		else if (!ret)
+		else if (ready < 0)
+			ret = ready;
+		else
 			folio_unlock(moving->folio);
 		if (!err)
 			err = ret;

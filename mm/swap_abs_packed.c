@@ -281,7 +281,8 @@ static void swap_segment_return(struct swap_segment *segment)
  */
 static bool swap_pack_is_idle(struct swap_pack *pack)
 {
-	return READ_ONCE(pack->stopped) || (READ_ONCE(pack->quiet) && !pack->nr_segments);
+	return READ_ONCE(pack->stopped) ||
+	       (READ_ONCE(pack->quiet) && !READ_ONCE(pack->nr_segments));
 }
 
 /* Give what is kept as spares back, if that is of no use. */
@@ -293,13 +294,13 @@ static void swap_pack_give_spares(struct swap_pack *pack)
 	while (swap_pack_is_idle(pack) && !list_empty(&pack->spares)) {
 		segment = list_first_entry(&pack->spares, struct swap_segment, victim.list);
 		list_del_init(&segment->victim.list);
-		pack->nr_spares--;
+		WRITE_ONCE(pack->nr_spares, pack->nr_spares - 1);
 		spin_unlock(&pack->lock);
 		swap_segment_return(segment);
 		spin_lock(&pack->lock);
 	}
 	if (swap_pack_is_idle(pack) && pack->reserved) {
-		pack->reserved = false;
+		WRITE_ONCE(pack->reserved, false);
 		swap_tier_hide(pack->tier, -(long)SWAP_PACK_RESERVE * SWAPFILE_CLUSTER);
 	}
 	spin_unlock(&pack->lock);
@@ -319,13 +320,13 @@ void swap_pack_release_dead(struct swap_pack *pack)
 		spin_lock(&pack->lock);
 		if (segment->victim.listed)
 			swap_victims_del(&pack->victims, &segment->victim);
-		pack->nr_segments--;
+		WRITE_ONCE(pack->nr_segments, pack->nr_segments - 1);
 		bad = segment->victim.bad;
 		if (bad) {
 			list_add(&segment->victim.list, &pack->bad);
 		} else if (pack->nr_spares < SWAP_PACK_RESERVE && !READ_ONCE(pack->stopped)) {
 			list_add(&segment->victim.list, &pack->spares);
-			pack->nr_spares++;
+			WRITE_ONCE(pack->nr_spares, pack->nr_spares + 1);
 		} else {
 			back = true;
 		}
@@ -364,13 +365,7 @@ static void swap_pack_release(struct work_struct *work)
  */
 unsigned long swap_packed_free_segments(struct swap_pack *pack)
 {
-	struct swap_info_struct *si = pack->tier->si;
-
-	if (list_empty_careful(&si->free_clusters))
-		return READ_ONCE(pack->nr_spares);
-	return READ_ONCE(pack->nr_spares) +
-	       (si->pages - min(swap_device_usage(si), (unsigned long)si->pages)) /
-	       SWAPFILE_CLUSTER;
+	return READ_ONCE(pack->nr_spares) + swap_raw_free_clusters(pack->tier);
 }
 
 /* Lend a cluster as a spare segment, without waiting. Return: true when there is one more. */
@@ -404,7 +399,7 @@ static bool swap_packed_refill(struct swap_pack *pack)
 		return false;
 	}
 	list_add_tail(&segment->victim.list, &pack->spares);
-	pack->nr_spares++;
+	WRITE_ONCE(pack->nr_spares, pack->nr_spares + 1);
 	spin_unlock(&pack->lock);
 	return true;
 }
@@ -424,9 +419,9 @@ static bool swap_pack_reserve(struct swap_pack *pack)
 	if (swap_packed_free_segments(pack) <= SWAP_PACK_RESERVE)
 		return false;
 	spin_lock(&pack->lock);
-	if (!pack->reserved && !pack->stopped && swap_abs_take_room(pages)) {
+	if (!pack->reserved && !READ_ONCE(pack->stopped) && swap_abs_take_room(pages)) {
 		swap_tier_hide(pack->tier, pages);
-		pack->reserved = true;
+		WRITE_ONCE(pack->reserved, true);
 	}
 	reserved = pack->reserved;
 	spin_unlock(&pack->lock);
@@ -448,33 +443,32 @@ static bool swap_pack_refill_for(struct swap_pack *pack, unsigned int kept)
 static struct swap_segment *swap_segment_open(struct swap_pack *pack,
 					      enum swap_stream_id id)
 {
-	unsigned int kept = id == SWAP_STREAM_FRESH ? SWAP_PACK_RESERVE : 0;
+	bool fresh = swap_stream_is_fresh(id);
+	unsigned int kept = fresh ? SWAP_PACK_RESERVE : 0;
 	struct swap_segment *segment = NULL;
 
-	if (id == SWAP_STREAM_FRESH && READ_ONCE(pack->quiet))
+	if (fresh && READ_ONCE(pack->quiet))
 		return NULL;
-	if (!swap_pack_refill_for(pack, kept) && id != SWAP_STREAM_FRESH)
+	if (!swap_pack_refill_for(pack, kept) && !fresh)
 		swap_packed_refill(pack);
 
 	spin_lock(&pack->lock);
 	/* What survives may go anywhere: without that nothing can be collected. */
-	if (pack->nr_spares > kept && (pack->reserved || id != SWAP_STREAM_FRESH)) {
+	if (pack->nr_spares > kept && (pack->reserved || !fresh)) {
 		segment = list_first_entry(&pack->spares, struct swap_segment, victim.list);
 		list_del_init(&segment->victim.list);
-		pack->nr_spares--;
-		pack->nr_segments++;
+		WRITE_ONCE(pack->nr_spares, pack->nr_spares - 1);
+		WRITE_ONCE(pack->nr_segments, pack->nr_segments + 1);
 		segment->seq = pack->next_seq++;
 	}
-	WRITE_ONCE(pack->starved, !segment);
+	/* Survivors have one so that others can. */
+	if (segment && fresh)
+		WRITE_ONCE(pack->starved, false);
 	spin_unlock(&pack->lock);
-
-	/* It is collection that has asked for the other one. */
-	if (segment || id == SWAP_STREAM_FRESH)
-		swap_pack_gc_check(pack);
-	if (!segment) {
-		swap_tier_count(pack->tier, SWAP_TIER_REFUSED, 1);
+	if (!segment)
 		return NULL;
-	}
+
+	swap_pack_gc_check(pack);
 
 	/* Before the lock of the stream is dropped: swapoff takes that once. */
 	percpu_counter_add(&pack->tier->used, SWAPFILE_CLUSTER);
@@ -484,6 +478,16 @@ static struct swap_segment *swap_segment_open(struct swap_pack *pack,
 	segment->victim.dense = 0;
 	refcount_set(&segment->refs, 1);
 	return segment;
+}
+
+/* There is no segment to fill. What is new may find one on another device. */
+static void swap_pack_refuse(struct swap_pack *pack, bool fresh)
+{
+	swap_tier_count(pack->tier, SWAP_TIER_REFUSED, 1);
+	if (fresh)
+		swap_pack_gc_check(pack);
+	else
+		WRITE_ONCE(pack->starved, true);
 }
 
 static bool swap_segment_is_bad(struct swap_segment *segment)
@@ -503,12 +507,12 @@ static void swap_segment_close(struct swap_pack_stream *stream)
 	struct swap_pack *pack = segment->pack;
 
 	lockdep_assert_held(&stream->lock);
-	stream->segment = NULL;
+	WRITE_ONCE(stream->segment, NULL);
 	spin_lock(&pack->lock);
 	swap_victims_add(&pack->victims, &segment->victim, swap_segment_live(segment),
 			 pack->next_seq);
 	/* It can't be made any denser before something has died. */
-	segment->victim.dense = stream != &pack->streams[SWAP_STREAM_FRESH] &&
+	segment->victim.dense = !swap_stream_is_fresh(stream - pack->streams) &&
 				segment->victim.end == SWAPFILE_CLUSTER;
 	spin_unlock(&pack->lock);
 	swap_segment_put(segment);
@@ -535,7 +539,7 @@ static struct swap_pack_io *swap_pack_get_io(struct swap_pack *pack, bool urgent
 		io = list_first_entry(&pack->idle, struct swap_pack_io, list);
 		list_del(&io->list);
 		io->lazy = !urgent;
-		pack->nr_lazy += io->lazy;
+		WRITE_ONCE(pack->nr_lazy, pack->nr_lazy + io->lazy);
 	}
 	spin_unlock(&pack->lock);
 	return io;
@@ -545,15 +549,16 @@ static void swap_pack_put_io(struct swap_pack *pack, struct swap_pack_io *io)
 {
 	spin_lock(&pack->lock);
 	list_add(&io->list, &pack->idle);
-	pack->nr_lazy -= io->lazy;
+	WRITE_ONCE(pack->nr_lazy, pack->nr_lazy - io->lazy);
 	spin_unlock(&pack->lock);
 	wake_up_all(&pack->wait);
 }
 
-/* Begin a chunk where the stream's segment ends. */
+/* Begin a chunk where the stream's segment ends, and say who pays for it. */
 static void swap_pack_begin_chunk(struct swap_pack *pack,
 				  struct swap_pack_stream *stream,
-				  struct swap_pack_io *io)
+				  struct swap_pack_io *io,
+				  struct cgroup_subsys_state *css)
 {
 	struct swap_segment *segment = stream->segment;
 	unsigned int blocks = SWAPFILE_CLUSTER - segment->victim.end;
@@ -570,10 +575,15 @@ static void swap_pack_begin_chunk(struct swap_pack *pack,
 	io->urgent = false;
 	swap_pack_chunk_init(&io->chunk, io->buf, segment->seq,
 			     (u64)offset << PAGE_SHIFT, blocks * SWAP_PACK_BLOCK);
+	io->css = css;
+	swap_blkcg_hold(css);
 	refcount_inc(&segment->refs);
 	atomic_inc(&segment->writing);
 	io->soon = false;
-	stream->io = io;
+	WRITE_ONCE(stream->payer, swap_blkcg_serial(css));
+	WRITE_ONCE(pack->nr_begun, READ_ONCE(pack->nr_begun) + 1);
+	WRITE_ONCE(stream->used, READ_ONCE(pack->nr_begun));
+	WRITE_ONCE(stream->io, io);
 	mod_delayed_work(swap_flush_wq, &stream->flush, SWAP_FLUSH_DELAY_MOVED);
 }
 
@@ -591,34 +601,14 @@ static struct swap_pack_io *swap_pack_end_chunk(struct swap_pack_stream *stream)
 {
 	struct swap_segment *segment = stream->segment;
 	struct swap_pack_io *io = stream->io;
-	struct bio *bio = &io->bio;
-	unsigned int size;
 
 	lockdep_assert_held(&stream->lock);
 	VM_WARN_ON_ONCE(!io->nr_items);
-	size = swap_pack_chunk_end(&io->chunk);
-	stream->io = NULL;
-	segment->victim.end += size / SWAP_PACK_BLOCK;
+	io->size = swap_pack_chunk_end(&io->chunk);
+	WRITE_ONCE(stream->io, NULL);
+	segment->victim.end += io->size / SWAP_PACK_BLOCK;
 	if (segment->victim.end == SWAPFILE_CLUSTER || swap_segment_is_bad(segment))
 		swap_segment_close(stream);
-
-	bio_init(bio, segment->pack->tier->si->bdev, io->bvecs, SWAP_CHUNK_BLOCKS,
-		 REQ_OP_WRITE | REQ_SWAP);
-	bio->bi_iter.bi_sector = io->sector;
-	bio->bi_private = io;
-	/*
-	 * What goes from one device to another has time. What survives has not: if room
-	 * gets short meanwhile, reclaim waits for it. No chunk has the priority of who
-	 * happens to submit it.
-	 */
-	if (io->urgent || io->id != SWAP_STREAM_FRESH)
-		bio->bi_ioprio = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_BE_NORM);
-	else
-		bio->bi_ioprio = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0);
-	/* It may be anybody's, and what is behind it must not wait for one cgroup. */
-	bio_associate_blkg_from_css(bio, blkcg_root_css);
-	/* Whole pages, one bio_vec each at most: it fits. */
-	WARN_ON_ONCE(!bio_add_vmalloc(bio, io->buf, size));
 	return io;
 }
 
@@ -676,9 +666,28 @@ static void swap_pack_write_end(struct bio *bio)
 
 static void swap_pack_submit(struct swap_pack_io *io)
 {
-	swap_tier_count(io->segment->pack->tier, SWAP_TIER_WRITTEN, io->bio.bi_iter.bi_size);
-	io->bio.bi_end_io = swap_pack_write_end;
-	submit_bio(&io->bio);
+	struct swap_tier *tier = io->segment->pack->tier;
+	struct bio *bio = &io->bio;
+
+	bio_init(bio, tier->si->bdev, io->bvecs, SWAP_CHUNK_BLOCKS, REQ_OP_WRITE | REQ_SWAP);
+	bio->bi_iter.bi_sector = io->sector;
+	bio->bi_private = io;
+	bio->bi_end_io = swap_pack_write_end;
+	/*
+	 * What goes from one device to another has time. What survives has not: if room
+	 * gets short meanwhile, reclaim waits for it. No chunk has the priority of who
+	 * happens to submit it.
+	 */
+	if (io->urgent || !swap_stream_is_fresh(io->id))
+		bio->bi_ioprio = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_BE_NORM);
+	else
+		bio->bi_ioprio = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0);
+	bio_associate_blkg_from_css(bio, io->css);
+	swap_blkcg_put(io->css);
+	/* Whole pages, one bio_vec each at most: it fits. */
+	WARN_ON_ONCE(!bio_add_vmalloc(bio, io->buf, io->size));
+	swap_tier_count(tier, SWAP_TIER_WRITTEN, io->size);
+	submit_bio(bio);
 }
 
 /**
@@ -699,6 +708,16 @@ void swap_pack_flush(struct swap_pack *pack, enum swap_stream_id id)
 	spin_unlock(&stream->lock);
 	if (io)
 		swap_pack_submit(io);
+}
+
+/* The same for streams of what is new. */
+static void swap_pack_flush_fresh(struct swap_pack *pack, unsigned long streams)
+{
+	enum swap_stream_id id = SWAP_STREAM_FRESH;
+
+	for (; id < SWAP_STREAM_FRESH + pack->nr_fresh; id++)
+		if ((streams & BIT(id)) && READ_ONCE(pack->streams[id].io))
+			swap_pack_flush(pack, id);
 }
 
 static void swap_pack_flush_work(struct work_struct *work)
@@ -745,6 +764,23 @@ static void swap_pack_close_stream(struct swap_pack_stream *stream)
 		swap_pack_submit(io);
 }
 
+/* A fresh stream that has a segment, or NR_SWAP_STREAMS. A hint. */
+static enum swap_stream_id swap_pack_open_fresh(struct swap_pack *pack)
+{
+	enum swap_stream_id id = SWAP_STREAM_FRESH;
+
+	for (; id < SWAP_STREAM_FRESH + pack->nr_fresh; id++)
+		if (READ_ONCE(pack->streams[id].segment))
+			return id;
+	return NR_SWAP_STREAMS;
+}
+
+/* Is a segment being filled with what is new? */
+static bool swap_pack_is_open(struct swap_pack *pack)
+{
+	return swap_pack_open_fresh(pack) != NR_SWAP_STREAMS;
+}
+
 /* Give one spare segment back that is not of the reserve. */
 static bool swap_pack_yield(struct swap_pack *pack)
 {
@@ -754,7 +790,7 @@ static bool swap_pack_yield(struct swap_pack *pack)
 	if (pack->nr_spares > (pack->reserved ? SWAP_PACK_RESERVE : 0)) {
 		segment = list_first_entry(&pack->spares, struct swap_segment, victim.list);
 		list_del_init(&segment->victim.list);
-		pack->nr_spares--;
+		WRITE_ONCE(pack->nr_spares, pack->nr_spares - 1);
 	}
 	spin_unlock(&pack->lock);
 	if (segment)
@@ -766,7 +802,7 @@ static bool swap_pack_yield(struct swap_pack *pack)
  * swap_packed_yield - raw pages find no slot: let them have what is lent for packed ones
  * @tiers: mask of the tiers that may be used
  *
- * Where nothing is spare, the segment that is being filled is closed, so that collection
+ * Where nothing is spare, a segment that is being filled is closed, so that collection
  * can make it dense. Its free end counts as room, but no raw page fits there.
  *
  * Context: process context, submits I/O.
@@ -775,6 +811,7 @@ static bool swap_pack_yield(struct swap_pack *pack)
 bool swap_packed_yield(unsigned long tiers)
 {
 	struct swap_info_struct *si;
+	enum swap_stream_id id;
 	struct swap_pack *pack;
 	bool yielded = false;
 	int type;
@@ -783,11 +820,13 @@ bool swap_packed_yield(unsigned long tiers)
 		si = tiers & BIT(type) ? READ_ONCE(swap_info[type]) : NULL;
 		if (!si || !swap_device_tryget(si))
 			continue;
-		pack = si->tier ? si->tier->pack : NULL;
+		pack = si->tier ? READ_ONCE(si->tier->pack) : NULL;
 		if (pack && !READ_ONCE(pack->stopped)) {
 			yielded = swap_pack_yield(pack);
 			if (!yielded && READ_ONCE(pack->nr_segments)) {
-				swap_pack_close_stream(&pack->streams[SWAP_STREAM_FRESH]);
+				id = swap_pack_open_fresh(pack);
+				if (id != NR_SWAP_STREAMS)
+					swap_pack_close_stream(&pack->streams[id]);
 				WRITE_ONCE(pack->starved, true);
 				swap_pack_gc_check(pack);
 			}
@@ -801,14 +840,16 @@ bool swap_packed_yield(unsigned long tiers)
 static void swap_packed_flush_all(void)
 {
 	struct swap_info_struct *si;
+	struct swap_pack *pack;
 	int type;
 
 	for (type = 0; type < MAX_SWAPFILES; type++) {
 		si = READ_ONCE(swap_info[type]);
 		if (!si || !swap_device_tryget(si))
 			continue;
-		if (si->tier && si->tier->pack)
-			swap_pack_flush(si->tier->pack, SWAP_STREAM_FRESH);
+		pack = si->tier ? READ_ONCE(si->tier->pack) : NULL;
+		if (pack)
+			swap_pack_flush_fresh(pack, ~0UL);
 		put_swap_device(si);
 	}
 }
@@ -829,23 +870,71 @@ void swap_packed_wait_moved(void)
 		schedule_timeout_interruptible(1);
 }
 
+/* May another blkcg have a stream? Not while its chunk would cost a block for a few pages. */
+static bool swap_pack_may_end(struct swap_pack_stream *stream)
+{
+	bool may = true;
+
+	if (!READ_ONCE(stream->io))
+		return true;
+	spin_lock(&stream->lock);
+	if (stream->io)
+		may = 2 * stream->io->chunk.used >= stream->io->chunk.size;
+	spin_unlock(&stream->lock);
+	return may;
+}
+
 /*
- * Get a chunk of the stream that has room for @length more bytes, and lock the
+ * The stream for what a blkcg pays for: the one of its last chunk, or one whose chunk is at
+ * least half full, of which the one that was used longest ago. Where there is none, that of
+ * the root, which pays then: with more than three at a time, and pages of each one by one,
+ * the price would be a block for each page.
+ */
+static enum swap_stream_id swap_pack_fresh(struct swap_pack *pack, u64 payer)
+{
+	enum swap_stream_id id, oldest = SWAP_STREAM_FRESH;
+
+	if (!payer)
+		return SWAP_STREAM_FRESH;
+	for (id = SWAP_STREAM_FRESH + 1; id < SWAP_STREAM_FRESH + pack->nr_fresh; id++)
+		if (READ_ONCE(pack->streams[id].payer) == payer)
+			return id;
+	for (id = SWAP_STREAM_FRESH + 1; id < SWAP_STREAM_FRESH + pack->nr_fresh; id++) {
+		if (oldest != SWAP_STREAM_FRESH &&
+		    (s32)(READ_ONCE(pack->streams[id].used) -
+			  READ_ONCE(pack->streams[oldest].used)) >= 0)
+			continue;
+		if (swap_pack_may_end(&pack->streams[id]))
+			oldest = id;
+	}
+	return oldest;
+}
+
+/*
+ * Get a chunk that has room for @length more bytes and that @css pays for, and lock its
  * stream. NULL when there is no room on the device, or none at once. What is not
  * @urgent leaves most of the chunks to what is, but becomes so when it has waited.
  */
-static struct swap_pack_io *swap_pack_lock(struct swap_pack *pack,
-					   enum swap_stream_id id, unsigned int length,
-					   bool urgent, bool may_wait)
+static struct swap_pack_io *swap_pack_lock(struct swap_pack *pack, enum swap_stream_id want,
+					   struct cgroup_subsys_state *css,
+					   unsigned int length, bool urgent, bool may_wait)
 {
-	struct swap_pack_stream *stream = &pack->streams[id];
+	bool fresh = swap_stream_is_fresh(want), shared = false;
+	u64 payer = swap_blkcg_serial(css);
+	struct swap_pack_stream *stream;
+	enum swap_stream_id id = want;
 	struct swap_pack_io *io;
 
+	if (fresh)
+		id = swap_pack_fresh(pack, payer);
 	for (;;) {
+		stream = &pack->streams[id];
+		shared |= id == SWAP_STREAM_FRESH;
 		spin_lock(&stream->lock);
 		io = stream->io;
 		if (io && (!swap_pack_fits(&io->chunk, length) ||
-			   io->nr_items == SWAP_CHUNK_ITEMS)) {
+			   io->nr_items == SWAP_CHUNK_ITEMS ||
+			   (!shared && stream->payer != payer))) {
 			/* It can't be submitted with the lock held. */
 			io = swap_pack_end_chunk(stream);
 			spin_unlock(&stream->lock);
@@ -862,22 +951,38 @@ static struct swap_pack_io *swap_pack_lock(struct swap_pack *pack,
 		if (stream->segment && swap_segment_is_bad(stream->segment))
 			swap_segment_close(stream);
 		if (!stream->segment)
-			stream->segment = swap_segment_open(pack, id);
-		if (!stream->segment)
-			break;
+			WRITE_ONCE(stream->segment, swap_segment_open(pack, id));
+		if (!stream->segment) {
+			spin_unlock(&stream->lock);
+			if (fresh && READ_ONCE(pack->quiet))
+				return NULL;
+			/* What others are filling must not end before it is full. */
+			if (fresh)
+				id = swap_pack_open_fresh(pack);
+			if (!fresh || id == NR_SWAP_STREAMS) {
+				swap_pack_refuse(pack, fresh);
+				return NULL;
+			}
+			shared = true;
+			continue;
+		}
 		io = swap_pack_get_io(pack, urgent);
 		if (io) {
 			/* Something is appended before the lock is dropped. */
-			swap_pack_begin_chunk(pack, stream, io);
+			swap_pack_begin_chunk(pack, stream, io, shared ? NULL : css);
 			goto locked;
 		}
 		spin_unlock(&stream->lock);
 		if (!may_wait)
 			return NULL;
-		/* All are on the device, and come back by themselves. */
+		/* All are on the device, or on their way there, and come back by themselves. */
 		if (!wait_event_timeout(pack->wait, swap_pack_may_get_io(pack, urgent),
 					urgent ? MAX_SCHEDULE_TIMEOUT : HZ / 10))
 			urgent = true;
+		if (fresh) {
+			id = swap_pack_fresh(pack, payer);
+			shared = false;
+		}
 	}
 	spin_unlock(&stream->lock);
 	return NULL;
@@ -886,9 +991,9 @@ locked:
 	return io;
 }
 
-static void swap_pack_unlock(struct swap_pack *pack, enum swap_stream_id id)
+static void swap_pack_unlock(struct swap_pack *pack, struct swap_pack_io *io)
 {
-	spin_unlock(&pack->streams[id].lock);
+	spin_unlock(&pack->streams[io->id].lock);
 }
 
 /* Append an object to a chunk of a locked stream. Its word is in the item. */
@@ -978,7 +1083,7 @@ static void swap_pack_io_done(struct work_struct *work)
 			swap_pack_move_end(pack->tier, item, io->failed);
 		cond_resched();
 	}
-	if (io->id != SWAP_STREAM_FRESH)
+	if (!swap_stream_is_fresh(io->id))
 		atomic_sub(io->nr_items, &pack->surviving);
 	/* It may be collected from now on, and may have been skipped for that reason. */
 	if (atomic_dec_and_test(&segment->writing)) {
@@ -997,25 +1102,50 @@ static void swap_pack_io_done(struct work_struct *work)
  * The ways in
  */
 
+/* Is data packed in a tier now? */
+static bool swap_packed_is_used(struct swap_tier *tier)
+{
+	return tier->pack && READ_ONCE(tier->format) == SWAP_FORMAT_PACKED &&
+	       !READ_ONCE(tier->pack->stopped);
+}
+
+/* Nobody has a segment for what may go to these tiers: let them all make some. */
+static void swap_packed_starve(unsigned long tiers)
+{
+	struct swap_tier *tier;
+
+	lockdep_assert_held(&swap_tiers_lock);
+	plist_for_each_entry(tier, &swap_tiers, node) {
+		if (!(swap_tier_bit(tier) & tiers) || !swap_packed_is_used(tier) ||
+		    swap_pack_is_open(tier->pack))
+			continue;
+		WRITE_ONCE(tier->pack->starved, true);
+		swap_pack_gc_check(tier->pack);
+	}
+}
+
 /*
  * The tier that takes packed data now, with a reference of its device: the first
- * one in order, unless a raw one with room comes before it.
+ * one in order, unless a raw one with room comes before it. When there is none for any
+ * other reason, collection is asked for in those that are full of @all.
  */
-static struct swap_pack *swap_packed_get(unsigned long tiers)
+static struct swap_pack *swap_packed_get(unsigned long tiers, unsigned long all)
 {
 	bool restricted = swap_tiers_restricted(tiers);
 	struct swap_info_struct *si = restricted ? NULL : this_cpu_read(swap_packed_hint);
 	struct swap_pack *pack = NULL;
 	struct swap_tier *tier;
+	bool raw = false;
 
 	/* The one that this CPU has used last, until its segment is full. */
 	if (si && !swap_tier_hint_is_old(this_cpu_read(swap_packed_hint_until)) &&
 	    swap_device_tryget(si)) {
-		tier = si->tier;
-		if (READ_ONCE(tier->format) == SWAP_FORMAT_PACKED && tier->pack &&
-		    READ_ONCE(tier->pack->streams[SWAP_STREAM_FRESH].segment))
-			return tier->pack;
+		pack = READ_ONCE(si->tier->pack);
+		if (READ_ONCE(si->tier->format) == SWAP_FORMAT_PACKED && pack &&
+		    swap_pack_is_open(pack))
+			return pack;
 		put_swap_device(si);
+		pack = NULL;
 	}
 
 	spin_lock(&swap_tiers_lock);
@@ -1025,16 +1155,15 @@ static struct swap_pack *swap_packed_get(unsigned long tiers)
 			continue;
 		if (READ_ONCE(tier->format) != SWAP_FORMAT_PACKED || !tier->pack ||
 		    READ_ONCE(tier->pack->stopped) || READ_ONCE(tier->pack->quiet)) {
-			if (swap_raw_has_room(tier))
+			raw = swap_raw_has_room(tier);
+			if (raw)
 				break;
 			continue;
 		}
 		/* One that has just refused is full, until it collects. */
-		if (!READ_ONCE(tier->pack->streams[SWAP_STREAM_FRESH].segment) &&
+		if (!swap_pack_is_open(tier->pack) &&
 		    !swap_pack_refill_for(tier->pack, SWAP_PACK_RESERVE)) {
-			WRITE_ONCE(tier->pack->starved, true);
-			swap_tier_count(tier, SWAP_TIER_REFUSED, 1);
-			swap_pack_gc_check(tier->pack);
+			swap_pack_refuse(tier->pack, true);
 			continue;
 		}
 		if (!swap_device_tryget(tier->si))
@@ -1047,6 +1176,8 @@ static struct swap_pack *swap_packed_get(unsigned long tiers)
 		plist_requeue(&tier->node, &swap_tiers);
 		break;
 	}
+	if (!pack && !raw)
+		swap_packed_starve(all);
 	spin_unlock(&swap_tiers_lock);
 	return pack;
 }
@@ -1094,11 +1225,10 @@ bool swap_packed_is_collecting(void)
 /* Can more be packed in the tier at once? A hint. */
 bool swap_packed_has_room(struct swap_tier *tier)
 {
-	struct swap_pack *pack = tier->pack;
+	struct swap_pack *pack = READ_ONCE(tier->pack);
 
 	return pack && !READ_ONCE(pack->stopped) && !READ_ONCE(pack->quiet) &&
-	       (READ_ONCE(pack->streams[SWAP_STREAM_FRESH].segment) ||
-		READ_ONCE(pack->nr_spares) > SWAP_PACK_RESERVE);
+	       (swap_pack_is_open(pack) || READ_ONCE(pack->nr_spares) > SWAP_PACK_RESERVE);
 }
 
 static void swap_packed_put(struct swap_pack *pack)
@@ -1107,7 +1237,8 @@ static void swap_packed_put(struct swap_pack *pack)
 }
 
 static int swap_packed_store_page(struct swap_pack *pack, struct folio *folio,
-				  unsigned int codec, void *buf, bool urgent)
+				  struct cgroup_subsys_state *css, unsigned int codec,
+				  void *buf, bool urgent, unsigned long *streams)
 {
 	struct swap_pack_item *item;
 	struct swap_pack_io *io;
@@ -1115,8 +1246,8 @@ static int swap_packed_store_page(struct swap_pack *pack, struct folio *folio,
 
 	length = swap_codec_compress(codec, &folio->page, buf);
 	if (length < 0 || !swap_pack_is_worth(length))
-		return -ENOSPC;
-	io = swap_pack_lock(pack, SWAP_STREAM_FRESH, length, urgent, true);
+		return -E2BIG;
+	io = swap_pack_lock(pack, SWAP_STREAM_FRESH, css, length, urgent, true);
 	if (!io)
 		return -ENOSPC;
 
@@ -1127,7 +1258,8 @@ static int swap_packed_store_page(struct swap_pack *pack, struct folio *folio,
 	swap_abs_install(folio, &item->to, 0);
 	trace_swap_abs_store(folio->swap, item->to, 1);
 	swap_writeout_begin(folio);
-	swap_pack_unlock(pack, SWAP_STREAM_FRESH);
+	*streams |= BIT(io->id);
+	swap_pack_unlock(pack, io);
 	return 0;
 }
 
@@ -1136,7 +1268,8 @@ static int swap_packed_store_page(struct swap_pack *pack, struct folio *folio,
  * locked; its writeback begins when all pages have a place.
  */
 static int swap_packed_store_large(struct swap_pack *pack, struct folio *folio,
-				   unsigned int codec, void *buf, bool urgent)
+				   struct cgroup_subsys_state *css, unsigned int codec,
+				   void *buf, bool urgent, unsigned long *streams)
 {
 	unsigned int i, nr = folio_nr_pages(folio);
 	swp_entry_t slot = folio->swap;
@@ -1152,12 +1285,13 @@ static int swap_packed_store_large(struct swap_pack *pack, struct folio *folio,
 		goto out;
 	atomic_set(&write->pending, 1);
 
-	err = -ENOSPC;
 	for (i = 0; i < nr; i++, slot.val++) {
+		err = -E2BIG;
 		length = swap_codec_compress(codec, folio_page(folio, i), buf);
 		if (length < 0 || !swap_pack_is_worth(length))
 			goto undo;
-		io = swap_pack_lock(pack, SWAP_STREAM_FRESH, length, urgent, true);
+		err = -ENOSPC;
+		io = swap_pack_lock(pack, SWAP_STREAM_FRESH, css, length, urgent, true);
 		if (!io)
 			goto undo;
 		atomic_inc(&write->pending);
@@ -1165,7 +1299,8 @@ static int swap_packed_store_large(struct swap_pack *pack, struct folio *folio,
 		item->write = write;
 		swap_pack_hurry(pack, io);
 		words[i] = item->to;
-		swap_pack_unlock(pack, SWAP_STREAM_FRESH);
+		*streams |= BIT(io->id);
+		swap_pack_unlock(pack, io);
 		cond_resched();
 	}
 
@@ -1194,6 +1329,8 @@ static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio,
 	bool urgent = !(tiers & SWAP_TIERS_MOVED);
 	unsigned int nr = folio_nr_pages(folio);
 	int codec = swap_codec_default(), err;
+	struct cgroup_subsys_state *css;
+	unsigned long left = tiers, streams = 0;
 	struct swap_pack *pack;
 	void *buf;
 
@@ -1205,45 +1342,66 @@ static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio,
 	if (atomic_long_read(&nr_swap_pages) < nr &&
 	    atomic_long_read(&nr_swap_pages) < swap_abs_room_needed(folio))
 		return -ENOSPC;
-	pack = swap_packed_get(tiers);
-	if (!pack)
-		return -ENOSPC;
 
-	buf = swap_packed_get_buffer();
-	if (nr == 1)
-		err = swap_packed_store_page(pack, folio, codec, buf, urgent);
-	else
-		err = swap_packed_store_large(pack, folio, codec, buf, urgent);
-	swap_packed_put_buffer(buf);
+	/* One that has just become full is left out, if there are others. */
+	for (;;) {
+		pack = swap_packed_get(left, tiers);
+		if (!pack)
+			return -ENOSPC;
+		buf = swap_packed_get_buffer();
+		css = swap_blkcg_get(folio);
+		if (nr == 1)
+			err = swap_packed_store_page(pack, folio, css, codec, buf, urgent,
+						     &streams);
+		else
+			err = swap_packed_store_large(pack, folio, css, codec, buf, urgent,
+						      &streams);
+		swap_blkcg_put(css);
+		swap_packed_put_buffer(buf);
+		if (err != -ENOSPC)
+			break;
+		left &= ~swap_tier_bit(pack->tier);
+		swap_packed_put(pack);
+	}
 	if (!err) {
 		swap_tier_count(pack->tier, swap_tiers_stat(tiers), nr);
-		if (urgent)
+		if (urgent) {
 			ctx->packed = pack->tier->si;
+			ctx->packed_streams |= streams;
+		}
 	}
 	swap_packed_put(pack);
-	return err;
+	return err == -E2BIG ? -ENOSPC : err;
 }
 
 /**
  * swap_packed_is_busy - would who moves data to a device now have to wait?
  *
  * Context: any but interrupts.
- * Return: true when each packed tier has all its chunks on the device.
+ * Return: true when no packed tier has an idle chunk.
  */
 bool swap_packed_is_busy(void)
 {
+	struct swap_info_struct *si = this_cpu_read(swap_packed_hint);
 	struct swap_tier *tier;
-	struct swap_pack *pack;
-	bool busy = false;
+	bool busy = true;
 
+	/* Asked for each object, so without a lock while the answer is no. */
+	if (si && swap_device_tryget(si)) {
+		tier = si->tier;
+		busy = !tier || !swap_packed_is_used(tier) ||
+		       list_empty_careful(&READ_ONCE(tier->pack)->idle);
+		put_swap_device(si);
+	}
+	if (!busy)
+		return false;
+
+	busy = false;
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node) {
-		pack = tier->pack;
-		if (!pack || READ_ONCE(tier->format) != SWAP_FORMAT_PACKED ||
-		    READ_ONCE(pack->stopped))
+		if (!swap_packed_is_used(tier))
 			continue;
-		busy = list_empty_careful(&pack->idle) &&
-		       !READ_ONCE(pack->streams[SWAP_STREAM_FRESH].io);
+		busy = list_empty_careful(&tier->pack->idle);
 		if (!busy)
 			break;
 	}
@@ -1254,21 +1412,25 @@ bool swap_packed_is_busy(void)
 /* The rest of swap_abs_end_batch(). */
 void swap_packed_end_batch(struct swap_io_ctx *ctx)
 {
+	unsigned long streams = ctx->packed_streams;
 	struct swap_info_struct *si = ctx->packed;
+	struct swap_pack *pack;
 
 	ctx->packed = NULL;
+	ctx->packed_streams = 0;
 	/* The device may have gone, and with it what was in the chunk; or be another one. */
 	if (!swap_device_tryget(si))
 		return;
-	if (si->tier && si->tier->pack)
-		swap_pack_flush(si->tier->pack, SWAP_STREAM_FRESH);
+	pack = si->tier ? READ_ONCE(si->tier->pack) : NULL;
+	if (pack)
+		swap_pack_flush_fresh(pack, streams);
 	put_swap_device(si);
 }
 
 /**
  * swap_pack_move_to - append compressed data that a mover has pinned
  * @pack: of the tier that gets it; with a reference of its device
- * @id: the stream
+ * @id: a stream of survivors, whose writes nobody pays for, or SWAP_STREAM_FRESH
  * @slot: whose data it is
  * @from: its word, pinned
  * @data: what is copied
@@ -1285,21 +1447,23 @@ bool swap_pack_move_to(struct swap_pack *pack, enum swap_stream_id id,
 		       unsigned int length, unsigned int codec, bool may_wait)
 {
 	/* Out of RAM; or reclaim has no room while this has not been collected. */
+	bool fresh = swap_stream_is_fresh(id);
 	bool urgent = swap_desc_tag(from) == SWAP_DESC_ZSWAP ||
-		      (id != SWAP_STREAM_FRESH &&
-		       READ_ONCE(pack->nr_spares) < SWAP_PACK_RESERVE);
+		      (!fresh && READ_ONCE(pack->nr_spares) < SWAP_PACK_RESERVE);
+	struct cgroup_subsys_state *css = fresh ? swap_blkcg_get_slot(slot) : NULL;
 	struct swap_pack_item *item;
 	struct swap_pack_io *io;
 
-	io = swap_pack_lock(pack, id, length, urgent, may_wait);
+	io = swap_pack_lock(pack, id, css, length, urgent, may_wait);
+	swap_blkcg_put(css);
 	if (!io)
 		return false;
 	item = swap_pack_add(io, slot, data, length, codec);
 	item->from = from;
-	if (id != SWAP_STREAM_FRESH)
+	if (!fresh)
 		atomic_inc(&pack->surviving);
 	atomic_long_add(length, &swap_packed_moving);
-	swap_pack_unlock(pack, id);
+	swap_pack_unlock(pack, io);
 	return true;
 }
 
@@ -1331,7 +1495,7 @@ int swap_packed_move(swp_entry_t slot, unsigned long place, const void *data,
 	/* It has no promise, so it must not take what others have been promised. */
 	if (!swap_pack_is_worth(length) || atomic_long_read(&nr_swap_pages) <= 0)
 		return -ENOSPC;
-	pack = swap_packed_get(tiers);
+	pack = swap_packed_get(tiers, tiers);
 	if (!pack)
 		return -ENOSPC;
 	failed = READ_ONCE(pack->failed);
@@ -1452,6 +1616,8 @@ static struct swap_pack *swap_pack_alloc(struct swap_tier *tier)
 		return NULL;
 	pack->tier = tier;
 	pack->next_seq = get_random_u32();
+	pack->nr_fresh = clamp(tier->si->max / SWAPFILE_CLUSTER / SWAP_FRESH_SEGMENTS, 2U,
+			       (unsigned int)SWAP_NR_FRESH);
 	spin_lock_init(&pack->lock);
 	INIT_LIST_HEAD(&pack->idle);
 	INIT_LIST_HEAD(&pack->spares);
@@ -1553,7 +1719,8 @@ int swap_packed_start(struct swap_tier *tier)
 			return -ENOMEM;
 		/* Under the lock that swap_packed_get() looks for it with. */
 		spin_lock(&swap_tiers_lock);
-		tier->pack = pack;
+		/* Who looks without that, by READ_ONCE(), finds it in order. */
+		smp_store_release(&tier->pack, pack);
 		spin_unlock(&swap_tiers_lock);
 	}
 	WRITE_ONCE(pack->stopped, false);
@@ -1651,7 +1818,7 @@ void swap_packed_stop(struct swap_tier *tier)
  */
 void swap_packed_forget_bad(struct swap_tier *tier)
 {
-	struct swap_pack *pack = tier->pack;
+	struct swap_pack *pack = READ_ONCE(tier->pack);
 	struct swap_segment *segment, *next;
 	LIST_HEAD(bad);
 
@@ -1705,7 +1872,9 @@ void swap_packed_free(struct swap_tier *tier)
 /* Pages that are packed in a tier. */
 unsigned long swap_packed_objects(struct swap_tier *tier)
 {
-	return tier->pack ? percpu_counter_sum_positive(&tier->pack->objects) : 0;
+	struct swap_pack *pack = READ_ONCE(tier->pack);
+
+	return pack ? percpu_counter_sum_positive(&pack->objects) : 0;
 }
 
 /* The same, roughly and without a look at each CPU. */
@@ -1717,27 +1886,36 @@ unsigned long swap_packed_objects_read(struct swap_tier *tier)
 /* Clusters that are lent to a tier and have no data, nor can have raw one. */
 unsigned long swap_packed_spares(struct swap_tier *tier)
 {
-	return tier->pack ? READ_ONCE(tier->pack->nr_spares) : 0;
+	struct swap_pack *pack = READ_ONCE(tier->pack);
+
+	return pack ? READ_ONCE(pack->nr_spares) : 0;
 }
 
 /* Segments with data in a tier. */
 unsigned long swap_packed_segments(struct swap_tier *tier)
 {
-	return tier->pack ? READ_ONCE(tier->pack->nr_segments) : 0;
+	struct swap_pack *pack = READ_ONCE(tier->pack);
+
+	return pack ? READ_ONCE(pack->nr_segments) : 0;
 }
 
 /* Bytes of a tier's segments that are in use, with headers. */
 unsigned long swap_packed_live(struct swap_tier *tier)
 {
-	return tier->pack ? percpu_counter_sum_positive(&tier->pack->live) : 0;
+	struct swap_pack *pack = READ_ONCE(tier->pack);
+
+	return pack ? percpu_counter_sum_positive(&pack->live) : 0;
 }
 
 /* What they take of the capacity less what they take of the device, roughly. */
 long swap_packed_excess(struct swap_tier *tier)
 {
-	struct swap_pack *pack = tier->pack;
+	struct swap_pack *pack = READ_ONCE(tier->pack);
 
-	return percpu_counter_read(&pack->held) -
+	if (!pack)
+		return 0;
+	/* data_race(): roughly is enough. */
+	return data_race(percpu_counter_read(&pack->held)) -
 	       (long)READ_ONCE(pack->nr_segments) * SWAPFILE_CLUSTER;
 }
 
@@ -1750,7 +1928,7 @@ long swap_packed_excess(struct swap_tier *tier)
  */
 unsigned long swap_packed_dead(struct swap_tier *tier)
 {
-	struct swap_pack *pack = tier->pack;
+	struct swap_pack *pack = READ_ONCE(tier->pack);
 	struct swap_pack_stream *stream;
 	unsigned long filled;
 	long dead;
@@ -1775,7 +1953,7 @@ unsigned long swap_packed_dead(struct swap_tier *tier)
 /* Segments whose medium is bad, without those that still have data. */
 unsigned long swap_packed_nr_bad(struct swap_tier *tier)
 {
-	struct swap_pack *pack = tier->pack;
+	struct swap_pack *pack = READ_ONCE(tier->pack);
 	unsigned long nr;
 
 	if (!pack)
@@ -1789,7 +1967,9 @@ unsigned long swap_packed_nr_bad(struct swap_tier *tier)
 /* Pages of capacity that they take. */
 unsigned long swap_packed_held(struct swap_tier *tier)
 {
-	return tier->pack ? percpu_counter_sum_positive(&tier->pack->held) : 0;
+	struct swap_pack *pack = READ_ONCE(tier->pack);
+
+	return pack ? percpu_counter_sum_positive(&pack->held) : 0;
 }
 
 /**

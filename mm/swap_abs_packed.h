@@ -39,14 +39,26 @@
 /*
  * What is new and what has survived a collection is kept apart: the one dies
  * soon, the other late, and a segment of both would have to be collected again.
- * So is what has survived for longer than most.
+ * So is what has survived for longer than most. Of what is new, the first stream is the
+ * root's and everybody's, and each other one is of one blkcg at a time, which pays for what
+ * is written; see swap_pack_fresh().
  */
+#define SWAP_NR_FRESH		4
+
 enum swap_stream_id {
-	SWAP_STREAM_FRESH,
 	SWAP_STREAM_SURVIVORS,
 	SWAP_STREAM_OLD,
-	NR_SWAP_STREAMS,
+	SWAP_STREAM_FRESH,		/* and those that follow */
+	NR_SWAP_STREAMS = SWAP_STREAM_FRESH + SWAP_NR_FRESH,
 };
+
+/* A fresh stream for each so many segments, two at least, or small tiers would be all open. */
+#define SWAP_FRESH_SEGMENTS	8
+
+static inline bool swap_stream_is_fresh(enum swap_stream_id id)
+{
+	return id >= SWAP_STREAM_FRESH;
+}
 
 /**
  * struct swap_segment - a lent cluster that objects are packed into
@@ -115,6 +127,8 @@ struct swap_pack_io {
 	bool lazy;
 	bool urgent;
 	unsigned int nr_items;
+	unsigned int size;
+	struct cgroup_subsys_state *css;	/* who pays, with a reference; NULL: the root */
 	u8 *buf;
 	struct bio bio;
 	struct bio_vec bvecs[SWAP_CHUNK_BLOCKS];
@@ -127,6 +141,8 @@ struct swap_pack_io {
  *	cluster's lock and of swap_pack.lock
  * @segment: being filled, or NULL
  * @io: the chunk that is being filled, or NULL
+ * @payer: whose its last chunk was, see swap_blkcg_serial(); of a fresh one
+ * @used: number of the chunk that was begun there last, for the order of these
  * @flush: writes @io when it has waited long enough, or closes a segment that
  *	nothing is in use of
  */
@@ -134,8 +150,10 @@ struct swap_pack_stream {
 	spinlock_t lock;		/* outside of a virtual cluster's */
 	struct swap_segment *segment;
 	struct swap_pack_io *io;
+	u64 payer;
+	u32 used;
 	struct delayed_work flush;
-};
+} ____cacheline_aligned_in_smp;
 
 /**
  * struct swap_pack_piece - a piece of a segment that is read at once
@@ -161,6 +179,8 @@ struct swap_pack_piece {
  * struct swap_pack - the packed format of a tier
  * @tier: the tier
  * @streams: what is being filled
+ * @nr_fresh: how many of the fresh ones are used
+ * @nr_begun: number of the chunk that was begun last; a hint
  * @lock: protects the lists and counts that follow
  * @idle: chunks that are not in use
  * @spares: segments without data, ready to be filled; SWAP_PACK_RESERVE of them are
@@ -196,6 +216,8 @@ struct swap_pack_piece {
 struct swap_pack {
 	struct swap_tier *tier;
 	struct swap_pack_stream streams[NR_SWAP_STREAMS];
+	unsigned int nr_fresh;
+	u32 nr_begun;
 	spinlock_t lock;		/* inside of a stream's */
 	struct list_head idle;
 	struct list_head spares;
@@ -248,6 +270,34 @@ void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio);
 void swap_packed_read_init(struct bio *bio, struct bio_vec *bvec,
 			   struct swap_info_struct *si, pgoff_t offset,
 			   unsigned int blocks, void *buf);
+
+/* mm/swap_abs_blkcg.c */
+#ifdef CONFIG_SWAP_ABS_BLKCG
+struct cgroup_subsys_state *swap_blkcg_get(struct folio *folio);
+struct cgroup_subsys_state *swap_blkcg_get_slot(swp_entry_t slot);
+void swap_blkcg_hold(struct cgroup_subsys_state *css);
+void swap_blkcg_put(struct cgroup_subsys_state *css);
+u64 swap_blkcg_serial(struct cgroup_subsys_state *css);
+#else
+static inline struct cgroup_subsys_state *swap_blkcg_get(struct folio *folio)
+{
+	return NULL;
+}
+
+static inline struct cgroup_subsys_state *swap_blkcg_get_slot(swp_entry_t slot)
+{
+	return NULL;
+}
+
+static inline void swap_blkcg_hold(struct cgroup_subsys_state *css) {}
+
+static inline void swap_blkcg_put(struct cgroup_subsys_state *css) {}
+
+static inline u64 swap_blkcg_serial(struct cgroup_subsys_state *css)
+{
+	return 0;
+}
+#endif
 
 /* mm/swap_abs_gc.c */
 int swap_pack_gc_init(void);

@@ -635,9 +635,11 @@ static bool swap_raw_same_load(unsigned long first, unsigned long next, unsigned
 {
 	unsigned long step = (unsigned long)i << SWAP_DESC_TAG_BITS;
 
+	/* data_race(): does not change while the device is in use. */
+	if (!data_race(swap_raw_device(first)->flags & SWP_BLKDEV))
+		return false;
 	/* One extent for the device, hence one bio for the folio. */
-	return swap_desc_place(next) == swap_desc_place(first) + step &&
-	       (swap_raw_device(first)->flags & SWP_BLKDEV);
+	return swap_desc_place(next) == swap_desc_place(first) + step;
 }
 
 static bool swap_raw_flag(unsigned long word, unsigned long flag)
@@ -927,10 +929,22 @@ unsigned long swap_raw_pick_sparse(struct swap_tier *tier, unsigned long gain)
 	return picked;
 }
 
+/* Clusters of the device that are free as a whole, at most. A hint. */
+unsigned long swap_raw_free_clusters(struct swap_tier *tier)
+{
+	struct swap_info_struct *si = tier->si;
+
+	if (list_empty_careful(&si->free_clusters))
+		return 0;
+	return (si->pages - min_t(unsigned long, swap_device_usage(si), si->pages)) /
+	       SWAPFILE_CLUSTER;
+}
+
 /* Free slots of the clusters that are lent to raw pages. A hint. */
 unsigned long swap_raw_nr_free(struct swap_tier *tier)
 {
-	long nr = swap_tier_lent(tier) - percpu_counter_read(&tier->used) -
+	/* data_race(): roughly is enough. */
+	long nr = swap_tier_lent(tier) - data_race(percpu_counter_read(&tier->used)) -
 		  swap_packed_spares(tier) * SWAPFILE_CLUSTER;
 
 	return max(nr, 0);
@@ -969,12 +983,19 @@ unsigned long swap_raw_unpick_old(struct swap_tier *tier)
 	return nr;
 }
 
-/* Is a raw page in one of them? A hint, as the slot may be freed at any time. */
+/*
+ * Is a word of a device in use that of a raw page in one of them? A hint, as the slot may be
+ * freed at any time.
+ */
 bool swap_raw_is_old(unsigned long word)
 {
-	swp_entry_t entry = swap_desc_device_entry(word);
+	swp_entry_t entry;
 
 	if (swap_desc_tag(word) != SWAP_DESC_RAW)
+		return false;
+	entry = swap_desc_device_entry(word);
+	/* What is read of a cluster that is just being freed may be anything. */
+	if (swp_offset(entry) >= __swap_entry_to_info(entry)->max)
 		return false;
 	/* Without the cluster's lock: to move a page that is not does no harm. */
 	return data_race(__swap_entry_to_cluster(entry)->flags) == CLUSTER_FLAG_LENT_OLD;

@@ -302,7 +302,8 @@ unsigned long swap_tiers_stored(void)
 		sum = percpu_counter_read_positive(&swap_zswap_tier->used);
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node)
-		sum += percpu_counter_read(&tier->used) -
+		/* data_race(): roughly is enough. */
+		sum += data_race(percpu_counter_read(&tier->used)) -
 		       (long)swap_packed_segments(tier) * SWAPFILE_CLUSTER +
 		       swap_packed_objects_read(tier);
 	spin_unlock(&swap_tiers_lock);
@@ -328,7 +329,8 @@ bool swap_tier_medium_failed(struct swap_tier *tier, blk_status_t status)
 {
 	if (unlikely(READ_ONCE(swap_errors_are_medium)))
 		return true;
-	if (tier->si->flags & SWP_SYNCHRONOUS_IO)
+	/* data_race(): does not change while the device is in use. */
+	if (data_race(tier->si->flags & SWP_SYNCHRONOUS_IO))
 		return false;
 	return status == BLK_STS_MEDIUM || status == BLK_STS_TARGET ||
 	       status == BLK_STS_PROTECTION;
@@ -389,7 +391,8 @@ int swap_tier_create(struct swap_info_struct *si)
 	mutex_lock(&swap_abs_mutex);
 	si->nr_adopted = 0;
 	si->nr_closed = 0;
-	si->tier = tier;
+	/* Others look at it already, for what is in use of it. */
+	swap_device_set_tier(si, tier);
 	mutex_unlock(&swap_abs_mutex);
 	return 0;
 

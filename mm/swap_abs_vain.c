@@ -62,7 +62,7 @@ static unsigned long swap_vain_isolated(void)
 static struct swap_vain swap_vain_all;
 
 /* Changes when a device has come. */
-static unsigned int swap_vain_devices;
+static atomic_t swap_vain_devices = ATOMIC_INIT(0);
 
 /* No segment or slot could be had for what has been promised one. */
 static bool swap_room_short;
@@ -116,7 +116,7 @@ static unsigned long swap_vain_slots(struct mem_cgroup *memcg)
  */
 static void swap_vain_refresh(struct swap_vain *vain, unsigned long lru)
 {
-	unsigned int devices = READ_ONCE(swap_vain_devices);
+	unsigned int devices = atomic_read(&swap_vain_devices);
 
 	/* What is isolated just now has not gone. */
 	if (lru + swap_vain_isolated() <
@@ -313,7 +313,7 @@ long __swap_abs_device_pages(struct mem_cgroup *memcg, long nr)
  */
 void swap_abs_device_came(void)
 {
-	WRITE_ONCE(swap_vain_devices, swap_vain_devices + 1);
+	atomic_inc(&swap_vain_devices);
 	swap_abs_room_gained();
 }
 

@@ -18,6 +18,9 @@
 /* Collecting a victim beyond this bucket costs more than 31 bytes written for one. */
 #define SWAP_VICTIM_LAST	(SWAP_VICTIM_PARTS - 2)
 
+/* The same where it costs one byte to store it elsewhere: more than two. */
+#define SWAP_VICTIM_ELSEWHERE	(SWAP_VICTIM_PARTS / 2)
+
 /* The share of its age that a segment loses when it moves to another bucket. */
 #define SWAP_VICTIM_YOUNGER	32U
 
@@ -153,7 +156,7 @@ static struct swap_victim *swap_victims_head(struct swap_victims *victims,
  * @victims: of a tier
  * @now: the time
  * @nr_free: segments that are free, with those in reserve
- * @nr_segments: segments of the device, of which this policy makes no use
+ * @elsewhere: there is room on a device that is as good, and nobody who can't use it
  *
  * The first segment of a bucket stands for all that are as full, because it has
  * lost nothing for longest. Among these the benefit decides, but not where it
@@ -163,13 +166,13 @@ static struct swap_victim *swap_victims_head(struct swap_victims *victims,
  * Return: the segment, still listed; NULL when none is worth it.
  */
 struct swap_victim *swap_victims_choose(struct swap_victims *victims, u32 now,
-					unsigned int nr_free, unsigned int nr_segments)
+					unsigned int nr_free, bool elsewhere)
 {
+	unsigned int bucket, last = elsewhere ? SWAP_VICTIM_ELSEWHERE : SWAP_VICTIM_LAST;
 	struct swap_victim *victim, *best = NULL;
 	u64 benefit, most = 0;
-	unsigned int bucket;
 
-	for (bucket = 0; bucket <= SWAP_VICTIM_LAST; bucket++) {
+	for (bucket = 0; bucket <= last; bucket++) {
 		if (best && (!nr_free || bucket == SWAP_VICTIM_CHEAP + 1 ||
 			     bucket >= SWAP_VICTIM_DEAR))
 			break;

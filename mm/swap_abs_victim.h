@@ -84,7 +84,7 @@ void swap_victims_unskip(struct swap_victims *victims);
 bool swap_victims_is_old(struct swap_victims *victims, const struct swap_victim *victim,
 			 u32 now, unsigned int nr_segments);
 struct swap_victim *swap_victims_choose(struct swap_victims *victims, u32 now,
-					unsigned int nr_free, unsigned int nr_segments);
+					unsigned int nr_free, bool elsewhere);
 unsigned int swap_collect_below(unsigned int nr_segments);
 unsigned int swap_pack_held(unsigned int bucket, unsigned int pages);
 

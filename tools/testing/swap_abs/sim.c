@@ -408,8 +408,7 @@ static bool collector_start(struct sim *sim, u64 when)
 	if (sim->nr_free >= swap_collect_below(sim->c.nr_segments))
 		return false;
 	list_looked_at = 0;
-	victim = swap_victims_choose(&sim->victims, sim->nr_opened, sim->nr_free,
-				     sim->c.nr_segments);
+	victim = swap_victims_choose(&sim->victims, sim->nr_opened, sim->nr_free, false);
 	sim->r.nr_choices++;
 	sim->r.looked += list_looked_at;
 	sim->r.most_looked = max(sim->r.most_looked, list_looked_at);

@@ -54,7 +54,7 @@ static void update(unsigned int i, unsigned int live, u32 now)
 
 static struct swap_victim *choose(u32 now, unsigned int nr_free)
 {
-	return swap_victims_choose(&victims, now, nr_free, NR);
+	return swap_victims_choose(&victims, now, nr_free, false);
 }
 
 /* Is each segment that is listed where it belongs, once? */
@@ -209,6 +209,8 @@ static void test_worth(void)
 		add(0, b * PART, 0);
 		expect(!!choose(10, MANY_FREE) == (b <= SWAP_VICTIM_PARTS - 2));
 		expect(!!choose(10, 0) == (b <= SWAP_VICTIM_PARTS - 2));
+		expect(!!swap_victims_choose(&victims, 10, MANY_FREE, true) ==
+		       (b <= SWAP_VICTIM_PARTS / 2));
 	}
 }
 

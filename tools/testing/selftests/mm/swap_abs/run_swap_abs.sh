@@ -46,7 +46,7 @@ export SWAP_ABS_DEVS="${SWAP_ABS_DEVS:-/dev/ram0 /dev/ram1}"
 export SWAP_ABS_FULL=$full
 [ -n "$seconds" ] || seconds=$([ $full = 1 ] && echo 120 || echo 6)
 export SWAP_ABS_SECONDS="$seconds"
-all="bad_input metadata slots packed packed_faults tiers groups moves anon shmem madvise"
+all="bad_input metadata slots packed packed_faults tiers groups moves blkcg anon shmem madvise"
 all="$all userfaultfd thp pressure swapoff capacity exhaust toggle faults devices alloc_fails"
 tests=${only:-$all races}
 

@@ -821,7 +821,8 @@ const char *sa_nullb_make(const char *name, size_t pages, int mbps, int nsec)
 	    nullb_set(name, "size", pages / SA_MIB_PAGES) || nullb_set(name, "queue_mode", 2) ||
 	    nullb_set(name, "irqmode", 2) || nullb_set(name, "completion_nsec", nsec) ||
 	    nullb_set(name, "submit_queues", 1) || nullb_set(name, "hw_queue_depth", 1) ||
-	    nullb_set(name, "mbps", mbps) || nullb_set(name, "power", 1))
+	    nullb_set(name, "mbps", mbps) || nullb_set(name, "discard", 1) ||
+	    nullb_set(name, "power", 1))
 		return NULL;
 	snprintf(path, sizeof(path), "/dev/%s", name);
 	return access(path, W_OK) ? NULL : path;

@@ -117,6 +117,7 @@ double sa_now(void);
 #define SA_DEBUG	"/sys/kernel/debug/swap_abs"
 #define SA_MOVE_DELAY	SA_DEBUG "/move_delay_ms"
 #define SA_PAGE_CLUSTER	"/proc/sys/vm/page-cluster"
+#define SA_LRU_GEN	"/sys/kernel/mm/lru_gen/enabled"
 #define SA_ZSWAP	"/sys/module/zswap/parameters"
 
 bool sa_have_layer(void);

@@ -91,8 +91,6 @@ FIXTURE(oom)
 {
 };
 
-#define LRU_GEN	"/sys/kernel/mm/lru_gen/enabled"
-
 #define THP	"/sys/kernel/mm/transparent_hugepage/hugepages-"
 #define LARGE	THP "64kB"
 #define LARGE_PAGES	16
@@ -174,7 +172,7 @@ FIXTURE_SETUP(oom)
 		why = "no block device to swap on";
 	if (!why && has_zswap(variant->place) && !sa_have_zswap())
 		why = "no zswap";
-	if (!why && variant->lru_gen && sa_write(LRU_GEN, "y"))
+	if (!why && variant->lru_gen && sa_write(SA_LRU_GEN, "y"))
 		why = "no LRU with generations";
 	if (!why && variant->large && !choose_large())
 		why = "no folios of 64 kB";
@@ -187,7 +185,7 @@ FIXTURE_TEARDOWN_PARENT(oom)
 	if (variant->large)
 		put_thp_back();
 	if (variant->lru_gen)
-		sa_write(LRU_GEN, "n");
+		sa_write(SA_LRU_GEN, "n");
 	EXPECT_EQ(0, sa_end());
 }
 

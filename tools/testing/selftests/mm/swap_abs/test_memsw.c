@@ -25,10 +25,12 @@ FIXTURE(memsw)
 FIXTURE_VARIANT(memsw)
 {
 	enum mover mover;
-	bool packed;
+	bool packed, from_zswap;
 };
 
 FIXTURE_VARIANT_ADD(memsw, demote_raw) { .mover = DEMOTE };
+
+FIXTURE_VARIANT_ADD(memsw, demote_zswap) { .mover = DEMOTE, .from_zswap = true };
 
 FIXTURE_VARIANT_ADD(memsw, promote_raw) { .mover = PROMOTE };
 
@@ -85,33 +87,25 @@ static long long charged(void)
 TEST_F_TIMEOUT(memsw, stays_charged, SA_TIMEOUT)
 {
 	size_t pages = 8 * SA_MIB_PAGES;
+	static const char * const files[] = { "demote", "promote", "state" };
+	const char *from = variant->from_zswap ? NULL : sa_dev(0);
 	const char *format = variant->packed ? "packed" : "raw";
 	long long before, moved;
 	struct sa_holder h = { };
 
-	ASSERT_EQ(0, sa_swapon(sa_dev(0), DEV, 5));
-	ASSERT_EQ(0, sa_format(sa_dev(0), format));
+	ASSERT_EQ(0, from ? on_in(0, format) : sa_zswap(true));
 	ASSERT_EQ(0, sa_hold_start(&h, pages, SA_TEXT, CG));
 	ASSERT_EQ(pages, h.swapped);
 	ASSERT_TRUE(sa_settle());
-	if (variant->mover == PROMOTE) {
-		ASSERT_EQ(0, sa_zswap(true));
-	} else {
-		ASSERT_EQ(0, sa_swapon(sa_dev(1), DEV, 3));
-		ASSERT_EQ(0, sa_format(sa_dev(1), "raw"));
-	}
+	ASSERT_EQ(0, variant->mover == PROMOTE ? sa_zswap(true) : on_in(1, "raw"));
 	sa_purge();
 	before = charged();
 	/* It counts for each CPU, up to 64 pages. */
 	EXPECT_LE((long long)(pages * SA_PAGE), before + SLACK);
 
-	if (variant->mover == DRAIN) {
-		EXPECT_EQ(0, sa_tier_write(sa_dev(0), "state", "draining"));
-	} else {
-		EXPECT_EQ(0, sa_tier_write(sa_dev(0),
-					   variant->mover == DEMOTE ? "demote" : "promote", "all"));
-	}
-	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(sa_dev(0), "stored"), SOON));
+	EXPECT_EQ(0, sa_tier_write(from, files[variant->mover],
+				   variant->mover == DRAIN ? "draining" : "all"));
+	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(from, "stored"), SOON));
 	sa_purge();
 	moved = charged();
 	EXPECT_LE(before - SLACK, moved) {
@@ -122,6 +116,38 @@ TEST_F_TIMEOUT(memsw, stays_charged, SA_TIMEOUT)
 	EXPECT_LE(before - SLACK, charged());
 	EXPECT_GE(before + SLACK, charged());
 	EXPECT_EQ(0, sa_hold_end(&h));
+}
+
+/* What a cgroup has left behind is not charged to the one that moves it. */
+TEST_F_TIMEOUT(memsw, not_the_mover, SA_TIMEOUT)
+{
+	const char *from = variant->from_zswap ? NULL : sa_dev(0);
+	size_t pages = 8 * SA_MIB_PAGES;
+	struct sa_holder h = { };
+	char pid[16];
+
+	if (variant->mover == DRAIN || variant->packed)
+		SKIP(return, "another one is enough");
+	ASSERT_TRUE(!mkdir(CG "/mover", 0700) || errno == EEXIST);
+	ASSERT_TRUE(!mkdir(CG "/gone", 0700) || errno == EEXIST);
+	ASSERT_EQ(0, from ? on_in(0, "raw") : sa_zswap(true));
+	ASSERT_EQ(0, sa_hold_start(&h, pages, SA_TEXT, CG "/gone"));
+	ASSERT_EQ(pages, h.swapped);
+	ASSERT_TRUE(sa_settle());
+	sa_purge();
+	snprintf(pid, sizeof(pid), "%d", h.pid);
+	ASSERT_EQ(0, sa_write(CG "/cgroup.procs", pid));
+	ASSERT_TRUE(sa_wait(!rmdir(CG "/gone"), SOON));
+
+	ASSERT_EQ(0, variant->mover == PROMOTE ? sa_zswap(true) : on_in(1, "raw"));
+	ASSERT_EQ(0, sa_write_num(CG "/mover/cgroup.procs", getpid()));
+	EXPECT_EQ(0, sa_tier_write(from, variant->mover == DEMOTE ? "demote" : "promote", "all"));
+	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(from, "stored"), SOON));
+	EXPECT_GE(SLACK, sa_read_num(CG "/mover/memory.memsw.usage_in_bytes"));
+	ASSERT_EQ(0, sa_write_num(V1 "/cgroup.procs", getpid()));
+	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
+	EXPECT_EQ(0, sa_hold_end(&h));
+	EXPECT_TRUE(sa_wait(!rmdir(CG "/mover"), SOON));
 }
 
 TEST_HARNESS_MAIN

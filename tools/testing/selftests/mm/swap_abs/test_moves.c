@@ -146,6 +146,44 @@ TEST_F_TIMEOUT(moves, no_page_in, SA_TIMEOUT)
 	}
 }
 
+FIXTURE(zswap)
+{
+};
+
+FIXTURE_SETUP(zswap)
+{
+	const char *why = begin(1);
+
+	if (!why && sa_zswap(true))
+		why = "no zswap";
+	if (why)
+		SKIP(return, "%s", why);
+}
+
+FIXTURE_TEARDOWN_PARENT(zswap)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+/* Nor is it one when zswap decompresses a page to write it raw. */
+TEST_F_TIMEOUT(zswap, no_page_in, SA_TIMEOUT)
+{
+	size_t pages = 4 * SA_MIB_PAGES;
+	struct faults before, after;
+	struct sa_area a;
+
+	ASSERT_EQ(0, on_in(0, "raw"));
+	put(_metadata, &a, pages, SA_TEXT, 22);
+	see_faults(&before, NULL);
+	EXPECT_LE(pages, move(_metadata, "demote", NULL, sa_dev(0), "all"));
+	see_faults(&after, NULL);
+	EXPECT_EQ(before.pswpin, after.pswpin);
+	EXPECT_EQ(before.refaults, after.refaults);
+	check_there(_metadata, &a, sa_dev(0));
+	see_faults(&after, NULL);
+	EXPECT_LE(pages * 15 / 16, after.refaults - before.refaults);
+}
+
 /*
  * Limits, while something is on its way
  */

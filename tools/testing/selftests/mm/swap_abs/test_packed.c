@@ -1115,6 +1115,84 @@ TEST_F_TIMEOUT(packed, collect_delayed, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_tier_num(dev, "stored"));
 }
 
+/*
+ * A small device that is full beside a large one of the same rank. To make room in the small
+ * one by what is nearly all live would cost many writes for each page, for nothing.
+ */
+TEST_F_TIMEOUT(packed, full_beside_empty, SA_TIMEOUT)
+{
+	size_t dev_pages = 17 * sa_cluster(), n = dev_pages * 5;
+	const char *dev = sa_dev(0);
+	long long bytes, pages;
+	struct sa_set set = { };
+	double alone, written;
+	int i;
+
+	if (sa_ndevs() < 2)
+		SKIP(return, "needs two block devices");
+	ASSERT_EQ(0, sa_swapon_packed(dev, dev_pages, 5));
+	ASSERT_EQ(0, sa_swapon_packed(sa_dev(1), 0, 5));
+	ASSERT_EQ(0, set_make(&set, n));
+	ASSERT_EQ(n, sa_pageout(set.a.p, n));
+	ASSERT_TRUE(sa_settle());
+	bytes = sa_tier_num(dev, "stats/written");
+	pages = sa_tier_num(dev, "stats/store");
+	alone = (double)bytes / pages;
+	for (i = 0; i < 64; i++)
+		sa_set_rewrite(&set, n / 64);
+	ASSERT_TRUE(sa_settle());
+	bytes = sa_tier_num(dev, "stats/written") - bytes;
+	pages = sa_tier_num(dev, "stats/store") - pages;
+	written = (double)bytes / pages;
+	TH_LOG("%.0f bytes a page at first, then %.0f: %lld pages of %zu", alone, written,
+	       pages, n);
+	EXPECT_LT(0, pages);
+	EXPECT_GE(4 * alone, written);
+	EXPECT_EQ(0, set.missed);
+	EXPECT_EQ(0, sa_set_check(&set));
+}
+
+#define SLOW	"sa_discards"
+
+/* glibc does not know it. */
+#ifndef SWAP_FLAG_DISCARD_PAGES
+#define SWAP_FLAG_DISCARD_PAGES	0x40000
+#endif
+
+/* Free clusters that wait for their discard are free: nothing is written raw for that. */
+TEST_F_TIMEOUT(packed, discards, SA_TIMEOUT)
+{
+	size_t dev_pages = 32 * SA_MIB_PAGES;
+	size_t n[3] = { dev_pages, dev_pages * 7 / 8, dev_pages * 7 / 8 };
+	const char *dev = sa_nullb_make(SLOW, dev_pages, 0, 4000000);
+	struct sa_area a[3];
+	int i;
+
+	if (!dev || !have_metadata())
+		SKIP(return, "no null_blk, or no metadata");
+	ASSERT_EQ(0, sa_mkswap(dev, 0));
+	ASSERT_EQ(0, swapon(dev, SWAP_FLAG_DISCARD | SWAP_FLAG_DISCARD_PAGES));
+	ASSERT_EQ(0, sa_format(dev, "packed"));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, sa_area_map(&a[i], n[i], SA_TEXT, i));
+		sa_area_fill(&a[i]);
+		/* Some may have to wait for what is on its way. */
+		if (i < 2)
+			ASSERT_TRUE(sa_wait(sa_pageout(a[i].p, n[i]) == n[i], 20));
+	}
+	ASSERT_TRUE(sa_settle());
+	ASSERT_EQ(0, metadata("raw_pages"));
+	sa_area_unmap(&a[1]);
+	EXPECT_TRUE(sa_wait(sa_pageout(a[2].p, n[2]) == n[2], 20));
+	EXPECT_EQ(0, metadata("raw_pages"));
+	EXPECT_EQ(0, sa_area_check(&a[0]));
+	EXPECT_EQ(0, sa_area_check(&a[2]));
+	sa_area_unmap(&a[0]);
+	sa_area_unmap(&a[2]);
+	EXPECT_EQ(0, sa_swapoff(dev));
+	sa_nullb_remove(SLOW);
+}
+
 /* --- collection while nothing new is packed ------------------------------ */
 
 FIXTURE(quiet) { };

@@ -1442,6 +1442,81 @@ TEST_F_TIMEOUT(tiers, three_hot_and_cold, SA_TIMEOUT)
 	EXPECT_LE(50, in_cold);
 }
 
+/* Used twice, as far as the LRU lists know: the pages become active, in that order. */
+static int activate(const struct sa_area *a)
+{
+	struct iovec local, remote;
+	char page[SA_PAGE];
+	size_t i;
+	int twice;
+
+	for (twice = 0; twice < 2; twice++) {
+		for (i = 0; i < a->n; i++) {
+			local = (struct iovec){ page, sizeof(page) };
+			remote = (struct iovec){ a->p + i * SA_PAGE, sizeof(page) };
+			if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != SA_PAGE)
+				return -errno;
+		}
+	}
+	return 0;
+}
+
+/* What has been active for longest goes out, to the first device or the second one. */
+static void evict(struct __test_metadata *_metadata, const char *cg, const struct sa_area *a,
+		  int dev)
+{
+	ASSERT_EQ(0, sa_cg_limit_tier(cg, sa_dev(0), dev ? "0" : "max"));
+	EXPECT_TRUE(sa_wait(({
+		sa_cg_reclaim(cg, SA_MIB / 8);
+		sa_settle() && sa_swapped(a->p, a->n) * 10 >= a->n * 9;
+	}), SOON)) {
+		TH_LOG("%zu of %zu pages are out", sa_swapped(a->p, a->n), a->n);
+	}
+	ASSERT_EQ(0, sa_cg_limit_tier(cg, sa_dev(0), "max"));
+}
+
+/* What was demoted by hand is as hot as it was: used again, it rises as soon as the rest. */
+TEST_F_TIMEOUT(tiers, demoted_is_hot, SA_TIMEOUT)
+{
+	const char *mid = sa_dev(0), *bottom = sa_dev(1);
+	struct sa_area moved, rest, active;
+	size_t n = SA_MIB_PAGES;
+	long long restored[3];
+	int up[2];
+	char cg[256];
+
+	ASSERT_EQ(0, sa_cg_make("hot", 0, cg, sizeof(cg)));
+	ASSERT_EQ(0, sa_cg_enter(cg));
+	ASSERT_EQ(0, on_in(0, "raw"));
+	ASSERT_EQ(0, on_in(1, "raw"));
+	make(_metadata, &moved, n, SA_TEXT, 1);
+	make(_metadata, &rest, n, SA_TEXT, 2);
+	/* Shadows are recent by how much is active. */
+	make(_metadata, &active, 32 * n, SA_TEXT, 3);
+	ASSERT_EQ(0, activate(&moved));
+	ASSERT_EQ(0, activate(&rest));
+	ASSERT_EQ(0, activate(&active));
+	evict(_metadata, cg, &moved, 0);
+	EXPECT_LE(n * 9 / 10, move(_metadata, "demote", mid, bottom, "all"));
+	evict(_metadata, cg, &rest, 1);
+
+	restored[0] = sa_vmstat("workingset_restore_anon");
+	EXPECT_EQ(0, sa_area_check(&moved));
+	restored[1] = sa_vmstat("workingset_restore_anon");
+	EXPECT_EQ(0, sa_area_check(&rest));
+	restored[2] = sa_vmstat("workingset_restore_anon");
+	ASSERT_TRUE(push_out(&moved));
+	ASSERT_TRUE(push_out(&rest));
+	up[0] = read_from(_metadata, &moved, mid);
+	up[1] = read_from(_metadata, &rest, mid);
+	TH_LOG("%lld of %zu that were demoted known as hot, %lld of the rest; %d and %d %% rise",
+	       restored[1] - restored[0], n, restored[2] - restored[1], up[0], up[1]);
+	EXPECT_LE(75, up[0]);
+	EXPECT_LE(75, up[1]);
+	EXPECT_LE(up[1] - 10, up[0]);
+	EXPECT_EQ(0, sa_area_check(&active));
+}
+
 /*
  * A fast device that cold data fills, then a hot set. Priorities alone leave it so,
  * which is 7.3's order as well as the layer's when it is off; tiers turn it round.
