@@ -2,6 +2,10 @@
 /*
  * mover.pml - the data-mover protocol of the swap layer, for spin.
  *
+ * Movers that copy data without a folio, and what they run against. How movers take
+ * pages through folios, in batches, is in batch.pml; who writes by a reference alone
+ * in held.pml; memory failure in poison.pml.
+ *
  * What is modelled
  * ----------------
  * One virtual slot, its descriptor word (place and pin bit), its swap-cache
