@@ -83,7 +83,8 @@ static bool swap_pack_gc_needed(struct swap_pack *pack)
 /* Does somebody wait for room? */
 static bool swap_pack_gc_urgent(struct swap_pack *pack)
 {
-	return READ_ONCE(pack->starved) || READ_ONCE(pack->nr_spares) < SWAP_PACK_RESERVE;
+	return READ_ONCE(pack->starved) || READ_ONCE(pack->nr_spares) < SWAP_PACK_RESERVE ||
+	       READ_ONCE(swap_gc_image);
 }
 
 /**
@@ -334,6 +335,9 @@ static void swap_pack_read_piece(struct swap_segment *segment, struct swap_pack_
 	swap_packed_read_init(bio, &piece->bvec, si, offset, blocks, piece->buf);
 	bio->bi_ioprio = idle ? IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0) :
 				IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_BE_NORM);
+	/* The root's, and not to be throttled, as all movers and collection wait for it. */
+	bio->bi_opf |= REQ_SWAP;
+	bio_associate_blkg_from_css(bio, NULL);
 	bio->bi_end_io = swap_pack_read_piece_end;
 	piece->pending = true;
 	submit_bio(bio);
@@ -664,10 +668,10 @@ void swap_pack_gc(struct work_struct *work)
  * Collect until the image has room, or nothing is worth it any more; not more victims than
  * there are segments, or it would not end while data dies. Each run of the work is one.
  */
-static void swap_pack_gc_for_image(struct swap_pack *pack)
+static void swap_pack_gc_for_image(struct swap_pack *pack, unsigned long end)
 {
 	unsigned int nr = READ_ONCE(pack->nr_segments);
-	unsigned long end = jiffies + SWAP_GC_IMAGE_TIME, before;
+	unsigned long before;
 
 	do {
 		before = swap_tier_stat_sum(pack->tier, SWAP_TIER_COLLECTED);
@@ -694,6 +698,7 @@ static unsigned long swap_image_segments(void)
  */
 static int swap_pack_pm_notify(struct notifier_block *nb, unsigned long action, void *data)
 {
+	unsigned long end = jiffies + SWAP_GC_IMAGE_TIME;
 	struct swap_info_struct *si;
 	int type;
 
@@ -708,7 +713,7 @@ static int swap_pack_pm_notify(struct notifier_block *nb, unsigned long action, 
 		if (!si || !swap_device_tryget(si))
 			continue;
 		if (si->tier && si->tier->pack)
-			swap_pack_gc_for_image(si->tier->pack);
+			swap_pack_gc_for_image(si->tier->pack, end);
 		put_swap_device(si);
 	}
 	return NOTIFY_DONE;

@@ -427,6 +427,9 @@ moved:
  */
 static bool swap_move_broken_stays(struct folio *folio)
 {
+	/* It may be in a batch of this CPU's LRU lists. */
+	if (folio_ref_count(folio) > 2 + folio_mapcount(folio))
+		lru_add_drain();
 	if (folio_ref_count(folio) > 2 + folio_mapcount(folio))
 		return false;
 	/* As reclaim: it may be on its way without one yet, and the copy may be good. */

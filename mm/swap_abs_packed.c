@@ -526,8 +526,10 @@ static void swap_segment_close(struct swap_pack_stream *stream)
 /* Can there be a chunk now? A hint. */
 static bool swap_pack_may_get_io(struct swap_pack *pack, bool urgent)
 {
-	return !list_empty_careful(&pack->idle) &&
-	       (urgent || READ_ONCE(pack->nr_lazy) < SWAP_NR_CHUNKS_LAZY);
+	unsigned int nr = READ_ONCE(pack->nr_idle);
+
+	/* One is left for what is urgent. While none is in flight, there are three at least. */
+	return urgent ? nr : nr > 1 && READ_ONCE(pack->nr_lazy) < SWAP_NR_CHUNKS_LAZY;
 }
 
 static struct swap_pack_io *swap_pack_get_io(struct swap_pack *pack, bool urgent)
@@ -538,8 +540,7 @@ static struct swap_pack_io *swap_pack_get_io(struct swap_pack *pack, bool urgent
 	if (swap_pack_may_get_io(pack, urgent)) {
 		io = list_first_entry(&pack->idle, struct swap_pack_io, list);
 		list_del(&io->list);
-		io->lazy = !urgent;
-		WRITE_ONCE(pack->nr_lazy, pack->nr_lazy + io->lazy);
+		WRITE_ONCE(pack->nr_idle, pack->nr_idle - 1);
 	}
 	spin_unlock(&pack->lock);
 	return io;
@@ -549,7 +550,8 @@ static void swap_pack_put_io(struct swap_pack *pack, struct swap_pack_io *io)
 {
 	spin_lock(&pack->lock);
 	list_add(&io->list, &pack->idle);
-	WRITE_ONCE(pack->nr_lazy, pack->nr_lazy - io->lazy);
+	WRITE_ONCE(pack->nr_idle, pack->nr_idle + 1);
+	WRITE_ONCE(pack->nr_lazy, pack->nr_lazy - !io->urgent);
 	spin_unlock(&pack->lock);
 	wake_up_all(&pack->wait);
 }
@@ -666,7 +668,8 @@ static void swap_pack_write_end(struct bio *bio)
 
 static void swap_pack_submit(struct swap_pack_io *io)
 {
-	struct swap_tier *tier = io->segment->pack->tier;
+	struct swap_pack *pack = io->segment->pack;
+	struct swap_tier *tier = pack->tier;
 	struct bio *bio = &io->bio;
 
 	bio_init(bio, tier->si->bdev, io->bvecs, SWAP_CHUNK_BLOCKS, REQ_OP_WRITE | REQ_SWAP);
@@ -684,6 +687,11 @@ static void swap_pack_submit(struct swap_pack_io *io)
 		bio->bi_ioprio = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0);
 	bio_associate_blkg_from_css(bio, io->css);
 	swap_blkcg_put(io->css);
+	if (!io->urgent) {
+		spin_lock(&pack->lock);
+		WRITE_ONCE(pack->nr_lazy, pack->nr_lazy + 1);
+		spin_unlock(&pack->lock);
+	}
 	/* Whole pages, one bio_vec each at most: it fits. */
 	WARN_ON_ONCE(!bio_add_vmalloc(bio, io->buf, io->size));
 	swap_tier_count(tier, SWAP_TIER_WRITTEN, io->size);
@@ -870,7 +878,13 @@ void swap_packed_wait_moved(void)
 		schedule_timeout_interruptible(1);
 }
 
-/* May another blkcg have a stream? Not while its chunk would cost a block for a few pages. */
+/* Does a chunk of a locked stream end early for less than a block of a few pages each? */
+static bool swap_pack_is_half_full(struct swap_pack_io *io)
+{
+	return 2 * io->chunk.used >= io->chunk.size;
+}
+
+/* May another blkcg have a stream? A hint. */
 static bool swap_pack_may_end(struct swap_pack_stream *stream)
 {
 	bool may = true;
@@ -879,7 +893,7 @@ static bool swap_pack_may_end(struct swap_pack_stream *stream)
 		return true;
 	spin_lock(&stream->lock);
 	if (stream->io)
-		may = 2 * stream->io->chunk.used >= stream->io->chunk.size;
+		may = swap_pack_is_half_full(stream->io);
 	spin_unlock(&stream->lock);
 	return may;
 }
@@ -922,7 +936,7 @@ static struct swap_pack_io *swap_pack_lock(struct swap_pack *pack, enum swap_str
 	bool fresh = swap_stream_is_fresh(want), shared = false;
 	u64 payer = swap_blkcg_serial(css);
 	struct swap_pack_stream *stream;
-	enum swap_stream_id id = want;
+	enum swap_stream_id id = want, other;
 	struct swap_pack_io *io;
 
 	if (fresh)
@@ -932,9 +946,18 @@ static struct swap_pack_io *swap_pack_lock(struct swap_pack *pack, enum swap_str
 		shared |= id == SWAP_STREAM_FRESH;
 		spin_lock(&stream->lock);
 		io = stream->io;
+		/* What somebody has begun since it was chosen is not to end so soon. */
+		if (io && !shared && stream->payer != payer && !swap_pack_is_half_full(io)) {
+			spin_unlock(&stream->lock);
+			id = swap_pack_fresh(pack, payer);
+			continue;
+		}
 		if (io && (!swap_pack_fits(&io->chunk, length) ||
 			   io->nr_items == SWAP_CHUNK_ITEMS ||
 			   (!shared && stream->payer != payer))) {
+			/* Or its owner would begin the next one before this is submitted. */
+			if (!shared)
+				WRITE_ONCE(stream->payer, payer);
 			/* It can't be submitted with the lock held. */
 			io = swap_pack_end_chunk(stream);
 			spin_unlock(&stream->lock);
@@ -950,13 +973,23 @@ static struct swap_pack_io *swap_pack_lock(struct swap_pack *pack, enum swap_str
 		/* A write there has failed since, and so might the next one. */
 		if (stream->segment && swap_segment_is_bad(stream->segment))
 			swap_segment_close(stream);
+		/* What others are filling must not end before it is full. */
+		if (!stream->segment && fresh && !shared &&
+		    swap_packed_free_segments(pack) <= SWAP_PACK_RESERVE &&
+		    swap_pack_is_open(pack)) {
+			spin_unlock(&stream->lock);
+			other = swap_pack_open_fresh(pack);
+			if (other != NR_SWAP_STREAMS)
+				id = other;
+			shared = true;
+			continue;
+		}
 		if (!stream->segment)
 			WRITE_ONCE(stream->segment, swap_segment_open(pack, id));
 		if (!stream->segment) {
 			spin_unlock(&stream->lock);
 			if (fresh && READ_ONCE(pack->quiet))
 				return NULL;
-			/* What others are filling must not end before it is full. */
 			if (fresh)
 				id = swap_pack_open_fresh(pack);
 			if (!fresh || id == NR_SWAP_STREAMS) {
@@ -1348,6 +1381,7 @@ static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio,
 		pack = swap_packed_get(left, tiers);
 		if (!pack)
 			return -ENOSPC;
+		streams = 0;
 		buf = swap_packed_get_buffer();
 		css = swap_blkcg_get(folio);
 		if (nr == 1)
@@ -1366,6 +1400,8 @@ static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio,
 	if (!err) {
 		swap_tier_count(pack->tier, swap_tiers_stat(tiers), nr);
 		if (urgent) {
+			if (ctx->packed && ctx->packed != pack->tier->si)
+				swap_packed_end_batch(ctx);
 			ctx->packed = pack->tier->si;
 			ctx->packed_streams |= streams;
 		}
@@ -1390,7 +1426,7 @@ bool swap_packed_is_busy(void)
 	if (si && swap_device_tryget(si)) {
 		tier = si->tier;
 		busy = !tier || !swap_packed_is_used(tier) ||
-		       list_empty_careful(&READ_ONCE(tier->pack)->idle);
+		       !READ_ONCE(READ_ONCE(tier->pack)->nr_idle);
 		put_swap_device(si);
 	}
 	if (!busy)
@@ -1401,7 +1437,7 @@ bool swap_packed_is_busy(void)
 	plist_for_each_entry(tier, &swap_tiers, node) {
 		if (!swap_packed_is_used(tier))
 			continue;
-		busy = list_empty_careful(&tier->pack->idle);
+		busy = !READ_ONCE(tier->pack->nr_idle);
 		if (!busy)
 			break;
 	}
@@ -1430,7 +1466,7 @@ void swap_packed_end_batch(struct swap_io_ctx *ctx)
 /**
  * swap_pack_move_to - append compressed data that a mover has pinned
  * @pack: of the tier that gets it; with a reference of its device
- * @id: a stream of survivors, whose writes nobody pays for, or SWAP_STREAM_FRESH
+ * @id: a stream of survivors, whose writes the root pays for, or SWAP_STREAM_FRESH
  * @slot: whose data it is
  * @from: its word, pinned
  * @data: what is copied
@@ -1449,7 +1485,8 @@ bool swap_pack_move_to(struct swap_pack *pack, enum swap_stream_id id,
 	/* Out of RAM; or reclaim has no room while this has not been collected. */
 	bool fresh = swap_stream_is_fresh(id);
 	bool urgent = swap_desc_tag(from) == SWAP_DESC_ZSWAP ||
-		      (!fresh && READ_ONCE(pack->nr_spares) < SWAP_PACK_RESERVE);
+		      (!fresh && (READ_ONCE(pack->starved) ||
+				  READ_ONCE(pack->nr_spares) < SWAP_PACK_RESERVE));
 	struct cgroup_subsys_state *css = fresh ? swap_blkcg_get_slot(slot) : NULL;
 	struct swap_pack_item *item;
 	struct swap_pack_io *io;
@@ -1603,6 +1640,7 @@ static int swap_pack_alloc_ios(struct swap_pack *pack)
 		}
 		INIT_WORK(&io->work, swap_pack_io_done);
 		list_add(&io->list, &pack->idle);
+		pack->nr_idle++;
 	}
 	return 0;
 }

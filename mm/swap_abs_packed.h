@@ -27,7 +27,7 @@
 #define SWAP_CHUNK_SIZE		(SWAP_CHUNK_BLOCKS * SWAP_PACK_BLOCK)
 #define SWAP_CHUNK_ITEMS	512
 #define SWAP_NR_CHUNKS		8
-/* Of these, for what has time: one is filled while the other is written. */
+/* Of these, what can be written at once of what has time */
 #define SWAP_NR_CHUNKS_LAZY	2
 
 /* What is read at once of a segment that is collected. */
@@ -110,9 +110,8 @@ struct swap_pack_item {
 };
 
 /*
- * A chunk with its buffer, and its write. Made with the tier, and used again. It was
- * begun lazily, for what has time; it is urgent when something else is in it, too, and
- * written soon when somebody waits for it.
+ * A chunk with its buffer, and its write. Made with the tier, and used again. It is urgent
+ * when there is something in it that has no time, and written soon when somebody waits.
  */
 struct swap_pack_io {
 	struct list_head list;
@@ -124,7 +123,6 @@ struct swap_pack_io {
 	bool failed;
 	bool bad;
 	bool soon;
-	bool lazy;
 	bool urgent;
 	unsigned int nr_items;
 	unsigned int size;
@@ -187,7 +185,8 @@ struct swap_pack_piece {
  *	for survivors
  * @victims: full segments, by their live bytes
  * @bad: segments without data whose medium is bad
- * @nr_lazy: chunks in use that were begun for what has time
+ * @nr_idle: length of @idle
+ * @nr_lazy: chunks that are being written and not urgent
  * @nr_spares: length of @spares
  * @nr_segments: segments with data
  * @next_seq: sequence number of the next segment
@@ -211,7 +210,8 @@ struct swap_pack_piece {
  * @quiet: nothing new is packed, but what is there is collected; written under
  *	swap_abs_mutex
  * @reserved: the reserve has been taken out of the capacity; protected by @lock
- * @starved: somebody has been refused a segment, and none has been had since
+ * @starved: somebody has been refused a segment here and could go nowhere else, or raw
+ *	pages have been refused a cluster; until something new has had one, or one is free
  */
 struct swap_pack {
 	struct swap_tier *tier;
@@ -223,6 +223,7 @@ struct swap_pack {
 	struct list_head spares;
 	struct swap_victims victims;
 	struct list_head bad;
+	unsigned int nr_idle;
 	unsigned int nr_lazy;
 	unsigned int nr_spares;
 	unsigned int nr_segments;

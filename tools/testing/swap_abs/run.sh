@@ -150,8 +150,9 @@ the average is a sum|s/ - victims->age \/ SWAP_VICTIM_AGES;/;/
 choice by age alone|s/victims->size \/ SWAP_VICTIM_PARTS \* bucket,/0,/
 choice without age|s/now - victim->since);/0);/
 choice of the worst|s/(benefit > most)/(!best || benefit < most)/
-choice of a full one|s/bucket <= SWAP_VICTIM_LAST/bucket < SWAP_VICTIM_ASIDE - 1/
-choice of an empty one only|s/bucket <= SWAP_VICTIM_LAST/bucket < 1/
+choice of a full one|s/: SWAP_VICTIM_LAST;/: SWAP_VICTIM_ASIDE - 1;/
+choice of an empty one only|s/bucket <= last/bucket < 1/
+choice ignores other devices|s/elsewhere ? SWAP_VICTIM_ELSEWHERE : //
 choice ignores the need|s/(!nr_free || /(/
 choice ignores cheap ones|s/bucket == SWAP_VICTIM_CHEAP + 1 ||$/false ||/
 choice ignores dear ones|s/bucket >= SWAP_VICTIM_DEAR)/false)/

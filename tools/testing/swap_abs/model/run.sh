@@ -238,7 +238,8 @@ find "$limits" limit
 
 printf '# %-38s %-14s %9s %8s %7s %7s\n' run result states depth seconds MiB
 printf '%s' "$table"
-echo "# mover.pml: places: 0, 1 zswap; 2, 3 devices; 4 none; 5 lost. Contents: 0 garbage, 1 old, 2 new"
+echo "# mover.pml: places: 0, 1 zswap; 2, 3 devices; 4 none; 5 lost."
+echo "# Contents: 0 garbage, 1 old, 2 new"
 echo "# batch.pml: places: 0 none; 1, 2 devices; 3 lost"
 echo "# $((n - failed)) passed, $failed failed"
 [ "$failed" -eq 0 ]

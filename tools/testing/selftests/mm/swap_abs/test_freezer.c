@@ -16,7 +16,7 @@
 
 #define SLOW		"sa_frozen"
 #define PM_TEST		"/sys/power/pm_test"
-#define PM_TEST_DELAY	"/sys/module/suspend/parameters/pm_test_delay"
+#define PM_TEST_DELAY(_what)	"/sys/module/" _what "/parameters/pm_test_delay"
 #define PM_STATE	"/sys/power/state"
 
 /* Seconds: how long the system stays frozen, and how long it may take until it is */
@@ -79,15 +79,17 @@ FIXTURE_SETUP(freezer)
 	const char *why = begin(1);
 	char states[64];
 
-	if (!why && (sa_write_num(PM_TEST_DELAY, FROZEN) || sa_write(PM_TEST, "freezer")))
-		why = "no " PM_TEST;
 	if (!why && sa_read(PM_STATE, states, sizeof(states)) < 0)
 		why = "no " PM_STATE;
+	self->is_hibernation = !why && !strstr(states, "freeze");
+	if (!why && (sa_write(PM_TEST, "freezer") ||
+		     sa_write_num(self->is_hibernation ? PM_TEST_DELAY("hibernate") :
+				  PM_TEST_DELAY("suspend"), FROZEN)))
+		why = "no " PM_TEST;
 	if (!why && variant->packed && !sa_have_zswap())
 		why = "no zswap, hence nothing packed";
 	if (why)
 		SKIP(return, "%s", why);
-	self->is_hibernation = !strstr(states, "freeze");
 	self->slow = sa_nullb_make(SLOW, variant->mib * SA_MIB_PAGES, 0, variant->usec * 1000);
 	if (!self->slow)
 		SKIP(return, "no null_blk");
