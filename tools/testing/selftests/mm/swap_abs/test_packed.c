@@ -108,6 +108,13 @@ do {							\
 	EXPECT_STREQ(_want, __format);			\
 } while (0)
 
+#define SLOW	"sa_discards"
+
+/* glibc does not know it. */
+#ifndef SWAP_FLAG_DISCARD_PAGES
+#define SWAP_FLAG_DISCARD_PAGES	0x40000
+#endif
+
 FIXTURE(packed)
 {
 	/* before the test took any */
@@ -130,6 +137,7 @@ FIXTURE_SETUP(packed)
 
 FIXTURE_TEARDOWN_PARENT(packed)
 {
+	sa_nullb_remove(SLOW);
 	if (sa_swaps(RAM, NULL, NULL, NULL))
 		swapoff(RAM);
 	EXPECT_EQ(0, sa_end());
@@ -1152,18 +1160,11 @@ TEST_F_TIMEOUT(packed, full_beside_empty, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_set_check(&set));
 }
 
-#define SLOW	"sa_discards"
-
-/* glibc does not know it. */
-#ifndef SWAP_FLAG_DISCARD_PAGES
-#define SWAP_FLAG_DISCARD_PAGES	0x40000
-#endif
-
 /* Free clusters that wait for their discard are free: nothing is written raw for that. */
 TEST_F_TIMEOUT(packed, discards, SA_TIMEOUT)
 {
-	size_t dev_pages = 32 * SA_MIB_PAGES;
-	size_t n[3] = { dev_pages, dev_pages * 7 / 8, dev_pages * 7 / 8 };
+	size_t dev_pages = 64 * SA_MIB_PAGES;
+	size_t n[3] = { dev_pages * 9 / 10, dev_pages * 8 / 10, dev_pages * 8 / 10 };
 	const char *dev = sa_nullb_make(SLOW, dev_pages, 0, 4000000);
 	struct sa_area a[3];
 	int i;
@@ -1190,7 +1191,6 @@ TEST_F_TIMEOUT(packed, discards, SA_TIMEOUT)
 	sa_area_unmap(&a[0]);
 	sa_area_unmap(&a[2]);
 	EXPECT_EQ(0, sa_swapoff(dev));
-	sa_nullb_remove(SLOW);
 }
 
 /* --- collection while nothing new is packed ------------------------------ */
