@@ -1146,7 +1146,8 @@ TEST_F_TIMEOUT(packed, full_beside_empty, SA_TIMEOUT)
 	bytes = sa_tier_num(dev, "stats/written");
 	pages = sa_tier_num(dev, "stats/store");
 	alone = (double)bytes / pages;
-	for (i = 0; i < 64; i++)
+	/* Until half of it is dead, the small one takes nothing. */
+	for (i = 0; i < 256 && sa_tier_num(dev, "stats/store") - pages < (long long)n / 8; i++)
 		sa_set_rewrite(&set, n / 64);
 	ASSERT_TRUE(sa_settle());
 	bytes = sa_tier_num(dev, "stats/written") - bytes;
