@@ -67,10 +67,14 @@ static bool swap_pack_is_short(struct swap_pack *pack)
 static bool swap_pack_is_short_of_image(struct swap_pack *pack)
 {
 	unsigned long image = READ_ONCE(swap_gc_image);
-	s64 held = percpu_counter_read_positive(&pack->held);
+	s64 nr = percpu_counter_read_positive(&pack->held) / SWAPFILE_CLUSTER;
+	unsigned int i;
 
-	return image && swap_packed_free_segments(pack) < image &&
-	       READ_ONCE(pack->nr_segments) > held / SWAPFILE_CLUSTER + NR_SWAP_STREAMS;
+	if (!image || swap_packed_free_segments(pack) >= image)
+		return false;
+	for (i = 0; i < NR_SWAP_STREAMS; i++)
+		nr += !!READ_ONCE(pack->streams[i].segment);
+	return READ_ONCE(pack->nr_segments) > nr;
 }
 
 /* Are so few segments free that collection is to make some? */
