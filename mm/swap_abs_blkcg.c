@@ -8,6 +8,9 @@
  * write itself wait: it has REQ_SWAP, is dispatched at once, and its cgroup pays later.
  * Otherwise one cgroup that is throttled would hold all chunks of a tier.
  *
+ * What movers read is the root's: in debt for that, a cgroup's own faults would be put off,
+ * with their folios locked, and the mover has to wait for these.
+ *
  * What collection writes again is the root's: what makes it necessary are the objects
  * that have died, and of whom these were, nothing knows any more. The survivors are of
  * those that have written and freed the least.

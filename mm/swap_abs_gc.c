@@ -339,8 +339,7 @@ static void swap_pack_read_piece(struct swap_segment *segment, struct swap_pack_
 	swap_packed_read_init(bio, &piece->bvec, si, offset, blocks, piece->buf);
 	bio->bi_ioprio = idle ? IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0) :
 				IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_BE_NORM);
-	/* The root's, and not to be throttled, as all movers and collection wait for it. */
-	bio->bi_opf |= REQ_SWAP;
+	/* Not to be throttled, as all movers and collection wait for it. */
 	bio_associate_blkg_from_css(bio, NULL);
 	bio->bi_end_io = swap_pack_read_piece_end;
 	piece->pending = true;

@@ -242,18 +242,13 @@ static void swap_pack_read_end(struct bio *bio)
 void swap_packed_submit_read(struct swap_io_ctx *ctx)
 {
 	struct swap_pack_read *read = container_of(ctx->sio, struct swap_pack_read, io);
-	struct cgroup_subsys_state *css;
 
 	swap_packed_read_init(&read->io.bio, read->io.bvecs, read->tier->si, read->offset,
 			      read->blocks, read->buf);
 	read->io.bio.bi_end_io = swap_pack_read_end;
 	/* As swap_bdev_submit_read(). */
-	if (swap_iocb_is_moved(&read->io)) {
-		read->io.bio.bi_opf |= REQ_SWAP;
-		css = swap_blkcg_get(read->items[0].folio);
-		bio_associate_blkg_from_css(&read->io.bio, css);
-		swap_blkcg_put(css);
-	}
+	if (swap_iocb_is_moved(&read->io))
+		bio_associate_blkg_from_css(&read->io.bio, NULL);
 	submit_bio(&read->io.bio);
 }
 
