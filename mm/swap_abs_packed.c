@@ -40,7 +40,6 @@
  * a chunk or a buffer waits for I/O that is submitted, or for the flush worker
  * (WQ_MEM_RECLAIM), and holds nothing that these need.
  */
-#include <linux/blk-cgroup.h>
 #include <linux/blkdev.h>
 #include <linux/ioprio.h>
 #include <linux/memcontrol.h>
@@ -1482,8 +1481,8 @@ bool swap_pack_move_to(struct swap_pack *pack, enum swap_stream_id id,
 		       swp_entry_t slot, unsigned long from, const void *data,
 		       unsigned int length, unsigned int codec, bool may_wait)
 {
-	/* Out of RAM; or reclaim has no room while this has not been collected. */
 	bool fresh = swap_stream_is_fresh(id);
+	/* Out of RAM; or reclaim has no room while this has not been collected. */
 	bool urgent = swap_desc_tag(from) == SWAP_DESC_ZSWAP ||
 		      (!fresh && (READ_ONCE(pack->starved) ||
 				  READ_ONCE(pack->nr_spares) < SWAP_PACK_RESERVE));

@@ -46,8 +46,8 @@ all_added_files() {
 	done
 }
 
-# read_patch FILE: set P_NAME, P_EMAIL, P_MESSAGE (subject, blank line, body)
-# and P_HAS_DIFF from a patch in mail form
+# read_patch FILE: set P_NAME, P_EMAIL and P_MESSAGE (subject, blank line, body)
+# from a patch in mail form
 # shellcheck disable=SC2034 # used by those who source this
 read_patch() {
 	local from
@@ -65,5 +65,4 @@ read_patch() {
 		/^[ \t]/ && on { sub(/^[ \t]+/, " "); subject = subject $0; next }
 		{ on = 0 }' "$1")
 	[ -n "${P_MESSAGE%%$'\n'*}" ] || die "$1: no Subject"
-	P_HAS_DIFF=$(grep -m 1 '^diff --git ' "$1" || :)
 }

@@ -65,9 +65,7 @@ FIXTURE_TEARDOWN_PARENT(payer)
 
 static int on_as(int i, const char *format, bool layer)
 {
-	int ret = on(i);
-
-	return ret || !layer ? ret : sa_format(sa_dev(i), format);
+	return layer ? on_in(i, format) : on(i);
 }
 
 /* "8:16" */
