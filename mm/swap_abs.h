@@ -302,6 +302,9 @@ struct swap_move_batch {
  * @demote_work: brings a device down to its low watermark
  * @drain_work: empties a tier that is draining or has failed
  * @fail_work: closes a tier that has failed
+ * @reopen_work: opens it again
+ * @reopen_delay: seconds until it does, 0 before the first time; under swap_state_mutex
+ * @reopened: jiffies when it did the last time; under swap_state_mutex
  * @compact_work: makes raw clusters free for packed data
  * @compact_after: jiffies before which that is not tried again
  * @compacting: what is on @old has free slots; protected by @move_lock
@@ -350,6 +353,9 @@ struct swap_tier {
 	struct work_struct demote_work;
 	struct delayed_work drain_work;
 	struct work_struct fail_work;
+	struct delayed_work reopen_work;
+	unsigned int reopen_delay;
+	unsigned long reopened;
 	struct work_struct compact_work;
 	unsigned long compact_after;
 	bool compacting;
@@ -833,6 +839,7 @@ bool swap_tier_medium_failed(struct swap_tier *tier, blk_status_t status);
 
 /* mm/swap_abs_demote.c */
 extern u32 swap_tier_max_errors;
+extern u32 swap_tier_reopen_delay;
 unsigned long swap_tier_watermark(struct swap_tier *tier, enum swap_watermark which);
 int swap_tier_set_watermark(struct swap_tier *tier, enum swap_watermark which,
 			    unsigned int percent);
@@ -849,7 +856,6 @@ int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages);
 int swap_tier_set_state(struct swap_tier *tier, enum swap_tier_state state);
 void swap_tiers_excess(void);
 void swap_tier_io_done(struct swap_tier *tier, bool failed);
-void swap_tier_try_again(struct swap_tier *tier);
 void swap_tier_init_moves(struct swap_tier *tier);
 void swap_tier_stop_moves(struct swap_tier *tier);
 #ifdef CONFIG_SWAP_ABS_PACKED

@@ -415,6 +415,7 @@ static int __init swap_abs_debug_init(void)
 	debugfs_create_file("metadata", 0400, dir, NULL, &metadata_fops);
 	debugfs_create_u32("move_delay_ms", 0600, dir, &move_delay_ms);
 	debugfs_create_u32("max_io_errors", 0600, dir, &swap_tier_max_errors);
+	debugfs_create_u32("reopen_delay", 0600, dir, &swap_tier_reopen_delay);
 	debugfs_create_file_unsafe("retry", 0200, dir, NULL, &retry_fops);
 	debugfs_create_bool("medium_errors", 0600, dir, &swap_errors_are_medium);
 #ifdef CONFIG_SWAP_ABS_PACKED

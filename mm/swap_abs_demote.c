@@ -42,6 +42,17 @@ u32 swap_tier_max_errors = 32;
 /* And the time for which there has been none, so that it is not one outage. */
 #define SWAP_TIER_FAIL_TIME	(5 * HZ)
 
+/*
+ * After how many seconds a tier that has failed is used again: what was in the way, a full
+ * filesystem or a link that was down, may be over. The delay doubles with each time that the
+ * tier fails soon after that, so that a broken device is not tried all the time, and an
+ * outage lasts twice as long here as it did, at most. Tests change the first, in debugfs.
+ */
+u32 swap_tier_reopen_delay = 5;
+#define SWAP_TIER_REOPEN_MAX	600
+/* It has failed soon if it was in use for less than its delay and this, in seconds. */
+#define SWAP_TIER_REOPEN_SOON	60
+
 /* Pages moved before the watermark is looked at again. */
 #define SWAP_DEMOTE_BATCH	(4UL * SWAPFILE_CLUSTER)
 
@@ -664,6 +675,21 @@ static bool swap_tier_has_failed(struct swap_tier *tier)
 	       time_after_eq(jiffies, READ_ONCE(tier->first_error) + SWAP_TIER_FAIL_TIME);
 }
 
+/* Have a tier that has failed used again later. */
+static void swap_tier_reopen_later(struct swap_tier *tier)
+{
+	unsigned int first = READ_ONCE(swap_tier_reopen_delay);
+	unsigned int soon = tier->reopen_delay + SWAP_TIER_REOPEN_SOON;
+
+	lockdep_assert_held(&swap_state_mutex);
+	if (tier->reopen_delay && time_before(jiffies, tier->reopened + soon * HZ))
+		tier->reopen_delay = min(2 * tier->reopen_delay, SWAP_TIER_REOPEN_MAX);
+	else
+		tier->reopen_delay = first;
+	/* As swap_tier.retry_work: it waits for others. */
+	mod_delayed_work(system_freezable_wq, &tier->reopen_work, tier->reopen_delay * HZ);
+}
+
 static void swap_tier_fail_work(struct work_struct *work)
 {
 	struct swap_tier *tier = container_of(work, struct swap_tier, fail_work);
@@ -671,29 +697,27 @@ static void swap_tier_fail_work(struct work_struct *work)
 	mutex_lock(&swap_state_mutex);
 	if (tier->state == SWAP_TIER_ONLINE && swap_tier_has_failed(tier) &&
 	    !swap_tier_close(tier, SWAP_TIER_FAILED)) {
-		pr_alert("swap: swap%d has failed, what can be read is moved away\n", tier->id);
-		swap_tier_retry_bad(tier);
+		swap_tier_reopen_later(tier);
+		pr_alert("swap: swap%d has failed, what can be read is moved away; tried again in %u s\n",
+			 tier->id, tier->reopen_delay);
 	}
 	mutex_unlock(&swap_state_mutex);
 }
 
-/**
- * swap_tier_try_again - use a tier again that has failed some time ago
- * @tier: the tier
- *
- * What was in the way, a full filesystem or a link that was down, may be over. If it is
- * not, the tier fails once more, and nothing is lost by that.
- *
- * Context: process context, sleeps.
- */
-void swap_tier_try_again(struct swap_tier *tier)
+/* Use a tier again that has failed. If it must, it fails once more; nothing is lost by that. */
+static void swap_tier_reopen_work(struct work_struct *work)
 {
+	struct swap_tier *tier = container_of(to_delayed_work(work), struct swap_tier,
+					      reopen_work);
+
 	mutex_lock(&swap_state_mutex);
 	if (tier->state == SWAP_TIER_FAILED) {
 		pr_info("swap: swap%d is tried again\n", tier->id);
+		tier->reopened = jiffies;
 		swap_tier_open(tier);
 	}
 	mutex_unlock(&swap_state_mutex);
+	swap_abs_room_gained();
 }
 
 /**
@@ -734,6 +758,7 @@ void swap_tier_init_moves(struct swap_tier *tier)
 	INIT_WORK(&tier->demote_work, swap_tier_demote_work);
 	INIT_DELAYED_WORK(&tier->drain_work, swap_tier_drain_work);
 	INIT_WORK(&tier->fail_work, swap_tier_fail_work);
+	INIT_DELAYED_WORK(&tier->reopen_work, swap_tier_reopen_work);
 	INIT_WORK(&tier->compact_work, swap_tier_compact_work);
 	tier->demote_after = jiffies;
 	tier->compact_after = jiffies;

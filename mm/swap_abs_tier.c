@@ -44,7 +44,6 @@ static void swap_tier_retry_work(struct work_struct *work)
 
 	swap_raw_forget_bad(tier);
 	swap_packed_forget_bad(tier);
-	swap_tier_try_again(tier);
 	swap_abs_room_gained();
 }
 
@@ -60,15 +59,22 @@ void swap_tier_retry_bad(struct swap_tier *tier)
 	queue_delayed_work(system_freezable_wq, &tier->retry_work, SWAP_TIER_BAD_TIME);
 }
 
-/* Try what is bad on all devices again now: for tests, in debugfs. */
+static void swap_tier_hurry(struct delayed_work *work)
+{
+	if (delayed_work_pending(work))
+		mod_delayed_work(system_freezable_wq, work, 0);
+}
+
+/* Try what is bad on all devices, and those that have failed, again now: for tests. */
 void swap_tiers_retry_now(void)
 {
 	struct swap_tier *tier;
 
 	spin_lock(&swap_tiers_lock);
-	plist_for_each_entry(tier, &swap_tiers, node)
-		if (delayed_work_pending(&tier->retry_work))
-			mod_delayed_work(system_freezable_wq, &tier->retry_work, 0);
+	plist_for_each_entry(tier, &swap_tiers, node) {
+		swap_tier_hurry(&tier->retry_work);
+		swap_tier_hurry(&tier->reopen_work);
+	}
 	spin_unlock(&swap_tiers_lock);
 }
 
@@ -499,6 +505,7 @@ void swap_tier_destroy(struct swap_info_struct *si)
 	kobject_del(&tier->kobj);
 	swap_tier_stop_moves(tier);
 	cancel_delayed_work_sync(&tier->retry_work);
+	cancel_delayed_work_sync(&tier->reopen_work);
 	flush_work(&tier->release_work);
 
 	/* Before what it has goes, as whoever finds the tier looks at that. */

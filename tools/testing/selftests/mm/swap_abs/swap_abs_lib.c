@@ -960,6 +960,8 @@ void sa_reset(void)
 	sa_write_num(SA_DEBUG "/move_delay_ms", 0);
 	/* Devices that fail on purpose stay in use. */
 	sa_write(SA_DEBUG "/max_io_errors", "4294967295");
+	/* What has failed stays so, for who looks at that. */
+	sa_write(SA_DEBUG "/reopen_delay", "600");
 	sa_write(SA_DEBUG "/medium_errors", "N");
 	/* Tests count from where pages are read. */
 	sa_write(SA_DEBUG "/read_ahead", "N");

@@ -987,13 +987,14 @@ FIXTURE_TEARDOWN_PARENT(failed)
 
 /*
  * Errors and nothing else for more than five seconds: the layer takes the device out of use,
- * and uses it again when it tries, which is after ten minutes or when it is told.
+ * and uses it again by itself soon after they are over.
  */
 TEST_F_TIMEOUT(failed, used_again, SA_TIMEOUT)
 {
 	struct data old, more;
-	double end;
+	double end, lasted, over;
 
+	ASSERT_EQ(0, sa_write(SA_DEBUG "/reopen_delay", "5"));
 	use_and_remember(_metadata, variant->how, &self->before);
 	make_data(_metadata, &old, SA_MIB_PAGES, 11);
 	EXPECT_TRUE(goes_out(&old));
@@ -1001,7 +1002,8 @@ TEST_F_TIMEOUT(failed, used_again, SA_TIMEOUT)
 	make_data(_metadata, &more, 7 * SA_MIB_PAGES, 13);
 	push_data(&more);
 	/* What is not out is written again and again. To read what is would be a success. */
-	end = sa_now() + SOON;
+	lasted = sa_now();
+	end = lasted + SOON;
 	while (!sa_tier_failed(dev->path) && sa_now() < end) {
 		if (variant->kind == NETWORK) {
 			EXPECT_EQ(0, check_data(&more));
@@ -1011,8 +1013,18 @@ TEST_F_TIMEOUT(failed, used_again, SA_TIMEOUT)
 		}
 		usleep(200000);
 	}
+	EXPECT_TRUE(sa_tier_failed(dev->path));
+	/* It is tried in vain, fails again, and is given more time. */
+	EXPECT_TRUE(sa_wait(!sa_tier_failed(dev->path), 8));
+	end = sa_now() + SOON;
+	while (!sa_tier_failed(dev->path) && sa_now() < end) {
+		sa_purge();
+		push_data(&more);
+		usleep(200000);
+	}
 	EXPECT_STATE("failed", dev->path);
 	EXPECT_TRUE(is_in_trouble());
+	EXPECT_FALSE(sa_wait(!sa_tier_failed(dev->path), 7));
 	EXPECT_EQ(0, check_data(&old));
 	EXPECT_EQ(0, check_data(&more));
 	push_data(&old);
@@ -1020,11 +1032,13 @@ TEST_F_TIMEOUT(failed, used_again, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_violations());
 
 	ASSERT_EQ(0, end_trouble());
+	over = sa_now();
+	lasted = over - lasted;
 	EXPECT_EQ(0, check_data(&old));
 	EXPECT_EQ(0, check_data(&more));
-	EXPECT_STATE("failed", dev->path);
-	EXPECT_EQ(0, sa_write(SA_DEBUG "/retry", "1"));
 	EXPECT_TRUE(sa_wait(!sa_tier_failed(dev->path), SOON));
+	TH_LOG("used again %.1f s after an outage of %.1f s", sa_now() - over, lasted);
+	EXPECT_LE(sa_now() - over, lasted + 2);
 	EXPECT_TRUE(goes_out(&old));
 	EXPECT_TRUE(goes_out(&more));
 	EXPECT_EQ(0, check_data(&old));
