@@ -23,7 +23,7 @@
  * allocates nothing. Reads are at idle priority while nobody waits for room.
  *
  * A hibernation image is written to free slots, and dead space has none. So before all is
- * frozen, as much is collected as the image may need; see swap_pack_pm_notify().
+ * frozen, as much is collected as the image may need; see swap_pack_make_room_for_image().
  *
  * To hold: while there is no free segment but the reserve, and a segment that is worth
  * it, this work is queued or runs, but for the time that storage is suspended.
@@ -699,16 +699,11 @@ static unsigned long swap_image_segments(void)
  * on until the image is dropped, or has been resumed from, as much is kept free: until the
  * freezer has all, there are stores, also those that make room for the image in RAM.
  */
-static int swap_pack_pm_notify(struct notifier_block *nb, unsigned long action, void *data)
+static void swap_pack_make_room_for_image(void)
 {
 	unsigned long end = jiffies + SWAP_GC_IMAGE_TIME;
 	struct swap_info_struct *si;
 	int type;
-
-	if (action == PM_POST_HIBERNATION)
-		WRITE_ONCE(swap_gc_image, 0);
-	if (action != PM_HIBERNATION_PREPARE)
-		return NOTIFY_DONE;
 
 	WRITE_ONCE(swap_gc_image, swap_image_segments());
 	for (type = 0; type < MAX_SWAPFILES; type++) {
@@ -718,6 +713,22 @@ static int swap_pack_pm_notify(struct notifier_block *nb, unsigned long action, 
 		if (si->tier && si->tier->pack)
 			swap_pack_gc_for_image(si->tier->pack, end);
 		put_swap_device(si);
+	}
+}
+
+static int swap_pack_pm_notify(struct notifier_block *nb, unsigned long action, void *data)
+{
+	switch (action) {
+	case PM_HIBERNATION_PREPARE:
+		swap_pack_make_room_for_image();
+		fallthrough;
+	case PM_SUSPEND_PREPARE:
+		/* What leaves zswap may wait for a second, by which time no device may be up. */
+		swap_packed_flush_all();
+		break;
+	case PM_POST_HIBERNATION:
+		WRITE_ONCE(swap_gc_image, 0);
+		break;
 	}
 	return NOTIFY_DONE;
 }
@@ -734,7 +745,7 @@ int swap_pack_gc_init(void)
 	swap_gc_wq = alloc_workqueue("swap_abs_gc", WQ_UNBOUND | WQ_FREEZABLE, 0);
 	if (!swap_gc_wq)
 		return -ENOMEM;
-	if (IS_ENABLED(CONFIG_HIBERNATION))
+	if (IS_ENABLED(CONFIG_PM_SLEEP))
 		register_pm_notifier(&swap_pack_pm_nb);
 	return 0;
 }

@@ -843,8 +843,12 @@ bool swap_packed_yield(unsigned long tiers)
 	return yielded;
 }
 
-/* Write what waits in all tiers. */
-static void swap_packed_flush_all(void)
+/**
+ * swap_packed_flush_all - write what is new and still in RAM, in all tiers
+ *
+ * Context: process context, submits I/O.
+ */
+void swap_packed_flush_all(void)
 {
 	struct swap_info_struct *si;
 	struct swap_pack *pack;

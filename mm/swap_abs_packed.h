@@ -261,6 +261,7 @@ bool swap_pack_move_to(struct swap_pack *pack, enum swap_stream_id id,
 		       swp_entry_t slot, unsigned long from, const void *data,
 		       unsigned int length, unsigned int codec, bool may_wait);
 void swap_pack_flush(struct swap_pack *pack, enum swap_stream_id id);
+void swap_packed_flush_all(void);
 void swap_packed_close(struct swap_pack *pack);
 void swap_pack_release_dead(struct swap_pack *pack);
 unsigned long swap_packed_free_segments(struct swap_pack *pack);

@@ -4,7 +4,8 @@
  * system is to freeze within one all the same, and the move goes on when it has thawed.
  *
  * It fails on a kernel in which a work of the layer lets those who freeze kernel threads
- * wait for more than a few I/Os, one that gives a move up for good, or loses a byte.
+ * wait for more than a few I/Os, one that gives a move up for good, loses a byte, or
+ * suspends with data in RAM that waits for more to be written with it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,6 +25,8 @@
 #define TO_FREEZE	2
 /* To hibernate it makes room for an image first, which writes to slow devices. */
 #define TO_HIBERNATE	40
+/* What leaves zswap waits for more not quite as long. */
+#define WAITS		0.9
 /* What is moved is done some time, however slow the device. */
 #define DONE		240
 
@@ -74,18 +77,27 @@ FIXTURE_VARIANT_ADD(freezer, promote)
 	.mover = PROMOTE, .mib = 24, .usec = 4000,
 };
 
+/* Have the system freeze for so many seconds when it is to suspend. NULL or why not */
+static const char *begin_freezing(bool *is_hibernation, int seconds)
+{
+	char states[64];
+
+	if (sa_read(PM_STATE, states, sizeof(states)) < 0)
+		return "no " PM_STATE;
+	*is_hibernation = !strstr(states, "freeze");
+	if (sa_write(PM_TEST, "freezer") ||
+	    sa_write_num(*is_hibernation ? PM_TEST_DELAY("hibernate") : PM_TEST_DELAY("suspend"),
+			 seconds))
+		return "no " PM_TEST;
+	return NULL;
+}
+
 FIXTURE_SETUP(freezer)
 {
 	const char *why = begin(1);
-	char states[64];
 
-	if (!why && sa_read(PM_STATE, states, sizeof(states)) < 0)
-		why = "no " PM_STATE;
-	self->is_hibernation = !why && !strstr(states, "freeze");
-	if (!why && (sa_write(PM_TEST, "freezer") ||
-		     sa_write_num(self->is_hibernation ? PM_TEST_DELAY("hibernate") :
-				  PM_TEST_DELAY("suspend"), FROZEN)))
-		why = "no " PM_TEST;
+	if (!why)
+		why = begin_freezing(&self->is_hibernation, FROZEN);
 	if (!why && variant->packed && !sa_have_zswap())
 		why = "no zswap, hence nothing packed";
 	if (why)
@@ -103,7 +115,7 @@ FIXTURE_TEARDOWN_PARENT(freezer)
 }
 
 /* Freeze all, and let it thaw. Returns how long that took besides, or less than 0. */
-static double freeze_all(bool is_hibernation)
+static double freeze_all(bool is_hibernation, int seconds)
 {
 	double start = sa_now();
 	int err = sa_write(PM_STATE, is_hibernation ? "disk" : "freeze");
@@ -113,7 +125,7 @@ static double freeze_all(bool is_hibernation)
 		       sa_now() - start);
 		return -1;
 	}
-	return sa_now() - start - FROZEN;
+	return sa_now() - start - seconds;
 }
 
 static int promote_all(void *slow)
@@ -197,7 +209,7 @@ TEST_F_TIMEOUT(freezer, moves, SA_TIMEOUT)
 	}
 	ASSERT_TRUE(sa_wait(progress(mover, self->slow) > 0, SOON));
 	before = progress(mover, self->slow);
-	took = freeze_all(self->is_hibernation);
+	took = freeze_all(self->is_hibernation, FROZEN);
 	after = progress(mover, self->slow);
 	EXPECT_LE(0, took);
 	EXPECT_GE(self->is_hibernation ? TO_HIBERNATE : TO_FREEZE, took) {
@@ -230,6 +242,65 @@ TEST_F_TIMEOUT(freezer, moves, SA_TIMEOUT)
 	if (more.n)
 		EXPECT_EQ(0, check_kept(&more, 1));
 	EXPECT_EQ(0, sa_violations());
+}
+
+FIXTURE(trickle)
+{
+	bool is_hibernation;
+};
+
+FIXTURE_SETUP(trickle)
+{
+	const char *why = begin(1);
+
+	if (!why && sa_zswap(true))
+		why = "no zswap, hence nothing packed";
+	if (!why)
+		why = begin_freezing(&self->is_hibernation, 0);
+	if (why)
+		SKIP(return, "%s", why);
+}
+
+FIXTURE_TEARDOWN_PARENT(trickle)
+{
+	sa_write(PM_TEST, "none");
+	EXPECT_EQ(0, sa_end());
+}
+
+static long long sectors(const char *dev)
+{
+	struct sa_io io = { };
+
+	sa_io(dev, &io);
+	return io.write_sectors;
+}
+
+/* What has left zswap just before is written, and does not wait for more to come. */
+TEST_F_TIMEOUT(trickle, is_written, SA_TIMEOUT)
+{
+	size_t pages = SA_MIB_PAGES / 4;
+	double start, took;
+	struct sa_area a;
+	long long before;
+	int round, late = 0;
+
+	ASSERT_EQ(0, sa_swapon_packed(sa_dev(0), DEV, -1));
+	put(_metadata, &a, pages, SA_TEXT, 8);
+	ASSERT_EQ(0, sa_tier_num(sa_dev(0), "stored"));
+	for (round = 0; round < 5; round++) {
+		before = sectors(sa_dev(0));
+		start = sa_now();
+		EXPECT_EQ(0, sa_tier_write(NULL, "demote", "16K"));
+		EXPECT_LE(0, freeze_all(self->is_hibernation, 0));
+		EXPECT_TRUE(sa_wait(sectors(sa_dev(0)) > before, WAITS / 2));
+		took = sa_now() - start;
+		TH_LOG("%lld sectors written %.2f s later", sectors(sa_dev(0)) - before, took);
+		/* By then it would have been written without that. */
+		late += took > WAITS;
+	}
+	EXPECT_EQ(0, sa_area_check(&a));
+	if (late == round && __test_passed(_metadata))
+		SKIP(return, "suspend takes too long to tell");
 }
 
 TEST_HARNESS_MAIN
