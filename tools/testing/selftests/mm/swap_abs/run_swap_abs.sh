@@ -46,9 +46,9 @@ export SWAP_ABS_DEVS="${SWAP_ABS_DEVS:-/dev/ram0 /dev/ram1}"
 export SWAP_ABS_FULL=$full
 [ -n "$seconds" ] || seconds=$([ $full = 1 ] && echo 120 || echo 6)
 export SWAP_ABS_SECONDS="$seconds"
-all="bad_input metadata slots packed packed_faults tiers groups moves blkcg anon shmem madvise"
-all="$all userfaultfd thp pressure swapoff capacity exhaust toggle faults devices alloc_fails"
-tests=${only:-$all races}
+all="bad_input metadata slots packed packed_faults tiers groups moves blkcg blkcg_limits anon"
+all="$all shmem madvise userfaultfd thp pressure swapoff capacity exhaust toggle faults devices"
+tests=${only:-$all transient alloc_fails races}
 
 # What the tests change is put back at the end.
 zswap=/sys/module/zswap/parameters

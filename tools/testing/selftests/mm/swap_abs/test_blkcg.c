@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who pays for I/O: io.stat and io.max of a cgroup whose pages go to a device.
+ * Who pays for I/O: io.stat of a cgroup whose pages go to a device. What limits do with
+ * that is in test_blkcg_limits.c.
  *
  * It fails on a kernel that has the root, or another cgroup, pay for what is written
- * packed, for what zswap writes back or for what a mover writes; that has a mover wait for
- * the limit of whose data it moves; that lets one
- * go on writing for which pages have been written beyond its limit; that has others wait
- * for that one; or that packs the pages of several cgroups less densely than those of one.
+ * packed, for what zswap writes back or for what a mover writes; that has cgroups pay for
+ * what a mover reads; that packs the pages of several cgroups less densely than those of
+ * one; or that has somebody killed, or loses data, as several fill what is left of a device.
  */
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <sched.h>
+#include <sys/wait.h>
 
-#include "tiers.h"
-
-#define LIMIT_BPS	(SA_MIB / 4)
+#include "blkcg.h"
 
 #define MANY		8
 
@@ -38,97 +34,16 @@ FIXTURE_VARIANT_ADD(payer, packed) { .on = true, .format = "packed" };
 
 FIXTURE_SETUP(payer)
 {
-	const char *why = sa_begin(variant->on);
-	char path[512];
-	int i;
+	const char *why = blkcg_begin(variant->on, variant->format, self->cg);
 
-	if (!why && sa_ndevs() < 2)
-		why = "needs two block devices";
-	if (!why && sa_cg_write(sa_cg_root(), "cgroup.subtree_control", "+io"))
-		why = "no io controller";
-	if (!why && !strcmp(variant->format, "packed") && !sa_have_zswap())
-		why = "no zswap";
 	if (why)
 		SKIP(return, "%s", why);
-	for (i = 0; i < 2; i++)
-		ASSERT_EQ(0, sa_cg_make(i ? "b" : "a", 0, self->cg[i], sizeof(self->cg[i])));
-	snprintf(path, sizeof(path), "%s/io.stat", self->cg[0]);
-	if (access(path, F_OK))
-		SKIP(return, "no io.stat");
 }
 
 FIXTURE_TEARDOWN_PARENT(payer)
 {
-	EXPECT_EQ(0, sa_end());
-	sa_cg_write(sa_cg_root(), "cgroup.subtree_control", "-io");
+	EXPECT_EQ(0, blkcg_end());
 }
-
-static int on_as(int i, const char *format, bool layer)
-{
-	return layer ? on_in(i, format) : on(i);
-}
-
-/* "8:16" */
-static void number_of(const char *dev, char *buf, size_t size)
-{
-	struct stat st;
-
-	if (stat(dev, &st))
-		st.st_rdev = 0;
-	snprintf(buf, size, "%u:%u", major(st.st_rdev), minor(st.st_rdev));
-}
-
-/* What a cgroup has read ("rbytes=") or written ("wbytes=") there */
-static long long paid(const char *cg, const char *dev, const char *key)
-{
-	char text[4096], path[512], number[32], *line, *value;
-
-	number_of(dev, number, sizeof(number));
-	snprintf(path, sizeof(path), "%s/io.stat", cg);
-	if (sa_read(path, text, sizeof(text)) < 0)
-		return -1;
-	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
-		if (strncmp(line, number, strlen(number)) || line[strlen(number)] != ' ')
-			continue;
-		value = strstr(line, key);
-		return value ? atoll(value + strlen(key)) : 0;
-	}
-	return 0;
-}
-
-static long long written(const char *dev)
-{
-	struct sa_io io = {};
-
-	sa_io(dev, &io);
-	return io.write_sectors * 512;
-}
-
-/* A process there, all of whose pages have left the swap cache */
-static void hold(struct __test_metadata *_metadata, struct sa_holder *h, size_t pages,
-		 const char *cg)
-{
-	ASSERT_EQ(0, sa_hold_start(h, pages, SA_TEXT, cg));
-	EXPECT_TRUE(sa_settle());
-	EXPECT_EQ(pages, h->swapped);
-	/* What is there would not be read from the device. */
-	EXPECT_TRUE(sa_only_swapped());
-}
-
-static void let_go(struct __test_metadata *_metadata, struct sa_holder *h)
-{
-	EXPECT_EQ(0, sa_hold_ask(h, 'c'));
-	EXPECT_EQ(0, sa_hold_end(h));
-}
-
-/* What it was written for, but for some pages of others that went along. */
-#define EXPECT_PAID(_bytes, _paid)					\
-do {									\
-	long long __bytes = (_bytes), __paid = (_paid);			\
-									\
-	EXPECT_GE(__bytes, __paid);					\
-	EXPECT_LE(__bytes * 9 / 10, __paid);				\
-} while (0)
 
 TEST_F_TIMEOUT(payer, stores, SA_TIMEOUT)
 {
@@ -140,8 +55,8 @@ TEST_F_TIMEOUT(payer, stores, SA_TIMEOUT)
 	hold(_metadata, &a, 4 * SA_MIB_PAGES, self->cg[0]);
 	second = written(sa_dev(0));
 	hold(_metadata, &b, 2 * SA_MIB_PAGES, self->cg[1]);
-	EXPECT_PAID(second - first, paid(self->cg[0], sa_dev(0), "wbytes="));
-	EXPECT_PAID(written(sa_dev(0)) - second, paid(self->cg[1], sa_dev(0), "wbytes="));
+	EXPECT_PAID(second - first, paid(self->cg[0], sa_dev(0), " wbytes="));
+	EXPECT_PAID(written(sa_dev(0)) - second, paid(self->cg[1], sa_dev(0), " wbytes="));
 	let_go(_metadata, &a);
 	let_go(_metadata, &b);
 }
@@ -163,10 +78,11 @@ TEST_F_TIMEOUT(payer, moves, SA_TIMEOUT)
 	EXPECT_TRUE(sa_wait(!sa_tier_num(sa_dev(0), "stored"), 3 * SOON));
 	EXPECT_TRUE(sa_settle());
 	all = written(sa_dev(1)) - before;
-	EXPECT_PAID(all * 2 / 3, paid(self->cg[0], sa_dev(1), "wbytes=") * 99 / 100);
-	EXPECT_PAID(all / 3, paid(self->cg[1], sa_dev(1), "wbytes=") * 99 / 100);
-	EXPECT_EQ(0, paid(self->cg[0], sa_dev(0), "rbytes="));
-	EXPECT_EQ(0, paid(self->cg[1], sa_dev(0), "rbytes="));
+	EXPECT_PAID(all * 2 / 3, paid(self->cg[0], sa_dev(1), " wbytes=") * 99 / 100);
+	EXPECT_PAID(all / 3, paid(self->cg[1], sa_dev(1), " wbytes=") * 99 / 100);
+	/* But for some pages of its own that a process may have come to need. */
+	EXPECT_GT(SA_MIB / 4, paid(self->cg[0], sa_dev(0), " rbytes="));
+	EXPECT_GT(SA_MIB / 4, paid(self->cg[1], sa_dev(0), " rbytes="));
 	let_go(_metadata, &a);
 	let_go(_metadata, &b);
 }
@@ -212,8 +128,8 @@ TEST_F_TIMEOUT(payer, interleaved, SA_TIMEOUT)
 	TH_LOG("%.0f bytes a page of one cgroup, %.0f of two", alone, two);
 	EXPECT_GE(alone * 1.1, two);
 	/* And each has paid: the first one for what it has had alone, too. */
-	EXPECT_LT(pages * alone * 2.7, paid(self->cg[0], sa_dev(0), "wbytes="));
-	EXPECT_LT(pages * alone * 0.9, paid(self->cg[1], sa_dev(0), "wbytes="));
+	EXPECT_LT(pages * alone * 2.7, paid(self->cg[0], sa_dev(0), " wbytes="));
+	EXPECT_LT(pages * alone * 0.9, paid(self->cg[1], sa_dev(0), " wbytes="));
 	let_go(_metadata, &h[0]);
 	let_go(_metadata, &h[1]);
 }
@@ -262,61 +178,132 @@ TEST_F_TIMEOUT(payer, many_interleaved, SA_TIMEOUT)
 		let_go(_metadata, &h[i]);
 }
 
-struct block {
-	char path[256];
-	double seconds;
+/* What fills memory that its cgroup has half of, and waits until it may check that. */
+struct writer {
+	size_t pages;
+	int cpu;
+	volatile bool filled, check;
+	double paid;		/* of what was written, by all */
 };
 
-/* Write a block to the same device, and say how long it took. */
-static int write_block(void *arg)
+static void pin_to(int cpu)
 {
-	struct block *block = arg;
-	double start = sa_now();
-	int fd = open(block->path, O_WRONLY | O_CREAT | O_DIRECT, 0600);
-	void *page = aligned_alloc(SA_PAGE, SA_PAGE);
-	bool ok = fd >= 0 && page && pwrite(fd, page, SA_PAGE, 0) == SA_PAGE;
+	cpu_set_t set;
 
-	block->seconds = sa_now() - start;
-	return !ok;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
 }
 
-TEST_F_TIMEOUT(payer, limited, SA_TIMEOUT)
+static int fill_and_check(void *arg)
 {
-	struct block *block = sa_shared();
-	struct sa_holder a;
-	char limit[64], file[256];
-	const char *dir, *why;
-	long long bytes;
-	double began;
+	struct writer *w = arg;
+	struct sa_area a;
 
-	ASSERT_NE(NULL, block);
-	why = sa_mkfs(1, &dir);
-	if (why)
-		SKIP(return, "%s", why);
-	snprintf(block->path, sizeof(block->path), "%s/block", dir);
-	snprintf(file, sizeof(file), "%s/swapfile", dir);
-	ASSERT_EQ(0, sa_fragmented(dir, file, 48 * SA_MIB_PAGES, 1));
-	ASSERT_EQ(0, sa_swapon(file, 0, -1));
-	if (variant->on)
-		ASSERT_EQ(0, sa_format(file, variant->format));
-	number_of(sa_dev(1), limit, sizeof(limit));
-	snprintf(limit + strlen(limit), sizeof(limit) - strlen(limit), " wbps=%lu", LIMIT_BPS);
-	if (sa_cg_write(self->cg[0], "io.max", limit))
-		SKIP(return, "no io.max");
+	if (w->cpu < sysconf(_SC_NPROCESSORS_ONLN))
+		pin_to(w->cpu);
+	if (sa_area_map(&a, w->pages, SA_TEXT, 41 + w->cpu))
+		return 2;
+	sa_area_fill(&a);
+	w->filled = true;
+	while (!w->check)
+		usleep(5000);
+	return sa_area_check(&a) ? 1 : 0;
+}
 
-	/* Its pages are written at once, and it is in debt. */
-	bytes = written(sa_dev(1));
-	began = sa_now();
-	hold(_metadata, &a, 2 * SA_MIB_PAGES, self->cg[0]);
-	bytes = written(sa_dev(1)) - bytes;
-	EXPECT_EQ(0, sa_run(self->cg[1], write_block, block, LIMIT));
-	TH_LOG("%.2f s for who has no limit", block->seconds);
-	EXPECT_GE((double)bytes / LIMIT_BPS / 2, block->seconds);
-	EXPECT_EQ(0, sa_run(self->cg[0], write_block, block, LIMIT));
-	TH_LOG("%.2f s for who has had %lld bytes written, %lu a second", block->seconds, bytes,
-	       LIMIT_BPS);
-	EXPECT_LE((double)bytes / LIMIT_BPS * 0.8, sa_now() - began);
-	let_go(_metadata, &a);
+/* Is a child at its end? sa_join() is still to be called. */
+static bool ended(pid_t pid)
+{
+	siginfo_t info = { };
+
+	return waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid == pid;
+}
+
+/* Bytes that are written for each page while some fill their memory, each in its cgroup */
+static double pressed(struct __test_metadata *_metadata, struct writer *w, char (*cg)[256],
+		      int nr, size_t pages, size_t out_pages)
+{
+	long long bytes = written(sa_dev(0)), out = sa_vmstat("pswpout"), own = 0;
+	pid_t pid[2];
+	double began = sa_now();
+	int i, status;
+
+	for (i = 0; i < nr; i++) {
+		own -= paid(cg[i], sa_dev(0), " wbytes=");
+		w[i] = (struct writer){ .pages = pages, .cpu = i };
+		EXPECT_EQ(0, sa_cg_write_num(cg[i], "memory.max",
+					     (pages - out_pages) * SA_PAGE));
+	}
+	for (i = 0; i < nr; i++)
+		pid[i] = sa_start(cg[i], fill_and_check, &w[i]);
+	for (i = 0; i < nr; i++)
+		EXPECT_TRUE(sa_wait(w[i].filled || ended(pid[i]), LIMIT));
+	TH_LOG("%d filled %zu pages each in %.2f s", nr, pages, sa_now() - began);
+	EXPECT_TRUE(sa_settle());
+	bytes = written(sa_dev(0)) - bytes;
+	out = sa_vmstat("pswpout") - out;
+	for (i = 0; i < nr; i++) {
+		own += paid(cg[i], sa_dev(0), " wbytes=");
+		/* What is read is not to push out the rest again. */
+		EXPECT_EQ(0, sa_cg_write(cg[i], "memory.max", "max"));
+		w[i].check = true;
+	}
+	for (i = 0; i < nr; i++) {
+		status = sa_join(pid[i], LIMIT);
+		EXPECT_EQ(0, status) {
+			TH_LOG("writer %d: %d%s", i, status, status == 1 ? " (wrong bytes)" :
+			       sa_was_killed(status) ? " (killed)" : "");
+		}
+		EXPECT_EQ(0, sa_cg_key(cg[i], "memory.events", "oom_kill"));
+	}
+	TH_LOG("%lld bytes for %lld pages, %lld of them paid for", bytes, out, own);
+	EXPECT_LE(nr * (long long)out_pages * 2 / 3, out);
+	EXPECT_GE(bytes, own);
+	w->paid = bytes ? (double)own / bytes : 0;
+	return out ? (double)bytes / out : 0;
+}
+
+/* Each CPU fills a chunk of its own, and neither one is ended for the other. */
+TEST_F_TIMEOUT(payer, two_press, SA_TIMEOUT)
+{
+	struct writer *w = sa_shared();
+	size_t pages = 16 * SA_MIB_PAGES;
+	double alone, two;
+
+	ASSERT_NE(NULL, w);
+	ASSERT_EQ(0, on_as(0, variant->format, variant->on));
+	alone = pressed(_metadata, w, self->cg, 1, 2 * pages, pages);
+	EXPECT_LE(0.9, w->paid);
+	two = pressed(_metadata, w, self->cg, 2, pages, pages / 2);
+	EXPECT_LE(0.9, w->paid);
+	TH_LOG("%.0f bytes a page of one cgroup, %.0f of two", alone, two);
+	EXPECT_GE(alone * 1.25, two);
+}
+
+/*
+ * One segment is left that can be opened. They share it, and its chunk is the root's: else
+ * one of them could store nothing, and would be killed.
+ */
+TEST_F_TIMEOUT(payer, two_fill, SA_TIMEOUT)
+{
+	size_t segment = sa_cluster(), dev = 32 * segment, reserve = 2 * segment;
+	struct writer *w = sa_shared();
+	struct sa_area rest;
+
+	if (strcmp(variant->format, "packed"))
+		SKIP(return, "only what is packed has segments");
+	ASSERT_NE(NULL, w);
+	ASSERT_EQ(0, sa_swapon_packed(sa_dev(0), dev, -1));
+	/* Does not compress, and is raw: so many clusters, and a page of one more. */
+	ASSERT_EQ(0, sa_area_map(&rest, dev, SA_RANDOM, 43));
+	ASSERT_LT(0, sa_area_fill_until(&rest, sa_dev(0), "used",
+					(dev - reserve - 2 * segment) * SA_PAGE));
+	ASSERT_TRUE(sa_settle());
+	pressed(_metadata, w, self->cg, 2, 4 * segment, segment / 4);
+	EXPECT_GT(0.9, w->paid) {
+		TH_LOG("nothing was shared");
+	}
+	EXPECT_EQ(0, sa_area_check(&rest));
 }
 
 TEST_HARNESS_MAIN

@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a cgroup has had swapped out counts for the limits that it has: io.max, io.cost and
+ * io.latency. Who pays for what is in test_blkcg.c.
+ *
+ * It fails on a kernel that lets a cgroup go on reading and writing for which pages have
+ * been written, raw or packed, beyond its share or limit; that has others wait for that one;
+ * that lets it go on to fill memory that has to be swapped out; or that has swapoff wait for
+ * the limit of whose data it reads, or of who has called it.
+ */
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "blkcg.h"
+
+#define LIMIT_BPS	(SA_MIB / 4)
+/* What io.cost is told that the device can do */
+#define COST_BPS	SA_MIB
+#define DEBUG_STATS	"/sys/module/blk_cgroup/parameters/blkcg_debug_stats"
+
+FIXTURE(limits)
+{
+	char cg[2][256];
+	char stats[8];
+	bool cost;		/* has been switched on */
+};
+
+FIXTURE_VARIANT(limits)
+{
+	bool on;
+	const char *format;
+};
+
+FIXTURE_VARIANT_ADD(limits, off) { .format = "raw" };
+
+FIXTURE_VARIANT_ADD(limits, raw) { .on = true, .format = "raw" };
+
+FIXTURE_VARIANT_ADD(limits, packed) { .on = true, .format = "packed" };
+
+FIXTURE_SETUP(limits)
+{
+	const char *why = blkcg_begin(variant->on, variant->format, self->cg);
+
+	/* io.stat tells of debts and depths, too. */
+	if (!why && (sa_read(DEBUG_STATS, self->stats, sizeof(self->stats)) < 0 ||
+		     sa_write(DEBUG_STATS, "Y")))
+		why = "no " DEBUG_STATS;
+	if (why)
+		SKIP(return, "%s", why);
+}
+
+/* Tell a controller something of a device; 0 or -errno */
+static int tell(const char *cg, const char *file, const char *dev, const char *what)
+{
+	char text[256];
+
+	number_of(dev, text, sizeof(text));
+	snprintf(text + strlen(text), sizeof(text) - strlen(text), " %s", what);
+	return sa_cg_write(cg, file, text);
+}
+
+FIXTURE_TEARDOWN_PARENT(limits)
+{
+	if (self->cost)
+		tell(sa_cg_root(), "io.cost.qos", sa_dev(0), "enable=0 ctrl=auto");
+	EXPECT_EQ(0, blkcg_end());
+	if (self->stats[0])
+		sa_write(DEBUG_STATS, self->stats);
+}
+
+struct block {
+	char path[256];
+	bool write;
+	double seconds;
+};
+
+/* Write a block to the same device, or read one, and say how long it took. */
+static int one_block(void *arg)
+{
+	struct block *block = arg;
+	double start = sa_now();
+	int fd = open(block->path, block->write ? O_WRONLY | O_CREAT | O_DIRECT :
+		      O_RDONLY | O_DIRECT, 0600);
+	void *page = aligned_alloc(SA_PAGE, SA_PAGE);
+	bool ok = fd >= 0 && page;
+
+	if (ok && block->write)
+		ok = pwrite(fd, page, SA_PAGE, 0) == SA_PAGE;
+	else if (ok)
+		ok = pread(fd, page, SA_PAGE, 0) == SA_PAGE;
+	block->seconds = sa_now() - start;
+	return !ok;
+}
+
+TEST_F_TIMEOUT(limits, io_max, SA_TIMEOUT)
+{
+	struct block *block = sa_shared();
+	struct sa_holder a;
+	char limit[64], file[256];
+	const char *dir, *why;
+	long long bytes;
+	double began;
+
+	ASSERT_NE(NULL, block);
+	why = sa_mkfs(1, &dir);
+	if (why)
+		SKIP(return, "%s", why);
+	snprintf(block->path, sizeof(block->path), "%s/block", dir);
+	block->write = true;
+	snprintf(file, sizeof(file), "%s/swapfile", dir);
+	ASSERT_EQ(0, sa_fragmented(dir, file, 48 * SA_MIB_PAGES, 1));
+	ASSERT_EQ(0, sa_swapon(file, 0, -1));
+	if (variant->on)
+		ASSERT_EQ(0, sa_format(file, variant->format));
+	snprintf(limit, sizeof(limit), "wbps=%lu", LIMIT_BPS);
+	if (tell(self->cg[0], "io.max", sa_dev(1), limit))
+		SKIP(return, "no io.max");
+
+	/* Its pages are written at once, and it is in debt. */
+	began = sa_now();
+	hold(_metadata, &a, 2 * SA_MIB_PAGES, self->cg[0]);
+	/* What the device has written may be the filesystem's, which prepares itself. */
+	bytes = strcmp(variant->format, "packed") ? 2 * SA_MIB : sa_tier_num(file, "stats/written");
+	EXPECT_LT(SA_MIB / 2, bytes);
+	EXPECT_EQ(0, sa_run(self->cg[1], one_block, block, LIMIT));
+	TH_LOG("%.2f s for who has no limit", block->seconds);
+	EXPECT_GE((double)bytes / LIMIT_BPS / 2, block->seconds);
+	EXPECT_EQ(0, sa_run(self->cg[0], one_block, block, LIMIT));
+	TH_LOG("%.2f s for who has had %lld bytes written, %lu a second", block->seconds, bytes,
+	       LIMIT_BPS);
+	EXPECT_LE((double)bytes / LIMIT_BPS * 0.8, sa_now() - began);
+	let_go(_metadata, &a);
+}
+
+/* Who reads from a device all the time */
+#define READERS		4
+#define READ_SIZE	(64 * 1024)
+
+struct reader {
+	volatile bool stop;
+	volatile long nr;
+	double worst;		/* seconds for one read, of the first reader */
+};
+
+static int read_on(void *arg)
+{
+	struct reader *r = arg;
+	void *buf = aligned_alloc(SA_PAGE, READ_SIZE);
+	int fd = open(sa_dev(0), O_RDONLY | O_DIRECT);
+	double began, took;
+
+	while (fd >= 0 && buf && !r->stop) {
+		began = sa_now();
+		if (pread(fd, buf, READ_SIZE, r->nr % 64 * READ_SIZE) != READ_SIZE)
+			return 1;
+		took = sa_now() - began;
+		if (took > r->worst)
+			r->worst = took;
+		r->nr++;
+	}
+	return fd < 0 || !buf;
+}
+
+static void readers_start(struct __test_metadata *_metadata, struct reader *r, pid_t *pid,
+			  const char *cg)
+{
+	int i;
+
+	memset(r, 0, sizeof(*r));
+	for (i = 0; i < READERS; i++)
+		pid[i] = sa_start(cg, read_on, r);
+	EXPECT_TRUE(sa_wait(r->nr > READERS, SOON));
+	r->worst = 0;
+}
+
+static void readers_stop(struct __test_metadata *_metadata, struct reader *r, pid_t *pid)
+{
+	int i;
+
+	r->stop = true;
+	for (i = 0; i < READERS; i++)
+		EXPECT_EQ(0, sa_join(pid[i], LIMIT));
+}
+
+/* Fill some new memory, and say how long that took. */
+static int fill_some(void *arg)
+{
+	struct block *block = arg;
+	double began = sa_now();
+	struct sa_area area;
+
+	if (sa_area_map(&area, 16, SA_TEXT, 3))
+		return 2;
+	sa_area_fill(&area);
+	block->seconds = sa_now() - began;
+	return 0;
+}
+
+/*
+ * What has been written of a cgroup's pages is its debt, and is paid from its share of what
+ * the device can do, while somebody else takes the rest; an idle device would forgive it.
+ */
+TEST_F_TIMEOUT(limits, io_cost, SA_TIMEOUT)
+{
+	struct block *block = sa_shared();
+	struct reader *r = sa_shared();
+	double began, took, seconds, fill[2];
+	long long bytes;
+	pid_t pid[READERS];
+	struct sa_holder a;
+	char model[128], line[1024];
+	int i;
+
+	ASSERT_NE(NULL, block);
+	ASSERT_NE(NULL, r);
+	/*
+	 * In 7.3 a write to io.cost.qos takes rq_qos_mutex with the queue frozen, and one to
+	 * io.max allocates memory under it: lockdep says so and is off from then on.
+	 */
+	if (!access("/proc/lockdep", F_OK))
+		SKIP(return, "lockdep would turn itself off");
+	ASSERT_EQ(0, on_as(0, variant->format, variant->on));
+	self->cost = true;
+	/* Nothing but bytes costs anything. */
+	snprintf(model, sizeof(model), "ctrl=user model=linear rbps=%lu wbps=%lu "
+		 "rseqiops=1000000 rrandiops=1000000 wseqiops=1000000 wrandiops=1000000",
+		 COST_BPS, COST_BPS);
+	/* Whatever the latency, the device is as fast as that. */
+	if (tell(sa_cg_root(), "io.cost.qos", sa_dev(0), "enable=1 ctrl=user rpct=0 rlat=12500 "
+		 "wpct=0 wlat=12500 min=100 max=100") ||
+	    tell(sa_cg_root(), "io.cost.model", sa_dev(0), model))
+		SKIP(return, "no io.cost for this device");
+	ASSERT_EQ(0, sa_cg_write(self->cg[0], "io.weight", "100"));
+	ASSERT_EQ(0, sa_cg_write(self->cg[1], "io.weight", "200"));
+	strcpy(block->path, sa_dev(0));
+	readers_start(_metadata, r, pid, self->cg[1]);
+
+	bytes = written(sa_dev(0));
+	began = sa_now();
+	hold(_metadata, &a, (variant->on && !strcmp(variant->format, "packed") ? 4 : 2) *
+	     SA_MIB_PAGES, self->cg[0]);
+	bytes = written(sa_dev(0)) - bytes;
+	seconds = (double)bytes / COST_BPS;
+	TH_LOG("%lld bytes in %.2f s: %.2f s of the device", bytes, sa_now() - began, seconds);
+	/* The one in debt first, as it gets less. */
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(0, sa_run(self->cg[i], fill_some, block, LIMIT));
+		fill[i] = block->seconds;
+	}
+	TH_LOG("16 new pages: %.3f s in debt, %.3f s without", fill[0], fill[1]);
+	EXPECT_EQ(0, sa_run(self->cg[0], one_block, block, LIMIT));
+	took = sa_now() - began;
+	readers_stop(_metadata, r, pid);
+	TH_LOG("%.2f s for the one in debt, %.2f since then; the others: %ld reads, %.2f s at most",
+	       block->seconds, took, r->nr, r->worst);
+	/* Counted when a period ends. */
+	sa_wait(paid(self->cg[0], sa_dev(0), " cost.usage=") >= seconds * 0.9e6, SOON);
+	for (i = 0; i < 2; i++) {
+		io_stat(self->cg[i], sa_dev(0), line, sizeof(line));
+		TH_LOG("%s:%s", i ? "b" : "a", line);
+	}
+	/* In microseconds: what it has had, and how long that was more than its share. */
+	EXPECT_LE(seconds * 0.9e6, paid(self->cg[0], sa_dev(0), " cost.usage="));
+	EXPECT_GE(seconds * 1.1e6, paid(self->cg[0], sa_dev(0), " cost.usage="));
+	EXPECT_LE(seconds * 0.8e6, paid(self->cg[0], sa_dev(0), " cost.indebt="));
+	EXPECT_EQ(0, paid(self->cg[1], sa_dev(0), " cost.indebt="));
+	EXPECT_LE(seconds, took);
+	EXPECT_GE(took / 2, r->worst);
+	EXPECT_LE(seconds * 0.1, fill[0]);
+	EXPECT_GE(fill[0] / 2, fill[1]);
+	let_go(_metadata, &a);
+}
+
+/* Swap out new pages, a few at a time, until told to stop */
+struct pusher {
+	volatile bool stop;
+	volatile long rounds;
+};
+
+static int push_on(void *arg)
+{
+	struct pusher *p = arg;
+	struct sa_area area;
+
+	if (sa_area_map(&area, 64, SA_TEXT, 5))
+		return 2;
+	while (!p->stop) {
+		area.gen++;
+		sa_area_fill(&area);
+		madvise(area.p, area.n * SA_PAGE, MADV_PAGEOUT);
+		/* Forgotten, and not read: that would be its own I/O anyway. */
+		madvise(area.p, area.n * SA_PAGE, MADV_DONTNEED);
+		p->rounds++;
+		usleep(20000);
+	}
+	return 0;
+}
+
+/* Has a cgroup been allowed so many I/Os at a time? -1: any number */
+static long long depth(const char *cg)
+{
+	char line[1024], *value;
+
+	if (io_stat(cg, sa_dev(0), line, sizeof(line)))
+		return -2;
+	value = strstr(line, " depth=");
+	if (!value)
+		return -2;
+	value += strlen(" depth=");
+	return strncmp(value, "max", 3) ? atoll(value) : -1;
+}
+
+/*
+ * Who has no target is to have less at a time, as another one's is missed: down to one, and
+ * as swap waits for nothing, its tasks are to be delayed then. It is looked at when I/O of
+ * that cgroup begins, and there is none but what is swapped out.
+ */
+TEST_F_TIMEOUT(limits, io_latency, SA_TIMEOUT)
+{
+	struct pusher *p = sa_shared();
+	struct reader *r = sa_shared();
+	pid_t pid[READERS], pushes;
+	char line[1024];
+	double began;
+	int i;
+
+	ASSERT_NE(NULL, p);
+	ASSERT_NE(NULL, r);
+	ASSERT_EQ(0, on_as(0, variant->format, variant->on));
+	/* Nothing is that fast. */
+	if (tell(self->cg[1], "io.latency", sa_dev(0), "target=1"))
+		SKIP(return, "no io.latency");
+	pushes = sa_start(self->cg[0], push_on, p);
+	EXPECT_TRUE(sa_wait(p->rounds > 2, SOON));
+	/* Nobody has missed anything. */
+	EXPECT_EQ(-1, depth(self->cg[0]));
+	began = sa_now();
+	readers_start(_metadata, r, pid, self->cg[1]);
+	EXPECT_TRUE(sa_wait(depth(self->cg[0]) == 1, SOON));
+	TH_LOG("one at a time after %.2f s", sa_now() - began);
+	EXPECT_TRUE(sa_wait(paid(self->cg[0], sa_dev(0), " use_delay=") > 0, SOON));
+	TH_LOG("delayed after %.2f s", sa_now() - began);
+	for (i = 0; i < 2; i++) {
+		io_stat(self->cg[i], sa_dev(0), line, sizeof(line));
+		TH_LOG("%s:%s", i ? "b" : "a", line);
+	}
+	EXPECT_EQ(-1, depth(self->cg[1]));
+	EXPECT_EQ(0, paid(self->cg[0], sa_dev(0), " rbytes="));
+	readers_stop(_metadata, r, pid);
+	p->stop = true;
+	EXPECT_EQ(0, sa_join(pushes, LIMIT));
+}
+
+/* Whose data is taken from its device */
+struct owner {
+	size_t pages;
+	volatile size_t swapped;
+	volatile bool read;
+};
+
+static int read_any_order(void *arg)
+{
+	struct owner *o = arg;
+	size_t *order = sa_shuffled(o->pages, 7), i, swapped;
+	struct sa_area a;
+
+	if (!order || mlock(order, o->pages * sizeof(*order)) ||
+	    sa_area_map(&a, o->pages, SA_TEXT, 5))
+		return 2;
+	sa_area_fill(&a);
+	swapped = sa_pageout(a.p, a.n);
+	o->swapped = swapped + 1;
+	while (!o->read)
+		usleep(1000);
+	for (i = 0; i < a.n; i++)
+		if (sa_check(a.p + order[i] * SA_PAGE, a.pat, a.seed, order[i], a.gen))
+			return 1;
+	return 0;
+}
+
+/* Seconds that swapoff takes while a cgroup reads in any order what it has there */
+static double swapoff_beside(struct __test_metadata *_metadata, const char *cg, size_t pages,
+			     const char *limit, bool layer, const char *format)
+{
+	struct owner *o = sa_shared();
+	double began, took;
+	long long reads;
+	pid_t pid;
+
+	ASSERT_NE(NULL, o);
+	ASSERT_EQ(0, on_as(0, format, layer));
+	o->pages = pages;
+	pid = sa_start(cg, read_any_order, o);
+	EXPECT_TRUE(sa_wait(o->swapped, LIMIT));
+	EXPECT_EQ(pages + 1, o->swapped);
+	EXPECT_TRUE(sa_settle());
+	EXPECT_TRUE(sa_only_swapped());
+	EXPECT_EQ(0, tell(cg, "io.max", sa_dev(0), limit));
+	reads = paid(cg, sa_dev(0), " rios=");
+	o->read = true;
+	usleep(100000);
+	began = sa_now();
+	EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
+	took = sa_now() - began;
+	EXPECT_EQ(0, sa_join(pid, LIMIT));
+	TH_LOG("%s: %.2f s, and all was read after %.2f s with %lld reads", limit, took,
+	       sa_now() - began, paid(cg, sa_dev(0), " rios=") - reads);
+	return took;
+}
+
+/*
+ * What it reads is not the cgroup's, whose faults would wait until that is paid for, with
+ * their folios locked, and swapoff for these. It meets one or two of those that wait for
+ * their own turn, a second each.
+ */
+TEST_F_TIMEOUT(limits, swapoff_beside, SA_TIMEOUT)
+{
+	size_t pages = 16 * SA_MIB_PAGES;
+	double with, without;
+
+	ASSERT_EQ(0, sa_write(SA_PAGE_CLUSTER, "0"));
+	if (tell(self->cg[0], "io.max", sa_dev(0), "riops=max"))
+		SKIP(return, "no io.max");
+	without = swapoff_beside(_metadata, self->cg[0], pages, "riops=max", variant->on,
+				 variant->format);
+	with = swapoff_beside(_metadata, self->cg[0], pages, "riops=1", variant->on,
+			      variant->format);
+	/* Without the layer it may meet more, as it takes page by page. */
+	EXPECT_GE(without + (variant->on ? 8 : 30), with);
+}
+
+static int do_swapoff(void *arg)
+{
+	return -sa_swapoff(sa_dev(0));
+}
+
+/* Nor is it the I/O of who calls it. Without the layer it is. */
+TEST_F_TIMEOUT(limits, swapoff_within, SA_TIMEOUT)
+{
+	size_t pages = variant->on ? 16 * SA_MIB_PAGES : 4;
+	struct sa_holder h;
+	double began, took;
+
+	ASSERT_EQ(0, on_as(0, variant->format, variant->on));
+	hold(_metadata, &h, pages, self->cg[1]);
+	if (tell(self->cg[0], "io.max", sa_dev(0), "riops=1"))
+		SKIP(return, "no io.max");
+	began = sa_now();
+	EXPECT_EQ(0, sa_run(self->cg[0], do_swapoff, NULL, LIMIT));
+	took = sa_now() - began;
+	TH_LOG("%zu pages in %.2f s, %lld reads are its own", pages, took,
+	       paid(self->cg[0], sa_dev(0), " rios="));
+	if (variant->on) {
+		/* A few may be of its own pages; swapoff takes at least one for each 32. */
+		EXPECT_GT(pages / 64, paid(self->cg[0], sa_dev(0), " rios="));
+		EXPECT_GT(pages / 64, paid(self->cg[1], sa_dev(0), " rios="));
+		EXPECT_GE(5, took);
+	}
+	let_go(_metadata, &h);
+}
+
+TEST_HARNESS_MAIN
