@@ -39,8 +39,9 @@
  *	unsettled	a move has ended and something of its batch is left
  *	dead_device	swapoff has ended, and something is on the device
  * Rules (not with -DHARM_ONLY):
- *	rule_owner	rule 1: a word changes while nothing is read or written
- *	rule_copy	a folio that is clean has a good copy
+ *	rule_owner	rule 1: a mover changes the word of a slot only while the folio
+ *			that it has locked is the one in the slot
+ *	rule_copy	rule 4: a folio that is clean has a good copy
  * With -DBOUND=n -DSTARTS=n (n operations and moves, then silence) all come to rest: so
  * no mover waits for what itself, or who waits for it, has not submitted.
  *
@@ -136,11 +137,17 @@ bit rule_owner = 1, rule_copy = 1;
 /* A word changes, and what it pointed to is free. */
 inline set_word(i, w)
 {
-	RULE(rule_owner, idle(i));
 	HARM(stray_io, io[i] == NONE);
 	word[i] = w;
 	good[i] = 0;
 	bad[i] = 0
+}
+
+/* The same, by a mover, which has a folio locked. */
+inline move_word(m, i, w)
+{
+	RULE(rule_owner, cached[i] && !gone[at(m, i)]);
+	set_word(i, w)
 }
 
 /* A folio leaves the swap cache. */
@@ -196,6 +203,9 @@ end:	do
 			uncache(i)
 		:: true ->
 			SAY1("env: %d: fault, maps the folio\n", i)
+#ifdef FAULT_ADDS_LRU
+			lru[i] = 1
+#endif
 		fi;
 		check(i)
 	   }
@@ -367,7 +377,7 @@ inline leave(m, i)
 	check(i)
 }
 
-#ifdef NO_MATCH
+#if defined(NO_MATCH) || defined(OTHER_FOLIO)
 #define matches(m, i)	cached[i]
 #else
 #define matches(m, i)	(!gone[at(m, i)])
@@ -430,8 +440,10 @@ inline release(m, i)
 inline to_stay(m, i)
 {
 	SAY2("mover %d: %d is dirtied, its copy dropped\n", m, i)
+#ifndef STAYS_CLEAN
 	dirty[i] = 1;
-	set_word(i, NONE)
+#endif
+	move_word(m, i, NONE)
 }
 
 /* swap_move_folio(), of a locked folio */
@@ -442,7 +454,7 @@ inline store_folio(m, i)
 	:: in_use(m, i) && !to_ram(m)
 	:: !in_use(m, i) && open(dest(m)) ->
 		SAY2("mover %d: %d is stored\n", m, i)
-		set_word(i, dest(m));
+		move_word(m, i, dest(m));
 		io[i] = dest(m);
 		wb[i] = QUEUED + m
 	:: !in_use(m, i) ->		/* no room */
@@ -455,6 +467,8 @@ inline store_folio(m, i)
 
 #ifdef WB_UNTESTED
 #define to_lock(m, i)	(gone[at(m, i)] || lockable(i))
+#elif defined(OTHER_FOLIO)
+#define to_lock(m, i)	idle(i)
 #else
 #define to_lock(m, i)	(gone[at(m, i)] || idle(i))
 #endif
@@ -481,7 +495,7 @@ inline store(m, i)
 #ifdef LOST_AT_ONCE
 		:: matches(m, i) && word[i] == source(m) && !uptodate[i] && to_ram(m) ->
 			HARM(needless_lost, bad[i]);
-			set_word(i, LOST)
+			move_word(m, i, LOST)
 #else
 		:: matches(m, i) && word[i] == source(m) && !uptodate[i] ->
 			/* swap_read_again() */
@@ -604,7 +618,7 @@ again:	   if
 		:: is_still(m, i) && !is_read(i) && to_ram(m) ->
 			SAY2("mover %d: %d is lost\n", m, i)
 			HARM(needless_lost, bad[i] && !uptodate[i]);
-			set_word(i, LOST)
+			move_word(m, i, LOST)
 		fi;
 		check(i)
 	      }
@@ -632,17 +646,20 @@ stored:	   atomic {
 		first = 0
 	   }
 	   release(m, 0);
+#ifndef ENDS_AFTER_ONE
 	   release(m, 1);
+#endif
 	   atomic {
 		HARM(unsettled, !has[at(m, 0)] && !has[at(m, 1)]);
 		SAY1("mover %d: ends\n", m)
+#ifndef SCANS_ONCE
 		if
 		:: to_ram(m) && !killed[m] && (word[0] == S || word[1] == S) ->
 			goto gather
-		:: to_ram(m) && !killed[m] && word[0] != S && word[1] != S ->
-			HARM(dead_device, io[0] != S && io[1] != S)
 		:: else
 		fi;
+#endif
+		HARM(dead_device, !to_ram(m) || killed[m] || (word[0] != S && word[1] != S));
 		if
 		:: m == 0 -> closed = 0
 		:: else

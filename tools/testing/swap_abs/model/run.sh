@@ -27,6 +27,8 @@ table=
 
 # Few operations are enough for these.
 few='-DHARM_ONLY -DBOUND=3 -DSTARTS=1'
+# The rules are asserted, too, because breaking these harms nobody in the model.
+rules='-DBOUND=3 -DSTARTS=1'
 meet='-DHARM_ONLY -DMEET -DMOST=1 -DBOUND=4 -DSTARTS=1'
 # <model>:<mutant>:<further flags>:<what must be found>:<the rule that is broken>
 mutants="
@@ -59,6 +61,11 @@ batch:WB_UNTESTED:$few:stray_io:rule 1, stored under writeback
 batch:LOST_AT_ONCE:$few:needless_lost:rule 6, lost after a read that failed with others
 batch:LOST_OVER_RAM:$few:needless_lost:rule 6, lost though somebody else has read it
 batch:READS_LATE:$few:end:waits for what it has not submitted
+batch:FAULT_ADDS_LRU:$few:double_lru:who finds a mover's folio puts it on a list, too
+batch:ENDS_AFTER_ONE:$few:unsettled:a move ends before all of its batch is given back
+batch:SCANS_ONCE:$few:dead_device:swapoff ends after one scan, whatever is left
+batch:OTHER_FOLIO:$rules:rule_owner:rule 1, another folio of the slot is taken for its own
+batch:STAYS_CLEAN:$rules:rule_copy:rule 4, a copy is dropped and the folio not dirtied
 batch:LOCK_NO_SUBMIT:$meet:end:two movers wait for each other
 held:DEL_NO_FREEZE::lost_write:rule 13, references are not frozen
 held:DEL_DIRTY::lost_write:rule 13, dirty is not looked at once they are
