@@ -11,8 +11,8 @@
  * laid out in mm/swap_abs.h.
  *
  * This file owns the area, the words and the reservations of device capacity.
- * Backends (struct swap_backend) own what a word points to: mm/zswap.c and
- * mm/swap_abs_raw.c. mm/swap_abs_tier.c has the list of tiers,
+ * Backends (struct swap_backend) own what a word points to: mm/zswap.c,
+ * mm/swap_abs_packed.c and mm/swap_abs_raw.c. mm/swap_abs_tier.c has the list of tiers,
  * mm/swap_abs_drain.c empties a device for swapoff, mm/swap_abs_memcg.c knows what
  * cgroups have where, and may have. Callers are mm/swapfile.c (allocate, free),
  * mm/page_io.c (write, read) and mm/swap_state.c.
@@ -33,11 +33,27 @@
  *    its folio is uptodate and dirty.
  * 5. A store sets the word before it submits I/O; the folio's writeback guards
  *    it, and a write error dirties the folio again.
+ * 6. A word can say that data is lost. Who holds the slot's folio locked says it,
+ *    after two failed reads or when the folio's frame has broken, and never while the
+ *    folio is uptodate.
+ * 7. Swapping out waits for no mover and gets no folio: a store that can't have the
+ *    little memory that it needs leaves the page in RAM.
  * 8. nr_swap_pages counts the slots of devices that are neither used nor
  *    promised. Making a virtual slot takes one (SWAP_DESC_RESERVED), a raw copy
  *    keeps it, anything else gives it back.
+ * 9. What was read of a packed object is not believed until its checksum, its
+ *    sequence number and its slot's word confirm it.
+ * 10. Nothing of the kernel's memory goes to a device: what is between packed
+ *    objects is zeroed.
+ * 11. Dropping a copy takes constant time and does not sleep, because slots are
+ *    freed under page-table locks and with interrupts off.
  * 12. While storage is suspended, nothing is written, and what is freed on a
  *    device is not used again: a hibernation image may refer to it.
+ * 13. Nobody takes a folio from the swap cache that somebody else may write to
+ *    (swap_move_del_folio(), swap_move_in_use()).
+ * 14. A move is no page-in: it counts as neither read nor refault, and a folio that
+ *    a mover has allocated is on no LRU list until somebody has found it
+ *    (mm/swap_abs_move.c).
  *
  * Locks, outer first:
  *
