@@ -8,12 +8,12 @@
  * swap_info_struct without a device (SWP_VIRTUAL), so that the swap table, the
  * swap cache, the counts and the allocator of mm/swapfile.c serve them as they
  * are. Beside each swap table stands a table of descriptors, a word a slot,
- * laid out in mm/swap_abs.h.
+ * laid out in mm/swap_abs/desc.h.
  *
  * This file owns the area, the words and the reservations of device capacity.
  * Backends (struct swap_backend) own what a word points to: mm/zswap.c,
- * mm/swap_abs_packed.c and mm/swap_abs_raw.c. mm/swap_abs_tier.c has the list of tiers,
- * mm/swap_abs_drain.c empties a device for swapoff, mm/swap_abs_memcg.c knows what
+ * mm/swap_abs/packed.c and mm/swap_abs/raw.c. mm/swap_abs/tier.c has the list of tiers,
+ * mm/swap_abs/empty.c empties a device for swapoff, mm/swap_abs/memcg.c knows what
  * cgroups have where, and may have. Callers are mm/swapfile.c (allocate, free),
  * mm/page_io.c (write, read) and mm/swap_state.c.
  *
@@ -53,7 +53,7 @@
  *    (swap_move_del_folio(), swap_move_in_use()).
  * 14. A move is no page-in: it counts as neither read nor refault, and a folio that
  *    a mover has allocated is on no LRU list until somebody has found it
- *    (mm/swap_abs_move.c).
+ *    (mm/swap_abs/move.c).
  *
  * Locks, outer first:
  *
@@ -89,7 +89,10 @@
 #include "internal.h"
 #include "swap.h"
 #include "swap_table.h"
-#include "swap_abs.h"
+#include "swap_abs/formats.h"
+#include "swap_abs/memcg.h"
+#include "swap_abs/slots.h"
+#include "swap_abs/tier.h"
 
 #define CREATE_TRACE_POINTS
 #include <trace/events/swap_abs.h>

@@ -8,15 +8,21 @@
 #include <linux/mm_types.h>
 #include <linux/swapops.h>
 #include <linux/tracepoint.h>
+#include "../../../mm/swap_abs/desc.h"
 
-/* The tag of a descriptor: enum swap_desc_tag of mm/swap_abs.h. */
+TRACE_DEFINE_ENUM(SWAP_DESC_NONE);
+TRACE_DEFINE_ENUM(SWAP_DESC_ZSWAP);
+TRACE_DEFINE_ENUM(SWAP_DESC_RAW);
+TRACE_DEFINE_ENUM(SWAP_DESC_PACKED);
+TRACE_DEFINE_ENUM(SWAP_DESC_LOST);
+
 #define show_swap_abs_tag(word)				\
-	__print_symbolic((word) & 7,			\
-			 { 0, "none" },			\
-			 { 1, "zswap" },		\
-			 { 2, "raw" },			\
-			 { 3, "packed" },		\
-			 { 4, "lost" })
+	__print_symbolic((word) & SWAP_DESC_TAG_MASK,	\
+			 { SWAP_DESC_NONE, "none" },	\
+			 { SWAP_DESC_ZSWAP, "zswap" },	\
+			 { SWAP_DESC_RAW, "raw" },	\
+			 { SWAP_DESC_PACKED, "packed" },	\
+			 { SWAP_DESC_LOST, "lost" })
 
 DECLARE_EVENT_CLASS(swap_abs_io,
 

@@ -8,7 +8,7 @@
 #define _SWAP_ABS_DEVICE_H
 
 #include <linux/types.h>
-#include "../../../mm/swap_abs_pack.h"
+#include "../../../mm/swap_abs/format.h"
 
 /* Small, so that segments are used again and again. */
 #ifndef NR_SEGMENTS

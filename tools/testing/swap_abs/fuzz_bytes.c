@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <linux/crc32.h>
-#include "../../../mm/swap_abs_pack.h"
+#include "../../../mm/swap_abs/format.h"
 #include "fuzz.h"
 
 #define BLOCK		SWAP_PACK_BLOCK

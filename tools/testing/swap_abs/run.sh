@@ -94,7 +94,7 @@ LIVE_LEAK::live bytes stay behind
 LEAK_PIN::a pin stays behind
 '
 
-# What is changed in mm/swap_abs_pack.c: <what>|<sed>
+# What is changed in mm/swap_abs/format.c: <what>|<sed>
 pack_mutants='
 crc without the header|/crc = crc32c(crc, header, offsetof/d
 crc without the place|s/&place, sizeof(place)/\&place, 0/
@@ -124,7 +124,7 @@ an age that overflows|s/min_t(unsigned long, age, ~0U)/age/
 a benefit without age|s/return gain \* .*/return gain;/
 '
 
-# The same in mm/swap_abs_victim.c
+# The same in mm/swap_abs/victim.c
 victim_mutants='
 choice ignores skip|s/(victim->skip || victim->dense)/(victim->dense)/
 choice ignores dense|s/(victim->skip || victim->dense)/(victim->skip)/
@@ -236,7 +236,7 @@ for source in test_pack.c test_victim.c crc32c.c "$PACK"; do
 	$CC $FLAGS $SAN -O1 -c -o "$OUT/$(basename "$source" .c).o" "$source"
 done
 mutants "$PACK" "$pack_mutants" "$OUT/test_pack.o" "$OUT/crc32c.o"
-mutants "$VICTIM" "$victim_mutants" "$OUT/test_victim.o" "$OUT/swap_abs_pack.o" \
+mutants "$VICTIM" "$victim_mutants" "$OUT/test_victim.o" "$OUT/format.o" \
 	"$OUT/crc32c.o"
 
 for corpus in bytes ops; do

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../../mm/swap_abs_pack.h"
+#include "../../../mm/swap_abs/format.h"
 #include "random.h"
 
 #define BLOCK	SWAP_PACK_BLOCK

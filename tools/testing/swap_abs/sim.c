@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Simulate a packed tier, with the kernel's own choice of segments: this links
- * mm/swap_abs_victim.c and mm/swap_abs_pack.c. I/O takes its time.
+ * mm/swap_abs/victim.c and mm/swap_abs/format.c. I/O takes its time.
  *
  *	sim			hold the goals against it, less than a minute: TAP
  *	sim all			the same, longer, and tables of all patterns and sizes
@@ -9,8 +9,8 @@
  *	sim PATTERN USE MIB [OPTION=VALUE]...	one run, told in detail
  *
  * Objects have sizes but no contents. Three streams append them to segments chunk
- * by chunk, as mm/swap_abs_packed.c does. Stores come one after another, at RATE
- * times what the device writes. One collector, as that of mm/swap_abs_gc.c, reads
+ * by chunk, as mm/swap_abs/packed.c does. Stores come one after another, at RATE
+ * times what the device writes. One collector, as that of mm/swap_abs/collect.c, reads
  * a victim piece by piece, appends what is live of it to the survivors, and is
  * done when that is written. The device serves reads and writes in the order in
  * which they come, at its bandwidth, and ends each of them after its latency. A
@@ -31,15 +31,15 @@
 #include <linux/list.h>
 #include <linux/minmax.h>
 #include <linux/types.h>
-#include "../../../mm/swap_abs_pack.h"
-#include "../../../mm/swap_abs_victim.h"
+#include "../../../mm/swap_abs/format.h"
+#include "../../../mm/swap_abs/victim.h"
 #include "random.h"
 
 #ifndef SEGMENT_BLOCKS
 #define SEGMENT_BLOCKS	512U	/* without transparent huge pages 256 */
 #endif
 #define SEGMENT_SIZE	(SEGMENT_BLOCKS * SWAP_PACK_BLOCK)
-/* As mm/swap_abs_packed.h has them. */
+/* As mm/swap_abs/packed.h has them. */
 #define CHUNK_BLOCKS	32U
 #define NR_CHUNKS	8
 #define READ_BLOCKS	32U	/* of SWAP_GC_SIZE */

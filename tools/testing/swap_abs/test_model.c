@@ -31,23 +31,23 @@ static void test_word(void)
 		for (j = 0; j < sizeof(lengths) / sizeof(*lengths); j++) {
 			for (type = 0; type < 32; type++) {
 				for (codec = 0; codec < 4; codec++) {
-					u64 word = word_packed(type, addresses[i], lengths[j],
-							       codec);
+					u64 word = swap_desc_packed(type, addresses[i],
+								    lengths[j], codec);
 
-					must(word == word_place(word));
-					must(word_tag(word) == WORD_PACKED);
-					must(word_type(word) == type);
-					must(word_address(word) == addresses[i]);
-					must(word_length(word) == lengths[j]);
-					must(word_codec(word) == codec);
-					word |= WORD_PIN | WORD_RESERVED;
-					must(word_packed(type, addresses[i], lengths[j],
-							 codec) == word_place(word));
+					must(word == swap_desc_place(word));
+					must(swap_desc_tag(word) == SWAP_DESC_PACKED);
+					must(swap_desc_tier(word) == (int)type);
+					must(swap_desc_address(word) == addresses[i]);
+					must(swap_desc_length(word) == lengths[j]);
+					must(swap_desc_codec(word) == codec);
+					word |= SWAP_DESC_PIN | SWAP_DESC_RESERVED;
+					must(swap_desc_place(word) ==
+					     swap_desc_packed(type, addresses[i], lengths[j],
+							      codec));
 				}
 			}
 		}
 	}
-	must(WORD_TYPE_SHIFT + WORD_TYPE_BITS == 62);
 }
 
 static double now(void)

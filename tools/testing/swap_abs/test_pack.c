@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Unit tests of mm/swap_abs_pack.c, one function a property. Prints TAP. What
+ * Unit tests of mm/swap_abs/format.c, one function a property. Prints TAP. What
  * must not be read or written lies just outside of what malloc() gave, where
  * ASan sees it.
  */
@@ -13,7 +13,7 @@
 #include <linux/align.h>
 #include <linux/crc32.h>
 #include <linux/math.h>
-#include "../../../mm/swap_abs_pack.h"
+#include "../../../mm/swap_abs/format.h"
 #include "random.h"
 
 #define BLOCK		SWAP_PACK_BLOCK

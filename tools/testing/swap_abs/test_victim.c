@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Unit tests of mm/swap_abs_victim.c, one function a property. Prints TAP.
+ * Unit tests of mm/swap_abs/victim.c, one function a property. Prints TAP.
  */
 #include <stdio.h>
 #include <string.h>
 #include <linux/list.h>
 #include <linux/minmax.h>
-#include "../../../mm/swap_abs_pack.h"
-#include "../../../mm/swap_abs_victim.h"
+#include "../../../mm/swap_abs/format.h"
+#include "../../../mm/swap_abs/victim.h"
 #include "random.h"
 
 #define SIZE		(512U * SWAP_PACK_BLOCK)

@@ -49,17 +49,17 @@ void drop(struct slot *slot)
 {
 	u64 word = slot->word;
 
-	slot->word = WORD_NONE;
-	switch (word_tag(word)) {
-	case WORD_ZSWAP:
-		if (word & WORD_PIN && !MUTANT(NO_ORPHAN))
+	slot->word = SWAP_DESC_NONE;
+	switch (swap_desc_tag(word)) {
+	case SWAP_DESC_ZSWAP:
+		if (word & SWAP_DESC_PIN && !MUTANT(NO_ORPHAN))
 			objects[word_object(word)].orphan = true;
 		else
 			object_free(word_object(word));
 		break;
-	case WORD_PACKED:
-		invariant(segment_of(word)->live >= swap_pack_size(word_length(word)));
-		segment_of(word)->live -= swap_pack_size(word_length(word));
+	case SWAP_DESC_PACKED:
+		invariant(segment_of(word)->live >= swap_pack_size(swap_desc_length(word)));
+		segment_of(word)->live -= swap_pack_size(swap_desc_length(word));
 		break;
 	default:
 		break;
@@ -68,12 +68,12 @@ void drop(struct slot *slot)
 
 bool pin(struct slot *slot, u64 place)
 {
-	if (word_place(slot->word) != place || slot->word & WORD_PIN)
+	if (swap_desc_place(slot->word) != place || slot->word & SWAP_DESC_PIN)
 		return false;
 	if (MUTANT(NO_PIN))
 		return true;
-	slot->word |= WORD_PIN;
-	if (word_tag(place) == WORD_PACKED)
+	slot->word |= SWAP_DESC_PIN;
+	if (swap_desc_tag(place) == SWAP_DESC_PACKED)
 		segment_of(place)->pins++;
 	return true;
 }
@@ -81,8 +81,8 @@ bool pin(struct slot *slot, u64 place)
 void unpin(struct slot *slot, u64 place)
 {
 	if (!MUTANT(LEAK_PIN))
-		slot->word &= ~WORD_PIN;
-	if (word_tag(place) == WORD_PACKED && !MUTANT(NO_PIN))
+		slot->word &= ~SWAP_DESC_PIN;
+	if (swap_desc_tag(place) == SWAP_DESC_PACKED && !MUTANT(NO_PIN))
 		segment_of(place)->pins--;
 }
 
@@ -95,15 +95,15 @@ int read_packed(unsigned int nr, u64 word, u8 *data)
 	u32 seq = segment_of(word)->seq;
 	struct swap_pack_object want = {
 		.slot = nr,
-		.address = word_address(word),
-		.length = word_length(word),
-		.codec = word_codec(word),
+		.address = swap_desc_address(word),
+		.length = swap_desc_length(word),
+		.codec = swap_desc_codec(word),
 	};
 	u8 *buf = malloc(HEADER + want.length);
 	int ret;
 
 	must(buf);
-	device_read(word_address(word), buf, HEADER + want.length);
+	device_read(swap_desc_address(word), buf, HEADER + want.length);
 	if (MUTANT(NO_SEQ_CHECK))
 		memcpy(&seq, buf + 4, sizeof(seq));
 	ret = swap_pack_check(buf, &want, seq);
@@ -149,7 +149,7 @@ bool tier_evict(unsigned int nr, bool direct)
 		slot->folio = FOLIO_NONE;
 		return true;
 	}
-	invariant(slot->word == WORD_NONE);
+	invariant(slot->word == SWAP_DESC_NONE);
 	if (!direct) {
 		object = object_alloc(content);
 		if (object < 0) {
@@ -159,7 +159,7 @@ bool tier_evict(unsigned int nr, bool direct)
 		slot->word = word_zswap(object);
 		/* As for a page that is not made smaller. */
 		if (object & 1)
-			slot->word |= WORD_RESERVED;
+			slot->word |= SWAP_DESC_RESERVED;
 		slot->folio = FOLIO_NONE;
 		tier_stats.zswap++;
 		return true;
@@ -184,7 +184,7 @@ bool tier_free(unsigned int nr)
 
 	if (slot->folio == FOLIO_READING || slot->folio == FOLIO_WRITEBACK)
 		return false;
-	if (slot->folio == FOLIO_NONE && slot->word == WORD_NONE)
+	if (slot->folio == FOLIO_NONE && slot->word == SWAP_DESC_NONE)
 		return false;
 	drop(slot);
 	slot->folio = FOLIO_NONE;
@@ -208,12 +208,12 @@ enum tier_fault tier_read_begin(unsigned int nr)
 	default:
 		break;
 	}
-	switch (word_tag(slot->word)) {
-	case WORD_NONE:
+	switch (swap_desc_tag(slot->word)) {
+	case SWAP_DESC_NONE:
 		return FAULT_NONE;
-	case WORD_LOST:
+	case SWAP_DESC_LOST:
 		return FAULT_LOST;
-	case WORD_ZSWAP:
+	case SWAP_DESC_ZSWAP:
 		content = &objects[word_object(slot->word)].content;
 		invariant(objects[word_object(slot->word)].used);
 		fill_folio(slot, content->data, content->length, content->codec);
@@ -229,7 +229,7 @@ enum tier_fault tier_read_begin(unsigned int nr)
 			return FAULT_BUSY;
 	read->used = true;
 	read->slot = nr;
-	read->word = word_place(slot->word);
+	read->word = swap_desc_place(slot->word);
 	slot->folio = FOLIO_READING;
 	return FAULT_STARTED;
 }
@@ -254,12 +254,12 @@ int tier_read_end(unsigned int nr_read, bool exclusive, unsigned int *nr)
 	if (read_packed(read->slot, read->word, data)) {
 		tier_stats.bad_reads++;
 		slot->folio = FOLIO_NONE;
-		tier_found_bad(read->slot, word_address(read->word),
-			       HEADER + word_length(read->word), false);
+		tier_found_bad(read->slot, swap_desc_address(read->word),
+			       HEADER + swap_desc_length(read->word), false);
 		return -EBADMSG;
 	}
 	tier_stats.reads++;
-	fill_folio(slot, data, word_length(read->word), word_codec(read->word));
+	fill_folio(slot, data, swap_desc_length(read->word), swap_desc_codec(read->word));
 	slot->folio = FOLIO_IDLE;
 	slot->dirty = false;
 	if (exclusive) {
@@ -298,7 +298,7 @@ void tier_reset(void)
 	unsigned int i;
 
 	for (i = 0; i < NR_SLOTS; i++) {
-		slots[i].word = WORD_NONE;
+		slots[i].word = SWAP_DESC_NONE;
 		slots[i].folio = FOLIO_NONE;
 		slots[i].dirty = false;
 	}

@@ -11,35 +11,35 @@ static void check_slot(unsigned int nr, unsigned int *live, bool *taken, bool *o
 
 	/* A dirty folio is the only copy, a clean one has another. */
 	if (slot->folio == FOLIO_IDLE)
-		invariant(slot->dirty == (word == WORD_NONE));
+		invariant(slot->dirty == (word == SWAP_DESC_NONE));
 	if (slot->folio == FOLIO_WRITEBACK || slot->folio == FOLIO_READING)
-		invariant(word_tag(word) == WORD_PACKED);
+		invariant(swap_desc_tag(word) == SWAP_DESC_PACKED);
 
-	switch (word_tag(word)) {
-	case WORD_NONE:
+	switch (swap_desc_tag(word)) {
+	case SWAP_DESC_NONE:
 		invariant(!word);
 		break;
-	case WORD_ZSWAP:
+	case SWAP_DESC_ZSWAP:
 		invariant(word_object(word) < NR_OBJECTS);
 		invariant(objects[word_object(word)].used);
 		invariant(!objects[word_object(word)].orphan);
 		invariant(!object[word_object(word)]);
 		object[word_object(word)] = true;
 		break;
-	case WORD_PACKED:
-		size = swap_pack_size(word_length(word));
-		invariant(word_type(word) == TYPE);
-		invariant(word_address(word) + size <= DEVICE_SIZE);
+	case SWAP_DESC_PACKED:
+		size = swap_pack_size(swap_desc_length(word));
+		invariant(swap_desc_tier(word) == TYPE);
+		invariant(swap_desc_address(word) + size <= DEVICE_SIZE);
 		invariant(segment_of(word)->state != SEGMENT_FREE);
 		live[segment_of(word) - segments] += size;
 		for (i = 0; i < size / SWAP_PACK_ALIGN; i++) {
 			/* No two objects overlap. */
-			invariant(!taken[word_address(word) / SWAP_PACK_ALIGN + i]);
-			taken[word_address(word) / SWAP_PACK_ALIGN + i] = true;
+			invariant(!taken[swap_desc_address(word) / SWAP_PACK_ALIGN + i]);
+			taken[swap_desc_address(word) / SWAP_PACK_ALIGN + i] = true;
 		}
 		break;
 	default:
-		invariant(word == WORD_LOST);
+		invariant(word == SWAP_DESC_LOST);
 	}
 }
 
@@ -56,7 +56,7 @@ void tier_check(void)
 	memset(taken, 0, sizeof(taken));
 	for (i = 0; i < NR_SLOTS; i++) {
 		check_slot(i, live, taken, object);
-		pinned += !!(slots[i].word & WORD_PIN);
+		pinned += !!(slots[i].word & SWAP_DESC_PIN);
 		writeback += slots[i].folio == FOLIO_WRITEBACK;
 	}
 	/* A pin has one mover, writeback one write, and an orphan one mover. */
@@ -76,11 +76,12 @@ void tier_check(void)
 				writeback--;
 				continue;
 			}
-			if (word_tag(move->from) == WORD_PACKED)
-				pins[word_address(move->from) / SEGMENT_SIZE]++;
-			if (slot->word & WORD_PIN && word_place(slot->word) == move->from) {
+			if (swap_desc_tag(move->from) == SWAP_DESC_PACKED)
+				pins[swap_desc_address(move->from) / SEGMENT_SIZE]++;
+			if (slot->word & SWAP_DESC_PIN &&
+			    swap_desc_place(slot->word) == move->from) {
 				pinned--;
-			} else if (word_tag(move->from) == WORD_ZSWAP) {
+			} else if (swap_desc_tag(move->from) == SWAP_DESC_ZSWAP) {
 				nr = word_object(move->from);
 				invariant(objects[nr].used && objects[nr].orphan && !object[nr]);
 				object[nr] = true;

@@ -65,9 +65,9 @@ static void chunk_check(const struct chunk *chunk)
 	unsigned int i, j, at = 0, offset, end;
 
 	for (i = 0; i < chunk->nr; i++) {
-		offset = word_address(chunk->moves[i].to) -
+		offset = swap_desc_address(chunk->moves[i].to) -
 			 chunk->pack.start;
-		end = offset + HEADER + word_length(chunk->moves[i].to);
+		end = offset + HEADER + swap_desc_length(chunk->moves[i].to);
 		invariant(offset >= at && offset - at < SWAP_PACK_ALIGN);
 		for (j = at; j < offset; j++)
 			must(!chunk->buf[j]);
@@ -130,19 +130,19 @@ u64 chunk_append(struct chunk *chunk, unsigned int slot, const void *data,
 	move = &chunk->moves[chunk->nr++];
 	move->slot = slot;
 	move->from = from;
-	move->to = word_packed(TYPE, address, length, codec);
+	move->to = swap_desc_packed(TYPE, address, length, codec);
 	return move->to;
 }
 
 /* The place has the data, the copy that it was made of is not needed. */
 static void replace(struct slot *slot, const struct move *move)
 {
-	segment_of(move->to)->live += swap_pack_size(word_length(move->to));
+	segment_of(move->to)->live += swap_pack_size(swap_desc_length(move->to));
 	slot->word = move->to;
-	if (word_tag(move->from) == WORD_ZSWAP)
+	if (swap_desc_tag(move->from) == SWAP_DESC_ZSWAP)
 		object_free(word_object(move->from));
 	else if (!MUTANT(LIVE_LEAK))
-		segment_of(move->from)->live -= swap_pack_size(word_length(move->from));
+		segment_of(move->from)->live -= swap_pack_size(swap_desc_length(move->from));
 }
 
 /* Pin, then copy. The write and the commit follow with the chunk. */
@@ -159,7 +159,7 @@ bool move_begin(enum tier_stream stream, unsigned int nr, u64 place,
 		return false;
 	}
 	chunk_append(chunk, nr, data, length, codec, place);
-	if (MUTANT(FREE_SOURCE_EARLY) && word_tag(place) == WORD_PACKED)
+	if (MUTANT(FREE_SOURCE_EARLY) && swap_desc_tag(place) == SWAP_DESC_PACKED)
 		replace(&slots[nr], &chunk->moves[chunk->nr - 1]);
 	return true;
 }
@@ -167,15 +167,15 @@ bool move_begin(enum tier_stream stream, unsigned int nr, u64 place,
 static void move_end(const struct move *move, bool failed)
 {
 	struct slot *slot = &slots[move->slot];
-	bool same = word_place(slot->word) == move->from && slot->word & WORD_PIN;
+	bool same = swap_desc_place(slot->word) == move->from && slot->word & SWAP_DESC_PIN;
 	bool folio_ok = slot->folio == FOLIO_NONE || slot->folio == FOLIO_IDLE;
 
-	if (MUTANT(FREE_SOURCE_EARLY) && word_tag(move->from) == WORD_PACKED) {
+	if (MUTANT(FREE_SOURCE_EARLY) && swap_desc_tag(move->from) == SWAP_DESC_PACKED) {
 		segment_of(move->from)->pins--;
 		return;
 	}
 	if (MUTANT(NO_PIN))
-		same = word_place(slot->word) == move->from;
+		same = swap_desc_place(slot->word) == move->from;
 	if (MUTANT(COMMIT_NO_COMPARE))
 		same = slot->word;
 	if (MUTANT(COMMIT_IGNORES_FOLIO))
@@ -184,9 +184,10 @@ static void move_end(const struct move *move, bool failed)
 	if (!same) {
 		tier_stats.given_up++;
 		/* Dropped meanwhile, and left to the mover. */
-		if (word_tag(move->from) == WORD_PACKED && !MUTANT(NO_PIN))
+		if (swap_desc_tag(move->from) == SWAP_DESC_PACKED && !MUTANT(NO_PIN))
 			segment_of(move->from)->pins--;
-		if (word_tag(move->from) == WORD_ZSWAP && !MUTANT(NO_PIN) && !MUTANT(NO_ORPHAN)) {
+		if (swap_desc_tag(move->from) == SWAP_DESC_ZSWAP && !MUTANT(NO_PIN) &&
+		    !MUTANT(NO_ORPHAN)) {
 			invariant(objects[word_object(move->from)].orphan);
 			object_free(word_object(move->from));
 			tier_stats.orphans++;
@@ -198,7 +199,7 @@ static void move_end(const struct move *move, bool failed)
 		tier_stats.unpinned++;
 		return;
 	}
-	if (word_tag(move->from) == WORD_ZSWAP)
+	if (swap_desc_tag(move->from) == SWAP_DESC_ZSWAP)
 		tier_stats.moved_out++;
 	else
 		tier_stats.collected++;
@@ -228,10 +229,10 @@ bool tier_writeback(unsigned int nr)
 	const struct content *content;
 	u64 word = slot->word;
 
-	if (word_tag(word) != WORD_ZSWAP || word & WORD_PIN)
+	if (swap_desc_tag(word) != SWAP_DESC_ZSWAP || word & SWAP_DESC_PIN)
 		return false;
 	content = &objects[word_object(word)].content;
-	return move_begin(STREAM_FRESH, nr, word_place(word), content->data,
+	return move_begin(STREAM_FRESH, nr, swap_desc_place(word), content->data,
 			  content->length, content->codec);
 }
 

@@ -78,23 +78,25 @@ static void collector_end(void)
 
 	for (nr = 0; nr < NR_SLOTS; nr++) {
 		struct slot *slot = &slots[nr];
-		u64 word = slot->word, address = word_address(word);
+		u64 word = slot->word, address;
 
-		if (word_tag(word) != WORD_PACKED || segment_of(word) != segment ||
-		    collector.seen[address % SEGMENT_SIZE / SWAP_PACK_ALIGN])
+		if (swap_desc_tag(word) != SWAP_DESC_PACKED || segment_of(word) != segment)
 			continue;
-		invariant(!(word & WORD_PIN));
+		address = swap_desc_address(word);
+		if (collector.seen[address % SEGMENT_SIZE / SWAP_PACK_ALIGN])
+			continue;
+		invariant(!(word & SWAP_DESC_PIN));
 		/* Damage can come, and go when the same bit flips again. */
-		invariant(device_damaged(address, HEADER + word_length(word)));
+		invariant(device_damaged(address, HEADER + swap_desc_length(word)));
 		if (!read_packed(nr, word, data))
 			continue;
 		/* With a folio there RAM may have it, or the load will tell. */
-		tier_found_bad(nr, address, HEADER + word_length(word),
+		tier_found_bad(nr, address, HEADER + swap_desc_length(word),
 			       slot->folio == FOLIO_IDLE);
 		if (slot->folio != FOLIO_NONE && !MUTANT(LOST_OVER_FOLIO))
 			continue;
 		drop(slot);
-		slot->word = WORD_LOST;
+		slot->word = SWAP_DESC_LOST;
 		tier_stats.lost++;
 	}
 	collector_stop();
@@ -142,7 +144,7 @@ bool tier_collect(unsigned int nr)
 		if (found.slot >= NR_SLOTS)
 			continue;
 		if (!move_begin(STREAM_SURVIVORS, found.slot,
-				word_packed(TYPE, found.address, found.length, found.codec),
+				swap_desc_packed(TYPE, found.address, found.length, found.codec),
 				found.data, found.length, found.codec)) {
 			tier_stats.aborted++;
 			collector_stop();

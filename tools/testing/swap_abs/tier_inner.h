@@ -126,7 +126,7 @@ static inline u64 segment_start(unsigned int segment)
 
 static inline struct segment *segment_of(u64 word)
 {
-	return &segments[word_address(word) / SEGMENT_SIZE];
+	return &segments[swap_desc_address(word) / SEGMENT_SIZE];
 }
 
 /* tier.c */

@@ -4,7 +4,7 @@
  *
  * What is modelled
  * ----------------
- * mm/swap_abs_move.c. Two slots, their words and swap-cache folios, two devices S
+ * mm/swap_abs/move.c. Two slots, their words and swap-cache folios, two devices S
  * and D, and:
  *
  *	mover 0	moves from S to D; it is swapoff, too (S is closed, what has no

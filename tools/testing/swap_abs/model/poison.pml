@@ -13,7 +13,7 @@
  *		that it can't unmap
  *	env	faults, which find a broken page or read a good one (or fail to);
  *		writes, frees; reclaim, which leaves a broken page alone
- *	mover	as mm/swap_abs_move.c: swap_move_is_ready(), swap_move_folio(),
+ *	mover	as mm/swap_abs/move.c: swap_move_is_ready(), swap_move_folio(),
  *		swap_move_release(); it is swapoff, or not
  *
  * What is abstracted

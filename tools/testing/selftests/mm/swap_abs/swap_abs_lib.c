@@ -1586,7 +1586,7 @@ int sa_writes_stop(const char *dev, long *nr, long *idle)
 	return 0;
 }
 
-/* The descriptor's layout is that of mm/swap_abs.h. */
+/* The descriptor's layout is that of mm/swap_abs/desc.h. */
 static bool parse_event(const char *line, struct sa_event *e)
 {
 	static const char * const names[] = {

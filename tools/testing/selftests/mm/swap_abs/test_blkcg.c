@@ -9,6 +9,7 @@
  * one; or that has somebody killed, or loses data, as several fill what is left of a device.
  */
 #include <sched.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 
 #include "blkcg.h"
@@ -182,7 +183,7 @@ TEST_F_TIMEOUT(payer, many_interleaved, SA_TIMEOUT)
 struct writer {
 	size_t pages;
 	int cpu;
-	volatile bool filled, check;
+	atomic_bool filled, check;
 	double paid;		/* of what was written, by all */
 };
 

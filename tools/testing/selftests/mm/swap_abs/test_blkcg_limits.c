@@ -9,6 +9,7 @@
  * the limit of whose data it reads, or of who has called it.
  */
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 
 #include "blkcg.h"
@@ -16,6 +17,8 @@
 #define LIMIT_BPS	(SA_MIB / 4)
 /* What io.cost is told that the device can do */
 #define COST_BPS	SA_MIB
+#define COST_IOPS	"rseqiops=1000000 rrandiops=1000000 wseqiops=1000000 wrandiops=1000000"
+#define COST_QOS	"enable=1 ctrl=user rpct=0 rlat=12500 wpct=0 wlat=12500 min=100 max=100"
 #define DEBUG_STATS	"/sys/module/blk_cgroup/parameters/blkcg_debug_stats"
 
 FIXTURE(limits)
@@ -137,8 +140,8 @@ TEST_F_TIMEOUT(limits, io_max, SA_TIMEOUT)
 #define READ_SIZE	(64 * 1024)
 
 struct reader {
-	volatile bool stop;
-	volatile long nr;
+	atomic_bool stop;
+	atomic_long nr;
 	double worst;		/* seconds for one read, of the first reader */
 };
 
@@ -222,12 +225,10 @@ TEST_F_TIMEOUT(limits, io_cost, SA_TIMEOUT)
 	ASSERT_EQ(0, on_as(0, variant->format, variant->on));
 	self->cost = true;
 	/* Nothing but bytes costs anything. */
-	snprintf(model, sizeof(model), "ctrl=user model=linear rbps=%lu wbps=%lu "
-		 "rseqiops=1000000 rrandiops=1000000 wseqiops=1000000 wrandiops=1000000",
-		 COST_BPS, COST_BPS);
+	snprintf(model, sizeof(model), "ctrl=user model=linear rbps=%lu wbps=%lu %s", COST_BPS,
+		 COST_BPS, COST_IOPS);
 	/* Whatever the latency, the device is as fast as that. */
-	if (tell(sa_cg_root(), "io.cost.qos", sa_dev(0), "enable=1 ctrl=user rpct=0 rlat=12500 "
-		 "wpct=0 wlat=12500 min=100 max=100") ||
+	if (tell(sa_cg_root(), "io.cost.qos", sa_dev(0), COST_QOS) ||
 	    tell(sa_cg_root(), "io.cost.model", sa_dev(0), model))
 		SKIP(return, "no io.cost for this device");
 	ASSERT_EQ(0, sa_cg_write(self->cg[0], "io.weight", "100"));
@@ -273,8 +274,8 @@ TEST_F_TIMEOUT(limits, io_cost, SA_TIMEOUT)
 
 /* Swap out new pages, a few at a time, until told to stop */
 struct pusher {
-	volatile bool stop;
-	volatile long rounds;
+	atomic_bool stop;
+	atomic_long rounds;
 };
 
 static int push_on(void *arg)
@@ -297,7 +298,7 @@ static int push_on(void *arg)
 }
 
 /* Has a cgroup been allowed so many I/Os at a time? -1: any number */
-static long long depth(const char *cg)
+static long long io_depth(const char *cg)
 {
 	char line[1024], *value;
 
@@ -333,10 +334,10 @@ TEST_F_TIMEOUT(limits, io_latency, SA_TIMEOUT)
 	pushes = sa_start(self->cg[0], push_on, p);
 	EXPECT_TRUE(sa_wait(p->rounds > 2, SOON));
 	/* Nobody has missed anything. */
-	EXPECT_EQ(-1, depth(self->cg[0]));
+	EXPECT_EQ(-1, io_depth(self->cg[0]));
 	began = sa_now();
 	readers_start(_metadata, r, pid, self->cg[1]);
-	EXPECT_TRUE(sa_wait(depth(self->cg[0]) == 1, SOON));
+	EXPECT_TRUE(sa_wait(io_depth(self->cg[0]) == 1, SOON));
 	TH_LOG("one at a time after %.2f s", sa_now() - began);
 	EXPECT_TRUE(sa_wait(paid(self->cg[0], sa_dev(0), " use_delay=") > 0, SOON));
 	TH_LOG("delayed after %.2f s", sa_now() - began);
@@ -344,7 +345,7 @@ TEST_F_TIMEOUT(limits, io_latency, SA_TIMEOUT)
 		io_stat(self->cg[i], sa_dev(0), line, sizeof(line));
 		TH_LOG("%s:%s", i ? "b" : "a", line);
 	}
-	EXPECT_EQ(-1, depth(self->cg[1]));
+	EXPECT_EQ(-1, io_depth(self->cg[1]));
 	EXPECT_EQ(0, paid(self->cg[0], sa_dev(0), " rbytes="));
 	readers_stop(_metadata, r, pid);
 	p->stop = true;
@@ -354,8 +355,8 @@ TEST_F_TIMEOUT(limits, io_latency, SA_TIMEOUT)
 /* Whose data is taken from its device */
 struct owner {
 	size_t pages;
-	volatile size_t swapped;
-	volatile bool read;
+	atomic_size_t swapped;
+	atomic_bool read;
 };
 
 static int read_any_order(void *arg)

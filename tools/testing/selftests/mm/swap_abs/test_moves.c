@@ -179,6 +179,9 @@ TEST_F_TIMEOUT(zswap, no_page_in, SA_TIMEOUT)
 	see_faults(&after, NULL);
 	EXPECT_EQ(before.pswpin, after.pswpin);
 	EXPECT_EQ(before.refaults, after.refaults);
+	/* Each has been written, and the device counts it. */
+	EXPECT_EQ(sa_tier_num(sa_dev(0), "stats/moved_in") * SA_PAGE,
+		  sa_tier_num(sa_dev(0), "stats/written"));
 	check_there(_metadata, &a, sa_dev(0));
 	see_faults(&after, NULL);
 	EXPECT_LE(pages * 15 / 16, after.refaults - before.refaults);

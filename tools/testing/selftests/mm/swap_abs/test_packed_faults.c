@@ -30,7 +30,7 @@
 #define PAGES		(2 * SA_MIB_PAGES)
 #define DEV_PAGES	(32 * sa_cluster())
 
-/* What precedes an object on the device, see mm/swap_abs_pack.h */
+/* What precedes an object on the device, see mm/swap_abs/format.h */
 struct header {
 	__u32 slot, seq;
 	__u16 length;

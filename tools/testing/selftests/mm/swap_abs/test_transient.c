@@ -108,7 +108,8 @@ static const char *make_loop(void)
 	file = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	ballast = open(dev->ballast, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	/* Some is for the filesystem itself. What is reserved for root the loop device may have. */
-	snprintf(name, sizeof(name), "/sys/fs/ext4/%s/reserved_clusters", sa_kernel_name(sa_dev(1)));
+	snprintf(name, sizeof(name), "/sys/fs/ext4/%s/reserved_clusters",
+		 sa_kernel_name(sa_dev(1)));
 	dev->reserved = sa_read_num(name);
 	if (file < 0 || ballast < 0 || dev->reserved < 0 || ftruncate(file, PAGES * SA_PAGE) ||
 	    statvfs(dir, &fs) ||

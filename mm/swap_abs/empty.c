@@ -5,22 +5,25 @@
  *
  * There is no map from a device's slots back to virtual ones. Packed data is found
  * by the headers in its segments, oldest segments first, and moves as it is where
- * another packed tier takes it (mm/swap_abs_gc.c). For the rest the descriptors
+ * another packed tier takes it (mm/swap_abs/collect.c). For the rest the descriptors
  * are scanned, eight bytes a slot, and no page table is looked at. Pages that are
- * found so are moved by way of folios (mm/swap_abs_move.c).
+ * found so are moved by way of folios (mm/swap_abs/move.c).
  *
  * What is to be moved, and where to, stands in a struct swap_move. Callers are
  * swapoff in mm/swapfile.c after the device has been closed for new data, and
- * mm/swap_abs_demote.c. Holds no lock but swap_tier.move_lock, outside of everything.
+ * mm/swap_abs/policy.c. Holds no lock but swap_tier.move_lock, outside of everything.
  */
 #include <linux/blkdev.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/swap.h>
 #include <linux/swap_ops.h>
-#include "internal.h"
-#include "swap.h"
-#include "swap_abs.h"
+#include "../internal.h"
+#include "../swap.h"
+#include "formats.h"
+#include "move.h"
+#include "slots.h"
+#include "tier.h"
 
 static bool swap_drain_is_on(unsigned long word, struct swap_info_struct *si)
 {

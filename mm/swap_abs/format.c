@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The format of the packed backend of the swap abstraction; see
- * mm/swap_abs_pack.h for what it looks like, and mm/swap_abs_packed.c for who
+ * mm/swap_abs/format.h for what it looks like, and mm/swap_abs/packed.c for who
  * uses it. Also compiled in user space: nothing here may need more than
  * tools/testing/swap_abs/ offers.
  *
@@ -17,7 +17,7 @@
 #include <linux/stddef.h>
 #include <linux/string.h>
 #include <asm/byteorder.h>
-#include "swap_abs_pack.h"
+#include "format.h"
 
 /**
  * swap_pack_size - how much of a segment an object takes

@@ -19,8 +19,8 @@
 #include <linux/spinlock.h>
 #include <linux/swap.h>
 #include <linux/workqueue.h>
-#include "swap.h"
-#include "swap_abs.h"
+#include "../swap.h"
+#include "tier.h"
 
 /* Long enough for a chunk to be written, short enough that nobody misses the memory. */
 #define SWAP_SWEEP_DELAY	max(HZ / 50, 1)

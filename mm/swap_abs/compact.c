@@ -13,7 +13,7 @@
  * less than a 64th of the device, and each page that is written makes at least another
  * one free (swap_raw_pick_sparse()).
  *
- * A mover like those of mm/swap_abs_drain.c, with their locks. Called by collection,
+ * A mover like those of mm/swap_abs/empty.c, with their locks. Called by collection,
  * which knows when segments are short.
  *
  * To hold: what is picked leaves two clusters' worth of free raw slots, because what was
@@ -23,8 +23,10 @@
 #include <linux/mutex.h>
 #include <linux/swap.h>
 #include <linux/workqueue.h>
-#include "swap.h"
-#include "swap_abs.h"
+#include "../swap.h"
+#include "formats.h"
+#include "move.h"
+#include "tier.h"
 
 /* After a search that has found or gained too little. */
 #define SWAP_COMPACT_PAUSE	(10 * HZ)

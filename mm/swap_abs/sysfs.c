@@ -6,7 +6,7 @@
  *
  * The directory of a tier owns its struct swap_tier: that is freed when the last
  * open file of it is closed. What is written is checked for its form and handed to
- * mm/swap_abs_tier.c and mm/swap_abs_demote.c; nothing here takes a lock.
+ * mm/swap_abs/tier.c and mm/swap_abs/policy.c; nothing here takes a lock.
  */
 #include <linux/ctype.h>
 #include <linux/file.h>
@@ -18,8 +18,9 @@
 #include <linux/swap.h>
 #include <linux/sysfs.h>
 #include <linux/zswap.h>
-#include "swap.h"
-#include "swap_abs.h"
+#include "../swap.h"
+#include "formats.h"
+#include "tier.h"
 
 static struct kobject *swap_tiers_kobj;
 

@@ -15,7 +15,7 @@
  * that have died, and of whom these were, nothing knows any more. The survivors are of
  * those that have written and freed the least.
  *
- * Called by mm/swap_abs_packed.c. A reference of the css is held while a page is stored, and
+ * Called by mm/swap_abs/packed.c. A reference of the css is held while a page is stored, and
  * by a chunk. The blkg is looked up when the chunk is submitted, as one that is held for
  * longer may be without the data of a controller that was switched on meanwhile.
  *
@@ -25,9 +25,9 @@
 #include <linux/cgroup.h>
 #include <linux/memcontrol.h>
 #include <linux/swap.h>
-#include "swap.h"
-#include "swap_table.h"
-#include "swap_abs_packed.h"
+#include "../swap.h"
+#include "../swap_table.h"
+#include "packed.h"
 
 static struct cgroup_subsys_state *swap_blkcg_get_memcg(struct mem_cgroup *memcg)
 {

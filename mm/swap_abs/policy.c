@@ -11,8 +11,8 @@
  * new, and is drained as far as it can be read (failed).
  *
  * This file owns that policy and the states of tiers; how data is moved is in
- * mm/swap_abs_drain.c, mm/swap_abs_gc.c and mm/zswap.c. It is called by the backends
- * when a tier has filled or an I/O has failed, by mm/swap_abs_sysfs.c and by swapoff.
+ * mm/swap_abs/empty.c, mm/swap_abs/collect.c and mm/zswap.c. It is called by the backends
+ * when a tier has filled or an I/O has failed, by mm/swap_abs/sysfs.c and by swapoff.
  *
  * To hold: a tier that is draining or has failed is closed, as for swapoff: its
  * device has no SWP_WRITEOK, and its pages are in neither total_swap_pages nor
@@ -29,9 +29,13 @@
 #include <linux/swap.h>
 #include <linux/workqueue.h>
 #include <linux/zswap.h>
-#include "internal.h"
-#include "swap.h"
-#include "swap_abs.h"
+#include "../internal.h"
+#include "../swap.h"
+#include "formats.h"
+#include "memcg.h"
+#include "move.h"
+#include "slots.h"
+#include "tier.h"
 
 /*
  * I/O errors without a success in between, after which a device is not trusted. Tests

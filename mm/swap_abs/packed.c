@@ -15,10 +15,10 @@
  *   device; until then loads are served from where the data was.
  *
  * This file owns segments and chunks. What is read is in
- * mm/swap_abs_packed_read.c, which segments are collected in mm/swap_abs_gc.c,
- * and how objects lie in a segment in mm/swap_abs_pack.c. Callers are
+ * mm/swap_abs/packed_read.c, which segments are collected in mm/swap_abs/collect.c,
+ * and how objects lie in a segment in mm/swap_abs/format.c. Callers are
  * mm/swap_abs.c through the table of operations, mm/zswap.c, which moves its
- * objects here, and mm/swap_abs_tier.c as devices come and go.
+ * objects here, and mm/swap_abs/tier.c as devices come and go.
  *
  * A segment's references are its objects in use, its chunks in flight, and who
  * fills or collects it. Dropping an object is thus two atomic operations, under
@@ -49,9 +49,9 @@
 #include <linux/swap.h>
 #include <linux/swap_ops.h>
 #include <linux/vmalloc.h>
-#include "internal.h"
-#include "swap.h"
-#include "swap_abs_packed.h"
+#include "../internal.h"
+#include "../swap.h"
+#include "packed.h"
 
 #include <trace/events/swap_abs.h>
 

@@ -21,8 +21,11 @@
 #include <linux/slab.h>
 #include <linux/swap.h>
 #include <linux/swap_ops.h>
-#include "swap.h"
-#include "swap_abs.h"
+#include "../swap.h"
+#include "formats.h"
+#include "memcg.h"
+#include "slots.h"
+#include "tier.h"
 
 /* Devices by priority, as in swap_active_head. */
 PLIST_HEAD(swap_tiers);

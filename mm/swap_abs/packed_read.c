@@ -13,8 +13,8 @@
  * is an I/O error: the folio is left clean and not uptodate, and the word as it
  * is.
  *
- * Called through the table of operations in mm/swap_abs_packed.c, and by the
- * collection (mm/swap_abs_gc.c) for its own reads. No locks; requests come from
+ * Called through the table of operations in mm/swap_abs/packed.c, and by the
+ * collection (mm/swap_abs/collect.c) for its own reads. No locks; requests come from
  * mempools.
  */
 #include <linux/bio.h>
@@ -26,9 +26,9 @@
 #include <linux/swap_ops.h>
 #include <linux/vmstat.h>
 #include <linux/zswap.h>
-#include "internal.h"
-#include "swap.h"
-#include "swap_abs_packed.h"
+#include "../internal.h"
+#include "../swap.h"
+#include "packed.h"
 
 #define SWAP_READ_MIN		SWAP_CLUSTER_MAX
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Which segment of a packed tier is collected next, and when; see
- * mm/swap_abs_victim.h. Called by mm/swap_abs_packed.c and mm/swap_abs_gc.c under
+ * mm/swap_abs/victim.h. Called by mm/swap_abs/packed.c and mm/swap_abs/collect.c under
  * swap_pack.lock, and by tools/testing/swap_abs/, which chose the constants.
  */
 #include <linux/math.h>
 #include <linux/minmax.h>
-#include "swap_abs_pack.h"
-#include "swap_abs_victim.h"
+#include "format.h"
+#include "victim.h"
 
 /* A victim up to this bucket is so cheap that no fuller one is compared with it. */
 #define SWAP_VICTIM_CHEAP	(SWAP_VICTIM_PARTS / 8)

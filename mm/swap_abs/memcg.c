@@ -30,7 +30,7 @@
  * limit anywhere, asking costs a static branch.
  *
  * Callers are mm/swap_abs.c, which reports changes, the stores and movers, which
- * ask, mm/swap_abs_tier.c and mm/memcontrol.c.
+ * ask, mm/swap_abs/tier.c and mm/memcontrol.c.
  *
  * Locks: swap_memcg_mutex, for changes of limits, inside of cgroup_mutex;
  * swap_tiers_lock, for names of tiers, inside of that. Usage is atomic, and changes
@@ -52,9 +52,11 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/swap.h>
-#include "swap.h"
-#include "swap_table.h"
-#include "swap_abs.h"
+#include "../swap.h"
+#include "../swap_table.h"
+#include "memcg.h"
+#include "slots.h"
+#include "tier.h"
 
 /**
  * struct swap_memcg - a memory cgroup in the tiers of swap

@@ -24,7 +24,7 @@
  * the mover's and the swap cache's is somebody's who uses it. A folio that the mover
  * has found in the swap cache leaves it, too, if nobody uses it.
  *
- * Called by mm/swap_abs_drain.c, mm/swap_abs_gc.c and mm/swap_abs_demote.c with
+ * Called by mm/swap_abs/empty.c, mm/swap_abs/collect.c and mm/swap_abs/policy.c with
  * swap_tier.move_lock held; takes the locks of the batch's folios, one at a time but
  * for those that are being read.
  */
@@ -36,10 +36,14 @@
 #include <linux/sched/signal.h>
 #include <linux/swap.h>
 #include <linux/swap_ops.h>
-#include "internal.h"
-#include "swap.h"
-#include "swap_table.h"
-#include "swap_abs.h"
+#include "../internal.h"
+#include "../swap.h"
+#include "../swap_table.h"
+#include "formats.h"
+#include "memcg.h"
+#include "move.h"
+#include "slots.h"
+#include "tier.h"
 
 #include <trace/events/swap_abs.h>
 

@@ -11,7 +11,7 @@
  * not confirmed is dead. Who loads or frees an object never waits for this.
  *
  * Which segment is next, and when one is needed, is the policy of
- * mm/swap_abs_victim.c: few segments are free, those in reserve included. It is asked
+ * mm/swap_abs/victim.c: few segments are free, those in reserve included. It is asked
  * by who opens, closes or is refused a segment (what needs room), and by who drops an
  * object that takes a segment to another bucket (what makes room). A victim of which
  * something can't be moved just now is skipped until it has lost something more, and the
@@ -34,9 +34,10 @@
 #include <linux/suspend.h>
 #include <linux/swap.h>
 #include <linux/swapops.h>
-#include "internal.h"
-#include "swap.h"
-#include "swap_abs_packed.h"
+#include "../internal.h"
+#include "../swap.h"
+#include "memcg.h"
+#include "packed.h"
 
 #include <trace/events/swap_abs.h>
 

@@ -7,7 +7,7 @@
  * each made once and never destroyed; a fifth is refused, and what zswap has
  * compressed with it is written to devices as it was before.
  *
- * Called by mm/swap_abs_packed.c and mm/zswap.c. swap_codec_mutex serializes
+ * Called by mm/swap_abs/packed.c and mm/zswap.c. swap_codec_mutex serializes
  * making one; using one takes no lock. A compressor's per-CPU stream is
  * locked by the crypto API itself, so any number of tasks may use one.
  */
@@ -17,8 +17,9 @@
 #include <linux/mutex.h>
 #include <linux/string.h>
 #include <linux/swap.h>
-#include "swap.h"
-#include "swap_abs.h"
+#include "../swap.h"
+#include "desc.h"
+#include "formats.h"
 
 #define NR_SWAP_CODECS	BIT(SWAP_DESC_CODEC_BITS)
 

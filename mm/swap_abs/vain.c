@@ -37,9 +37,12 @@
 #include <linux/swap.h>
 #include <linux/vmstat.h>
 #include <linux/wait.h>
-#include "internal.h"
-#include "swap.h"
-#include "swap_abs.h"
+#include "../internal.h"
+#include "../swap.h"
+#include "formats.h"
+#include "memcg.h"
+#include "slots.h"
+#include "tier.h"
 
 /*
  * Tries that one success is worth, those that each page in the swap cache is, and the

@@ -16,9 +16,9 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/swap.h>
-#include "internal.h"
-#include "swap.h"
-#include "swap_abs.h"
+#include "../../internal.h"
+#include "../../swap.h"
+#include "../slots.h"
 
 #define ROOM	16
 

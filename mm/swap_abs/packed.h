@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The packed backend inside of its files: mm/swap_abs_packed.c (segments, what
- * is written), mm/swap_abs_packed_read.c, mm/swap_abs_packed_ahead.c and
- * mm/swap_abs_gc.c. The format is in mm/swap_abs_pack.h, what others call in
- * mm/swap_abs.h.
+ * The packed backend inside of its files: mm/swap_abs/packed.c (segments, what
+ * is written), mm/swap_abs/packed_read.c, mm/swap_abs/neighbours.c and
+ * mm/swap_abs/collect.c. The format is in mm/swap_abs/format.h, what others call in
+ * mm/swap_abs/formats.h.
  */
 #ifndef _MM_SWAP_ABS_PACKED_H
 #define _MM_SWAP_ABS_PACKED_H
@@ -17,8 +17,9 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
-#include "swap_abs.h"
-#include "swap_abs_victim.h"
+#include "formats.h"
+#include "slots.h"
+#include "victim.h"
 
 #define SWAP_SEGMENT_SIZE	(SWAPFILE_CLUSTER * SWAP_PACK_BLOCK)
 
@@ -266,14 +267,14 @@ void swap_packed_close(struct swap_pack *pack);
 void swap_pack_release_dead(struct swap_pack *pack);
 unsigned long swap_packed_free_segments(struct swap_pack *pack);
 
-/* mm/swap_abs_packed_read.c */
+/* mm/swap_abs/packed_read.c */
 int swap_packed_read_init_once(void);
 void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio);
 void swap_packed_read_init(struct bio *bio, struct bio_vec *bvec,
 			   struct swap_info_struct *si, pgoff_t offset,
 			   unsigned int blocks, void *buf);
 
-/* mm/swap_abs_blkcg.c */
+/* mm/swap_abs/blkcg.c */
 #ifdef CONFIG_SWAP_ABS_BLKCG
 struct cgroup_subsys_state *swap_blkcg_get(struct folio *folio);
 struct cgroup_subsys_state *swap_blkcg_get_slot(swp_entry_t slot);
@@ -301,7 +302,7 @@ static inline u64 swap_blkcg_serial(struct cgroup_subsys_state *css)
 }
 #endif
 
-/* mm/swap_abs_gc.c */
+/* mm/swap_abs/collect.c */
 int swap_pack_gc_init(void);
 bool swap_pack_pin(struct swap_info_struct *si, const struct swap_pack_object *object,
 		   swp_entry_t *slot, unsigned long *word);
@@ -314,7 +315,7 @@ void swap_pack_gc(struct work_struct *work);
 void swap_pack_gc_again(struct work_struct *work);
 void swap_pack_gc_check(struct swap_pack *pack);
 
-/* mm/swap_abs_packed_ahead.c */
+/* mm/swap_abs/neighbours.c */
 bool swap_packed_ahead_wanted(void);
 void swap_packed_ahead(struct swap_tier *tier, pgoff_t offset, const void *buf,
 		       unsigned int size, unsigned int pos, u32 seq);

@@ -43,9 +43,11 @@
 #include <linux/swap.h>
 #include <linux/swap_ops.h>
 #include <linux/zswap.h>
-#include "internal.h"
-#include "swap.h"
-#include "swap_abs.h"
+#include "../internal.h"
+#include "../swap.h"
+#include "formats.h"
+#include "slots.h"
+#include "tier.h"
 
 #include <trace/events/swap_abs.h>
 

@@ -16,7 +16,7 @@
  * may be old by then: the sequence number of the segment has to be that of the read,
  * as no block is written twice under one.
  *
- * Called by mm/swap_abs_packed_read.c when the pages have been unlocked, and by
+ * Called by mm/swap_abs/packed_read.c when the pages have been unlocked, and by
  * mm/zswap.c. It is on a workqueue that reclaim may wait for, and other reads wait for
  * their turn there: so it allocates without waiting, and looks at a few objects only.
  * No locks.
@@ -25,9 +25,10 @@
 #include <linux/swap.h>
 #include <linux/swapops.h>
 #include <linux/zswap.h>
-#include "internal.h"
-#include "swap.h"
-#include "swap_abs_packed.h"
+#include "../internal.h"
+#include "../swap.h"
+#include "memcg.h"
+#include "packed.h"
 
 /* What is looked at of a read: small objects can be many. */
 #define SWAP_AHEAD_MAX		4

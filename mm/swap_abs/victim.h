@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Which segment of a packed tier is collected next, and when: the policy of
- * mm/swap_abs_gc.c. No locks, no I/O and nothing of the kernel but lists and
+ * mm/swap_abs/collect.c. No locks, no I/O and nothing of the kernel but lists and
  * types, so that tools/testing/swap_abs/sim.c drives the same code.
  *
  * Closed segments stand in buckets by their live bytes, those that have been in

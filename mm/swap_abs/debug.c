@@ -21,10 +21,13 @@
 #include <linux/slab.h>
 #include <linux/swap.h>
 #include <linux/zswap.h>
-#include "internal.h"
-#include "swap.h"
-#include "swap_table.h"
-#include "swap_abs.h"
+#include "../internal.h"
+#include "../swap.h"
+#include "../swap_table.h"
+#include "formats.h"
+#include "memcg.h"
+#include "slots.h"
+#include "tier.h"
 
 static u32 move_delay_ms;
 static atomic_long_t orphans = ATOMIC_LONG_INIT(0);

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What cgroups have in each tier, and may have (mm/swap_abs/memcg.c).
+ */
+#ifndef _MM_SWAP_ABS_MEMCG_H
+#define _MM_SWAP_ABS_MEMCG_H
+
+#include <linux/jump_label.h>
+#include "slots.h"
+#include "tier.h"
+
+struct seq_buf;
+
+#ifdef CONFIG_SWAP_ABS_MEMCG
+/* mm/swap_abs/memcg.c */
+DECLARE_STATIC_KEY_FALSE(swap_memcg_limited);
+struct swap_vain *swap_memcg_vain(struct mem_cgroup *memcg);
+unsigned long swap_memcg_stored(struct mem_cgroup *memcg);
+unsigned long swap_memcg_slots(struct mem_cgroup *memcg);
+int swap_memcg_alloc(struct mem_cgroup *memcg, struct mem_cgroup *parent);
+void swap_memcg_free(struct mem_cgroup *memcg);
+void swap_memcg_reset(struct mem_cgroup *memcg);
+void swap_memcg_forget(unsigned int type);
+void swap_memcg_stat_format(struct mem_cgroup *memcg, struct seq_buf *s);
+void swap_memcg_account(struct swap_cluster_info *ci, unsigned int ci_off,
+			const unsigned long *old, const unsigned long *new,
+			unsigned int nr);
+bool swap_memcg_counts(struct swap_cluster_info *ci, unsigned int ci_off);
+void swap_memcg_sum(unsigned long *sum);
+unsigned long __swap_memcg_tiers(struct mem_cgroup *memcg, unsigned long nr);
+unsigned long __swap_memcg_tiers_of(swp_entry_t slot, unsigned long nr);
+unsigned long swap_memcg_excess(void);
+bool swap_memcg_may_have(swp_entry_t slot, unsigned long mask);
+
+/**
+ * swap_memcg_tiers - where may a cgroup have more?
+ * @memcg: the cgroup, which the caller keeps from going, or NULL
+ * @nr: pages; with 0 the tiers are left out that it has too much in
+ *
+ * Asked before data is copied. Nothing is reserved; see mm/swap_abs/memcg.c.
+ *
+ * Context: any.
+ * Return: mask of the tiers that it and all its parents allow, of those also that
+ * there are not.
+ */
+static inline unsigned long swap_memcg_tiers(struct mem_cgroup *memcg, unsigned long nr)
+{
+	if (!static_branch_unlikely(&swap_memcg_limited))
+		return SWAP_TIERS_ALL;
+	return __swap_memcg_tiers(memcg, nr);
+}
+
+/**
+ * swap_memcg_tiers_of - where may the cgroup of a slot have more?
+ * @slot: a virtual entry, that may have been freed meanwhile
+ * @nr: as for swap_memcg_tiers()
+ *
+ * Context: takes the virtual cluster's lock.
+ * Return: mask of tiers.
+ */
+static inline unsigned long swap_memcg_tiers_of(swp_entry_t slot, unsigned long nr)
+{
+	if (!static_branch_unlikely(&swap_memcg_limited))
+		return SWAP_TIERS_ALL;
+	return __swap_memcg_tiers_of(slot, nr);
+}
+#else
+static inline unsigned long swap_memcg_excess(void)
+{
+	return 0;
+}
+
+static inline bool swap_memcg_may_have(swp_entry_t slot, unsigned long mask)
+{
+	return false;
+}
+
+static inline struct swap_vain *swap_memcg_vain(struct mem_cgroup *memcg)
+{
+	return NULL;
+}
+
+static inline unsigned long swap_memcg_stored(struct mem_cgroup *memcg)
+{
+	return 0;
+}
+
+static inline unsigned long swap_memcg_slots(struct mem_cgroup *memcg)
+{
+	return 0;
+}
+
+static inline int swap_memcg_alloc(struct mem_cgroup *memcg, struct mem_cgroup *parent)
+{
+	return 0;
+}
+
+static inline void swap_memcg_free(struct mem_cgroup *memcg)
+{
+}
+
+static inline void swap_memcg_reset(struct mem_cgroup *memcg)
+{
+}
+
+static inline void swap_memcg_forget(unsigned int type)
+{
+}
+
+static inline void swap_memcg_stat_format(struct mem_cgroup *memcg, struct seq_buf *s)
+{
+}
+
+static inline void swap_memcg_account(struct swap_cluster_info *ci, unsigned int ci_off,
+				      const unsigned long *old, const unsigned long *new,
+				      unsigned int nr)
+{
+}
+
+static inline bool swap_memcg_counts(struct swap_cluster_info *ci, unsigned int ci_off)
+{
+	return false;
+}
+
+static inline void swap_memcg_sum(unsigned long *sum)
+{
+}
+
+static inline unsigned long swap_memcg_tiers(struct mem_cgroup *memcg, unsigned long nr)
+{
+	return SWAP_TIERS_ALL;
+}
+
+static inline unsigned long swap_memcg_tiers_of(swp_entry_t slot, unsigned long nr)
+{
+	return SWAP_TIERS_ALL;
+}
+#endif
+
+#ifdef CONFIG_SWAP_ABS
+/**
+ * swap_memcg_may_swap - is there a tier that a cgroup may have more in?
+ * @memcg: the cgroup
+ *
+ * Context: any but interrupts.
+ * Return: false when none of those that it may use has room.
+ */
+static inline bool swap_memcg_may_swap(struct mem_cgroup *memcg)
+{
+	unsigned long tiers = swap_memcg_tiers(memcg, 1);
+
+	/* Room that there is elsewhere is none for it. */
+	return !swap_tiers_restricted(tiers) || swap_tiers_have_room(tiers);
+}
+#else
+static inline bool swap_memcg_may_swap(struct mem_cgroup *memcg)
+{
+	return true;
+}
+#endif
+
+#endif /* _MM_SWAP_ABS_MEMCG_H */
