@@ -148,7 +148,7 @@ unsigned long swap_raw_image_room(struct swap_info_struct *si);
 int swap_abs_drain(struct swap_info_struct *si);
 
 /* mm/swap_abs/policy.c */
-enum swap_tier_state swap_tiers_open_device(struct address_space *mapping);
+int swap_tiers_open_device(struct address_space *mapping, enum swap_tier_state *state);
 void swap_tiers_close_device(struct address_space *mapping, enum swap_tier_state state);
 #else
 static inline void swap_abs_trim_info(struct sysinfo *val)
@@ -200,9 +200,11 @@ static inline int swap_abs_drain(struct swap_info_struct *si)
 	return 0;
 }
 
-static inline enum swap_tier_state swap_tiers_open_device(struct address_space *mapping)
+static inline int swap_tiers_open_device(struct address_space *mapping,
+					 enum swap_tier_state *state)
 {
-	return SWAP_TIER_ONLINE;
+	*state = SWAP_TIER_ONLINE;
+	return 0;
 }
 
 static inline void swap_tiers_close_device(struct address_space *mapping,

@@ -38,6 +38,7 @@ bool swap_packed_supported(struct swap_info_struct *si);
 int swap_packed_start(struct swap_tier *tier);
 void swap_packed_quiet(struct swap_tier *tier);
 void swap_packed_resume(struct swap_tier *tier);
+void swap_packed_stop_collecting(struct swap_tier *tier);
 void swap_packed_stop(struct swap_tier *tier);
 unsigned long swap_packed_segment_held(struct swap_cluster_info *ci);
 unsigned long swap_packed_held(struct swap_tier *tier);
@@ -112,6 +113,10 @@ static inline void swap_packed_quiet(struct swap_tier *tier)
 }
 
 static inline void swap_packed_resume(struct swap_tier *tier)
+{
+}
+
+static inline void swap_packed_stop_collecting(struct swap_tier *tier)
 {
 }
 

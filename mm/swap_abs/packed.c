@@ -941,6 +941,7 @@ static struct swap_pack_io *swap_pack_lock(struct swap_pack *pack, enum swap_str
 	struct swap_pack_stream *stream;
 	enum swap_stream_id id = want, other;
 	struct swap_pack_io *io;
+	long left;
 
 	if (fresh)
 		id = swap_pack_fresh(pack, payer);
@@ -1011,9 +1012,15 @@ static struct swap_pack_io *swap_pack_lock(struct swap_pack *pack, enum swap_str
 		spin_unlock(&stream->lock);
 		if (!may_wait)
 			return NULL;
-		/* All are on the device, or on their way there, and come back by themselves. */
-		if (!wait_event_timeout(pack->wait, swap_pack_may_get_io(pack, urgent),
-					urgent ? MAX_SCHEDULE_TIMEOUT : HZ / 10))
+		/*
+		 * All are on the device, or on their way there, and come back by themselves.
+		 * If the device hangs, who is killed must not wait for that.
+		 */
+		left = wait_event_killable_timeout(pack->wait, swap_pack_may_get_io(pack, urgent),
+						   urgent ? MAX_SCHEDULE_TIMEOUT : HZ / 10);
+		if (left < 0)
+			return NULL;
+		if (!left)
 			urgent = true;
 		if (fresh) {
 			id = swap_pack_fresh(pack, payer);
@@ -1823,6 +1830,24 @@ void swap_packed_resume(struct swap_tier *tier)
 	WRITE_ONCE(pack->quiet, true);
 	WRITE_ONCE(pack->stopped, false);
 	swap_pack_gc_check(pack);
+}
+
+/**
+ * swap_packed_stop_collecting - end collection before swap_packed_stop()
+ * @tier: a tier whose device is about to be emptied
+ *
+ * Who chooses the format meanwhile may begin it again, and then swap_packed_stop() waits.
+ *
+ * Context: process context, sleeps.
+ */
+void swap_packed_stop_collecting(struct swap_tier *tier)
+{
+	struct swap_pack *pack = READ_ONCE(tier->pack);
+
+	if (!pack)
+		return;
+	WRITE_ONCE(pack->stopped, true);
+	cancel_work_sync(&pack->gc_work);
 }
 
 /**

@@ -574,8 +574,12 @@ static void swap_tier_open(struct swap_tier *tier)
 	lockdep_assert_held(&swap_state_mutex);
 	if (tier->state == SWAP_TIER_ONLINE)
 		return;
+	/*
+	 * The mover ends by itself. It is not waited for, because it may wait for a device
+	 * that hangs, and who has this mutex keeps others waiting.
+	 */
 	WRITE_ONCE(tier->stop, true);
-	cancel_delayed_work_sync(&tier->drain_work);
+	cancel_delayed_work(&tier->drain_work);
 	atomic_set(&tier->io_errors, 0);
 	WRITE_ONCE(tier->state, SWAP_TIER_ONLINE);
 	/* Last: from here on, swapoff may take the tier away. */
@@ -623,31 +627,41 @@ static struct swap_tier *swap_tier_of(struct address_space *mapping)
  *
  * swapoff takes it out of use itself.
  *
+ * @state: for the state that it had, for swap_tiers_close_device()
+ *
  * Context: process context, sleeps.
- * Return: the state that it had, for swap_tiers_close_device().
+ * Return: 0, or -EINTR for who is killed, while others wait for their devices.
  */
-enum swap_tier_state swap_tiers_open_device(struct address_space *mapping)
+int swap_tiers_open_device(struct address_space *mapping, enum swap_tier_state *state)
 {
-	enum swap_tier_state state = SWAP_TIER_ONLINE;
 	struct swap_tier *tier;
 
-	mutex_lock(&swap_state_mutex);
+	*state = SWAP_TIER_ONLINE;
+	if (mutex_lock_killable(&swap_state_mutex))
+		return -EINTR;
 	spin_lock(&swap_tiers_lock);
 	tier = swap_tier_of(mapping);
 	if (tier)
-		state = tier->state;
+		*state = tier->state;
 	spin_unlock(&swap_tiers_lock);
 	/* While it is closed, swapoff can't take it away. */
-	if (state != SWAP_TIER_ONLINE)
+	if (*state != SWAP_TIER_ONLINE)
 		swap_tier_open(tier);
 	mutex_unlock(&swap_state_mutex);
-	return state;
+	return 0;
+}
+
+static void swap_tier_queue_reopen(struct swap_tier *tier)
+{
+	lockdep_assert_held(&swap_state_mutex);
+	/* As swap_tier.retry_work: it waits for others. */
+	mod_delayed_work(system_freezable_wq, &tier->reopen_work, tier->reopen_delay * HZ);
 }
 
 /**
  * swap_tiers_close_device - swapoff has failed: drain the tier as before
  * @mapping: of the device or swapfile, that is in use again
- * @state: what swap_tiers_open_device() has returned
+ * @state: what swap_tiers_open_device() has found
  *
  * Context: process context, sleeps.
  */
@@ -666,7 +680,9 @@ void swap_tiers_close_device(struct address_space *mapping, enum swap_tier_state
 	spin_unlock(&swap_tiers_lock);
 	if (tier) {
 		si = tier->si;
-		swap_tier_close(tier, state);
+		/* The time when it was to be tried again may have passed meanwhile. */
+		if (!swap_tier_close(tier, state) && state == SWAP_TIER_FAILED)
+			swap_tier_queue_reopen(tier);
 		put_swap_device(si);
 	}
 	mutex_unlock(&swap_state_mutex);
@@ -690,8 +706,7 @@ static void swap_tier_reopen_later(struct swap_tier *tier)
 		tier->reopen_delay = min(2 * tier->reopen_delay, SWAP_TIER_REOPEN_MAX);
 	else
 		tier->reopen_delay = first;
-	/* As swap_tier.retry_work: it waits for others. */
-	mod_delayed_work(system_freezable_wq, &tier->reopen_work, tier->reopen_delay * HZ);
+	swap_tier_queue_reopen(tier);
 }
 
 static void swap_tier_fail_work(struct work_struct *work)

@@ -466,12 +466,19 @@ void swap_tier_leave(struct swap_info_struct *si)
 {
 	mutex_lock(&swap_abs_mutex);
 	WRITE_ONCE(si->tier->draining, true);
+	mutex_unlock(&swap_abs_mutex);
+	/*
+	 * These stop by themselves, as the tier is draining, but may wait for a device that
+	 * hangs. Nobody else is to wait for that, so it is done without the mutex.
+	 */
+	swap_packed_stop_collecting(si->tier);
+	cancel_work_sync(&si->tier->demote_work);
+
+	mutex_lock(&swap_abs_mutex);
 	swap_packed_stop(si->tier);
 	swap_tier_adopt(si->tier, false);
 	swap_device_close_lent(si, true);
 	mutex_unlock(&swap_abs_mutex);
-	/* It stops by itself, as the tier is draining. */
-	cancel_work_sync(&si->tier->demote_work);
 }
 
 /**

@@ -415,4 +415,57 @@ TEST_F_TIMEOUT(hanging, can_be_killed, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_swapoff(sa_dm()));
 }
 
+static int online(void *dev)
+{
+	return sa_tier_write(dev, "state", "online") ? 1 : 0;
+}
+
+/* Nor does anybody else wait for it: to take it back, or another one away. */
+TEST_F_TIMEOUT(hanging, others_go_on, SA_TIMEOUT)
+{
+	size_t pages = 4 * SA_MIB_PAGES;
+	struct sa_area a;
+
+	if (variant->mover != SWAPOFF)
+		SKIP(return, "the device is drained");
+	ASSERT_EQ(0, sa_swapon(sa_dm(), 64 * SA_MIB_PAGES, 5));
+	ASSERT_EQ(0, sa_format(sa_dm(), variant->packed ? "packed" : "raw"));
+	put(_metadata, &a, pages, SA_TEXT, 52);
+	ASSERT_EQ(0, on_in(1, "raw"));
+	ASSERT_EQ(0, sa_dm_hang(true));
+	EXPECT_EQ(0, sa_tier_write(sa_dm(), "state", "draining"));
+	usleep(300000);
+	EXPECT_EQ(0, sa_run(NULL, online, (void *)sa_dm(), 5));
+	EXPECT_EQ(0, sa_run(NULL, swap_off, (void *)sa_dev(1), 5));
+	ASSERT_EQ(0, sa_dm_hang(false));
+	EXPECT_EQ(0, sa_area_check(&a));
+	EXPECT_EQ(0, sa_swapoff(sa_dm()));
+}
+
+/* What is moved to it waits for it, and can be killed, too. */
+TEST_F_TIMEOUT(hanging, moved_there, SA_TIMEOUT)
+{
+	size_t pages = 16 * SA_MIB_PAGES;
+	struct sa_area a;
+	double start;
+	pid_t pid;
+
+	if (variant->mover != SWAPOFF)
+		SKIP(return, "the other device is swapped off");
+	ASSERT_EQ(0, on_in(1, "raw"));
+	put(_metadata, &a, pages, SA_TEXT, 53);
+	ASSERT_EQ(0, sa_swapon(sa_dm(), 64 * SA_MIB_PAGES, 5));
+	ASSERT_EQ(0, sa_format(sa_dm(), variant->packed ? "packed" : "raw"));
+	ASSERT_EQ(0, sa_dm_hang(true));
+	pid = sa_start(NULL, swap_off, (void *)sa_dev(1));
+	ASSERT_LT(0, pid);
+	usleep(500000);
+	start = sa_now();
+	kill(pid, SIGKILL);
+	EXPECT_EQ(-SIGKILL, sa_join(pid, SOON));
+	EXPECT_GE(2, sa_now() - start);
+	ASSERT_EQ(0, sa_dm_hang(false));
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
 TEST_HARNESS_MAIN
