@@ -167,7 +167,7 @@ held without the twelfth|s/\* SWAP_PACK_FULL_DEN + parts/* SWAP_PACK_FULL_NUM + 
 # mutate <file> <sed>: leaves $OUT/mutant.c, if the expression changes anything
 mutate()
 {
-	sed "s|\"swap_abs_\(.*\).h\"|\"$(cd ../../../mm && pwd)/swap_abs_\1.h\"|" "$1" \
+	sed "s|#include \"\(.*\)\"|#include \"$(cd ../../../mm/swap_abs && pwd)/\1\"|" "$1" \
 		>"$OUT/original.c"
 	shift
 	sed "$1" "$OUT/original.c" >"$OUT/mutant.c"
