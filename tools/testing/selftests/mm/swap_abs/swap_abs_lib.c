@@ -1177,9 +1177,19 @@ int sa_io(const char *path, struct sa_io *io)
 		0 : -EINVAL;
 }
 
+/* What CPUs have counted by themselves, and not told yet, is a large folio's pages and more. */
+static long long nr_writeback(void)
+{
+	char text[16];
+
+	/* There is none with one CPU. */
+	sa_read("/proc/sys/vm/stat_refresh", text, sizeof(text));
+	return sa_vmstat("nr_writeback");
+}
+
 bool sa_settle(void)
 {
-	return sa_wait(!sa_vmstat("nr_writeback"), 60);
+	return sa_wait(!nr_writeback(), 60);
 }
 
 size_t sa_cluster(void)
