@@ -17,7 +17,6 @@
 #include "swap.h"
 
 struct mem_cgroup;
-struct seq_buf;
 struct sysinfo;
 struct swap_move;
 struct swap_pack_object;

@@ -1868,8 +1868,7 @@ void swap_packed_stop(struct swap_tier *tier)
 	if (!pack)
 		return;
 
-	WRITE_ONCE(pack->stopped, true);
-	cancel_work_sync(&pack->gc_work);
+	swap_packed_stop_collecting(tier);
 	cancel_delayed_work_sync(&pack->again_work);
 	swap_packed_close(pack);
 	flush_work(&pack->release_work);
