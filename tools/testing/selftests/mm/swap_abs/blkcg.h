@@ -84,14 +84,6 @@ static inline long long paid(const char *cg, const char *dev, const char *key)
 	return value ? atoll(value + strlen(key)) : 0;
 }
 
-static inline long long written(const char *dev)
-{
-	struct sa_io io = {};
-
-	sa_io(dev, &io);
-	return io.write_sectors * 512;
-}
-
 /* A process there, all of whose pages have left the swap cache */
 static inline void hold(struct __test_metadata *_metadata, struct sa_holder *h, size_t pages,
 			const char *cg)

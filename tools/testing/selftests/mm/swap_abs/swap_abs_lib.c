@@ -656,12 +656,15 @@ int sa_seconds(int otherwise)
 static char devs[MAX_DEVS][256];
 static int ndevs;
 
-/* A regular file is used through a loop device. */
-static int attach_loop(const char *file, char *path, size_t size)
+int sa_loop_attach(int file, unsigned int flags, unsigned int block_size, char *path,
+		   size_t size)
 {
-	struct loop_config config = { };
-	int ctl, nr, fd, ret = 0;
+	struct loop_config config = {
+		.fd = file, .block_size = block_size, .info.lo_flags = flags,
+	};
+	int ctl, nr, fd, err;
 
+	path[0] = 0;
 	ctl = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 	if (ctl < 0)
 		return -errno;
@@ -670,14 +673,37 @@ static int attach_loop(const char *file, char *path, size_t size)
 	if (nr < 0)
 		return -ENODEV;
 	snprintf(path, size, "/dev/loop%d", nr);
-	fd = open(path, O_RDWR);		/* kept open: autoclear */
-	config.fd = open(file, O_RDWR | O_CLOEXEC);
-	config.info.lo_flags = LO_FLAGS_AUTOCLEAR;
-	if (fd < 0 || (int)config.fd < 0 || ioctl(fd, LOOP_CONFIGURE, &config))
-		ret = -errno;
-	if ((int)config.fd >= 0)
-		close(config.fd);
-	return ret;
+	fd = open(path, O_RDWR);
+	if (fd >= 0 && !ioctl(fd, LOOP_CONFIGURE, &config))
+		return fd;
+	err = -errno;
+	path[0] = 0;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+int sa_loop_detach(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC), err = 0;
+
+	if (fd < 0 || ioctl(fd, LOOP_CLR_FD))
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+/* A regular file is used through a loop device, for as long as we have that open. */
+static int attach_loop(const char *name, char *path, size_t size)
+{
+	int file = open(name, O_RDWR | O_CLOEXEC), fd;
+
+	if (file < 0)
+		return -errno;
+	fd = sa_loop_attach(file, LO_FLAGS_AUTOCLEAR, 0, path, size);
+	close(file);
+	return fd < 0 ? fd : 0;
 }
 
 /* Once a program: what a test's own process attached would be lost with it. */
@@ -915,9 +941,14 @@ void sa_purge(void)
 }
 
 /* What the CPUs have counted each for itself would be missing from the sum. */
-long long sa_swap_cached(void)
+static void refresh_stats(void)
 {
 	sa_write_num("/proc/sys/vm/stat_refresh", 1);
+}
+
+long long sa_swap_cached(void)
+{
+	refresh_stats();
 	return sa_meminfo("SwapCached");
 }
 
@@ -1177,13 +1208,17 @@ int sa_io(const char *path, struct sa_io *io)
 		0 : -EINVAL;
 }
 
-/* What CPUs have counted by themselves, and not told yet, is a large folio's pages and more. */
+long long sa_written(const char *path)
+{
+	struct sa_io io = { };
+
+	sa_io(path, &io);
+	return io.write_sectors * 512;
+}
+
 static long long nr_writeback(void)
 {
-	char text[16];
-
-	/* There is none with one CPU. */
-	sa_read("/proc/sys/vm/stat_refresh", text, sizeof(text));
+	refresh_stats();
 	return sa_vmstat("nr_writeback");
 }
 

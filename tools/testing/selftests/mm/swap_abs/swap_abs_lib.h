@@ -229,6 +229,8 @@ struct sa_io {
 };
 
 int sa_io(const char *path, struct sa_io *io);
+/* Bytes written to it, 0 when that can't be told */
+long long sa_written(const char *path);
 /* What the kernel calls it, "dm-0"; NULL when it is no block device */
 const char *sa_kernel_name(const char *path);
 /* Wait until nothing is under writeback; false when that takes too long */
@@ -238,6 +240,14 @@ bool sa_settle(void);
 bool sa_swaps(const char *path, size_t *size, size_t *used, int *prio);
 /* Number of swap devices in use */
 int sa_nswaps(void);
+/*
+ * Use a file as a loop device, with LO_FLAGS_*, and blocks of so many bytes (0: as ever).
+ * The open device, and its path; or -errno, and the path is empty.
+ */
+int sa_loop_attach(int file, unsigned int flags, unsigned int block_size, char *path,
+		   size_t size);
+/* 0 or -errno */
+int sa_loop_detach(const char *path);
 /* A filesystem for swapfiles on device i; NULL or why not */
 const char *sa_mkfs(int i, const char **dir);
 /* A file of so many pages in at least so many extents; 0 or -errno */

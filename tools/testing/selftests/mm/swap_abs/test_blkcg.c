@@ -52,12 +52,12 @@ TEST_F_TIMEOUT(payer, stores, SA_TIMEOUT)
 	long long first, second;
 
 	ASSERT_EQ(0, on_as(0, variant->format, variant->on));
-	first = written(sa_dev(0));
+	first = sa_written(sa_dev(0));
 	hold(_metadata, &a, 4 * SA_MIB_PAGES, self->cg[0]);
-	second = written(sa_dev(0));
+	second = sa_written(sa_dev(0));
 	hold(_metadata, &b, 2 * SA_MIB_PAGES, self->cg[1]);
 	EXPECT_PAID(second - first, paid(self->cg[0], sa_dev(0), " wbytes="));
-	EXPECT_PAID(written(sa_dev(0)) - second, paid(self->cg[1], sa_dev(0), " wbytes="));
+	EXPECT_PAID(sa_written(sa_dev(0)) - second, paid(self->cg[1], sa_dev(0), " wbytes="));
 	let_go(_metadata, &a);
 	let_go(_metadata, &b);
 }
@@ -74,11 +74,11 @@ TEST_F_TIMEOUT(payer, moves, SA_TIMEOUT)
 	hold(_metadata, &a, 4 * SA_MIB_PAGES, self->cg[0]);
 	hold(_metadata, &b, 2 * SA_MIB_PAGES, self->cg[1]);
 	ASSERT_EQ(0, on_as(1, variant->format, true));
-	before = written(sa_dev(1));
+	before = sa_written(sa_dev(1));
 	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "state", "draining"));
 	EXPECT_TRUE(sa_wait(!sa_tier_num(sa_dev(0), "stored"), 3 * SOON));
 	EXPECT_TRUE(sa_settle());
-	all = written(sa_dev(1)) - before;
+	all = sa_written(sa_dev(1)) - before;
 	EXPECT_PAID(all * 2 / 3, paid(self->cg[0], sa_dev(1), " wbytes=") * 99 / 100);
 	EXPECT_PAID(all / 3, paid(self->cg[1], sa_dev(1), " wbytes=") * 99 / 100);
 	/* But for some pages of its own that a process may have come to need. */
@@ -92,7 +92,7 @@ TEST_F_TIMEOUT(payer, moves, SA_TIMEOUT)
 static double demoted(struct __test_metadata *_metadata, struct sa_holder *h, int nr,
 		      size_t pages)
 {
-	long long before = written(sa_dev(0)), bytes = 0, step;
+	long long before = sa_written(sa_dev(0)), bytes = 0, step;
 	int i;
 
 	for (i = 0; i < nr; i++)
@@ -106,7 +106,7 @@ static double demoted(struct __test_metadata *_metadata, struct sa_holder *h, in
 	}
 	EXPECT_LE(nr * pages * SA_PAGE, bytes);
 	EXPECT_TRUE(sa_settle());
-	return (double)(written(sa_dev(0)) - before) * SA_PAGE / bytes;
+	return (double)(sa_written(sa_dev(0)) - before) * SA_PAGE / bytes;
 }
 
 TEST_F_TIMEOUT(payer, interleaved, SA_TIMEOUT)
@@ -166,13 +166,13 @@ TEST_F_TIMEOUT(payer, many_interleaved, SA_TIMEOUT)
 	/* Nor does one of them wait while another one has a chunk that is not full. */
 	ASSERT_EQ(0, on_as(1, variant->format, true));
 	ASSERT_EQ(0, sa_zswap(false));
-	before = written(sa_dev(1));
+	before = sa_written(sa_dev(1));
 	began = sa_now();
 	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "state", "draining"));
 	EXPECT_TRUE(sa_wait(!sa_tier_num(sa_dev(0), "stored"), 3 * SOON));
 	TH_LOG("drained in %.2f s", sa_now() - began);
 	EXPECT_TRUE(sa_settle());
-	many = (double)(written(sa_dev(1)) - before) / (MANY * pages);
+	many = (double)(sa_written(sa_dev(1)) - before) / (MANY * pages);
 	TH_LOG("%.0f bytes a page are written for that", many);
 	EXPECT_GE(alone * 1.25, many);
 	for (i = 0; i < MANY; i++)
@@ -224,7 +224,7 @@ static bool ended(pid_t pid)
 static double pressed(struct __test_metadata *_metadata, struct writer *w, char (*cg)[256],
 		      int nr, size_t pages, size_t out_pages)
 {
-	long long bytes = written(sa_dev(0)), out = sa_vmstat("pswpout"), own = 0;
+	long long bytes = sa_written(sa_dev(0)), out = sa_vmstat("pswpout"), own = 0;
 	pid_t pid[2];
 	double began = sa_now();
 	int i, status;
@@ -241,7 +241,7 @@ static double pressed(struct __test_metadata *_metadata, struct writer *w, char 
 		EXPECT_TRUE(sa_wait(w[i].filled || ended(pid[i]), LIMIT));
 	TH_LOG("%d filled %zu pages each in %.2f s", nr, pages, sa_now() - began);
 	EXPECT_TRUE(sa_settle());
-	bytes = written(sa_dev(0)) - bytes;
+	bytes = sa_written(sa_dev(0)) - bytes;
 	out = sa_vmstat("pswpout") - out;
 	for (i = 0; i < nr; i++) {
 		own += paid(cg[i], sa_dev(0), " wbytes=");

@@ -236,11 +236,11 @@ TEST_F_TIMEOUT(limits, io_cost, SA_TIMEOUT)
 	strcpy(block->path, sa_dev(0));
 	readers_start(_metadata, r, pid, self->cg[1]);
 
-	bytes = written(sa_dev(0));
+	bytes = sa_written(sa_dev(0));
 	began = sa_now();
 	hold(_metadata, &a, (variant->on && !strcmp(variant->format, "packed") ? 4 : 2) *
 	     SA_MIB_PAGES, self->cg[0]);
-	bytes = written(sa_dev(0)) - bytes;
+	bytes = sa_written(sa_dev(0)) - bytes;
 	seconds = (double)bytes / COST_BPS;
 	TH_LOG("%lld bytes in %.2f s: %.2f s of the device", bytes, sa_now() - began, seconds);
 	/* The one in debt first, as it gets less. */

@@ -13,50 +13,27 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <linux/genetlink.h>
-#include <linux/loop.h>
-#include <linux/nbd.h>
-#include <linux/nbd-netlink.h>
-#include <linux/netlink.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "tiers.h"
-
-/* What the device says it has, and what it has until somebody gives it more */
-#define PAGES		(16 * SA_MIB_PAGES)
-#define HAS		(4 * SA_MIB_PAGES)
+#include "nbd.h"
+#include "outage.h"
 
 /* Where the file of the loop device is */
 #define FULL_DIR	"/tmp/swap_abs_full"
 #define FULL_FILE	FULL_DIR "/swap"
 
-/* A device mapper's names, and where their parts are on the first device */
-#define THIN_META	"swap_abs_meta"
-#define THIN_DATA	"swap_abs_data"
-#define THIN_POOL	"swap_abs_pool"
-#define THIN		"swap_abs_thin"
-#define META_SECTORS	(4 * SA_MIB / 512)
-#define SECTORS(_pages)	((_pages) * (SA_PAGE / 512))
-
 /* Of thin volumes, one has a pool that lets writes wait for room. */
 enum kind { LOOP, THIN_VOLUME, THIN_WAITS, NETWORK };
-
-enum how { LAYER_OFF, RAW, PACKED };
 
 enum server { ANSWERS, WRITES_FAIL, GOES_AWAY, QUITS };
 
@@ -64,7 +41,7 @@ enum server { ANSWERS, WRITES_FAIL, GOES_AWAY, QUITS };
 static struct device {
 	enum kind kind;
 	char path[64];			/* "": there is none */
-	int nr;				/* of nbd and of the loop device */
+	int nr;				/* of nbd */
 	pid_t server, parent;
 	enum server mode;
 	__u32 error;			/* what writes fail with */
@@ -95,83 +72,38 @@ static int resize_fs(size_t pages, unsigned long flags)
 
 static const char *make_loop(void)
 {
-	struct loop_config config = { };
-	int control, fd = -1, file;
-	const char *why = NULL;
-	char name[128];
+	int file, fd;
 
-	control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-	if (control < 0)
-		return "no loop devices";
-	dev->nr = ioctl(control, LOOP_CTL_GET_FREE);
-	close(control);
-	if (dev->nr < 0)
-		return "no free loop device";
 	mkdir(FULL_DIR, 0700);
 	if (resize_fs(HAS, 0))
 		return "cannot mount a tmpfs that is not swapped";
 	file = open(FULL_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (file < 0 || ftruncate(file, PAGES * SA_PAGE))
 		return "no sparse file";
-	snprintf(dev->path, sizeof(dev->path), "/dev/loop%d", dev->nr);
-	config.fd = file;
-	fd = open(dev->path, O_RDWR | O_CLOEXEC);
-	if (fd < 0 || ioctl(fd, LOOP_CONFIGURE, &config)) {
-		dev->path[0] = 0;
-		why = "cannot set a loop device up";
-	}
-	close(fd);
+	fd = sa_loop_attach(file, 0, 0, dev->path, sizeof(dev->path));
 	close(file);
+	if (fd < 0)
+		return "cannot set a loop device up";
+	close(fd);
 	/*
 	 * The driver of 7.3 says of a write that its file has taken in part, because the
 	 * filesystem was full by then, that all is well: lo_complete_rq() looks at the count
 	 * for reads only. A write of one page can't be short.
 	 */
-	snprintf(name, sizeof(name), "/sys/block/loop%d/queue/max_sectors_kb", dev->nr);
-	if (!why && sa_write(name, "4"))
-		why = "cannot limit the requests of a loop device";
-	return why;
+	return limit_requests(dev->path, 4) ? "cannot limit the requests of a loop device" : NULL;
 }
 
 static void remove_loop(void)
 {
-	int fd = open(dev->path, O_RDWR | O_CLOEXEC);
-	char name[128];
+	int err;
 
-	snprintf(name, sizeof(name), "/sys/block/loop%d/queue/max_sectors_kb", dev->nr);
-	sa_write(name, "0");
-	if (fd >= 0 && ioctl(fd, LOOP_CLR_FD))
-		sa_log("cannot free %s: %s", dev->path, strerror(errno));
-	close(fd);
+	limit_requests(dev->path, 0);
+	err = sa_loop_detach(dev->path);
+	if (err)
+		sa_log("cannot free %s: %s", dev->path, strerror(-err));
 }
 
 /* --- a thin volume whose pool is full ------------------------------------ */
-
-/* Run a shell's command, its output unseen. Returns its exit status. */
-static int run(const char *fmt, ...)
-{
-	char command[512];
-	va_list args;
-	int null;
-	pid_t pid;
-
-	va_start(args, fmt);
-	vsnprintf(command, sizeof(command), fmt, args);
-	va_end(args);
-	pid = sa_fork();
-	if (!pid) {
-		null = open("/dev/null", O_RDWR);
-		dup2(null, 0);
-		dup2(null, 1);
-		dup2(null, 2);
-		setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
-		/* There may be no udev: then it makes the nodes itself. */
-		setenv("DM_DISABLE_UDEV", "1", 1);
-		execlp("sh", "sh", "-c", command, NULL);
-		_exit(127);
-	}
-	return sa_join(pid, 120);
-}
 
 /* Create or reload what the pool has its data on, or the pool itself. */
 static int data_table(const char *command, size_t pages)
@@ -191,30 +123,14 @@ static int pool_table(const char *command, size_t pages)
 
 static const char *make_thin(void)
 {
-	char zeros[SA_PAGE] = { }, path[PATH_MAX];
-	int fd, ret;
+	const char *why = begin_thin(PAGES);
 
-	if (run("dmsetup targets | grep -q '^thin-pool '"))
-		return "no dmsetup, or no thin pools";
-	if (!sa_ndevs() || META_SECTORS + SECTORS(PAGES) > SECTORS(sa_dev_pages(0)))
-		return "no block device for a thin pool";
-	/* A pool begins with metadata whose first block is zero. */
-	fd = open(sa_dev(0), O_RDWR | O_CLOEXEC);
-	ret = fd < 0 || pwrite(fd, zeros, SA_PAGE, 0) != (ssize_t)SA_PAGE || fsync(fd);
-	close(fd);
-	if (ret)
-		return "cannot write metadata";
+	if (why)
+		return why;
 	strcpy(dev->path, "/dev/mapper/" THIN);
-	if (run("dmsetup create " THIN_META " --table '0 %zu linear %s 0'",
-		(size_t)META_SECTORS, sa_dev(0)) ||
-	    data_table("create", HAS) || pool_table("create", HAS) ||
-	    run("dmsetup message " THIN_POOL " 0 'create_thin 0'") ||
-	    run("dmsetup create " THIN " --table '0 %zu thin /dev/mapper/" THIN_POOL " 0'",
-		SECTORS(PAGES)) ||
-	    !realpath("/dev/mapper/" THIN, path))
+	if (data_table("create", HAS) || pool_table("create", HAS) ||
+	    make_volume(THIN, 0) || !thin_path(dev->path, sizeof(dev->path)))
 		return "cannot make a thin volume";
-	/* /proc/swaps does not know links. */
-	snprintf(dev->path, sizeof(dev->path), "%.63s", path);
 	return NULL;
 }
 
@@ -224,169 +140,7 @@ static int grow_thin(void)
 		pool_table("reload", PAGES) || run("dmsetup resume " THIN_POOL);
 }
 
-static void remove_thin(void)
-{
-	/* What is not there is no error, what is there still is one. */
-	if (run("for n in %s %s %s %s; do dmsetup remove $n; done; dmsetup ls | grep -q %s",
-		THIN, THIN_POOL, THIN_DATA, THIN_META, "swap_abs_") != 1)
-		sa_log("cannot remove " THIN);
-}
-
 /* --- a network block device ---------------------------------------------- */
-
-/* One request of generic netlink, and what comes back */
-struct request {
-	struct nlmsghdr head;
-	struct genlmsghdr genl;
-	char attrs[1024];
-};
-
-static void begin_request(struct request *r, int type, int cmd, int version)
-{
-	memset(r, 0, sizeof(*r));
-	r->head.nlmsg_len = NLMSG_LENGTH(GENL_HDRLEN);
-	r->head.nlmsg_type = type;
-	r->head.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-	r->genl.cmd = cmd;
-	r->genl.version = version;
-}
-
-/* Append an attribute; with no size, one that others will be in, for end_attr(). */
-static struct nlattr *put_attr(struct request *r, int type, const void *value, size_t size)
-{
-	struct nlattr *attr = (void *)r + NLMSG_ALIGN(r->head.nlmsg_len);
-
-	attr->nla_type = type | (value ? 0 : NLA_F_NESTED);
-	attr->nla_len = NLA_HDRLEN + size;
-	if (value)
-		memcpy((void *)attr + NLA_HDRLEN, value, size);
-	r->head.nlmsg_len = NLMSG_ALIGN(r->head.nlmsg_len) + NLA_ALIGN(attr->nla_len);
-	return attr;
-}
-
-static void put_num(struct request *r, int type, __u64 value)
-{
-	put_attr(r, type, &value, sizeof(value));
-}
-
-/* Say how long an attribute is, now that others are in it. */
-static void end_attr(struct request *r, struct nlattr *attr)
-{
-	attr->nla_len = (void *)r + r->head.nlmsg_len - (void *)attr;
-}
-
-/* Find an attribute of two bytes. Returns it, or -ENOENT. */
-static int attr_of(const struct request *r, int type)
-{
-	const void *end = (void *)r + r->head.nlmsg_len;
-	const struct nlattr *attr = (void *)r + NLMSG_LENGTH(GENL_HDRLEN);
-
-	for (; (void *)(attr + 1) <= end && attr->nla_len >= NLA_HDRLEN;
-	     attr = (void *)attr + NLA_ALIGN(attr->nla_len))
-		if (attr->nla_type == type)
-			return *(__u16 *)((void *)attr + NLA_HDRLEN);
-	return -ENOENT;
-}
-
-/* Send a request; the answer replaces it. Returns 0 or -errno. */
-static int send_request(struct request *r)
-{
-	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	struct request answer;
-	struct nlmsgerr *err;
-	int fd, ret = -EIO;
-	ssize_t n;
-
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
-	if (fd < 0)
-		return -errno;
-	if (sendto(fd, r, r->head.nlmsg_len, 0, (void *)&kernel, sizeof(kernel)) < 0)
-		ret = -errno;
-	while ((n = recv(fd, &answer, sizeof(answer), 0)) >= (ssize_t)sizeof(answer.head)) {
-		if (answer.head.nlmsg_type == NLMSG_ERROR) {
-			err = NLMSG_DATA(&answer.head);
-			ret = err->error;
-			break;
-		}
-		*r = answer;
-	}
-	close(fd);
-	return ret;
-}
-
-/* Ask for the number of the netlink family. Returns it, or -errno. */
-static int nbd_family(void)
-{
-	struct request r;
-	int ret;
-
-	begin_request(&r, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1);
-	put_attr(&r, CTRL_ATTR_FAMILY_NAME, NBD_GENL_FAMILY_NAME, sizeof(NBD_GENL_FAMILY_NAME));
-	ret = send_request(&r);
-	return ret ? ret : attr_of(&r, CTRL_ATTR_FAMILY_ID);
-}
-
-/* Tell the driver something of device @nr, and give it a socket if it is one. */
-static int nbd_command(int cmd, int nr, int sock)
-{
-	struct nlattr *socks, *item;
-	int family = nbd_family();
-	__u32 fd = sock, index = nr;
-	struct request r;
-
-	if (family < 0)
-		return family;
-	begin_request(&r, family, cmd, NBD_GENL_VERSION);
-	put_attr(&r, NBD_ATTR_INDEX, &index, sizeof(index));
-	if (cmd == NBD_CMD_CONNECT) {
-		put_num(&r, NBD_ATTR_SIZE_BYTES, PAGES * SA_PAGE);
-		put_num(&r, NBD_ATTR_BLOCK_SIZE_BYTES, SA_PAGE);
-		put_num(&r, NBD_ATTR_SERVER_FLAGS, NBD_FLAG_HAS_FLAGS);
-		/* Seconds: for one request; without a connection */
-		put_num(&r, NBD_ATTR_TIMEOUT, 1);
-		put_num(&r, NBD_ATTR_DEAD_CONN_TIMEOUT, 60);
-	}
-	if (sock >= 0) {
-		socks = put_attr(&r, NBD_ATTR_SOCKETS, NULL, 0);
-		item = put_attr(&r, NBD_SOCK_ITEM, NULL, 0);
-		put_attr(&r, NBD_SOCK_FD, &fd, sizeof(fd));
-		end_attr(&r, item);
-		end_attr(&r, socks);
-	}
-	return send_request(&r);
-}
-
-/* Connect the device, or connect it again. Returns the server's socket, or -errno. */
-static int nbd_connect(int cmd)
-{
-	double end = sa_now() + SOON;
-	int pair[2], ret;
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
-		return -errno;
-	/* Until the driver has seen that the old socket is dead, it takes no other. */
-	do {
-		ret = nbd_command(cmd, dev->nr, pair[0]);
-	} while (ret == -ENOSPC && sa_now() < end && !usleep(5000));
-	close(pair[0]);
-	if (!ret)
-		return pair[1];
-	close(pair[1]);
-	return ret;
-}
-
-/* Send or receive all of it. Returns false when the connection is no more. */
-static bool xmit(int sock, void *buf, size_t size, bool out)
-{
-	ssize_t n;
-
-	for (; size; size -= n, buf += n) {
-		n = out ? send(sock, buf, size, MSG_NOSIGNAL) : recv(sock, buf, size, MSG_WAITALL);
-		if (n <= 0)
-			return false;
-	}
-	return true;
-}
 
 /* Answer one request. Returns false when the connection is no more. */
 static bool answer(int sock)
@@ -442,7 +196,7 @@ static void serve(int sock)
 			usleep(200000);
 			dev->mode = ANSWERS;
 			dev->gone++;
-			wait.fd = nbd_connect(NBD_CMD_RECONFIGURE);
+			wait.fd = nbd_connect(NBD_CMD_RECONFIGURE, dev->nr, 0, 0);
 			if (wait.fd < 0) {
 				sa_log("cannot connect nbd%d again: %d", dev->nr, wait.fd);
 				break;
@@ -454,19 +208,15 @@ static void serve(int sock)
 
 static const char *make_nbd(void)
 {
-	int sock = -EBUSY;
-	char path[64];
+	int sock;
 
 	if (nbd_family() < 0)
 		return "no nbd";
-	for (dev->nr = 0; sock == -EBUSY && dev->nr < 16; dev->nr++) {
-		snprintf(path, sizeof(path), "/dev/nbd%d", dev->nr);
-		sock = nbd_connect(NBD_CMD_CONNECT);
-	}
-	dev->nr--;
+	/* For a minute it may be without a server. */
+	sock = nbd_connect_any(&dev->nr, PAGES, 60);
 	if (sock < 0)
 		return "cannot connect a network block device";
-	strcpy(dev->path, path);
+	snprintf(dev->path, sizeof(dev->path), "/dev/nbd%d", dev->nr);
 	dev->mode = ANSWERS;
 	dev->failed = 0;
 	dev->gone = 0;
@@ -493,7 +243,7 @@ static const char *make_nbd(void)
 
 static void remove_nbd(void)
 {
-	int ret = nbd_command(NBD_CMD_DISCONNECT, dev->nr, -1);
+	int ret = nbd_command(NBD_CMD_DISCONNECT, dev->nr, 0, 0, -1);
 
 	if (ret)
 		sa_log("cannot disconnect %s: %d", dev->path, ret);
@@ -599,14 +349,7 @@ static const char *begin_with(enum kind kind, enum how how)
 		return "the layer is off: in full mode only";
 	signal(SIGPIPE, SIG_IGN);
 	remove_device();
-	why = sa_begin(how != LAYER_OFF);
-	if (!why && how == PACKED && !sa_have_zswap())
-		why = "no zswap, hence nothing packed";
-	/* An error is about one page. */
-	if (!why && sa_write(SA_PAGE_CLUSTER, "0"))
-		why = "no " SA_PAGE_CLUSTER;
-	/* All of this is wanted, or comes of a device that is made and removed. */
-	sa_log_expect(WANTED);
+	why = begin_how(how, WANTED);
 	return why ? why : make_device(kind);
 }
 
@@ -619,17 +362,6 @@ static void use_device(struct __test_metadata *_metadata, enum how how, int prio
 
 /* --- what is swapped ------------------------------------------------------ */
 
-/* Pages of which half do not compress, so that a packed device has some of them raw */
-struct data {
-	struct sa_area random, text;
-};
-
-static void make_data(struct __test_metadata *_metadata, struct data *d, size_t n, __u64 seed)
-{
-	make(_metadata, &d->random, n / 2, SA_RANDOM, seed);
-	make(_metadata, &d->text, n / 2, SA_TEXT, seed + 1);
-}
-
 static void rewrite(struct data *d)
 {
 	d->random.gen++;
@@ -638,102 +370,17 @@ static void rewrite(struct data *d)
 	sa_area_fill(&d->text);
 }
 
-static void unmap_data(struct data *d)
-{
-	sa_area_unmap(&d->random);
-	sa_area_unmap(&d->text);
-}
-
 static size_t check_data(struct data *d)
 {
 	return sa_area_check(&d->random) + sa_area_check(&d->text);
 }
 
-/* Push pages out, once. Those that can't be written are in the swap cache then. */
-static void push_data(struct data *d)
-{
-	sa_pageout(d->random.p, d->random.n);
-	sa_pageout(d->text.p, d->text.n);
-	sa_settle();
-}
-
-/* Count the pages that are in RAM, in the swap cache or not. */
-static size_t area_stays(const struct sa_area *a)
-{
-	return a->n - sa_swapped(a->p, a->n) + sa_in_cache(a->p, a->n);
-}
-
-static size_t stays(const struct data *d)
-{
-	return area_stays(&d->random) + area_stays(&d->text);
-}
-
-/* Does all of it come to be on the device and nowhere else? */
-static bool goes_out(struct data *d)
-{
-	double end = sa_now() + SOON;
-	size_t left;
-
-	do {
-		push_data(d);
-		sa_purge();
-		left = stays(d);
-	} while (left && sa_now() < end);
-	if (left)
-		sa_log("%zu pages stay in RAM", left);
-	return !left;
-}
-
 /* --- the tests ------------------------------------------------------------ */
 
-struct before {
-	long long free, killed;
-	size_t size, used;
-};
-
-/*
- * Use the device, and look at what it has. A packed one hides its reserve when the first page
- * comes, so one comes at once.
- */
 static void use_and_remember(struct __test_metadata *_metadata, enum how how, struct before *b)
 {
-	struct sa_area first;
-
 	use_device(_metadata, how, 5);
-	if (how == PACKED) {
-		put(_metadata, &first, 8, SA_TEXT, 99);
-		sa_area_unmap(&first);
-		EXPECT_TRUE(comes_to_hold(dev->path, 0));
-	}
-	b->free = sa_meminfo("SwapFree");
-	b->killed = sa_vmstat("oom_kill");
-	ASSERT_TRUE(sa_swaps(dev->path, &b->size, &b->used, NULL));
-}
-
-/* Check that the device has what it had, and that nobody has been killed. */
-static void as_before(struct __test_metadata *_metadata, const struct before *b)
-{
-	size_t size = 0, used = 0;
-
-	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") == b->free, SOON)) {
-		TH_LOG("%lld bytes are free, %lld were", sa_meminfo("SwapFree"), b->free);
-	}
-	EXPECT_TRUE(sa_wait_purged(sa_swaps(dev->path, &size, &used, NULL) && used == b->used,
-				   SOON)) {
-		TH_LOG("%zu pages are in use, %zu were", used, b->used);
-	}
-	EXPECT_EQ(b->size, size);
-	EXPECT_EQ(b->killed, sa_vmstat("oom_kill"));
-}
-
-/* Check that the layer calls nothing of the device bad, and uses it. */
-static void expect_unmarked(struct __test_metadata *_metadata, const char *path, enum how how)
-{
-	if (how == LAYER_OFF)
-		return;
-	EXPECT_EQ(0, sa_tier_num(path, "stats/bad"));
-	EXPECT_STATE("online", path);
-	EXPECT_EQ(0, sa_violations());
+	remember(_metadata, dev->path, how, b);
 }
 
 /* Give all pages back: the device has what it had, is not called bad, and can be taken away. */
@@ -742,29 +389,8 @@ static void give_back(struct __test_metadata *_metadata, enum how how, const str
 {
 	unmap_data(old);
 	unmap_data(more);
-	as_before(_metadata, b);
-	expect_unmarked(_metadata, dev->path, how);
+	as_before(_metadata, dev->path, how, b);
 	EXPECT_EQ(0, sa_swapoff_child(dev->path, LIMIT));
-}
-
-/* Fill all that is free. Returns how many pages have gone there. */
-static size_t fill_device(struct __test_metadata *_metadata, const struct before *b)
-{
-	/* Where nothing is free, nobody looks at the swap cache any more. */
-	const size_t last = 64;
-	struct sa_area a;
-	size_t n;
-
-	make(_metadata, &a, b->free / SA_PAGE + last, SA_RANDOM, 77);
-	sa_pageout(a.p, a.n - 2 * last);
-	EXPECT_TRUE(sa_settle());
-	EXPECT_TRUE(sa_wait_purged(!area_stays(&(struct sa_area){
-					.p = a.p, .n = a.n - 2 * last }), SOON));
-	n = sa_pageout(a.p, a.n);
-	EXPECT_TRUE(sa_settle());
-	EXPECT_EQ(0, sa_area_check(&a));
-	sa_area_unmap(&a);
-	return n;
 }
 
 FIXTURE(devices)
@@ -850,10 +476,9 @@ TEST_F_TIMEOUT(devices, work_again, SA_TIMEOUT)
 	EXPECT_EQ(0, check_data(&more));
 	unmap_data(&old);
 	unmap_data(&more);
-	as_before(_metadata, &self->before);
+	as_before(_metadata, dev->path, variant->how, &self->before);
 	EXPECT_EQ(self->before.free, (long long)(fill_device(_metadata, &self->before) * SA_PAGE));
-	as_before(_metadata, &self->before);
-	expect_unmarked(_metadata, dev->path, variant->how);
+	as_before(_metadata, dev->path, variant->how, &self->before);
 	EXPECT_EQ(0, sa_swapoff_child(dev->path, LIMIT));
 }
 
@@ -875,15 +500,25 @@ TEST_F_TIMEOUT(devices, swapoff_meanwhile, SA_TIMEOUT)
 	EXPECT_TRUE(goes_out(&d));
 	EXPECT_EQ(0, check_data(&d));
 	unmap_data(&d);
-	as_before(_metadata, &self->before);
-	expect_unmarked(_metadata, dev->path, variant->how);
+	as_before(_metadata, dev->path, variant->how, &self->before);
+}
+
+/* Take half of its memory from a cgroup with one process: nobody is killed, all is right. */
+static void halve(struct __test_metadata *_metadata, struct sa_holder *h, const char *cg)
+{
+	size_t half = h->a.n / 2;
+
+	squeeze(_metadata, cg, half * SA_PAGE);
+	EXPECT_LE(half - SA_MIB_PAGES, sa_hold_ask(h, 's'));
+	EXPECT_EQ(0, sa_hold_ask(h, 'c'));
+	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
+	EXPECT_EQ(0, sa_hold_end(h));
 }
 
 /* A memory cgroup that needs swap finds it once the cause is gone, and kills nobody. */
 TEST_F_TIMEOUT(devices, memory_max, SA_TIMEOUT)
 {
 	size_t n = 6 * SA_MIB_PAGES;
-	long long half = n / 2 * SA_PAGE;
 	struct sa_holder h;
 	char cg[256], io[300];
 
@@ -899,17 +534,8 @@ TEST_F_TIMEOUT(devices, memory_max, SA_TIMEOUT)
 	EXPECT_TRUE(sa_wait(is_in_trouble(), SOON));
 	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
 	ASSERT_EQ(0, end_trouble());
-	/* Who lowers memory.max kills for what is being written still, with the layer or not. */
-	EXPECT_TRUE(sa_wait(!sa_cg_write_num(cg, "memory.high", half) &&
-			    sa_cg_num(cg, "memory.current") <= half, SOON));
-	EXPECT_EQ(0, sa_cg_write_num(cg, "memory.max", half));
-	EXPECT_EQ(0, sa_cg_write(cg, "memory.high", "max"));
-	EXPECT_LE(n / 2 - SA_MIB_PAGES, sa_hold_ask(&h, 's'));
-	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
-	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
-	EXPECT_EQ(0, sa_hold_end(&h));
-	as_before(_metadata, &self->before);
-	expect_unmarked(_metadata, dev->path, variant->how);
+	halve(_metadata, &h, cg);
+	as_before(_metadata, dev->path, variant->how, &self->before);
 }
 
 /* Another device works meanwhile: it has its pages, and nothing is said of it. */
@@ -1044,6 +670,35 @@ TEST_F_TIMEOUT(failed, used_again, SA_TIMEOUT)
 	EXPECT_EQ(0, check_data(&old));
 	EXPECT_EQ(0, check_data(&more));
 	give_back(_metadata, variant->how, &self->before, &old, &more);
+}
+
+/* The same for reclaim of a cgroup: it kills nobody, and finds the device when it is back. */
+TEST_F_TIMEOUT(failed, squeezed, SA_TIMEOUT)
+{
+	size_t n = 6 * SA_MIB_PAGES;
+	struct sa_holder h;
+	char cg[256];
+	double end;
+
+	if (variant->kind == LOOP)
+		SKIP(return, "the cgroup may pay for the file");
+	ASSERT_EQ(0, sa_write(SA_DEBUG "/reopen_delay", "5"));
+	ASSERT_EQ(0, sa_cg_make("max", 0, cg, sizeof(cg)));
+	use_and_remember(_metadata, variant->how, &self->before);
+	ASSERT_EQ(0, sa_keep_start(&h, n, SA_RANDOM, cg));
+	begin_trouble();
+	end = sa_now() + SOON;
+	while (!sa_tier_failed(dev->path) && sa_now() < end) {
+		EXPECT_EQ(-EAGAIN, sa_cg_try_reclaim(cg, n * SA_PAGE));
+		usleep(100000);
+	}
+	EXPECT_STATE("failed", dev->path);
+	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
+
+	ASSERT_EQ(0, end_trouble());
+	EXPECT_TRUE(sa_wait(!sa_tier_failed(dev->path), SOON));
+	halve(_metadata, &h, cg);
+	as_before(_metadata, dev->path, variant->how, &self->before);
 }
 
 /* --- a pool that lets writes wait ----------------------------------------- */

@@ -267,14 +267,6 @@ FIXTURE_TEARDOWN_PARENT(trickle)
 	EXPECT_EQ(0, sa_end());
 }
 
-static long long sectors(const char *dev)
-{
-	struct sa_io io = { };
-
-	sa_io(dev, &io);
-	return io.write_sectors;
-}
-
 /* What has left zswap just before is written, and does not wait for more to come. */
 TEST_F_TIMEOUT(trickle, is_written, SA_TIMEOUT)
 {
@@ -288,13 +280,13 @@ TEST_F_TIMEOUT(trickle, is_written, SA_TIMEOUT)
 	put(_metadata, &a, pages, SA_TEXT, 8);
 	ASSERT_EQ(0, sa_tier_num(sa_dev(0), "stored"));
 	for (round = 0; round < 5; round++) {
-		before = sectors(sa_dev(0));
+		before = sa_written(sa_dev(0));
 		start = sa_now();
 		EXPECT_EQ(0, sa_tier_write(NULL, "demote", "16K"));
 		EXPECT_LE(0, freeze_all(self->is_hibernation, 0));
-		EXPECT_TRUE(sa_wait(sectors(sa_dev(0)) > before, WAITS / 2));
+		EXPECT_TRUE(sa_wait(sa_written(sa_dev(0)) > before, WAITS / 2));
 		took = sa_now() - start;
-		TH_LOG("%lld sectors written %.2f s later", sectors(sa_dev(0)) - before, took);
+		TH_LOG("%lld bytes written %.2f s later", sa_written(sa_dev(0)) - before, took);
 		/* By then it would have been written without that. */
 		late += took > WAITS;
 	}

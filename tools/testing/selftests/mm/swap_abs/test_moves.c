@@ -468,4 +468,40 @@ TEST_F_TIMEOUT(hanging, moved_there, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_area_check(&a));
 }
 
+static int fill_text(void *arg)
+{
+	struct sa_area a;
+
+	if (sa_area_map(&a, 64 * SA_MIB_PAGES, SA_TEXT, 54))
+		return 2;
+	sa_area_fill(&a);
+	return 0;
+}
+
+/* A process whose reclaim waits for it can be killed, too. */
+TEST_F_TIMEOUT(hanging, reclaim, SA_TIMEOUT)
+{
+	char cg[256];
+	double start;
+	pid_t pid;
+
+	if (variant->mover != SWAPOFF)
+		SKIP(return, "nothing is moved: once is enough");
+	ASSERT_EQ(0, sa_swapon(sa_dm(), 64 * SA_MIB_PAGES, 5));
+	ASSERT_EQ(0, sa_format(sa_dm(), variant->packed ? "packed" : "raw"));
+	ASSERT_EQ(0, sa_cg_make("hangs", 8 * SA_MIB, cg, sizeof(cg)));
+	ASSERT_EQ(0, sa_dm_hang(true));
+	pid = sa_start(cg, fill_text, NULL);
+	ASSERT_LT(0, pid);
+	usleep(1000000);
+	start = sa_now();
+	kill(pid, SIGKILL);
+	EXPECT_TRUE(sa_was_killed(sa_join(pid, 5)));
+	EXPECT_GE(2, sa_now() - start);
+	ASSERT_EQ(0, sa_dm_hang(false));
+	EXPECT_TRUE(comes_to_hold(sa_dm(), 0));
+	EXPECT_EQ(0, sa_cg_destroy(cg));
+	EXPECT_EQ(0, sa_swapoff(sa_dm()));
+}
+
 TEST_HARNESS_MAIN
