@@ -168,7 +168,7 @@ long long sa_scan(const char *key);
 void sa_purge(void);
 /* Bytes in the swap cache, of everybody */
 long long sa_swap_cached(void);
-/* Wait until no more is in the swap cache than when the test began */
+/* Wait until nothing of the test's cgroups is in the swap cache */
 bool sa_only_swapped(void);
 /* Wait until nothing of the area is: what is then read comes from its tier */
 bool sa_area_only_swapped(const struct sa_area *a);
