@@ -29,6 +29,9 @@
  * two where it moves. For the root's pages it is a comparison. While there is no
  * limit anywhere, asking costs a static branch.
  *
+ * The number of its objects in zswap also tells whether these take too much of the
+ * memory that a cgroup may have (swap_memcg_zswap_crowds()).
+ *
  * Callers are mm/swap_abs.c, which reports changes, the stores and movers, which
  * ask, mm/swap_abs/tier.c and mm/memcontrol.c.
  *
@@ -61,6 +64,7 @@
 /**
  * struct swap_memcg - a memory cgroup in the tiers of swap
  * @vain: what reclaim has tried in vain, of its own pages
+ * @zswap_flushed: pages in zswap when the statistics were flushed last for their size
  * @limited: mask of the tiers with a limit; changed under swap_memcg_mutex
  * @tier: by swap_desc_tier()
  * @tier.usage: pages in the tier, those of the children too
@@ -68,6 +72,7 @@
  */
 struct swap_memcg {
 	struct swap_vain vain;
+	unsigned long zswap_flushed;
 	unsigned long limited;
 	struct {
 		atomic_long_t usage;
@@ -285,6 +290,105 @@ unsigned long __swap_memcg_tiers_of(swp_entry_t slot, unsigned long nr)
 	}
 	swap_cluster_unlock(ci);
 	return allowed;
+}
+
+/*
+ * What zswap has of a cgroup counts for memory.max, and reclaim can't take it: left alone,
+ * it grows until nothing else fits, and the cgroup is killed with devices empty. With a half
+ * there is as much for what is in use as for what is not, however well that compresses.
+ */
+static unsigned long swap_memcg_zswap_max(struct mem_cgroup *memcg)
+{
+	unsigned long max = min(READ_ONCE(memcg->memory.max), READ_ONCE(memcg->memory.high));
+
+	return max == PAGE_COUNTER_MAX ? max : max / 2;
+}
+
+static unsigned long swap_memcg_zswapped(struct mem_cgroup *memcg)
+{
+	return atomic_long_read(&memcg->swap_tiers->tier[SWAP_TIER_INDEX_ZSWAP].usage);
+}
+
+/*
+ * Pages of RAM that zswap uses for a cgroup. How many objects it has there is known, their
+ * average size as of when the cgroup's statistics were flushed.
+ */
+static unsigned long swap_memcg_zswap_pages(struct mem_cgroup *memcg)
+{
+	unsigned long nr = swap_memcg_zswapped(memcg);
+	unsigned long counted = memcg_page_state(memcg, MEMCG_ZSWAPPED);
+
+	/* Before the first flush, at the latest when there are a quarter as many as that. */
+	if (!counted)
+		return nr;
+	return nr * (memcg_page_state(memcg, MEMCG_ZSWAP_B) / counted) >> PAGE_SHIFT;
+}
+
+/*
+ * Flush the statistics after so many objects that by their size the limit may be passed by
+ * a quarter. To do that for each page costs more than compression.
+ */
+static void swap_memcg_zswap_flush(struct mem_cgroup *memcg)
+{
+	unsigned long nr, max;
+
+	for (; memcg && memcg->swap_tiers; memcg = parent_mem_cgroup(memcg)) {
+		max = swap_memcg_zswap_max(memcg);
+		nr = swap_memcg_zswapped(memcg);
+		if (max == PAGE_COUNTER_MAX ||
+		    abs_diff(nr, READ_ONCE(memcg->swap_tiers->zswap_flushed)) <= max / 4)
+			continue;
+		WRITE_ONCE(memcg->swap_tiers->zswap_flushed, nr);
+		css_rstat_flush(&memcg->css);
+	}
+}
+
+/**
+ * swap_memcg_zswap_crowds - does zswap take too much of a cgroup's memory?
+ * @memcg: the cgroup, which the caller keeps from going, or NULL
+ *
+ * Context: any but interrupts.
+ * Return: true when it has half of what the cgroup or one above it may have, and there is
+ * a device which may take it.
+ */
+bool swap_memcg_zswap_crowds(struct mem_cgroup *memcg)
+{
+	struct mem_cgroup *pos;
+	unsigned long max;
+
+	if (!swap_abs_enabled() || mem_cgroup_disabled())
+		return false;
+	for (pos = memcg; pos && pos->swap_tiers; pos = parent_mem_cgroup(pos)) {
+		max = swap_memcg_zswap_max(pos);
+		if (max == PAGE_COUNTER_MAX || swap_memcg_zswap_pages(pos) < max)
+			continue;
+		return get_nr_swap_pages() > 0 && mem_cgroup_zswap_writeback_enabled(memcg) &&
+		       swap_tiers_have_room(swap_memcg_tiers(memcg, 1) & ~SWAP_TIER_ZSWAP);
+	}
+	return false;
+}
+
+/**
+ * swap_objcg_zswap_crowds - does zswap take too much of a cgroup's memory?
+ * @objcg: of the cgroup, or NULL
+ *
+ * By statistics that are no older than that matters.
+ *
+ * Context: process context, sleeps.
+ * Return: as swap_memcg_zswap_crowds().
+ */
+bool swap_objcg_zswap_crowds(struct obj_cgroup *objcg)
+{
+	struct mem_cgroup *memcg;
+	bool crowds;
+
+	if (!objcg || !swap_abs_enabled())
+		return false;
+	memcg = get_mem_cgroup_from_objcg(objcg);
+	swap_memcg_zswap_flush(memcg);
+	crowds = swap_memcg_zswap_crowds(memcg);
+	mem_cgroup_put(memcg);
+	return crowds;
 }
 
 /*

@@ -31,6 +31,8 @@ unsigned long __swap_memcg_tiers(struct mem_cgroup *memcg, unsigned long nr);
 unsigned long __swap_memcg_tiers_of(swp_entry_t slot, unsigned long nr);
 unsigned long swap_memcg_excess(void);
 bool swap_memcg_may_have(swp_entry_t slot, unsigned long mask);
+bool swap_memcg_zswap_crowds(struct mem_cgroup *memcg);
+bool swap_objcg_zswap_crowds(struct obj_cgroup *objcg);
 
 /**
  * swap_memcg_tiers - where may a cgroup have more?
@@ -71,6 +73,16 @@ static inline unsigned long swap_memcg_excess(void)
 }
 
 static inline bool swap_memcg_may_have(swp_entry_t slot, unsigned long mask)
+{
+	return false;
+}
+
+static inline bool swap_memcg_zswap_crowds(struct mem_cgroup *memcg)
+{
+	return false;
+}
+
+static inline bool swap_objcg_zswap_crowds(struct obj_cgroup *objcg)
 {
 	return false;
 }

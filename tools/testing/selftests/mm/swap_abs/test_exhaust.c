@@ -7,7 +7,8 @@
  * It fails on a kernel that holds less before it kills than it does without the
  * layer, takes much longer for that, looks at the same pages again and again, floods the
  * log, keeps some of what the victim had, kills though
- * there is dead space on a packed device, lets a cgroup use up the capacity of a
+ * there is dead space on a packed device, or as zswap has filled a cgroup while a device
+ * has room, lets a cgroup use up the capacity of a
  * device that it may not use, loses blocks of a device for good by errors that pass,
  * or leaves pages in the swap cache that nobody has any more.
  */
@@ -1074,6 +1075,111 @@ TEST_F_TIMEOUT(kept_off, others_swap, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
 	EXPECT_EQ(0, sa_hold_end(&h));
 	EXPECT_EQ(0, sa_cg_key(self->cg[0], "memory.events", "oom_kill"));
+	EXPECT_EQ(0, sa_violations());
+}
+
+/* --- compressed pages that are all that a cgroup has ------------------- */
+
+FIXTURE(crowded)
+{
+	char cg[256];		/* has the limit */
+	char in[256];		/* is where the process is */
+};
+
+FIXTURE_VARIANT(crowded)
+{
+	const char *format;
+	const char *limit;
+	bool below;
+};
+
+FIXTURE_VARIANT_ADD(crowded, raw) { .format = "raw", .limit = "memory.max" };
+
+FIXTURE_VARIANT_ADD(crowded, packed) { .format = "packed", .limit = "memory.max" };
+
+FIXTURE_VARIANT_ADD(crowded, high) { .format = "packed", .limit = "memory.high" };
+
+/* The limit of a cgroup above it */
+FIXTURE_VARIANT_ADD(crowded, below)
+{
+	.format = "raw", .limit = "memory.max", .below = true,
+};
+
+FIXTURE_SETUP(crowded)
+{
+	const char *why = begin(1);
+
+	if (!why && sa_zswap(true))
+		why = "no zswap";
+	if (!why && sa_cg_make("crowded", 0, self->cg, sizeof(self->cg)))
+		why = "cannot make a cgroup";
+	if (why)
+		SKIP(return, "%s", why);
+	strcpy(self->in, self->cg);
+	if (variant->below) {
+		ASSERT_EQ(0, sa_cg_write(self->cg, "cgroup.subtree_control", "+memory"));
+		ASSERT_EQ(0, sa_cg_make("crowded/in", 0, self->in, sizeof(self->in)));
+	}
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), 512 * SA_MIB_PAGES, -1));
+	ASSERT_EQ(0, sa_format(sa_dev(0), variant->format));
+}
+
+FIXTURE_TEARDOWN_PARENT(crowded)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+#define CROWDED_MAX	(32 * SA_MIB)
+
+/* What zswap has counts for the limit, and not all fits that way. */
+TEST_F_TIMEOUT(crowded, grows, SA_TIMEOUT)
+{
+	size_t n[] = {
+		[SA_TEXT]	= 100 * SA_MIB_PAGES,
+		[SA_MIXED]	= 100 * SA_MIB_PAGES,
+		[SA_RANDOM]	= 60 * SA_MIB_PAGES,
+	};
+	struct sa_holder h;
+	enum sa_pat pat;
+	double start;
+	int ret, i;
+
+	ASSERT_EQ(0, sa_cg_write_num(self->cg, variant->limit, CROWDED_MAX));
+	for (i = 0; i < (sa_full() ? TRIES : 1); i++) {
+		for (pat = SA_TEXT; pat <= SA_RANDOM; pat++) {
+			start = sa_now();
+			ret = sa_keep_start(&h, n[pat], pat, self->in);
+			TH_LOG("%s: %.2f s, zswap has %lld bytes, the disk %lld", sa_pat_name[pat],
+			       sa_now() - start, sa_cg_num(self->cg, "memory.zswap.current"),
+			       sa_tier_num(sa_dev(0), "stored"));
+			if (!ret) {
+				EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
+				ret = sa_hold_end(&h);
+			}
+			lived(_metadata, self->cg, ret);
+		}
+	}
+	EXPECT_EQ(0, sa_violations());
+}
+
+/* A limit below what zswap has of it by then. */
+TEST_F_TIMEOUT(crowded, lowered, SA_TIMEOUT)
+{
+	size_t n = 80 * SA_MIB_PAGES;
+	struct sa_holder h;
+	long long had;
+	double start;
+
+	ASSERT_EQ(0, sa_keep_start(&h, n, SA_TEXT, self->in));
+	EXPECT_EQ(n, sa_hold_ask(&h, 'p'));
+	had = sa_cg_num(self->cg, "memory.zswap.current");
+	start = sa_now();
+	EXPECT_EQ(0, sa_cg_write_num(self->cg, variant->limit, had / 2));
+	TH_LOG("zswap had %lld bytes, and has %lld after %.2f s", had,
+	       sa_cg_num(self->cg, "memory.zswap.current"), sa_now() - start);
+	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
+	TH_LOG("all was read after %.2f s", sa_now() - start);
+	lived(_metadata, self->cg, sa_hold_end(&h));
 	EXPECT_EQ(0, sa_violations());
 }
 
