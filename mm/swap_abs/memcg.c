@@ -208,14 +208,14 @@ static unsigned long swap_memcg_load_limited(struct swap_memcg *tiers)
 }
 
 /* Of a tier with a limit. */
-static bool swap_memcg_fits(struct swap_memcg *tiers, unsigned int type, unsigned long nr)
+static bool swap_memcg_fits(struct swap_memcg *tiers, unsigned int type, long nr)
 {
 	return atomic_long_read(&tiers->tier[type].usage) + nr <=
-	       READ_ONCE(tiers->tier[type].max);
+	       (long)READ_ONCE(tiers->tier[type].max);
 }
 
 /* The slow path of swap_memcg_tiers(). */
-unsigned long __swap_memcg_tiers(struct mem_cgroup *memcg, unsigned long nr)
+unsigned long __swap_memcg_tiers(struct mem_cgroup *memcg, long nr)
 {
 	unsigned long limited, allowed = SWAP_TIERS_ALL;
 	unsigned int type;
@@ -274,7 +274,7 @@ bool swap_memcg_may_have(swp_entry_t slot, unsigned long mask)
 }
 
 /* The slow path of swap_memcg_tiers_of(). */
-unsigned long __swap_memcg_tiers_of(swp_entry_t slot, unsigned long nr)
+unsigned long __swap_memcg_tiers_of(swp_entry_t slot, long nr)
 {
 	unsigned long allowed = SWAP_TIERS_ALL;
 	struct swap_cluster_info *ci;

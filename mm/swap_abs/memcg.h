@@ -27,8 +27,8 @@ void swap_memcg_account(struct swap_cluster_info *ci, unsigned int ci_off,
 			unsigned int nr);
 bool swap_memcg_counts(struct swap_cluster_info *ci, unsigned int ci_off);
 void swap_memcg_sum(unsigned long *sum);
-unsigned long __swap_memcg_tiers(struct mem_cgroup *memcg, unsigned long nr);
-unsigned long __swap_memcg_tiers_of(swp_entry_t slot, unsigned long nr);
+unsigned long __swap_memcg_tiers(struct mem_cgroup *memcg, long nr);
+unsigned long __swap_memcg_tiers_of(swp_entry_t slot, long nr);
 unsigned long swap_memcg_excess(void);
 bool swap_memcg_may_have(swp_entry_t slot, unsigned long mask);
 bool swap_memcg_zswap_crowds(struct mem_cgroup *memcg);
@@ -37,7 +37,8 @@ bool swap_objcg_zswap_crowds(struct obj_cgroup *objcg);
 /**
  * swap_memcg_tiers - where may a cgroup have more?
  * @memcg: the cgroup, which the caller keeps from going, or NULL
- * @nr: pages; with 0 the tiers are left out that it has too much in
+ * @nr: pages; with 0 the tiers are left out that it has too much in, with less than that
+ *	those that it will have too much in when so many have gone
  *
  * Asked before data is copied. Nothing is reserved; see mm/swap_abs/memcg.c.
  *
@@ -45,7 +46,7 @@ bool swap_objcg_zswap_crowds(struct obj_cgroup *objcg);
  * Return: mask of the tiers that it and all its parents allow, of those also that
  * there are not.
  */
-static inline unsigned long swap_memcg_tiers(struct mem_cgroup *memcg, unsigned long nr)
+static inline unsigned long swap_memcg_tiers(struct mem_cgroup *memcg, long nr)
 {
 	if (!static_branch_unlikely(&swap_memcg_limited))
 		return SWAP_TIERS_ALL;
@@ -60,7 +61,7 @@ static inline unsigned long swap_memcg_tiers(struct mem_cgroup *memcg, unsigned 
  * Context: takes the virtual cluster's lock.
  * Return: mask of tiers.
  */
-static inline unsigned long swap_memcg_tiers_of(swp_entry_t slot, unsigned long nr)
+static inline unsigned long swap_memcg_tiers_of(swp_entry_t slot, long nr)
 {
 	if (!static_branch_unlikely(&swap_memcg_limited))
 		return SWAP_TIERS_ALL;
@@ -138,12 +139,12 @@ static inline void swap_memcg_sum(unsigned long *sum)
 {
 }
 
-static inline unsigned long swap_memcg_tiers(struct mem_cgroup *memcg, unsigned long nr)
+static inline unsigned long swap_memcg_tiers(struct mem_cgroup *memcg, long nr)
 {
 	return SWAP_TIERS_ALL;
 }
 
-static inline unsigned long swap_memcg_tiers_of(swp_entry_t slot, unsigned long nr)
+static inline unsigned long swap_memcg_tiers_of(swp_entry_t slot, long nr)
 {
 	return SWAP_TIERS_ALL;
 }

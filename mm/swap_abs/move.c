@@ -30,6 +30,7 @@
  */
 #include <linux/iocontext.h>
 #include <linux/ioprio.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
@@ -426,22 +427,24 @@ moved:
 
 /*
  * A locked folio of one page has broken, but still has its data: is that to be moved?
- * memory_failure(), if it is on its way, has a reference, and waits for the lock to let a
- * clean page go, because its copy is good. Where it has given up, the same is done here.
+ * memory_failure() lets a clean page go, because its copy is good, whoever has a reference.
+ * It may be on its way for that, and may have given up, keeping its own reference for ever. So
+ * the same is done here: who still could write to it, would to broken memory.
  */
 static bool swap_move_broken_stays(struct folio *folio)
 {
-	/* It may be in a batch of this CPU's LRU lists. */
-	if (folio_ref_count(folio) > 2 + folio_mapcount(folio))
-		lru_add_drain();
-	if (folio_ref_count(folio) > 2 + folio_mapcount(folio))
-		return false;
-	/* As reclaim: it may be on its way without one yet, and the copy may be good. */
 	if (folio_mapped(folio))
 		unmap_poisoned_folio(folio, folio_pfn(folio), false);
 	if (folio_mapped(folio) || folio_test_dirty(folio))
 		return true;
-	swap_move_del_found(folio);
+	swap_cache_del_folio(folio);
+	if (folio_isolate_lru(folio)) {
+		folio_clear_active(folio);
+		folio_clear_unevictable(folio);
+		/* It may never be freed. */
+		mem_cgroup_uncharge(folio);
+		folio_put(folio);
+	}
 	return false;
 }
 

@@ -440,6 +440,20 @@ static int swap_excess_begin(struct swap_move *move, struct swap_info_struct *si
 	return 0;
 }
 
+/* Has its cgroup too much in a slot's tier, apart from what has been gathered? */
+static bool swap_excess_has(struct swap_move *move, swp_entry_t slot, int tier)
+{
+	long gathered = move->si ? move->nr_reading + move->nr_writing : 0;
+
+	if (swap_memcg_tiers_of(slot, 0) & BIT(tier))
+		return false;
+	if (!gathered || !(swap_memcg_tiers_of(slot, -gathered) & BIT(tier)))
+		return true;
+	/* It may be the others', or not work: that is known when they have gone. */
+	swap_move_end(move);
+	return !(swap_memcg_tiers_of(slot, 0) & BIT(tier));
+}
+
 /* Move a slot's data out of the tier that its cgroup has too much in. */
 static int swap_excess_slot(struct swap_move *move, swp_entry_t slot, unsigned long word)
 {
@@ -486,7 +500,7 @@ static void swap_excess_work_fn(struct work_struct *work)
 		}
 		word = swap_abs_word(slot);
 		tier = swap_desc_tier(word);
-		if (tier >= 0 && !(swap_memcg_tiers_of(slot, 0) & BIT(tier)) &&
+		if (tier >= 0 && swap_excess_has(&move, slot, tier) &&
 		    swap_excess_slot(&move, slot, word) == -EBUSY)
 			again = true;
 	}

@@ -10,7 +10,7 @@
  *		it is on the LRU lists, locks and unmaps it; a clean page leaves the
  *		swap cache, a dirty one stays there, neither dirty nor uptodate, for
  *		who comes across it. It gives up for a page that is on no list, or
- *		that it can't unmap
+ *		that it can't unmap, whose reference it keeps
  *	env	faults, which find a broken page or read a good one (or fail to);
  *		writes, frees; reclaim, which leaves a broken page alone
  *	mover	as mm/swap_abs/move.c: swap_move_is_ready(), swap_move_folio(),
@@ -99,7 +99,8 @@ end:	do
 		if
 		:: missed
 		:: !missed && mapped ->
-			SAY("memory failure: can't unmap it\n")
+			SAY("memory failure: can't unmap it, and keeps its reference\n")
+			failing = 1
 		:: !missed && dirty ->
 			SAY("memory failure: it was dirty, and stays\n")
 			mapped = 0; dirty = 0; uptodate = 0;
@@ -225,25 +226,19 @@ end:	do
 		:: !gone && word == S && is_broken && (!swapoff || own)
 		:: !gone && word == S && is_broken && swapoff && !own && uptodate ->
 			/* swap_move_broken_stays() */
+#ifndef NO_UNMAP
+			SAY("mover: unmaps it\n")
+			mapped = 0;
+#endif
 			if
-			:: failing
-#ifdef NO_UNMAP
-			:: !failing && mapped -> drop_copy()
-			:: !failing && !mapped ->
-#else
-			:: !failing ->
-				SAY("mover: unmaps it\n")
-				mapped = 0;
-#endif
-				if
-				:: dirty -> drop_copy()
-				:: !dirty ->
+			:: mapped || dirty -> drop_copy()
+			:: !mapped && !dirty ->
 #ifdef LOST_WHEN_BROKEN
-					set_lost()
+				set_lost()
 #else
-					del_found()
+				SAY("mover: takes it out of the swap cache, broken\n")
+				uncache()
 #endif
-				fi
 			fi
 		:: !gone && word == S && is_broken && swapoff && !own && !uptodate -> set_lost()
 		:: !gone && word == S && !is_broken && uptodate -> move_folio()

@@ -304,7 +304,7 @@ TEST_F_TIMEOUT(group, lowered, SA_TIMEOUT)
 	}
 	EXPECT_TRUE(comes_to_rest());
 	/* What is in its right stays, of this one and of others. */
-	EXPECT_LE(2 * SA_MIB - SLACK, sa_cg_tier(self->cg, sa_dev(0)));
+	EXPECT_EQ(2 * SA_MIB, sa_cg_tier(self->cg, sa_dev(0)));
 	EXPECT_LE(n * SA_PAGE, sa_tier_num(sa_dev(0), "stored"));
 	EXPECT_TRUE(about(n * SA_PAGE, sum_of(self->cg)));
 	EXPECT_EQ(n, sa_hold_ask(&h, 's'));
