@@ -12,7 +12,8 @@
  * descriptor that a writeback, a swapoff or a free is just replacing: stale or
  * foreign bytes, a SIGBUS, a killed or stuck process, a failed invariant. Or where
  * somebody keeps the system from freezing, a cgroup is charged for what is gone, or
- * a frame that breaks takes the data of others along.
+ * a frame that breaks takes the data of others along, or more swap is said to be free than
+ * there is.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +25,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,11 +58,12 @@ enum disturbance {
 	FREEZE = 128,		/* all of the system, every few seconds */
 	POISON = 256,		/* page frames break */
 	WHOLE = 512,		/* all that a tier has goes up or down by hand */
-	ALL = WRITEBACK | SWAPOFF | TOGGLE | FORMAT | MOVE | FORK,
+	COUNT = 1024,		/* somebody asks how much swap is free, all the time */
+	ALL = WRITEBACK | SWAPOFF | TOGGLE | FORMAT | MOVE | FORK | COUNT,
 	EVERYTHING = ALL | CGROUPS | FREEZE | POISON | WHOLE,
 };
 
-#define NR_DISTURBERS	10	/* all but FORK are processes of their own */
+#define NR_DISTURBERS	11	/* all but FORK are processes of their own */
 
 /*
  * As sa_wait(), but what counts is time in which this process could run: while the
@@ -446,7 +449,7 @@ struct shared_state {
 	atomic_long touches, forked, writebacks, swapoffs, toggles, formats, failed;
 	atomic_long moves, moved, drains, cgs;
 	atomic_long whole, whole_moved, freezes, groups, spread, limits, left, late, ooms;
-	atomic_long breaks, lost, mended, scans, differ;
+	atomic_long breaks, lost, mended, scans, differ, samples;
 	/* What a cgroup's process has done, and what it is told to do */
 	atomic_bool is_out, is_off, leave, is_gone;
 	int what;
@@ -542,6 +545,27 @@ static int disturb_toggle(void *arg)
 		if (sa_layer(s->toggles++ & 1))
 			s->failed++;
 		usleep(sa_rand(&rnd) % 30000);
+	}
+	return 0;
+}
+
+/* There never is more free than there is, nor less than nothing. */
+static int watch_free(void *arg)
+{
+	struct shared_state *s = arg;
+	struct sysinfo si;
+
+	while (!s->stop) {
+		if (sysinfo(&si))
+			return 1;
+		/* Less than nothing is a very large number. */
+		if (si.freeswap > si.totalswap) {
+			sa_log("%lu of %lu times %u bytes are free", si.freeswap,
+			       si.totalswap, si.mem_unit);
+			s->failed++;
+		}
+		s->samples++;
+		usleep(200);
 	}
 	return 0;
 }
@@ -1038,7 +1062,7 @@ TEST_F_TIMEOUT(races, soak, SA_TIMEOUT + 3600)
 	static int (*const fns[NR_DISTURBERS])(void *) = {
 		disturb_writeback, disturb_swapoff, disturb_toggle, disturb_format,
 		disturb_move, NULL, disturb_groups, disturb_freeze, disturb_poison,
-		disturb_whole,
+		disturb_whole, watch_free,
 	};
 	int seconds = sa_seconds(6), what = self->what, i, ret;
 	long long wb = sa_vmstat("zswpwb");
@@ -1092,8 +1116,8 @@ TEST_F_TIMEOUT(races, soak, SA_TIMEOUT + 3600)
 	wb = sa_vmstat("zswpwb") - wb;
 	TH_LOG("%ld touches, %ld children, %lld pages written back by zswap",
 	       s->touches, s->forked, wb);
-	TH_LOG("%ld times swapped off, %ld toggles, %ld formats", s->swapoffs, s->toggles,
-	       s->formats);
+	TH_LOG("%ld times swapped off, %ld toggles, %ld formats; %ld times asked what is free",
+	       s->swapoffs, s->toggles, s->formats, s->samples);
 	if (what & MOVE)
 		TH_LOG("%ld moves by hand, %ld with something to move, %ld drains, %ld cgroups",
 		       s->moves, s->moved, s->drains, s->cgs);
@@ -1125,6 +1149,8 @@ TEST_F_TIMEOUT(races, soak, SA_TIMEOUT + 3600)
 		EXPECT_LT(10, s->toggles);
 	if (what & FORMAT)
 		EXPECT_LT(2, s->formats);
+	if (what & COUNT)
+		EXPECT_LT(10, s->samples);
 	if (what & MOVE) {
 		EXPECT_LT(0, s->moves + s->cgs);
 		EXPECT_LT(0, s->drains);
