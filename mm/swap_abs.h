@@ -40,13 +40,31 @@ enum swap_room {
 
 extern struct swap_info_struct *swap_virtual_area;
 
-/* mm/swap_abs.c */
-void swap_abs_give_room(long nr);
+/* mm/swap_abs/area.c */
+void swap_abs_cluster_wanted(void);
+void swap_abs_cluster_taken(void);
+void swap_abs_cluster_freed(void);
+
+/* mm/swap_abs/desc.c */
 void swap_abs_init_slots(struct swap_cluster_info *ci, unsigned int ci_off,
 			 unsigned int nr);
 void swap_abs_drop(struct swap_cluster_info *ci, unsigned int ci_off,
 		   unsigned int nr);
-void swap_abs_cluster_wanted(void);
+swp_entry_t swap_abs_backing(swp_entry_t entry);
+
+/**
+ * swap_abs_give_room - device capacity is not needed any longer
+ * @nr: pages
+ *
+ * Context: any.
+ */
+static inline void swap_abs_give_room(long nr)
+{
+	if (nr)
+		atomic_long_add(nr, &nr_swap_pages);
+}
+
+/* mm/swap_abs.c */
 int swap_abs_writeout(struct swap_io_ctx *ctx, struct folio *folio);
 void swap_abs_read_folio(struct swap_io_ctx *ctx, struct folio *folio);
 void swap_abs_read_again(struct folio *folio);
@@ -55,9 +73,6 @@ bool swap_abs_same_load(struct swap_cluster_info *ci, unsigned int ci_off,
 			unsigned int nr);
 bool swap_abs_synchronous(swp_entry_t entry);
 bool swap_abs_stable_writes(struct folio *folio);
-void swap_abs_cluster_taken(void);
-void swap_abs_cluster_freed(void);
-swp_entry_t swap_abs_backing(swp_entry_t entry);
 
 /*
  * What folio_alloc_swap() asks first: where will the new entry be, and is there
@@ -146,7 +161,7 @@ unsigned long swap_raw_image_room(struct swap_info_struct *si);
 /* mm/swap_abs/empty.c */
 int swap_abs_drain(struct swap_info_struct *si);
 
-/* mm/swap_abs/policy.c */
+/* mm/swap_abs/state.c */
 int swap_tiers_open_device(struct address_space *mapping, enum swap_tier_state *state);
 void swap_tiers_close_device(struct address_space *mapping, enum swap_tier_state state);
 #else

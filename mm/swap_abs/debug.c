@@ -29,28 +29,6 @@
 #include "slots.h"
 #include "tier.h"
 
-static u32 move_delay_ms;
-static atomic_long_t orphans = ATOMIC_LONG_INIT(0);
-
-/**
- * swap_abs_debug_move - a mover has pinned something
- *
- * Context: process context, sleeps when a test wants that.
- */
-void swap_abs_debug_move(void)
-{
-	unsigned int delay = READ_ONCE(move_delay_ms);
-
-	if (unlikely(delay))
-		msleep(delay);
-}
-
-/* A mover has found that its copy was dropped meanwhile. */
-void swap_abs_debug_orphan(void)
-{
-	atomic_long_inc(&orphans);
-}
-
 struct swap_check {
 	unsigned long violations;
 	unsigned long slot_violations;	/* those that no waiting mends */
@@ -312,7 +290,7 @@ static int check_show(struct seq_file *m, void *v)
 	}
 	seq_printf(m, "slots: %lu\nreserved: %lu\npinned: %lu\nlost: %lu\norphans: %ld\n",
 		   check->slots, check->reserved, check->pinned, check->lost,
-		   atomic_long_read(&orphans));
+		   atomic_long_read(&swap_debug_orphans));
 	kfree(check);
 	return 0;
 }
@@ -416,7 +394,7 @@ static int __init swap_abs_debug_init(void)
 
 	debugfs_create_file("check", 0400, dir, NULL, &check_fops);
 	debugfs_create_file("metadata", 0400, dir, NULL, &metadata_fops);
-	debugfs_create_u32("move_delay_ms", 0600, dir, &move_delay_ms);
+	debugfs_create_u32("move_delay_ms", 0600, dir, &swap_debug_move_delay);
 	debugfs_create_u32("max_io_errors", 0600, dir, &swap_tier_max_errors);
 	debugfs_create_u32("reopen_delay", 0600, dir, &swap_tier_reopen_delay);
 	debugfs_create_file_unsafe("retry", 0200, dir, NULL, &retry_fops);

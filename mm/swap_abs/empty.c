@@ -30,21 +30,6 @@ static bool swap_drain_is_on(unsigned long word, struct swap_info_struct *si)
 	return swap_desc_tier(word) == si->type;
 }
 
-/**
- * swap_move_stopped - is a move to end before it is done?
- * @move: the move
- *
- * Return: true for a signal, when all that was wanted has been moved, when somebody has
- * set @move->stop, or when the system is about to freeze kernel threads: who moves in the
- * background has his work queued again for after that.
- */
-bool swap_move_stopped(struct swap_move *move)
-{
-	return READ_ONCE(*move->moved) >= move->want ||
-	       (move->stop && READ_ONCE(*move->stop)) || signal_pending(current) ||
-	       swap_move_freezing();
-}
-
 /*
  * Look at all descriptors once, from where the last one has ended, for data of the
  * device, or of what swap_raw_pick_old() has picked there.

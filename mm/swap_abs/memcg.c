@@ -32,7 +32,7 @@
  * The number of its objects in zswap also tells whether these take too much of the
  * memory that a cgroup may have (swap_memcg_zswap_crowds()).
  *
- * Callers are mm/swap_abs.c, which reports changes, the stores and movers, which
+ * Callers are mm/swap_abs/desc.c, which reports changes, the stores and movers, which
  * ask, mm/swap_abs/tier.c and mm/memcontrol.c.
  *
  * Locks: swap_memcg_mutex, for changes of limits, inside of cgroup_mutex;

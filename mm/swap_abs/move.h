@@ -6,6 +6,7 @@
 #define _MM_SWAP_ABS_MOVE_H
 
 #include <linux/freezer.h>
+#include <linux/sched/signal.h>
 #include "../swap_abs.h"
 
 struct swap_pack_object;
@@ -64,9 +65,6 @@ struct swap_move {
 };
 
 #ifdef CONFIG_SWAP_ABS
-/* mm/swap_abs/empty.c */
-bool swap_move_stopped(struct swap_move *move);
-
 /* Does the system wait for the works of movers to end? They go on when it thaws. */
 static inline bool swap_move_freezing(void)
 {
@@ -77,6 +75,22 @@ static inline bool swap_move_freezing(void)
 #endif
 }
 
+/**
+ * swap_move_stopped - is a move to end before it is done?
+ * @move: the move
+ *
+ * Return: true for a signal, when all that was wanted has been moved, when somebody has
+ * set @move->stop, or when the system is about to freeze kernel threads: who moves in the
+ * background has his work queued again for after that.
+ */
+static inline bool swap_move_stopped(struct swap_move *move)
+{
+	return READ_ONCE(*move->moved) >= move->want ||
+	       (move->stop && READ_ONCE(*move->stop)) || signal_pending(current) ||
+	       swap_move_freezing();
+}
+
+/* mm/swap_abs/empty.c */
 int swap_move_some(struct swap_move *move);
 void swap_move_picked(struct swap_move *move);
 

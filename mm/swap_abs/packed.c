@@ -132,25 +132,6 @@ bool swap_packed_is_moving(void)
  */
 
 /**
- * swap_segment_of - the segment of an object
- * @word: a descriptor that is packed and can't change, or is pinned
- *
- * Return: the segment, which stays for as long as that is so.
- */
-struct swap_segment *swap_segment_of(unsigned long word)
-{
-	swp_entry_t entry = swap_desc_device_entry(word);
-
-	return __swap_entry_to_cluster(entry)->segment;
-}
-
-/* Where a segment begins on its device, in pages. */
-pgoff_t swap_segment_offset(struct swap_segment *segment)
-{
-	return (pgoff_t)segment->index * SWAPFILE_CLUSTER;
-}
-
-/**
  * swap_segment_put - drop a reference
  * @segment: the segment, not to be used any more
  *

@@ -255,9 +255,7 @@ static inline unsigned int swap_segment_live(struct swap_segment *segment)
 	return atomic_read(&segment->live) & ~SWAP_SEGMENT_CLOSED;
 }
 
-struct swap_segment *swap_segment_of(unsigned long word);
 void swap_segment_put(struct swap_segment *segment);
-pgoff_t swap_segment_offset(struct swap_segment *segment);
 bool swap_pack_move_to(struct swap_pack *pack, enum swap_stream_id id,
 		       swp_entry_t slot, unsigned long from, const void *data,
 		       unsigned int length, unsigned int codec, bool may_wait);
@@ -319,5 +317,24 @@ void swap_pack_gc_check(struct swap_pack *pack);
 bool swap_packed_ahead_wanted(void);
 void swap_packed_ahead(struct swap_tier *tier, pgoff_t offset, const void *buf,
 		       unsigned int size, unsigned int pos, u32 seq);
+
+/**
+ * swap_segment_of - the segment of an object
+ * @word: a descriptor that is packed and can't change, or is pinned
+ *
+ * Return: the segment, which stays for as long as that is so.
+ */
+static inline struct swap_segment *swap_segment_of(unsigned long word)
+{
+	swp_entry_t entry = swap_desc_device_entry(word);
+
+	return __swap_entry_to_cluster(entry)->segment;
+}
+
+/* Where a segment begins on its device, in pages. */
+static inline pgoff_t swap_segment_offset(struct swap_segment *segment)
+{
+	return (pgoff_t)segment->index * SWAPFILE_CLUSTER;
+}
 
 #endif /* _MM_SWAP_ABS_PACKED_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Virtual slots: their descriptors and promises (mm/swap_abs.c), and what was tried in
- * vain for their pages (mm/swap_abs/vain.c).
+ * Virtual slots: their area, descriptors and promises, and what was tried in vain for
+ * their pages.
  */
 #ifndef _MM_SWAP_ABS_SLOTS_H
 #define _MM_SWAP_ABS_SLOTS_H
@@ -15,15 +15,25 @@ extern struct swap_ops swap_virtual_ops;
 
 /* mm/swap_abs.c */
 int swap_abs_switch(bool on);
+int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio, unsigned long tiers);
+
+/* mm/swap_abs/area.c */
+int swap_area_create(void);
+
+/* mm/swap_abs/promise.c */
+long swap_abs_room_needed(struct folio *folio);
+void swap_abs_cancel_promises(void);
+
+/* mm/swap_abs/desc.c */
+void __init swap_backend_register(enum swap_desc_tag tag, const struct swap_backend *backend);
 const struct swap_backend *swap_backend_of(unsigned long word);
-bool swap_abs_take_room(long nr);
 void swap_abs_drop_folio(struct folio *folio);
 void swap_abs_set_lost(struct swap_cluster_info *ci, unsigned int ci_off);
-long swap_abs_room_needed(struct folio *folio);
+void swap_abs_unreserve(struct folio *folio);
+void swap_abs_refuse_folio(struct folio *folio, bool refused);
+unsigned int swap_abs_cancel_cluster(unsigned long slot);
 unsigned long swap_abs_word(swp_entry_t entry);
 bool swap_abs_is_reserved(swp_entry_t entry);
-int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio, unsigned long tiers);
-void swap_abs_cancel_promises(void);
 bool swap_abs_pin(swp_entry_t entry, unsigned long place);
 bool swap_abs_unpin(swp_entry_t entry, unsigned long place);
 bool swap_abs_commit(swp_entry_t entry, unsigned long place, unsigned long new,
@@ -31,6 +41,31 @@ bool swap_abs_commit(swp_entry_t entry, unsigned long place, unsigned long new,
 unsigned long *swap_abs_alloc_words(struct folio *folio, unsigned long *single);
 void swap_abs_free_words(unsigned long *words, unsigned long *single);
 void swap_abs_install(struct folio *folio, const unsigned long *words, long taken);
+
+/* The descriptors of a locked virtual cluster, NULL when it is not in use. */
+static inline unsigned long *swap_abs_desc(struct swap_cluster_info *ci)
+{
+	return rcu_dereference_protected(ci->desc, lockdep_is_held(&ci->lock));
+}
+
+/**
+ * swap_abs_take_room - promise device capacity
+ * @nr: pages
+ *
+ * Context: any.
+ * Return: true when devices can still store @nr pages, that are held now.
+ */
+static inline bool swap_abs_take_room(long nr)
+{
+	long room = atomic_long_read(&nr_swap_pages);
+
+	do {
+		if (room < nr)
+			return false;
+	} while (!atomic_long_try_cmpxchg(&nr_swap_pages, &room, room - nr));
+
+	return true;
+}
 
 /**
  * struct swap_vain - what has been tried in vain
@@ -57,7 +92,8 @@ void swap_abs_device_came(void);
 bool swap_abs_room_is_short(void);
 
 #ifdef CONFIG_DEBUG_FS
-/* mm/swap_abs/debug.c */
+extern u32 swap_debug_move_delay;
+extern atomic_long_t swap_debug_orphans;
 void swap_abs_debug_move(void);
 void swap_abs_debug_orphan(void);
 #else

@@ -6,7 +6,7 @@
  *
  * The directory of a tier owns its struct swap_tier: that is freed when the last
  * open file of it is closed. What is written is checked for its form and handed to
- * mm/swap_abs/tier.c and mm/swap_abs/policy.c; nothing here takes a lock.
+ * mm/swap_abs/tier.c, state.c and policy.c; nothing here takes a lock.
  */
 #include <linux/ctype.h>
 #include <linux/file.h>

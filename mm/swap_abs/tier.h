@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Tiers, masks of them, and what a backend and a tier can be asked (mm/swap_abs/tier.c,
- * policy.c, sysfs.c).
+ * room.c, state.c, policy.c, sysfs.c).
  */
 #ifndef _MM_SWAP_ABS_TIER_H
 #define _MM_SWAP_ABS_TIER_H
@@ -41,7 +41,7 @@
  * @stable: must the page not change while it is written there?
  *
  * Adding a backend is one file with such a table, a tag, and its line in
- * swap_backends[] of mm/swap_abs.c.
+ * swap_store_order[] of mm/swap_abs.c.
  */
 struct swap_backend {
 	int (*store)(struct swap_io_ctx *ctx, struct folio *folio, unsigned long tiers);
@@ -103,7 +103,7 @@ struct swap_pack;
  * @joined: the device is in use; protected by swap_abs_mutex
  * @adopted: the device's free slots are counted as the layer can use them
  * @draining: closed for new data, by swapoff or @state; protected by swap_abs_mutex
- * @state: protected by swap_state_mutex in mm/swap_abs/policy.c
+ * @state: protected by swap_state_mutex in mm/swap_abs/state.c
  * @stop: asks @drain_work to end
  * @drain_delay: jiffies until it tries again when nothing could be moved
  * @watermark: percent of the capacity; written under swap_abs_mutex
@@ -208,6 +208,19 @@ extern unsigned long swap_tiers_present;
 extern struct swap_tier *swap_zswap_tier;
 extern struct mutex swap_abs_mutex;
 extern struct workqueue_struct *swap_abs_wq;
+extern struct workqueue_struct *swap_move_wq;
+
+/**
+ * swap_move_queue - let a mover run in the background
+ * @work: of the mover
+ *
+ * Context: any.
+ */
+static inline void swap_move_queue(struct work_struct *work)
+{
+	if (swap_move_wq)
+		queue_work(swap_move_wq, work);
+}
 
 /* mm/swap_abs/tier.c */
 unsigned long swap_tier_stat_sum(struct swap_tier *tier, enum swap_tier_stat stat);
@@ -223,24 +236,30 @@ void swap_tiers_retry_now(void);
 bool swap_tier_medium_failed(struct swap_tier *tier, blk_status_t status);
 extern bool swap_errors_are_medium;
 
-/* mm/swap_abs/policy.c */
-extern u32 swap_tier_max_errors;
-extern u32 swap_tier_reopen_delay;
+/* mm/swap_abs/room.c */
+unsigned long swap_tier_used(struct swap_tier *tier);
 unsigned long swap_tier_watermark(struct swap_tier *tier, enum swap_watermark which);
-int swap_tier_set_watermark(struct swap_tier *tier, enum swap_watermark which,
-			    unsigned int percent);
+unsigned long swap_tiers_beside(struct swap_tier *tier, bool up);
 bool swap_tiers_have_room(unsigned long tiers);
 bool swap_tiers_have_slots(void);
 bool swap_zswap_has_room(void);
 bool swap_tier_has_upper(struct swap_tier *tier, unsigned long tiers);
 unsigned long swap_tiers_of_folio(struct folio *folio);
 void swap_tier_filled(struct swap_tier *tier);
-void swap_tier_demoted(struct swap_tier *tier, bool moved);
-void swap_move_queue(struct work_struct *work);
-int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages);
+
+/* mm/swap_abs/state.c */
+extern u32 swap_tier_max_errors;
+extern u32 swap_tier_reopen_delay;
 int swap_tier_set_state(struct swap_tier *tier, enum swap_tier_state state);
-void swap_tiers_excess(void);
 void swap_tier_io_done(struct swap_tier *tier, bool failed);
+void swap_tier_init_state(struct swap_tier *tier);
+
+/* mm/swap_abs/policy.c */
+int swap_tier_set_watermark(struct swap_tier *tier, enum swap_watermark which,
+			    unsigned int percent);
+void swap_tier_demoted(struct swap_tier *tier, bool moved);
+int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages);
+void swap_tiers_excess(void);
 void swap_tier_init_moves(struct swap_tier *tier);
 void swap_tier_stop_moves(struct swap_tier *tier);
 

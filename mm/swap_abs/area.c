@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The area of virtual slots: one swap_info_struct without a device, whose array of
+ * clusters grows as slots are used.
+ *
+ * The array is a sparse vmalloc area of the size for the most slots that there can be, so
+ * that finding the cluster of an entry stays plain arithmetic. It grows page by page and
+ * never shrinks. Mapping may sleep and allocates page tables, hence reclaim never does it:
+ * a worker keeps enough free clusters ahead of it.
+ *
+ * This file owns that array, and what all of the layer looks at to know whether it is in
+ * use. Callers are mm/swap_abs.c, which has the area made when the layer is switched on
+ * for the first time, and mm/swapfile.c, which says when clusters come into use or become
+ * free.
+ *
+ * Locks: swap_abs_mutex while the area is made; then the worker is the only one that adds
+ * to the array.
+ */
+#include <linux/atomic.h>
+#include <linux/cpumask.h>
+#include <linux/kmemleak.h>
+#include <linux/moduleparam.h>
+#include <linux/mutex.h>
+#include <linux/sched/mm.h>
+#include <linux/swap.h>
+#include <linux/swap_ops.h>
+#include <linux/swapfile.h>
+#include <linux/vmalloc.h>
+#include <linux/workqueue.h>
+#include "../internal.h"
+#include "../swap.h"
+#include "../swap_table.h"
+#include "slots.h"
+#include "tier.h"
+
+bool swap_abs_on __read_mostly;
+DEFINE_STATIC_KEY_FALSE(swap_abs_key);
+EXPORT_SYMBOL_GPL(swap_abs_key);	/* for get_nr_swap_pages() */
+
+/* Serializes switching on and off, and tiers that come and go. */
+DEFINE_MUTEX(swap_abs_mutex);
+
+struct swap_info_struct *swap_virtual_area __read_mostly;
+
+/*
+ * The flags are the union of what the tiers' devices need. Raw I/O is done with
+ * the operations of the device that it goes to; what is read here is packed.
+ */
+struct swap_ops swap_virtual_ops;
+
+/* For work without which memory can't be freed. */
+struct workqueue_struct *swap_abs_wq __read_mostly;
+
+/* For movers, which wait for memory and for I/O: nothing that reclaim waits for. */
+struct workqueue_struct *swap_move_wq __read_mostly;
+
+/*
+ * si->max is unsigned int, offsets are compared as int in places, and a memcg's
+ * id is referenced once a slot.
+ */
+#define SWAP_ABS_MAX_SLOTS	((1UL << 31) - SWAPFILE_CLUSTER)
+
+static ulong swap_abs_max_slots = SWAP_ABS_MAX_SLOTS;
+module_param_named(max_slots, swap_abs_max_slots, ulong, 0444);
+MODULE_PARM_DESC(max_slots, "most virtual swap slots (pages)");
+
+static struct vm_struct *swap_abs_vm;
+static unsigned long swap_abs_nr_pages;		/* mapped */
+static unsigned long swap_abs_nr_clusters;	/* in the mapped pages */
+static unsigned long swap_abs_cap_clusters;
+static atomic_long_t swap_abs_free_clusters = ATOMIC_LONG_INIT(0);
+
+static void swap_abs_grow_work_fn(struct work_struct *work);
+static DECLARE_WORK(swap_abs_grow_work, swap_abs_grow_work_fn);
+
+/* Two a CPU, so that none waits for the worker, and a few for large folios. */
+static long swap_abs_clusters_ahead(void)
+{
+	return max(2 * num_online_cpus(), 32U);
+}
+
+/* Map one more page of the cluster array. */
+static int swap_abs_grow(void)
+{
+	struct swap_info_struct *si = swap_virtual_area;
+	unsigned long start = (unsigned long)swap_abs_vm->addr +
+			      (swap_abs_nr_pages << PAGE_SHIFT);
+	unsigned long nr;
+	struct page *page;
+	int err;
+
+	page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	if (!page)
+		return -ENOMEM;
+	err = vm_area_map_pages(swap_abs_vm, start, start + PAGE_SIZE, &page);
+	if (err) {
+		__free_page(page);
+		return err;
+	}
+	swap_abs_nr_pages++;
+	/* Clusters point to what they own; make kmemleak look there. */
+	kmemleak_alloc((void *)start, PAGE_SIZE, 0, GFP_KERNEL);
+
+	/* The last cluster may have its end in the next page. */
+	nr = (swap_abs_nr_pages << PAGE_SHIFT) / sizeof(struct swap_cluster_info);
+	nr = min(nr, swap_abs_cap_clusters) - swap_abs_nr_clusters;
+	err = swap_virtual_area_add(si, swap_abs_nr_clusters, nr);
+	if (err)
+		return err;
+	/* The first cluster has a bad slot, and never is free. */
+	atomic_long_add(swap_abs_nr_clusters ? nr : nr - 1, &swap_abs_free_clusters);
+	swap_abs_nr_clusters += nr;
+	return 0;
+}
+
+static void swap_abs_grow_work_fn(struct work_struct *work)
+{
+	/* Growing is what lets memory be freed: a page now and then may be taken. */
+	unsigned int flags = memalloc_noreclaim_save();
+
+	while (swap_abs_nr_clusters < swap_abs_cap_clusters &&
+	       atomic_long_read(&swap_abs_free_clusters) < 2 * swap_abs_clusters_ahead()) {
+		if (swap_abs_grow())
+			break;
+		cond_resched();
+	}
+	swap_spare_tables_fill(swap_virtual_area);
+	memalloc_noreclaim_restore(flags);
+}
+
+/**
+ * swap_abs_cluster_taken - a free cluster of the virtual area is in use now
+ *
+ * Context: under the cluster's lock.
+ */
+void swap_abs_cluster_taken(void)
+{
+	if (atomic_long_dec_return(&swap_abs_free_clusters) < swap_abs_clusters_ahead())
+		swap_abs_cluster_wanted();
+}
+
+/**
+ * swap_abs_cluster_wanted - the virtual area is too small, or about to be
+ *
+ * Context: any.
+ */
+void swap_abs_cluster_wanted(void)
+{
+	queue_work(swap_abs_wq, &swap_abs_grow_work);
+}
+
+/**
+ * swap_abs_cluster_freed - a cluster of the virtual area has become free
+ *
+ * Context: under the cluster's lock.
+ */
+void swap_abs_cluster_freed(void)
+{
+	atomic_long_inc(&swap_abs_free_clusters);
+}
+
+/**
+ * swap_area_create - make the virtual area
+ *
+ * What it has made stays when it fails, for the next try.
+ *
+ * Context: process context, sleeps; swap_abs_mutex held.
+ * Return: 0, -ENOMEM, or -EPERM when all swap types are in use.
+ */
+int swap_area_create(void)
+{
+	struct swap_info_struct *si = swap_virtual_area;
+	unsigned long slots;
+	int err;
+
+	lockdep_assert_held(&swap_abs_mutex);
+	if (swap_abs_used())
+		return 0;
+
+	if (!si) {
+		si = swap_virtual_area_alloc(&swap_virtual_ops);
+		if (IS_ERR(si))
+			return PTR_ERR(si);
+		swap_virtual_area = si;
+	}
+
+	if (!swap_abs_vm) {
+		slots = min3(swap_abs_max_slots, SWAP_ABS_MAX_SLOTS, swapfile_maximum_size);
+		swap_abs_cap_clusters = max(slots / SWAPFILE_CLUSTER, 2UL);
+		swap_abs_vm = get_vm_area(PAGE_ALIGN(swap_abs_cap_clusters *
+						     sizeof(struct swap_cluster_info)),
+					  VM_SPARSE);
+		if (!swap_abs_vm)
+			return -ENOMEM;
+		/* One more than can be used (slot 0): the area is never full. */
+		si->pages = swap_abs_cap_clusters * SWAPFILE_CLUSTER;
+		si->cluster_info = swap_abs_vm->addr;
+	}
+
+	static_branch_enable(&swap_abs_key);
+	while (atomic_long_read(&swap_abs_free_clusters) < swap_abs_clusters_ahead() &&
+	       swap_abs_nr_clusters < swap_abs_cap_clusters) {
+		err = swap_abs_grow();
+		if (err)
+			goto fail;
+	}
+	swap_abs_cluster_wanted();
+	swap_virtual_area_start(si);
+	return 0;
+fail:
+	static_branch_disable(&swap_abs_key);
+	return err;
+}

@@ -1,0 +1,497 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The words of virtual slots, which say where their data is: all that reads and writes
+ * them. Their layout is in mm/swap_abs/desc.h.
+ *
+ * Beside the swap table of a cluster of the virtual area stands a table of words, and comes
+ * and goes with it. Nobody else writes to one; the rules for that, 1 to 6 in mm/swap_abs.c,
+ * are kept here: a word changes under the lock of its cluster, while no folio is in its
+ * slot or by who holds that folio locked; a copy that is pinned is not freed, and who has
+ * pinned it finds out whether it was dropped meanwhile.
+ *
+ * What a word points to is a backend's, which mm/swap_abs.c registers by the word's tag. What
+ * changes is told to mm/swap_abs/memcg.c, and capacity that a word holds no longer goes
+ * back to nr_swap_pages. Called by the backends, by movers, and by mm/swapfile.c when slots
+ * are allocated and freed.
+ */
+#include <linux/delay.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+#include <linux/swap.h>
+#include <linux/swap_ops.h>
+#include "../internal.h"
+#include "../swap.h"
+#include "../swap_table.h"
+#include "memcg.h"
+#include "slots.h"
+#include "tier.h"
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/swap_abs.h>
+
+/* Who knows what a word points to, by its tag. */
+static const struct swap_backend *swap_backends[SWAP_DESC_TAG_MASK + 1] __ro_after_init;
+
+/**
+ * swap_backend_register - say who knows what words with a tag point to
+ * @tag: the tag
+ * @backend: who
+ *
+ * Context: init, before there are such words.
+ */
+void __init swap_backend_register(enum swap_desc_tag tag, const struct swap_backend *backend)
+{
+	swap_backends[tag] = backend;
+}
+
+/**
+ * swap_backend_of - who knows what a word points to
+ * @word: a descriptor
+ *
+ * Return: the backend, NULL for a word that points nowhere.
+ */
+const struct swap_backend *swap_backend_of(unsigned long word)
+{
+	return swap_backends[swap_desc_tag(word)];
+}
+
+static struct swap_cluster_info *swap_abs_lock(swp_entry_t entry)
+{
+	return swap_cluster_lock(swap_virtual_area, swp_offset(entry));
+}
+
+/**
+ * swap_abs_word - read a slot's descriptor
+ * @entry: a virtual entry
+ *
+ * Context: any. Stable while a folio is locked in the slot, but for
+ * SWAP_DESC_PIN; else a hint, which may be anything if the cluster is just being
+ * freed: tables may come from a slab that uses them again at once.
+ * Return: the word, SWAP_DESC_NONE where the slot's cluster is not in use.
+ */
+unsigned long swap_abs_word(swp_entry_t entry)
+{
+	struct swap_cluster_info *ci = __swap_entry_to_cluster(entry);
+	unsigned long *desc, word = SWAP_DESC_NONE;
+
+	rcu_read_lock();
+	desc = rcu_dereference(ci->desc);
+	if (desc)
+		word = READ_ONCE(desc[swp_cluster_offset(entry)]);
+	rcu_read_unlock();
+	return word;
+}
+
+/**
+ * swap_abs_is_reserved - is device capacity held for a slot besides its data?
+ * @entry: a virtual entry, whose folio is locked
+ *
+ * Return: true when it is.
+ */
+bool swap_abs_is_reserved(swp_entry_t entry)
+{
+	return swap_abs_word(entry) & SWAP_DESC_RESERVED;
+}
+
+/**
+ * swap_abs_backing - where on a device a virtual entry's data is
+ * @entry: an entry with a raw copy, whose folio is locked or under writeback
+ *
+ * Return: the device's type and offset.
+ */
+swp_entry_t swap_abs_backing(swp_entry_t entry)
+{
+	return swap_desc_device_entry(swap_abs_word(entry));
+}
+
+/**
+ * swap_abs_init_slots - the descriptors of slots that are being allocated
+ * @ci: the locked virtual cluster
+ * @ci_off: first slot
+ * @nr: number of slots
+ *
+ * Each has a page of device capacity; swap_abs_reserve_end() corrects that
+ * where there is none.
+ */
+void swap_abs_init_slots(struct swap_cluster_info *ci, unsigned int ci_off,
+			 unsigned int nr)
+{
+	unsigned long *desc = swap_abs_desc(ci) + ci_off;
+
+	while (nr--) {
+		VM_WARN_ON_ONCE(*desc != SWAP_DESC_NONE);
+		WRITE_ONCE(*desc++, SWAP_DESC_RESERVED | SWAP_DESC_NONE);
+	}
+}
+
+/**
+ * swap_abs_unreserve - no device capacity is held for a folio's slots after all
+ * @folio: a locked folio in the swap cache that has not been stored yet
+ */
+void swap_abs_unreserve(struct folio *folio)
+{
+	unsigned int i, nr = folio_nr_pages(folio), ci_off = swp_cluster_offset(folio->swap);
+	struct swap_cluster_info *ci = swap_cluster_get_and_lock(folio);
+	unsigned long *desc = swap_abs_desc(ci) + ci_off;
+
+	for (i = 0; i < nr; i++)
+		WRITE_ONCE(desc[i], SWAP_DESC_NONE);
+	swap_cluster_unlock(ci);
+}
+
+/*
+ * Release the copies that @nr words point to. Pinned ones become orphans, that
+ * their movers free. The words themselves are for the caller to set.
+ *
+ * Return: pages of device capacity that the words have held.
+ */
+static long swap_abs_drop_copies(const unsigned long *words, unsigned int nr)
+{
+	const struct swap_backend *backend;
+	unsigned int i, run;
+	long room = 0;
+
+	for (i = 0; i < nr; i += run) {
+		backend = swap_backend_of(words[i]);
+		for (run = 0; i + run < nr; run++) {
+			if (run && ((words[i + run] ^ words[i]) &
+				    (SWAP_DESC_TAG_MASK | SWAP_DESC_PIN)))
+				break;
+			if (words[i + run] & SWAP_DESC_RESERVED)
+				room++;
+		}
+		if (backend && !(words[i] & SWAP_DESC_PIN))
+			room += backend->drop(words + i, run);
+	}
+	return room;
+}
+
+/**
+ * swap_abs_drop - forget where the data of slots is, and release it
+ * @ci: the locked virtual cluster
+ * @ci_off: first slot
+ * @nr: number of slots
+ *
+ * For slots that are freed, or whose folio makes the copies stale.
+ *
+ * Context: also under page-table locks and with interrupts off; O(@nr).
+ */
+void swap_abs_drop(struct swap_cluster_info *ci, unsigned int ci_off,
+		   unsigned int nr)
+{
+	unsigned long *desc = swap_abs_desc(ci) + ci_off;
+	unsigned int i;
+
+	lockdep_assert_held(&ci->lock);
+	swap_memcg_account(ci, ci_off, desc, NULL, nr);
+	swap_abs_give_room(swap_abs_drop_copies(desc, nr));
+	for (i = 0; i < nr; i++)
+		WRITE_ONCE(desc[i], SWAP_DESC_NONE);
+}
+
+/**
+ * swap_abs_drop_folio - release the copies of a folio's data
+ * @folio: a locked folio in the swap cache, uptodate and dirty or about to be
+ *	so (a copy without replacement goes only then), not under writeback
+ *
+ * Capacity that is reserved for the slots stays so.
+ */
+void swap_abs_drop_folio(struct folio *folio)
+{
+	unsigned int i, nr = folio_nr_pages(folio), ci_off;
+	struct swap_cluster_info *ci;
+	unsigned long *desc;
+	long room;
+
+	VM_WARN_ON_ONCE_FOLIO(!folio_test_uptodate(folio), folio);
+	VM_WARN_ON_ONCE_FOLIO(folio_test_writeback(folio), folio);
+
+	ci = swap_cluster_get_and_lock(folio);
+	ci_off = swp_cluster_offset(folio->swap);
+	desc = swap_abs_desc(ci) + ci_off;
+	swap_memcg_account(ci, ci_off, desc, NULL, nr);
+	room = swap_abs_drop_copies(desc, nr);
+	for (i = 0; i < nr; i++) {
+		WRITE_ONCE(desc[i], desc[i] & SWAP_DESC_RESERVED);
+		room -= !!desc[i];
+	}
+	swap_cluster_unlock(ci);
+	swap_abs_give_room(room);
+}
+
+/**
+ * swap_abs_refuse_folio - no tier takes a folio
+ * @folio: a locked, dirty folio in the swap cache
+ * @refused: zswap has not made it smaller
+ *
+ * Its copies are stale, and what was promised for it can serve somebody else.
+ */
+void swap_abs_refuse_folio(struct folio *folio, bool refused)
+{
+	unsigned int i, nr = folio_nr_pages(folio), ci_off = swp_cluster_offset(folio->swap);
+	struct swap_cluster_info *ci = swap_cluster_get_and_lock(folio);
+
+	swap_abs_drop(ci, ci_off, nr);
+	for (i = 0; refused && i < nr; i++)
+		WRITE_ONCE(swap_abs_desc(ci)[ci_off + i], SWAP_DESC_NONE | SWAP_DESC_REFUSED);
+	swap_cluster_unlock(ci);
+}
+
+/**
+ * swap_abs_set_lost - say that a slot's data can't be read any longer
+ * @ci: the locked virtual cluster
+ * @ci_off: the slot, whose folio the caller holds locked, not uptodate
+ *
+ * Who loads it gets an error for this page, and whatever wanted to move it can
+ * go on.
+ */
+void swap_abs_set_lost(struct swap_cluster_info *ci, unsigned int ci_off)
+{
+	swap_abs_drop(ci, ci_off, 1);
+	WRITE_ONCE(swap_abs_desc(ci)[ci_off], SWAP_DESC_LOST);
+}
+
+/* Does the word hold a page of device capacity? */
+static bool swap_desc_holds_room(unsigned long word)
+{
+	return (word & SWAP_DESC_RESERVED) || swap_desc_tag(word) == SWAP_DESC_RAW;
+}
+
+/**
+ * swap_abs_alloc_words - room for a descriptor a page of a folio
+ * @folio: the folio
+ * @single: a word of the caller's, enough for a small folio
+ *
+ * Context: may sleep, GFP_NOIO.
+ * Return: the words, which swap_abs_free_words() frees, or NULL.
+ */
+unsigned long *swap_abs_alloc_words(struct folio *folio, unsigned long *single)
+{
+	if (!folio_test_large(folio))
+		return single;
+	return kmalloc_array(folio_nr_pages(folio), sizeof(*single),
+			     GFP_NOIO | __GFP_NOWARN);
+}
+
+/**
+ * swap_abs_free_words - take back swap_abs_alloc_words()
+ * @words: what it has returned
+ * @single: what it was given
+ */
+void swap_abs_free_words(unsigned long *words, unsigned long *single)
+{
+	if (words != single)
+		kfree(words);
+}
+
+/**
+ * swap_abs_install - say where a folio's data is from now on
+ * @folio: a locked folio in the swap cache, not under writeback
+ * @words: a descriptor a page
+ * @taken: pages of device capacity that the caller has taken for them, besides
+ *	what the slots hold already: swap_abs_room_needed()
+ *
+ * The copies that were known before are released; capacity that the new places
+ * don't need is given back.
+ */
+void swap_abs_install(struct folio *folio, const unsigned long *words, long taken)
+{
+	unsigned int i, nr = folio_nr_pages(folio), ci_off;
+	struct swap_cluster_info *ci;
+	unsigned long *desc, word;
+	long room;
+
+	VM_WARN_ON_ONCE_FOLIO(folio_test_writeback(folio), folio);
+
+	ci = swap_cluster_get_and_lock(folio);
+	ci_off = swp_cluster_offset(folio->swap);
+	desc = swap_abs_desc(ci) + ci_off;
+	swap_memcg_account(ci, ci_off, desc, words, nr);
+	room = swap_abs_drop_copies(desc, nr) + taken;
+	for (i = 0; i < nr; i++) {
+		word = words[i];
+		/* swapoff has cancelled what the new place wanted to keep. */
+		if (!taken && !swap_desc_holds_room(desc[i]))
+			word &= ~SWAP_DESC_RESERVED;
+		WRITE_ONCE(desc[i], word);
+		room -= swap_desc_holds_room(word);
+	}
+	swap_cluster_unlock(ci);
+
+	/* Less than zero is what turned out to be bad in the old places. */
+	swap_abs_give_room(room);
+}
+
+/**
+ * swap_abs_pin - keep a copy from being freed while it is moved
+ * @entry: the slot
+ * @place: swap_desc_place() of the word that was seen there
+ *
+ * Nothing but the word has been looked at until now; once it is pinned, what
+ * it points to may be. Loads go on from there.
+ *
+ * Context: process context, takes the virtual cluster's lock.
+ * Return: true when the word is still there and was not pinned: the caller is
+ * its mover and must end with swap_abs_commit() or swap_abs_unpin().
+ */
+bool swap_abs_pin(swp_entry_t entry, unsigned long place)
+{
+	struct swap_cluster_info *ci = swap_abs_lock(entry);
+	unsigned long *desc = swap_abs_desc(ci);
+	bool pinned = false;
+
+	if (desc) {
+		desc += swp_cluster_offset(entry);
+		if (swap_desc_place(*desc) == place && !(*desc & SWAP_DESC_PIN)) {
+			WRITE_ONCE(*desc, *desc | SWAP_DESC_PIN);
+			pinned = true;
+		}
+	}
+	swap_cluster_unlock(ci);
+	return pinned;
+}
+
+/**
+ * swap_abs_unpin - give a move up
+ * @entry: the slot
+ * @place: what swap_abs_pin() was given
+ *
+ * Return: true when the copy is back where it was; false when it was dropped
+ * meanwhile: it is an orphan then, and the caller frees it.
+ */
+bool swap_abs_unpin(swp_entry_t entry, unsigned long place)
+{
+	struct swap_cluster_info *ci = swap_abs_lock(entry);
+	unsigned long *desc = swap_abs_desc(ci);
+	bool ours = false;
+
+	if (desc) {
+		desc += swp_cluster_offset(entry);
+		/* Only the mover clears the bit, so this is the same copy. */
+		if ((*desc & SWAP_DESC_PIN) && swap_desc_place(*desc) == place) {
+			WRITE_ONCE(*desc, *desc & ~SWAP_DESC_PIN);
+			ours = true;
+		}
+	}
+	swap_cluster_unlock(ci);
+	return ours;
+}
+
+/**
+ * swap_abs_commit - end a move: the data is at its new place
+ * @entry: the slot
+ * @place: what swap_abs_pin() was given
+ * @new: the new word; the data is there and safe, or @locked guards it
+ * @locked: the folio of the slot when the caller holds it locked, else NULL
+ * @taken: pages of device capacity that the caller has taken for @new
+ *
+ * Context: process context, takes the virtual cluster's lock, never waits for
+ * a folio.
+ * Return: true when the word is @new now: the caller frees the old copy. False
+ * when the copy was dropped meanwhile or its folio is in use: the caller drops
+ * the new one and calls swap_abs_unpin().
+ */
+bool swap_abs_commit(swp_entry_t entry, unsigned long place, unsigned long new,
+		     struct folio *locked, long taken)
+{
+	struct swap_cluster_info *ci = swap_abs_lock(entry);
+	unsigned int ci_off = swp_cluster_offset(entry);
+	unsigned long *desc = swap_abs_desc(ci);
+	struct folio *folio = NULL;
+	bool committed = false;
+	unsigned long swp_tb;
+	long room;
+
+	if (!desc)
+		goto out;
+	desc += ci_off;
+	if (!(*desc & SWAP_DESC_PIN) || swap_desc_place(*desc) != place)
+		goto out;
+
+	swp_tb = __swap_table_get(ci, ci_off);
+	if (swp_tb_is_folio(swp_tb) && swp_tb_to_folio(swp_tb) != locked) {
+		folio = swp_tb_to_folio(swp_tb);
+		/* Under the cluster lock it can't leave the swap cache. */
+		if (!folio_trylock(folio)) {
+			folio = NULL;
+			goto out;
+		}
+		if (folio_test_writeback(folio))
+			goto out;
+	}
+
+	/* Less than zero when swapoff has cancelled the reservation meanwhile. */
+	room = !!(*desc & SWAP_DESC_RESERVED) + taken - swap_desc_holds_room(new);
+	swap_memcg_account(ci, ci_off, desc, &new, 1);
+	WRITE_ONCE(*desc, new);
+	swap_abs_give_room(room);
+	committed = true;
+out:
+	if (folio)
+		folio_unlock(folio);
+	swap_cluster_unlock(ci);
+	return committed;
+}
+
+/**
+ * swap_abs_cancel_cluster - give up the reservations of a cluster
+ * @slot: its first slot
+ *
+ * A slot whose folio is locked may not be settled yet (swap_abs_reserve_end()): its bit may
+ * stand for nothing.
+ *
+ * Context: process context, takes the virtual cluster's lock.
+ * Return: how many of these there are.
+ */
+unsigned int swap_abs_cancel_cluster(unsigned long slot)
+{
+	struct swap_cluster_info *ci = swap_cluster_lock(swap_virtual_area, slot);
+	unsigned long *desc = swap_abs_desc(ci), swp_tb;
+	unsigned int i, busy = 0;
+	struct folio *folio;
+	long room = 0;
+
+	for (i = 0; desc && i < SWAPFILE_CLUSTER; i++) {
+		if (!(desc[i] & SWAP_DESC_RESERVED))
+			continue;
+		swp_tb = __swap_table_get(ci, i);
+		folio = swp_tb_is_folio(swp_tb) ? swp_tb_to_folio(swp_tb) : NULL;
+		if (folio && !folio_trylock(folio)) {
+			busy++;
+			continue;
+		}
+		WRITE_ONCE(desc[i], desc[i] & ~SWAP_DESC_RESERVED);
+		room++;
+		if (folio)
+			folio_unlock(folio);
+	}
+	swap_abs_give_room(room);
+	swap_cluster_unlock(ci);
+	return busy;
+}
+
+#ifdef CONFIG_DEBUG_FS
+u32 swap_debug_move_delay;
+
+/* Copies whose movers have freed them. */
+atomic_long_t swap_debug_orphans = ATOMIC_LONG_INIT(0);
+
+/**
+ * swap_abs_debug_move - a mover has pinned something
+ *
+ * Context: process context, sleeps when a test wants that.
+ */
+void swap_abs_debug_move(void)
+{
+	unsigned int delay = READ_ONCE(swap_debug_move_delay);
+
+	if (unlikely(delay))
+		msleep(delay);
+}
+
+/* A mover has found that its copy was dropped meanwhile. */
+void swap_abs_debug_orphan(void)
+{
+	atomic_long_inc(&swap_debug_orphans);
+}
+#endif
