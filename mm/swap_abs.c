@@ -316,7 +316,7 @@ int swap_abs_writeout(struct swap_io_ctx *ctx, struct folio *folio)
  */
 void swap_abs_read_folio(struct swap_io_ctx *ctx, struct folio *folio)
 {
-	unsigned long word = swap_abs_word(folio->swap);
+	swap_desc_t word = swap_abs_word(folio->swap);
 	const struct swap_backend *backend = swap_backend_of(word);
 
 	if (!backend) {
@@ -362,7 +362,7 @@ void swap_abs_read_again_unlock(struct folio *folio)
 bool swap_abs_same_load(struct swap_cluster_info *ci, unsigned int ci_off,
 			unsigned int nr)
 {
-	const unsigned long *desc = swap_abs_desc(ci) + ci_off;
+	const swap_desc_t *desc = swap_abs_desc(ci) + ci_off;
 	const struct swap_backend *backend = swap_backend_of(desc[0]);
 	unsigned int i;
 
@@ -380,7 +380,7 @@ bool swap_abs_same_load(struct swap_cluster_info *ci, unsigned int ci_off,
 /* The answer to swap_entry_synchronous() for a virtual entry. */
 bool swap_abs_synchronous(swp_entry_t entry)
 {
-	unsigned long word = swap_abs_word(entry);
+	swap_desc_t word = swap_abs_word(entry);
 	const struct swap_backend *backend = swap_backend_of(word);
 
 	/* In the folio only, zero-filled, or lost: nothing is waited for. */
@@ -392,7 +392,7 @@ bool swap_abs_stable_writes(struct folio *folio)
 {
 	swp_entry_t entry = folio->swap;
 	const struct swap_backend *backend;
-	unsigned long word;
+	swap_desc_t word;
 	unsigned int i;
 
 	for (i = 0; i < folio_nr_pages(folio); i++, entry.val++) {

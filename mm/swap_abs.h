@@ -15,6 +15,7 @@
 #include <linux/swapops.h>
 #include <linux/zswap.h>
 #include "swap.h"
+#include "swap_abs/desc.h"
 
 struct mem_cgroup;
 struct sysinfo;
@@ -267,11 +268,11 @@ unsigned long zswap_capacity(void);
 long zswap_room(void);
 void zswap_demote_wanted(void);
 int zswap_demote(struct swap_move *move);
-int zswap_move_slot(swp_entry_t slot, unsigned long word);
-int zswap_move_in(swp_entry_t slot, unsigned long from,
+int zswap_move_slot(swp_entry_t slot, swap_desc_t word);
+int zswap_move_in(swp_entry_t slot, swap_place_t from,
 		  const struct swap_pack_object *object, bool ahead);
 size_t zswap_object_size(void);
-swp_entry_t zswap_object_entry(unsigned long word);
+swp_entry_t zswap_object_entry(swap_desc_t word);
 void zswap_init_codec(void);
 #else
 static inline unsigned long zswap_total_pages(void)
@@ -298,12 +299,12 @@ static inline int zswap_demote(struct swap_move *move)
 	return -ENOSPC;
 }
 
-static inline int zswap_move_slot(swp_entry_t slot, unsigned long word)
+static inline int zswap_move_slot(swp_entry_t slot, swap_desc_t word)
 {
 	return -ENOENT;
 }
 
-static inline int zswap_move_in(swp_entry_t slot, unsigned long from,
+static inline int zswap_move_in(swp_entry_t slot, swap_place_t from,
 				const struct swap_pack_object *object, bool ahead)
 {
 	return -ENOSPC;
@@ -314,7 +315,7 @@ static inline size_t zswap_object_size(void)
 	return 0;
 }
 
-static inline swp_entry_t zswap_object_entry(unsigned long word)
+static inline swp_entry_t zswap_object_entry(swap_desc_t word)
 {
 	return (swp_entry_t){ 0 };
 }

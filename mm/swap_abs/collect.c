@@ -165,15 +165,18 @@ static struct swap_segment *swap_pack_victim(struct swap_pack *pack)
 
 /* Is an object on a device the data of the slot that its header names? */
 static bool swap_pack_find(struct swap_info_struct *si, const struct swap_pack_object *object,
-			   swp_entry_t *slot, unsigned long *word)
+			   swp_entry_t *slot, swap_place_t *place)
 {
+	swap_desc_t word;
+
 	/* What the device says is checked before it is used for anything. */
 	if (!object->slot || object->slot >= READ_ONCE(swap_virtual_area->max) ||
 	    object->codec >> SWAP_DESC_CODEC_BITS)
 		return false;
 	*slot = swp_entry(swap_virtual_area->type, object->slot);
-	*word = swap_desc_packed(si->type, object->address, object->length, object->codec);
-	return swap_desc_place(swap_abs_word(*slot)) == *word;
+	word = swap_desc_packed(si->type, object->address, object->length, object->codec);
+	*place = swap_desc_place(word);
+	return swap_desc_is_at(swap_abs_word(*slot), *place);
 }
 
 /**
@@ -181,28 +184,30 @@ static bool swap_pack_find(struct swap_info_struct *si, const struct swap_pack_o
  * @si: the device
  * @object: what a header on the device says
  * @slot: gets the slot
- * @word: gets its word
+ * @place: gets the place of its data
  *
  * Context: process context, does not sleep.
  * Return: true when the slot's data is that object: to be ended with swap_pack_unpin(),
  * or by a mover.
  */
 bool swap_pack_pin(struct swap_info_struct *si, const struct swap_pack_object *object,
-		   swp_entry_t *slot, unsigned long *word)
+		   swp_entry_t *slot, swap_place_t *place)
 {
-	return swap_pack_find(si, object, slot, word) && swap_abs_pin(*slot, *word);
+	return swap_pack_find(si, object, slot, place) && swap_abs_pin(*slot, *place);
 }
 
 /**
  * swap_pack_unpin - the data of a slot stays where it is
  * @slot: the slot
- * @word: its word, pinned
+ * @place: where its data is, pinned
  *
  * Return: false when it has been freed meanwhile, and is gone now.
  */
-bool swap_pack_unpin(swp_entry_t slot, unsigned long word)
+bool swap_pack_unpin(swp_entry_t slot, swap_place_t place)
 {
-	if (swap_abs_unpin(slot, word))
+	swap_desc_t word = swap_place_word(place);
+
+	if (swap_abs_unpin(slot, place))
 		return true;
 	swap_abs_debug_orphan();
 	swap_packed_backend.drop(&word, 1);
@@ -213,20 +218,20 @@ bool swap_pack_unpin(swp_entry_t slot, unsigned long word)
  * swap_pack_move_to_zswap - let zswap have an object as it is
  * @tier: where it is
  * @slot: whose data it is
- * @word: its word, pinned
+ * @place: where that is, pinned
  * @object: what is copied
  * @ahead: as for zswap_move_in()
  *
  * Context: process context, sleeps, but does not wait for memory with @ahead.
  * Return: true when that is done; false with the word still pinned.
  */
-bool swap_pack_move_to_zswap(struct swap_tier *tier, swp_entry_t slot, unsigned long word,
+bool swap_pack_move_to_zswap(struct swap_tier *tier, swp_entry_t slot, swap_place_t place,
 			     const struct swap_pack_object *object, bool ahead)
 {
-	if (zswap_move_in(slot, word, object, ahead))
+	if (zswap_move_in(slot, place, object, ahead))
 		return false;
 	swap_tier_count(tier, SWAP_TIER_MOVED_OUT, 1);
-	swap_packed_backend.drop(&word, 1);
+	swap_packed_backend.moved(place);
 	return true;
 }
 
@@ -235,7 +240,7 @@ bool swap_pack_move_to_zswap(struct swap_tier *tier, swp_entry_t slot, unsigned 
  * that is under way, -EAGAIN when this object can't be moved so, else -ENOSPC.
  */
 static int swap_pack_move_object(struct swap_pack *pack, swp_entry_t slot,
-				 unsigned long word, const struct swap_pack_object *object,
+				 swap_place_t place, const struct swap_pack_object *object,
 				 struct swap_move *move)
 {
 	unsigned long tiers;
@@ -243,14 +248,14 @@ static int swap_pack_move_object(struct swap_pack *pack, swp_entry_t slot,
 	if (move) {
 		tiers = move->tiers & swap_memcg_tiers_of(slot, 1);
 		if ((tiers & SWAP_TIER_ZSWAP) &&
-		    swap_pack_move_to_zswap(pack->tier, slot, word, object, false))
+		    swap_pack_move_to_zswap(pack->tier, slot, place, object, false))
 			return 0;
 		if (!swap_slot_may_writeback(slot))
 			return -EAGAIN;
-		return swap_packed_move(slot, word, object->data, object->length,
+		return swap_packed_move(slot, place, object->data, object->length,
 					object->codec, true, tiers) ? -EAGAIN : 0;
 	}
-	if (swap_pack_move_to(pack, pack->survivors, slot, word, object->data,
+	if (swap_pack_move_to(pack, pack->survivors, slot, place, object->data,
 			      object->length, object->codec, true))
 		return 0;
 	return -ENOSPC;
@@ -265,20 +270,20 @@ static int swap_pack_collect_object(struct swap_segment *segment,
 				    struct swap_move *move)
 {
 	struct swap_pack *pack = segment->pack;
+	swap_place_t place;
 	swp_entry_t slot;
-	unsigned long word;
 	int err;
 
-	if (!swap_pack_pin(pack->tier->si, object, &slot, &word))
+	if (!swap_pack_pin(pack->tier->si, object, &slot, &place))
 		return 0;
 
 	swap_abs_debug_move();
-	err = swap_pack_move_object(pack, slot, word, object, move);
+	err = swap_pack_move_object(pack, slot, place, object, move);
 	if (!err && move)
 		WRITE_ONCE(*move->moved, *move->moved + 1);
 	if (!err)
 		return 0;
-	if (!swap_pack_unpin(slot, word))
+	if (!swap_pack_unpin(slot, place))
 		return 0;
 	/* Not as it is, so as a page. */
 	return err == -EAGAIN ? swap_move_slot(move, slot, object) : err;
@@ -429,11 +434,11 @@ static bool swap_pack_stopped(struct swap_pack *pack, struct swap_move *move)
 static bool swap_pack_is_live(struct swap_segment *segment,
 			      const struct swap_pack_object *object)
 {
+	swap_place_t place;
 	swp_entry_t slot;
-	unsigned long word;
 
-	return swap_pack_find(segment->pack->tier->si, object, &slot, &word) &&
-	       !(swap_abs_word(slot) & SWAP_DESC_PIN);
+	return swap_pack_find(segment->pack->tier->si, object, &slot, &place) &&
+	       !swap_desc_is_pinned(swap_abs_word(slot));
 }
 
 /*

@@ -50,7 +50,7 @@ static __printf(2, 3) void violation(struct swap_check *check, const char *fmt, 
 	va_end(args);
 }
 
-static void check_raw(struct swap_check *check, unsigned long slot, unsigned long word)
+static void check_raw(struct swap_check *check, unsigned long slot, swap_desc_t word)
 {
 	swp_entry_t entry = swap_desc_device_entry(word);
 	struct swap_info_struct *si = READ_ONCE(swap_info[swp_type(entry)]);
@@ -58,36 +58,36 @@ static void check_raw(struct swap_check *check, unsigned long slot, unsigned lon
 	struct swap_cluster_info *ci;
 
 	if (!si || !si->tier || offset >= si->max) {
-		violation(check, "slot %lu on no device: %lx", slot, word);
+		violation(check, "slot %lu on no device: %lx", slot, word.val);
 		return;
 	}
 	ci = swap_cluster_lock(si, offset);
 	if (ci->flags < CLUSTER_FLAG_LENT || ci->flags == CLUSTER_FLAG_LENT_SEGMENT)
-		violation(check, "slot %lu in a cluster that is not lent: %lx", slot, word);
+		violation(check, "slot %lu in a cluster that is not lent: %lx", slot, word.val);
 	else if (!test_bit(offset % SWAPFILE_CLUSTER, ci->lent_map))
-		violation(check, "slot %lu on a free block: %lx", slot, word);
+		violation(check, "slot %lu on a free block: %lx", slot, word.val);
 	else if (ci->flags == CLUSTER_FLAG_LENT ||
 		 ci->flags == CLUSTER_FLAG_LENT_EMPTY ||
 		 (ci->flags == CLUSTER_FLAG_LENT_FULL) >
 		 bitmap_full(ci->lent_map, SWAPFILE_CLUSTER))
-		violation(check, "slot %lu in a cluster on the wrong list: %lx", slot, word);
+		violation(check, "slot %lu in a cluster on the wrong list: %lx", slot, word.val);
 	swap_cluster_unlock(ci);
 	check->raw[swp_type(entry)]++;
 }
 
-static void check_packed(struct swap_check *check, unsigned long slot, unsigned long word)
+static void check_packed(struct swap_check *check, unsigned long slot, swap_desc_t word)
 {
 	swp_entry_t entry = swap_desc_device_entry(word);
 	struct swap_info_struct *si = READ_ONCE(swap_info[swp_type(entry)]);
 	struct swap_cluster_info *ci;
 
 	if (!si || !si->tier || swp_offset(entry) >= si->max) {
-		violation(check, "slot %lu on no device: %lx", slot, word);
+		violation(check, "slot %lu on no device: %lx", slot, word.val);
 		return;
 	}
 	ci = __swap_offset_to_cluster(si, swp_offset(entry));
 	if (ci->flags != CLUSTER_FLAG_LENT_SEGMENT || !ci->segment) {
-		violation(check, "slot %lu in a cluster that is no segment: %lx", slot, word);
+		violation(check, "slot %lu in a cluster that is no segment: %lx", slot, word.val);
 		return;
 	}
 	swap_packed_check_word(word);
@@ -95,35 +95,36 @@ static void check_packed(struct swap_check *check, unsigned long slot, unsigned 
 }
 
 static void check_slot(struct swap_check *check, struct swap_cluster_info *ci,
-		       unsigned int ci_off, unsigned long slot, unsigned long word)
+		       unsigned int ci_off, unsigned long slot, swap_desc_t word)
 {
 	unsigned long swp_tb = __swap_table_get(ci, ci_off);
+	bool empty = swap_desc_same(word, swap_desc_none());
 	enum swap_desc_tag tag = swap_desc_tag(word);
 	bool zero;
 
 	if (swp_tb_is_null(swp_tb) || swp_tb_is_bad(swp_tb)) {
-		if (word)
-			violation(check, "slot %lu is not in use: %lx", slot, word);
+		if (!empty)
+			violation(check, "slot %lu is not in use: %lx", slot, word.val);
 		return;
 	}
 	check->slots++;
-	check->reserved += !!(word & SWAP_DESC_RESERVED);
-	check->pinned += !!(word & SWAP_DESC_PIN);
+	check->reserved += swap_desc_is_reserved(word);
+	check->pinned += swap_desc_is_pinned(word);
 	check->lost += tag == SWAP_DESC_LOST;
 
 	zero = __swap_table_test_zero(ci, ci_off);
-	if (zero && word)
-		violation(check, "slot %lu is zero and somewhere: %lx", slot, word);
+	if (zero && !empty)
+		violation(check, "slot %lu is zero and somewhere: %lx", slot, word.val);
 	if (swp_tb_is_shadow(swp_tb) && !zero && tag == SWAP_DESC_NONE)
-		violation(check, "slot %lu has data nowhere: %lx", slot, word);
+		violation(check, "slot %lu has data nowhere: %lx", slot, word.val);
 	if (swp_tb_is_shadow(swp_tb) && !__swp_tb_get_count(swp_tb))
 		violation(check, "slot %lu is nobody's", slot);
 	if (tag >= NR_SWAP_DESC_TAGS)
-		violation(check, "slot %lu has no backend: %lx", slot, word);
-	if (tag != SWAP_DESC_NONE && tag != SWAP_DESC_ZSWAP && (word & SWAP_DESC_RESERVED))
-		violation(check, "slot %lu holds capacity twice: %lx", slot, word);
-	if ((tag == SWAP_DESC_NONE || tag == SWAP_DESC_LOST) && (word & SWAP_DESC_PIN))
-		violation(check, "slot %lu is pinned nowhere: %lx", slot, word);
+		violation(check, "slot %lu has no backend: %lx", slot, word.val);
+	if (tag != SWAP_DESC_NONE && tag != SWAP_DESC_ZSWAP && swap_desc_is_reserved(word))
+		violation(check, "slot %lu holds capacity twice: %lx", slot, word.val);
+	if ((tag == SWAP_DESC_NONE || tag == SWAP_DESC_LOST) && swap_desc_is_pinned(word))
+		violation(check, "slot %lu is pinned nowhere: %lx", slot, word.val);
 	if (tag == SWAP_DESC_ZSWAP && IS_ENABLED(CONFIG_ZSWAP) &&
 	    swp_offset(zswap_object_entry(word)) != slot)
 		violation(check, "slot %lu has the object of slot %lu", slot,
@@ -153,7 +154,7 @@ static void check_clusters(struct swap_check *check)
 	struct swap_info_struct *si = swap_virtual_area;
 	unsigned long slot, max = READ_ONCE(si->max);
 	struct swap_cluster_info *ci;
-	unsigned long *desc;
+	swap_desc_t *desc;
 	unsigned int i;
 
 	for (slot = 0; slot < max; slot += SWAPFILE_CLUSTER) {

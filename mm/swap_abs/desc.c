@@ -50,7 +50,7 @@ void __init swap_backend_register(enum swap_desc_tag tag, const struct swap_back
  *
  * Return: the backend, NULL for a word that points nowhere.
  */
-const struct swap_backend *swap_backend_of(unsigned long word)
+const struct swap_backend *swap_backend_of(swap_desc_t word)
 {
 	return swap_backends[swap_desc_tag(word)];
 }
@@ -67,12 +67,12 @@ static struct swap_cluster_info *swap_abs_lock(swp_entry_t entry)
  * Context: any. Stable while a folio is locked in the slot, but for
  * SWAP_DESC_PIN; else a hint, which may be anything if the cluster is just being
  * freed: tables may come from a slab that uses them again at once.
- * Return: the word, SWAP_DESC_NONE where the slot's cluster is not in use.
+ * Return: the word, swap_desc_none() where the slot's cluster is not in use.
  */
-unsigned long swap_abs_word(swp_entry_t entry)
+swap_desc_t swap_abs_word(swp_entry_t entry)
 {
 	struct swap_cluster_info *ci = __swap_entry_to_cluster(entry);
-	unsigned long *desc, word = SWAP_DESC_NONE;
+	swap_desc_t *desc, word = swap_desc_none();
 
 	rcu_read_lock();
 	desc = rcu_dereference(ci->desc);
@@ -90,7 +90,7 @@ unsigned long swap_abs_word(swp_entry_t entry)
  */
 bool swap_abs_is_reserved(swp_entry_t entry)
 {
-	return swap_abs_word(entry) & SWAP_DESC_RESERVED;
+	return swap_desc_is_reserved(swap_abs_word(entry));
 }
 
 /**
@@ -116,11 +116,11 @@ swp_entry_t swap_abs_backing(swp_entry_t entry)
 void swap_abs_init_slots(struct swap_cluster_info *ci, unsigned int ci_off,
 			 unsigned int nr)
 {
-	unsigned long *desc = swap_abs_desc(ci) + ci_off;
+	swap_desc_t *desc = swap_abs_desc(ci) + ci_off;
 
 	while (nr--) {
-		VM_WARN_ON_ONCE(*desc != SWAP_DESC_NONE);
-		WRITE_ONCE(*desc++, SWAP_DESC_RESERVED | SWAP_DESC_NONE);
+		VM_WARN_ON_ONCE(!swap_desc_same(*desc, swap_desc_none()));
+		WRITE_ONCE(*desc++, swap_desc_set_reserved(swap_desc_none()));
 	}
 }
 
@@ -132,10 +132,10 @@ void swap_abs_unreserve(struct folio *folio)
 {
 	unsigned int i, nr = folio_nr_pages(folio), ci_off = swp_cluster_offset(folio->swap);
 	struct swap_cluster_info *ci = swap_cluster_get_and_lock(folio);
-	unsigned long *desc = swap_abs_desc(ci) + ci_off;
+	swap_desc_t *desc = swap_abs_desc(ci) + ci_off;
 
 	for (i = 0; i < nr; i++)
-		WRITE_ONCE(desc[i], SWAP_DESC_NONE);
+		WRITE_ONCE(desc[i], swap_desc_none());
 	swap_cluster_unlock(ci);
 }
 
@@ -145,7 +145,7 @@ void swap_abs_unreserve(struct folio *folio)
  *
  * Return: pages of device capacity that the words have held.
  */
-static long swap_abs_drop_copies(const unsigned long *words, unsigned int nr)
+static long swap_abs_drop_copies(const swap_desc_t *words, unsigned int nr)
 {
 	const struct swap_backend *backend;
 	unsigned int i, run;
@@ -154,13 +154,12 @@ static long swap_abs_drop_copies(const unsigned long *words, unsigned int nr)
 	for (i = 0; i < nr; i += run) {
 		backend = swap_backend_of(words[i]);
 		for (run = 0; i + run < nr; run++) {
-			if (run && ((words[i + run] ^ words[i]) &
-				    (SWAP_DESC_TAG_MASK | SWAP_DESC_PIN)))
+			if (run && !swap_desc_same_drop(words[i + run], words[i]))
 				break;
-			if (words[i + run] & SWAP_DESC_RESERVED)
+			if (swap_desc_is_reserved(words[i + run]))
 				room++;
 		}
-		if (backend && !(words[i] & SWAP_DESC_PIN))
+		if (backend && !swap_desc_is_pinned(words[i]))
 			room += backend->drop(words + i, run);
 	}
 	return room;
@@ -179,14 +178,14 @@ static long swap_abs_drop_copies(const unsigned long *words, unsigned int nr)
 void swap_abs_drop(struct swap_cluster_info *ci, unsigned int ci_off,
 		   unsigned int nr)
 {
-	unsigned long *desc = swap_abs_desc(ci) + ci_off;
+	swap_desc_t *desc = swap_abs_desc(ci) + ci_off;
 	unsigned int i;
 
 	lockdep_assert_held(&ci->lock);
 	swap_memcg_account(ci, ci_off, desc, NULL, nr);
 	swap_abs_give_room(swap_abs_drop_copies(desc, nr));
 	for (i = 0; i < nr; i++)
-		WRITE_ONCE(desc[i], SWAP_DESC_NONE);
+		WRITE_ONCE(desc[i], swap_desc_none());
 }
 
 /**
@@ -200,7 +199,7 @@ void swap_abs_drop_folio(struct folio *folio)
 {
 	unsigned int i, nr = folio_nr_pages(folio), ci_off;
 	struct swap_cluster_info *ci;
-	unsigned long *desc;
+	swap_desc_t *desc;
 	long room;
 
 	VM_WARN_ON_ONCE_FOLIO(!folio_test_uptodate(folio), folio);
@@ -212,8 +211,8 @@ void swap_abs_drop_folio(struct folio *folio)
 	swap_memcg_account(ci, ci_off, desc, NULL, nr);
 	room = swap_abs_drop_copies(desc, nr);
 	for (i = 0; i < nr; i++) {
-		WRITE_ONCE(desc[i], desc[i] & SWAP_DESC_RESERVED);
-		room -= !!desc[i];
+		WRITE_ONCE(desc[i], swap_desc_only_reserved(desc[i]));
+		room -= swap_desc_is_reserved(desc[i]);
 	}
 	swap_cluster_unlock(ci);
 	swap_abs_give_room(room);
@@ -233,7 +232,7 @@ void swap_abs_refuse_folio(struct folio *folio, bool refused)
 
 	swap_abs_drop(ci, ci_off, nr);
 	for (i = 0; refused && i < nr; i++)
-		WRITE_ONCE(swap_abs_desc(ci)[ci_off + i], SWAP_DESC_NONE | SWAP_DESC_REFUSED);
+		WRITE_ONCE(swap_abs_desc(ci)[ci_off + i], swap_desc_refused());
 	swap_cluster_unlock(ci);
 }
 
@@ -248,13 +247,13 @@ void swap_abs_refuse_folio(struct folio *folio, bool refused)
 void swap_abs_set_lost(struct swap_cluster_info *ci, unsigned int ci_off)
 {
 	swap_abs_drop(ci, ci_off, 1);
-	WRITE_ONCE(swap_abs_desc(ci)[ci_off], SWAP_DESC_LOST);
+	WRITE_ONCE(swap_abs_desc(ci)[ci_off], swap_desc_lost());
 }
 
 /* Does the word hold a page of device capacity? */
-static bool swap_desc_holds_room(unsigned long word)
+static bool swap_desc_holds_room(swap_desc_t word)
 {
-	return (word & SWAP_DESC_RESERVED) || swap_desc_tag(word) == SWAP_DESC_RAW;
+	return swap_desc_is_reserved(word) || swap_desc_tag(word) == SWAP_DESC_RAW;
 }
 
 /**
@@ -265,7 +264,7 @@ static bool swap_desc_holds_room(unsigned long word)
  * Context: may sleep, GFP_NOIO.
  * Return: the words, which swap_abs_free_words() frees, or NULL.
  */
-unsigned long *swap_abs_alloc_words(struct folio *folio, unsigned long *single)
+swap_desc_t *swap_abs_alloc_words(struct folio *folio, swap_desc_t *single)
 {
 	if (!folio_test_large(folio))
 		return single;
@@ -278,7 +277,7 @@ unsigned long *swap_abs_alloc_words(struct folio *folio, unsigned long *single)
  * @words: what it has returned
  * @single: what it was given
  */
-void swap_abs_free_words(unsigned long *words, unsigned long *single)
+void swap_abs_free_words(swap_desc_t *words, swap_desc_t *single)
 {
 	if (words != single)
 		kfree(words);
@@ -294,11 +293,11 @@ void swap_abs_free_words(unsigned long *words, unsigned long *single)
  * The copies that were known before are released; capacity that the new places
  * don't need is given back.
  */
-void swap_abs_install(struct folio *folio, const unsigned long *words, long taken)
+void swap_abs_install(struct folio *folio, const swap_desc_t *words, long taken)
 {
 	unsigned int i, nr = folio_nr_pages(folio), ci_off;
 	struct swap_cluster_info *ci;
-	unsigned long *desc, word;
+	swap_desc_t *desc, word;
 	long room;
 
 	VM_WARN_ON_ONCE_FOLIO(folio_test_writeback(folio), folio);
@@ -312,7 +311,7 @@ void swap_abs_install(struct folio *folio, const unsigned long *words, long take
 		word = words[i];
 		/* swapoff has cancelled what the new place wanted to keep. */
 		if (!taken && !swap_desc_holds_room(desc[i]))
-			word &= ~SWAP_DESC_RESERVED;
+			word = swap_desc_clear_reserved(word);
 		WRITE_ONCE(desc[i], word);
 		room -= swap_desc_holds_room(word);
 	}
@@ -334,16 +333,16 @@ void swap_abs_install(struct folio *folio, const unsigned long *words, long take
  * Return: true when the word is still there and was not pinned: the caller is
  * its mover and must end with swap_abs_commit() or swap_abs_unpin().
  */
-bool swap_abs_pin(swp_entry_t entry, unsigned long place)
+bool swap_abs_pin(swp_entry_t entry, swap_place_t place)
 {
 	struct swap_cluster_info *ci = swap_abs_lock(entry);
-	unsigned long *desc = swap_abs_desc(ci);
+	swap_desc_t *desc = swap_abs_desc(ci);
 	bool pinned = false;
 
 	if (desc) {
 		desc += swp_cluster_offset(entry);
-		if (swap_desc_place(*desc) == place && !(*desc & SWAP_DESC_PIN)) {
-			WRITE_ONCE(*desc, *desc | SWAP_DESC_PIN);
+		if (swap_desc_is_at(*desc, place) && !swap_desc_is_pinned(*desc)) {
+			WRITE_ONCE(*desc, swap_desc_set_pinned(*desc));
 			pinned = true;
 		}
 	}
@@ -359,17 +358,17 @@ bool swap_abs_pin(swp_entry_t entry, unsigned long place)
  * Return: true when the copy is back where it was; false when it was dropped
  * meanwhile: it is an orphan then, and the caller frees it.
  */
-bool swap_abs_unpin(swp_entry_t entry, unsigned long place)
+bool swap_abs_unpin(swp_entry_t entry, swap_place_t place)
 {
 	struct swap_cluster_info *ci = swap_abs_lock(entry);
-	unsigned long *desc = swap_abs_desc(ci);
+	swap_desc_t *desc = swap_abs_desc(ci);
 	bool ours = false;
 
 	if (desc) {
 		desc += swp_cluster_offset(entry);
 		/* Only the mover clears the bit, so this is the same copy. */
-		if ((*desc & SWAP_DESC_PIN) && swap_desc_place(*desc) == place) {
-			WRITE_ONCE(*desc, *desc & ~SWAP_DESC_PIN);
+		if (swap_desc_is_pinned(*desc) && swap_desc_is_at(*desc, place)) {
+			WRITE_ONCE(*desc, swap_desc_clear_pinned(*desc));
 			ours = true;
 		}
 	}
@@ -391,12 +390,12 @@ bool swap_abs_unpin(swp_entry_t entry, unsigned long place)
  * when the copy was dropped meanwhile or its folio is in use: the caller drops
  * the new one and calls swap_abs_unpin().
  */
-bool swap_abs_commit(swp_entry_t entry, unsigned long place, unsigned long new,
+bool swap_abs_commit(swp_entry_t entry, swap_place_t place, swap_desc_t new,
 		     struct folio *locked, long taken)
 {
 	struct swap_cluster_info *ci = swap_abs_lock(entry);
 	unsigned int ci_off = swp_cluster_offset(entry);
-	unsigned long *desc = swap_abs_desc(ci);
+	swap_desc_t *desc = swap_abs_desc(ci);
 	struct folio *folio = NULL;
 	bool committed = false;
 	unsigned long swp_tb;
@@ -405,7 +404,7 @@ bool swap_abs_commit(swp_entry_t entry, unsigned long place, unsigned long new,
 	if (!desc)
 		goto out;
 	desc += ci_off;
-	if (!(*desc & SWAP_DESC_PIN) || swap_desc_place(*desc) != place)
+	if (!swap_desc_is_pinned(*desc) || !swap_desc_is_at(*desc, place))
 		goto out;
 
 	swp_tb = __swap_table_get(ci, ci_off);
@@ -421,7 +420,7 @@ bool swap_abs_commit(swp_entry_t entry, unsigned long place, unsigned long new,
 	}
 
 	/* Less than zero when swapoff has cancelled the reservation meanwhile. */
-	room = !!(*desc & SWAP_DESC_RESERVED) + taken - swap_desc_holds_room(new);
+	room = swap_desc_is_reserved(*desc) + taken - swap_desc_holds_room(new);
 	swap_memcg_account(ci, ci_off, desc, &new, 1);
 	WRITE_ONCE(*desc, new);
 	swap_abs_give_room(room);
@@ -446,13 +445,14 @@ out:
 unsigned int swap_abs_cancel_cluster(unsigned long slot)
 {
 	struct swap_cluster_info *ci = swap_cluster_lock(swap_virtual_area, slot);
-	unsigned long *desc = swap_abs_desc(ci), swp_tb;
+	swap_desc_t *desc = swap_abs_desc(ci);
+	unsigned long swp_tb;
 	unsigned int i, busy = 0;
 	struct folio *folio;
 	long room = 0;
 
 	for (i = 0; desc && i < SWAPFILE_CLUSTER; i++) {
-		if (!(desc[i] & SWAP_DESC_RESERVED))
+		if (!swap_desc_is_reserved(desc[i]))
 			continue;
 		swp_tb = __swap_table_get(ci, i);
 		folio = swp_tb_is_folio(swp_tb) ? swp_tb_to_folio(swp_tb) : NULL;
@@ -460,7 +460,7 @@ unsigned int swap_abs_cancel_cluster(unsigned long slot)
 			busy++;
 			continue;
 		}
-		WRITE_ONCE(desc[i], desc[i] & ~SWAP_DESC_RESERVED);
+		WRITE_ONCE(desc[i], swap_desc_clear_reserved(desc[i]));
 		room++;
 		if (folio)
 			folio_unlock(folio);

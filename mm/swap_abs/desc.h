@@ -37,7 +37,19 @@
  * swap_desc_place(). The word changes only under the lock of its virtual
  * cluster, and only while no folio is in the slot or by who holds that folio
  * locked and not under writeback.
+ *
+ * The word and the place have types of their own, because P and R are the slot's and
+ * not its copy's: compared with a place, a whole word would differ for their sake. Only
+ * this file looks inside, and who prints them.
  */
+typedef struct {
+	unsigned long val;
+} swap_desc_t;
+
+typedef struct {
+	unsigned long val;
+} swap_place_t;
+
 enum swap_desc_tag {
 	SWAP_DESC_NONE,
 	SWAP_DESC_ZSWAP,
@@ -53,6 +65,7 @@ enum swap_desc_tag {
 #if BITS_PER_LONG == 64
 #define SWAP_DESC_RESERVED	BIT(62)
 #define SWAP_DESC_PIN		BIT(63)
+#define SWAP_DESC_PLACE_MASK	(~(SWAP_DESC_PIN | SWAP_DESC_RESERVED))
 #define SWAP_DESC_TYPE_SHIFT	57
 
 /* Of a page in RAM alone: zswap has not made it smaller. */
@@ -65,90 +78,188 @@ enum swap_desc_tag {
 #define SWAP_DESC_CODEC_SHIFT	(SWAP_DESC_LEN_SHIFT + SWAP_DESC_LEN_BITS)
 #define SWAP_DESC_CODEC_BITS	2
 
-static inline enum swap_desc_tag swap_desc_tag(unsigned long word)
+static inline enum swap_desc_tag swap_desc_tag(swap_desc_t word)
 {
-	return word & SWAP_DESC_TAG_MASK;
+	return word.val & SWAP_DESC_TAG_MASK;
 }
 
 /* The place alone, which two words for the same copy have in common. */
-static inline unsigned long swap_desc_place(unsigned long word)
+static inline swap_place_t swap_desc_place(swap_desc_t word)
 {
-	return word & ~(SWAP_DESC_PIN | SWAP_DESC_RESERVED);
+	return (swap_place_t){ word.val & SWAP_DESC_PLACE_MASK };
 }
 
-static inline unsigned long swap_desc_zswap(void *object)
+/* The word of a place, neither pinned nor reserved: for who asks what is there. */
+static inline swap_desc_t swap_place_word(swap_place_t place)
+{
+	return (swap_desc_t){ place.val };
+}
+
+/* The same copy? */
+static inline bool swap_place_same(swap_place_t a, swap_place_t b)
+{
+	return a.val == b.val;
+}
+
+/* Is the copy there? */
+static inline bool swap_desc_is_at(swap_desc_t word, swap_place_t place)
+{
+	return swap_place_same(swap_desc_place(word), place);
+}
+
+static inline bool swap_place_is_none(swap_place_t place)
+{
+	return swap_desc_tag(swap_place_word(place)) == SWAP_DESC_NONE;
+}
+
+/* The same to the last bit? */
+static inline bool swap_desc_same(swap_desc_t a, swap_desc_t b)
+{
+	return a.val == b.val;
+}
+
+/* Can the copies be dropped at once: of one backend, and both pinned or neither? */
+static inline bool swap_desc_same_drop(swap_desc_t a, swap_desc_t b)
+{
+	return !((a.val ^ b.val) & (SWAP_DESC_TAG_MASK | SWAP_DESC_PIN));
+}
+
+static inline bool swap_desc_is_pinned(swap_desc_t word)
+{
+	return word.val & SWAP_DESC_PIN;
+}
+
+static inline swap_desc_t swap_desc_set_pinned(swap_desc_t word)
+{
+	return (swap_desc_t){ word.val | SWAP_DESC_PIN };
+}
+
+static inline swap_desc_t swap_desc_clear_pinned(swap_desc_t word)
+{
+	return (swap_desc_t){ word.val & ~SWAP_DESC_PIN };
+}
+
+static inline bool swap_desc_is_reserved(swap_desc_t word)
+{
+	return word.val & SWAP_DESC_RESERVED;
+}
+
+static inline swap_desc_t swap_desc_set_reserved(swap_desc_t word)
+{
+	return (swap_desc_t){ word.val | SWAP_DESC_RESERVED };
+}
+
+static inline swap_desc_t swap_desc_clear_reserved(swap_desc_t word)
+{
+	return (swap_desc_t){ word.val & ~SWAP_DESC_RESERVED };
+}
+
+/* What is left when the copy is dropped: what is held for the slot stays so. */
+static inline swap_desc_t swap_desc_only_reserved(swap_desc_t word)
+{
+	return (swap_desc_t){ word.val & SWAP_DESC_RESERVED };
+}
+
+/* Means something of a page in RAM alone. */
+static inline bool swap_desc_is_refused(swap_desc_t word)
+{
+	return word.val & SWAP_DESC_REFUSED;
+}
+
+static inline swap_desc_t swap_desc_none(void)
+{
+	return (swap_desc_t){ SWAP_DESC_NONE };
+}
+
+static inline swap_desc_t swap_desc_refused(void)
+{
+	return (swap_desc_t){ SWAP_DESC_NONE | SWAP_DESC_REFUSED };
+}
+
+static inline swap_desc_t swap_desc_lost(void)
+{
+	return (swap_desc_t){ SWAP_DESC_LOST };
+}
+
+static inline swap_desc_t swap_desc_zswap(void *object)
 {
 	unsigned long addr = __pa(object);
 
-	VM_WARN_ON_ONCE(addr & (SWAP_DESC_TAG_MASK | SWAP_DESC_PIN | SWAP_DESC_RESERVED));
-	return addr | SWAP_DESC_ZSWAP;
+	VM_WARN_ON_ONCE(addr & (SWAP_DESC_TAG_MASK | ~SWAP_DESC_PLACE_MASK));
+	return (swap_desc_t){ addr | SWAP_DESC_ZSWAP };
 }
 
-static inline void *swap_desc_object(unsigned long word)
+static inline void *swap_desc_object(swap_desc_t word)
 {
 	VM_WARN_ON_ONCE(swap_desc_tag(word) != SWAP_DESC_ZSWAP);
-	return __va(swap_desc_place(word) & ~SWAP_DESC_TAG_MASK);
+	return __va(word.val & SWAP_DESC_PLACE_MASK & ~SWAP_DESC_TAG_MASK);
 }
 
-static inline unsigned long swap_desc_raw(unsigned int type, unsigned long offset)
+static inline swap_desc_t swap_desc_raw(unsigned int type, unsigned long offset)
 {
 	VM_WARN_ON_ONCE(offset >> (SWAP_DESC_TYPE_SHIFT - SWAP_DESC_TAG_BITS));
-	return (unsigned long)type << SWAP_DESC_TYPE_SHIFT |
-	       offset << SWAP_DESC_TAG_BITS | SWAP_DESC_RAW;
+	return (swap_desc_t){ (unsigned long)type << SWAP_DESC_TYPE_SHIFT |
+			      offset << SWAP_DESC_TAG_BITS | SWAP_DESC_RAW };
 }
 
-static inline unsigned long swap_desc_packed(unsigned int type, u64 address,
-					     unsigned int length, unsigned int codec)
+/* The place of a raw copy @nr blocks behind another one on its device. */
+static inline swap_place_t swap_place_behind(swap_place_t place, unsigned int nr)
+{
+	return (swap_place_t){ place.val + ((unsigned long)nr << SWAP_DESC_TAG_BITS) };
+}
+
+static inline swap_desc_t swap_desc_packed(unsigned int type, u64 address,
+					   unsigned int length, unsigned int codec)
 {
 	unsigned long units = address / SWAP_PACK_ALIGN;
 
 	VM_WARN_ON_ONCE(units >> SWAP_DESC_ADDR_BITS);
 	VM_WARN_ON_ONCE(!length || (length - 1) >> SWAP_DESC_LEN_BITS);
 	VM_WARN_ON_ONCE(codec >> SWAP_DESC_CODEC_BITS);
-	return (unsigned long)type << SWAP_DESC_TYPE_SHIFT |
-	       (unsigned long)codec << SWAP_DESC_CODEC_SHIFT |
-	       (unsigned long)(length - 1) << SWAP_DESC_LEN_SHIFT |
-	       units << SWAP_DESC_TAG_BITS | SWAP_DESC_PACKED;
+	return (swap_desc_t){ (unsigned long)type << SWAP_DESC_TYPE_SHIFT |
+			      (unsigned long)codec << SWAP_DESC_CODEC_SHIFT |
+			      (unsigned long)(length - 1) << SWAP_DESC_LEN_SHIFT |
+			      units << SWAP_DESC_TAG_BITS | SWAP_DESC_PACKED };
 }
 
 /* Bytes from the start of the device to the object's header. */
-static inline u64 swap_desc_address(unsigned long word)
+static inline u64 swap_desc_address(swap_desc_t word)
 {
 	VM_WARN_ON_ONCE(swap_desc_tag(word) != SWAP_DESC_PACKED);
-	return (word >> SWAP_DESC_TAG_BITS & (BIT(SWAP_DESC_ADDR_BITS) - 1)) *
+	return (word.val >> SWAP_DESC_TAG_BITS & (BIT(SWAP_DESC_ADDR_BITS) - 1)) *
 	       SWAP_PACK_ALIGN;
 }
 
-static inline unsigned int swap_desc_length(unsigned long word)
+static inline unsigned int swap_desc_length(swap_desc_t word)
 {
 	VM_WARN_ON_ONCE(swap_desc_tag(word) != SWAP_DESC_PACKED);
-	return (word >> SWAP_DESC_LEN_SHIFT & (BIT(SWAP_DESC_LEN_BITS) - 1)) + 1;
+	return (word.val >> SWAP_DESC_LEN_SHIFT & (BIT(SWAP_DESC_LEN_BITS) - 1)) + 1;
 }
 
-static inline unsigned int swap_desc_codec(unsigned long word)
+static inline unsigned int swap_desc_codec(swap_desc_t word)
 {
 	VM_WARN_ON_ONCE(swap_desc_tag(word) != SWAP_DESC_PACKED);
-	return word >> SWAP_DESC_CODEC_SHIFT & (BIT(SWAP_DESC_CODEC_BITS) - 1);
+	return word.val >> SWAP_DESC_CODEC_SHIFT & (BIT(SWAP_DESC_CODEC_BITS) - 1);
 }
 
-static inline bool swap_desc_on_device(unsigned long word)
+static inline bool swap_desc_on_device(swap_desc_t word)
 {
 	return swap_desc_tag(word) == SWAP_DESC_RAW ||
 	       swap_desc_tag(word) == SWAP_DESC_PACKED;
 }
 
 /* The index of the tier where the data is, -1 when it is in none. */
-static inline int swap_desc_tier(unsigned long word)
+static inline int swap_desc_tier(swap_desc_t word)
 {
 	if (swap_desc_on_device(word))
-		return swap_desc_place(word) >> SWAP_DESC_TYPE_SHIFT;
+		return (word.val & SWAP_DESC_PLACE_MASK) >> SWAP_DESC_TYPE_SHIFT;
 	return swap_desc_tag(word) == SWAP_DESC_ZSWAP ? SWAP_TIER_INDEX_ZSWAP : -1;
 }
 
 /* The block of a device that the data is in, or begins in. */
-static inline swp_entry_t swap_desc_device_entry(unsigned long word)
+static inline swp_entry_t swap_desc_device_entry(swap_desc_t word)
 {
-	unsigned long place = swap_desc_place(word);
+	unsigned long place = word.val & SWAP_DESC_PLACE_MASK;
 	unsigned int type = place >> SWAP_DESC_TYPE_SHIFT;
 
 	VM_WARN_ON_ONCE(!swap_desc_on_device(word));

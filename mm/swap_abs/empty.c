@@ -25,7 +25,7 @@
 #include "slots.h"
 #include "tier.h"
 
-static bool swap_drain_is_on(unsigned long word, struct swap_info_struct *si)
+static bool swap_drain_is_on(swap_desc_t word, struct swap_info_struct *si)
 {
 	return swap_desc_tier(word) == si->type;
 }
@@ -40,8 +40,8 @@ static int swap_drain_scan(struct swap_move *move, bool old)
 	struct swap_info_struct *si = move->si;
 	struct swap_tier *tier = si->tier;
 	struct blk_plug plug;
-	unsigned long word;
 	swp_entry_t entry;
+	swap_desc_t word;
 	int err = 0, ret;
 
 	blk_start_plug(&plug);

@@ -12,9 +12,9 @@
 
 /* mm/swap_abs/raw.c */
 bool swap_raw_has_room(struct swap_tier *tier);
-bool swap_raw_alloc(unsigned long *words, unsigned int nr, unsigned long tiers);
-long swap_raw_free(const unsigned long *words, unsigned int nr);
-void swap_raw_untake(const unsigned long *words, unsigned int nr);
+bool swap_raw_alloc(swap_desc_t *words, unsigned int nr, unsigned long tiers);
+long swap_raw_free(const swap_desc_t *words, unsigned int nr);
+void swap_raw_untake(const swap_desc_t *words, unsigned int nr);
 unsigned long swap_raw_nr_bad(struct swap_tier *tier);
 void swap_raw_release(struct work_struct *work);
 void swap_raw_forget_bad(struct swap_tier *tier);
@@ -23,7 +23,7 @@ unsigned long swap_raw_pick_sparse(struct swap_tier *tier, unsigned long gain);
 unsigned long swap_raw_free_clusters(struct swap_tier *tier);
 unsigned long swap_raw_nr_free(struct swap_tier *tier);
 unsigned long swap_raw_unpick_old(struct swap_tier *tier);
-bool swap_raw_is_old(unsigned long word);
+bool swap_raw_is_old(swap_desc_t word);
 void swap_raw_forget_hints(void);
 
 /* mm/swap_abs/codec.c */
@@ -59,7 +59,7 @@ void swap_packed_forget_hints(void);
 bool swap_packed_has_room(struct swap_tier *tier);
 void swap_packed_forget_bad(struct swap_tier *tier);
 void swap_packed_free(struct swap_tier *tier);
-int swap_packed_move(swp_entry_t slot, unsigned long place, const void *data,
+int swap_packed_move(swp_entry_t slot, swap_place_t place, const void *data,
 		     unsigned int length, unsigned int codec, bool may_wait,
 		     unsigned long tiers);
 void *swap_packed_get_buffer(void);
@@ -76,7 +76,7 @@ unsigned long swap_packed_objects_read(struct swap_tier *tier);
 unsigned long swap_packed_segments(struct swap_tier *tier);
 unsigned long swap_packed_spares(struct swap_tier *tier);
 unsigned int swap_packed_check(struct swap_tier *tier, bool begin);
-void swap_packed_check_word(unsigned long word);
+void swap_packed_check_word(swap_desc_t word);
 
 /* mm/swap_abs/packed_read.c */
 void swap_packed_submit_read(struct swap_io_ctx *ctx);
@@ -182,7 +182,7 @@ static inline void swap_packed_free(struct swap_tier *tier)
 {
 }
 
-static inline int swap_packed_move(swp_entry_t slot, unsigned long place, const void *data,
+static inline int swap_packed_move(swp_entry_t slot, swap_place_t place, const void *data,
 				   unsigned int length, unsigned int codec, bool may_wait,
 				   unsigned long tiers)
 {
@@ -256,7 +256,7 @@ static inline unsigned int swap_packed_check(struct swap_tier *tier, bool begin)
 	return 0;
 }
 
-static inline void swap_packed_check_word(unsigned long word)
+static inline void swap_packed_check_word(swap_desc_t word)
 {
 }
 

@@ -403,7 +403,7 @@ struct swap_memcg_change {
 
 static struct swap_memcg_change
 swap_memcg_change(struct swap_cluster_info *ci, unsigned int ci_off,
-		  unsigned long old, unsigned long new)
+		  swap_desc_t old, swap_desc_t new)
 {
 	return (struct swap_memcg_change) {
 		.id	= __swap_cgroup_get(ci, ci_off),
@@ -457,7 +457,7 @@ static void swap_memcg_move(struct swap_cluster_info *ci,
  * Context: also under page-table locks and with interrupts off; O(@nr).
  */
 void swap_memcg_account(struct swap_cluster_info *ci, unsigned int ci_off,
-			const unsigned long *old, const unsigned long *new,
+			const swap_desc_t *old, const swap_desc_t *new,
 			unsigned int nr)
 {
 	struct swap_memcg_change run = {}, next;
@@ -468,7 +468,7 @@ void swap_memcg_account(struct swap_cluster_info *ci, unsigned int ci_off,
 		return;
 
 	for (i = 0; i < nr; i++) {
-		next = swap_memcg_change(ci, ci_off + i, old[i], new ? new[i] : SWAP_DESC_NONE);
+		next = swap_memcg_change(ci, ci_off + i, old[i], new ? new[i] : swap_desc_none());
 		if (next.id == run.id && next.from == run.from && next.to == run.to)
 			continue;
 		swap_memcg_move(ci, &run, i - first);

@@ -23,7 +23,7 @@ void swap_memcg_reset(struct mem_cgroup *memcg);
 void swap_memcg_forget(unsigned int type);
 void swap_memcg_stat_format(struct mem_cgroup *memcg, struct seq_buf *s);
 void swap_memcg_account(struct swap_cluster_info *ci, unsigned int ci_off,
-			const unsigned long *old, const unsigned long *new,
+			const swap_desc_t *old, const swap_desc_t *new,
 			unsigned int nr);
 bool swap_memcg_counts(struct swap_cluster_info *ci, unsigned int ci_off);
 void swap_memcg_sum(unsigned long *sum);
@@ -125,7 +125,7 @@ static inline void swap_memcg_stat_format(struct mem_cgroup *memcg, struct seq_b
 }
 
 static inline void swap_memcg_account(struct swap_cluster_info *ci, unsigned int ci_off,
-				      const unsigned long *old, const unsigned long *new,
+				      const swap_desc_t *old, const swap_desc_t *new,
 				      unsigned int nr)
 {
 }

@@ -157,7 +157,7 @@ static int swap_move_read_alone(struct folio *folio)
  */
 static int swap_move_read_again(struct folio *folio, bool to_ram)
 {
-	unsigned long word = swap_abs_word(folio->swap);
+	swap_desc_t word = swap_abs_word(folio->swap);
 	struct swap_cluster_info *ci;
 	swp_entry_t slot, backing;
 
@@ -169,7 +169,7 @@ static int swap_move_read_again(struct folio *folio, bool to_ram)
 		return 0;
 
 	slot = folio->swap;
-	if (swap_desc_place(swap_abs_word(slot)) != swap_desc_place(word))
+	if (!swap_desc_is_at(swap_abs_word(slot), swap_desc_place(word)))
 		return 0;
 	backing = swap_desc_device_entry(word);
 	swap_tier_count(__swap_entry_to_info(backing)->tier, SWAP_TIER_ERRORS, 1);
@@ -178,7 +178,7 @@ static int swap_move_read_again(struct folio *folio, bool to_ram)
 	ci = swap_cluster_get_and_lock(folio);
 	swap_abs_set_lost(ci, swp_cluster_offset(slot));
 	swap_cluster_unlock(ci);
-	trace_swap_abs_move(slot, word, SWAP_DESC_LOST, -EIO);
+	trace_swap_abs_move(slot, word, swap_desc_lost(), -EIO);
 	return 0;
 }
 
@@ -365,7 +365,7 @@ static int swap_move_folio(struct swap_move *move, struct swap_io_ctx *ctx,
 			   struct swap_moving *moving)
 {
 	struct folio *folio = moving->folio;
-	unsigned long word = swap_abs_word(folio->swap);
+	swap_desc_t word = swap_abs_word(folio->swap);
 	unsigned int nr = folio_nr_pages(folio);
 	swp_entry_t slot = folio->swap;
 	int err;

@@ -114,20 +114,20 @@ bool swap_packed_ahead_fits(struct mem_cgroup *memcg)
 static int swap_ahead_keep(struct swap_tier *tier, const struct swap_pack_object *object,
 			   u32 seq)
 {
-	unsigned long word;
+	swap_place_t place;
 	swp_entry_t slot;
 
 	/* By readahead, mostly. */
 	if (object->slot < READ_ONCE(swap_virtual_area->max) &&
 	    swap_cache_has_folio(swp_entry(swap_virtual_area->type, object->slot)))
 		return 0;
-	if (!swap_pack_pin(tier->si, object, &slot, &word))
+	if (!swap_pack_pin(tier->si, object, &slot, &place))
 		return 0;
 	swap_abs_debug_move();
-	if (swap_segment_of(word)->seq != seq ||
+	if (swap_segment_of(swap_place_word(place))->seq != seq ||
 	    !(swap_memcg_tiers_of(slot, 1) & SWAP_TIER_ZSWAP) ||
-	    !swap_pack_move_to_zswap(tier, slot, word, object, true))
-		swap_pack_unpin(slot, word);
+	    !swap_pack_move_to_zswap(tier, slot, place, object, true))
+		swap_pack_unpin(slot, place);
 	return 1;
 }
 

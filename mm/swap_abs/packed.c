@@ -1049,17 +1049,18 @@ static struct swap_pack_item *swap_pack_add(struct swap_pack_io *io, swp_entry_t
 static void swap_pack_move_end(struct swap_tier *tier, struct swap_pack_item *item,
 			       bool failed)
 {
-	const struct swap_backend *backend = swap_backend_of(item->from);
+	swap_desc_t from = swap_place_word(item->from);
+	const struct swap_backend *backend = swap_backend_of(from);
 	struct swap_tier *source = NULL;
 	int err = failed ? -EIO : 0;
 
 	if (backend == &swap_packed_backend)
-		source = swap_segment_of(item->from)->pack->tier;
+		source = swap_segment_of(from)->pack->tier;
 
 	if (!err && !swap_abs_commit(item->slot, item->from, item->to, NULL, 0))
 		err = -EAGAIN;
 
-	trace_swap_abs_move(item->slot, item->from, err ? item->from : item->to, err);
+	trace_swap_abs_move(item->slot, from, err ? from : item->to, err);
 	if (!err) {
 		if (source != tier)
 			swap_tier_count(tier, SWAP_TIER_MOVED_IN, 1);
@@ -1072,7 +1073,7 @@ static void swap_pack_move_end(struct swap_tier *tier, struct swap_pack_item *it
 			backend->stays(item->from);
 		if (!swap_abs_unpin(item->slot, item->from)) {
 			swap_abs_debug_orphan();
-			backend->drop(&item->from, 1);
+			backend->drop(&from, 1);
 		}
 	}
 	atomic_long_sub(swap_desc_length(item->to), &swap_packed_moving);
@@ -1103,7 +1104,7 @@ static void swap_pack_io_done(struct work_struct *work)
 		if (io->failed)
 			swap_tier_count(pack->tier, SWAP_TIER_ERRORS, 1);
 		/* Folios have been ended by swap_pack_write_end(). */
-		if (item->from)
+		if (!swap_place_is_none(item->from))
 			swap_pack_move_end(pack->tier, item, io->failed);
 		cond_resched();
 	}
@@ -1297,7 +1298,7 @@ static int swap_packed_store_large(struct swap_pack *pack, struct folio *folio,
 {
 	unsigned int i, nr = folio_nr_pages(folio);
 	swp_entry_t slot = folio->swap;
-	unsigned long single, *words = swap_abs_alloc_words(folio, &single);
+	swap_desc_t single, *words = swap_abs_alloc_words(folio, &single);
 	struct swap_pack_write *write;
 	struct swap_pack_item *item;
 	struct swap_pack_io *io;
@@ -1459,7 +1460,7 @@ void swap_packed_end_batch(struct swap_io_ctx *ctx)
  * @pack: of the tier that gets it; with a reference of its device
  * @id: a stream of survivors, whose writes the root pays for, or SWAP_STREAM_FRESH
  * @slot: whose data it is
- * @from: its word, pinned
+ * @from: where that is, pinned
  * @data: what is copied
  * @length: bytes of it
  * @codec: index of the compressor
@@ -1470,12 +1471,12 @@ void swap_packed_end_batch(struct swap_io_ctx *ctx)
  * false when there is no room, with the word still pinned.
  */
 bool swap_pack_move_to(struct swap_pack *pack, enum swap_stream_id id,
-		       swp_entry_t slot, unsigned long from, const void *data,
+		       swp_entry_t slot, swap_place_t from, const void *data,
 		       unsigned int length, unsigned int codec, bool may_wait)
 {
 	bool fresh = swap_stream_is_fresh(id);
 	/* Out of RAM; or reclaim has no room while this has not been collected. */
-	bool urgent = swap_desc_tag(from) == SWAP_DESC_ZSWAP ||
+	bool urgent = swap_desc_tag(swap_place_word(from)) == SWAP_DESC_ZSWAP ||
 		      (!fresh && (READ_ONCE(pack->starved) ||
 				  READ_ONCE(pack->nr_spares) < SWAP_PACK_RESERVE));
 	struct cgroup_subsys_state *css = fresh ? swap_blkcg_get_slot(slot) : NULL;
@@ -1498,7 +1499,7 @@ bool swap_pack_move_to(struct swap_pack *pack, enum swap_stream_id id,
 /**
  * swap_packed_move - move compressed data to the first packed tier with room
  * @slot: whose data it is
- * @place: its word, that the caller has pinned
+ * @place: where that is, pinned by the caller
  * @data: what is copied
  * @length: bytes of it, at most SWAP_PACK_MAX_LENGTH
  * @codec: index of the compressor
@@ -1510,7 +1511,7 @@ bool swap_pack_move_to(struct swap_pack *pack, enum swap_stream_id id,
  * pinned, -ENOSPC when no packed tier has room, or -EAGAIN when it would wait, or a
  * write has just failed.
  */
-int swap_packed_move(swp_entry_t slot, unsigned long place, const void *data,
+int swap_packed_move(swp_entry_t slot, swap_place_t place, const void *data,
 		     unsigned int length, unsigned int codec, bool may_wait,
 		     unsigned long tiers)
 {
@@ -1543,7 +1544,7 @@ int swap_packed_move(swp_entry_t slot, unsigned long place, const void *data,
  * Operations
  */
 
-static long swap_packed_drop(const unsigned long *words, unsigned int nr)
+static long swap_packed_drop(const swap_desc_t *words, unsigned int nr)
 {
 	struct swap_segment *segment;
 	unsigned int i;
@@ -1560,18 +1561,20 @@ static long swap_packed_drop(const unsigned long *words, unsigned int nr)
 	return 0;
 }
 
-static void swap_packed_moved(unsigned long word)
+static void swap_packed_moved(swap_place_t place)
 {
+	swap_desc_t word = swap_place_word(place);
+
 	swap_packed_drop(&word, 1);
 }
 
 /* Page by page, whatever the order: they are apart on the device. */
-static bool swap_packed_same_load(unsigned long first, unsigned long next, unsigned int i)
+static bool swap_packed_same_load(swap_desc_t first, swap_desc_t next, unsigned int i)
 {
 	return i == 0;
 }
 
-static bool swap_packed_no(unsigned long word)
+static bool swap_packed_no(swap_desc_t word)
 {
 	return false;
 }
@@ -2053,7 +2056,7 @@ unsigned int swap_packed_check(struct swap_tier *tier, bool begin)
 }
 
 /* A slot's word has been seen, under the lock of its cluster. */
-void swap_packed_check_word(unsigned long word)
+void swap_packed_check_word(swap_desc_t word)
 {
 	struct swap_segment *segment = swap_segment_of(word);
 

@@ -99,15 +99,15 @@ struct swap_pack_write;
  * @folio: a folio of one page, that is under writeback until then
  * @write: a large folio, or NULL
  * @slot: else the slot whose data is moved
- * @from: its word, pinned
+ * @from: its place, pinned, or none
  * @to: its new word
  */
 struct swap_pack_item {
 	struct folio *folio;
 	struct swap_pack_write *write;
 	swp_entry_t slot;
-	unsigned long from;
-	unsigned long to;
+	swap_place_t from;
+	swap_desc_t to;
 };
 
 /*
@@ -257,7 +257,7 @@ static inline unsigned int swap_segment_live(struct swap_segment *segment)
 
 void swap_segment_put(struct swap_segment *segment);
 bool swap_pack_move_to(struct swap_pack *pack, enum swap_stream_id id,
-		       swp_entry_t slot, unsigned long from, const void *data,
+		       swp_entry_t slot, swap_place_t from, const void *data,
 		       unsigned int length, unsigned int codec, bool may_wait);
 void swap_pack_flush(struct swap_pack *pack, enum swap_stream_id id);
 void swap_packed_flush_all(void);
@@ -303,9 +303,9 @@ static inline u64 swap_blkcg_serial(struct cgroup_subsys_state *css)
 /* mm/swap_abs/collect.c */
 int swap_pack_gc_init(void);
 bool swap_pack_pin(struct swap_info_struct *si, const struct swap_pack_object *object,
-		   swp_entry_t *slot, unsigned long *word);
-bool swap_pack_unpin(swp_entry_t slot, unsigned long word);
-bool swap_pack_move_to_zswap(struct swap_tier *tier, swp_entry_t slot, unsigned long word,
+		   swp_entry_t *slot, swap_place_t *place);
+bool swap_pack_unpin(swp_entry_t slot, swap_place_t place);
+bool swap_pack_move_to_zswap(struct swap_tier *tier, swp_entry_t slot, swap_place_t place,
 			     const struct swap_pack_object *object, bool ahead);
 bool swap_pack_alloc_pieces(struct swap_pack *pack);
 void swap_pack_free_pieces(struct swap_pack *pack);
@@ -324,7 +324,7 @@ void swap_packed_ahead(struct swap_tier *tier, pgoff_t offset, const void *buf,
  *
  * Return: the segment, which stays for as long as that is so.
  */
-static inline struct swap_segment *swap_segment_of(unsigned long word)
+static inline struct swap_segment *swap_segment_of(swap_desc_t word)
 {
 	swp_entry_t entry = swap_desc_device_entry(word);
 

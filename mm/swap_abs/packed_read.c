@@ -40,7 +40,7 @@
 
 struct swap_pack_read_item {
 	struct folio *folio;
-	unsigned long word;
+	swap_desc_t word;
 };
 
 /**
@@ -72,7 +72,7 @@ static mempool_t swap_read_buffers;
 static struct workqueue_struct *swap_read_wq;
 
 /* The blocks that an object is in. */
-static pgoff_t swap_pack_read_place(unsigned long word, unsigned int *blocks)
+static pgoff_t swap_pack_read_place(swap_desc_t word, unsigned int *blocks)
 {
 	unsigned int in_block = swap_desc_address(word) % SWAP_PACK_BLOCK;
 
@@ -171,9 +171,9 @@ static void swap_pack_read_free_buffer(struct swap_pack_read *read)
 }
 
 /* The word of the page that lies behind the others. */
-static unsigned long swap_pack_read_last(struct swap_pack_read *read)
+static swap_desc_t swap_pack_read_last(struct swap_pack_read *read)
 {
-	unsigned long word = read->items[0].word;
+	swap_desc_t word = read->items[0].word;
 	unsigned int i;
 
 	for (i = 1; i < read->nr; i++)
@@ -185,7 +185,7 @@ static unsigned long swap_pack_read_last(struct swap_pack_read *read)
 static void swap_pack_read_done(struct work_struct *work)
 {
 	struct swap_pack_read *read = container_of(work, struct swap_pack_read, work);
-	unsigned long word = swap_pack_read_last(read);
+	swap_desc_t word = swap_pack_read_last(read);
 	struct swap_tier *tier = read->tier;
 	struct bio *bio = &read->io.bio;
 	bool failed = bio->bi_status;
@@ -299,7 +299,7 @@ static bool swap_pack_read_join(struct swap_pack_read *read, struct swap_tier *t
  */
 void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio)
 {
-	unsigned long word = swap_abs_word(folio->swap);
+	swap_desc_t word = swap_abs_word(folio->swap);
 	struct swap_tier *tier = swap_segment_of(word)->pack->tier;
 	struct swap_pack_read *read = NULL;
 	unsigned int blocks;
@@ -348,10 +348,11 @@ void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio)
 bool swap_packed_fill(struct folio *folio, struct swap_info_struct *si,
 		      const struct swap_pack_object *object)
 {
+	swap_desc_t word = swap_desc_packed(si->type, object->address, object->length,
+					    object->codec);
+
 	/* The slot may have been stored to since, also at this address of another device. */
-	if (swap_desc_place(swap_abs_word(folio->swap)) !=
-	    swap_desc_place(swap_desc_packed(si->type, object->address, object->length,
-					     object->codec)))
+	if (!swap_desc_is_at(swap_abs_word(folio->swap), swap_desc_place(word)))
 		return false;
 	return swap_codec_decompress(object->codec, object->data, object->length,
 				     &folio->page);

@@ -67,7 +67,7 @@ int swap_tier_set_watermark(struct swap_tier *tier, enum swap_watermark which,
 /* The rest of swap_promote(). */
 void swap_abs_promote(struct folio *folio)
 {
-	unsigned long word;
+	swap_desc_t word;
 
 	if (folio_test_large(folio) || !folio_test_swapcache(folio) ||
 	    !folio_swap_is_virtual(folio))
@@ -242,7 +242,7 @@ static bool swap_excess_has(struct swap_move *move, swp_entry_t slot, int tier)
 }
 
 /* Move a slot's data out of the tier that its cgroup has too much in. */
-static int swap_excess_slot(struct swap_move *move, swp_entry_t slot, unsigned long word)
+static int swap_excess_slot(struct swap_move *move, swp_entry_t slot, swap_desc_t word)
 {
 	struct swap_info_struct *si;
 	int err;
@@ -265,10 +265,11 @@ static int swap_excess_slot(struct swap_move *move, swp_entry_t slot, unsigned l
 
 static void swap_excess_work_fn(struct work_struct *work)
 {
-	unsigned long offset, max, word, memcgs, moved = 0;
+	unsigned long offset, max, memcgs, moved = 0;
 	struct swap_move move = { .want = LONG_MAX, .moved = &moved };
 	bool again = false;
 	swp_entry_t slot;
+	swap_desc_t word;
 	int tier;
 
 	if (!swap_abs_used())

@@ -22,13 +22,13 @@
  * Does the word hold a page of device capacity? A copy on a closed device holds nothing of
  * the others.
  */
-static bool swap_desc_counts(unsigned long word)
+static bool swap_desc_counts(swap_desc_t word)
 {
 	struct swap_info_struct *si;
 	swp_entry_t entry;
 
 	if (swap_desc_tag(word) != SWAP_DESC_RAW)
-		return word & SWAP_DESC_RESERVED;
+		return swap_desc_is_reserved(word);
 	entry = swap_desc_device_entry(word);
 	si = __swap_entry_to_info(entry);
 	return swp_offset(entry) / SWAPFILE_CLUSTER >= READ_ONCE(si->nr_closed);

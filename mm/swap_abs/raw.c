@@ -123,7 +123,7 @@ static void swap_raw_relocate(struct swap_tier *tier, struct swap_cluster_info *
  */
 static unsigned int swap_raw_take(struct swap_info_struct *si,
 				  struct swap_cluster_info *ci, unsigned int ci_off,
-				  unsigned long *words, unsigned int nr, bool all)
+				  swap_desc_t *words, unsigned int nr, bool all)
 {
 	unsigned long start, offset, *map = ci->lent_map;
 	unsigned int i, got = 0;
@@ -167,7 +167,7 @@ static bool swap_raw_may_scatter(struct swap_info_struct *si)
 }
 
 /* Slots up to that of @word have been taken: go on behind it, if that is in its cluster. */
-static void swap_raw_set_hint(unsigned int which, unsigned long word)
+static void swap_raw_set_hint(unsigned int which, swap_desc_t word)
 {
 	swp_entry_t entry = swap_desc_device_entry(word);
 
@@ -177,7 +177,7 @@ static void swap_raw_set_hint(unsigned int which, unsigned long word)
 }
 
 /* From the cluster that a CPU has used last. */
-static unsigned int swap_raw_take_hint(swp_entry_t hint, unsigned long *words,
+static unsigned int swap_raw_take_hint(swp_entry_t hint, swap_desc_t *words,
 				       unsigned int nr, bool all)
 {
 	struct swap_info_struct *si;
@@ -288,7 +288,7 @@ bool swap_raw_has_room(struct swap_tier *tier)
 	       (READ_ONCE(tier->compacting) && !list_empty_careful(&tier->old));
 }
 
-static unsigned int swap_raw_take_tier(struct swap_tier *tier, unsigned long *words,
+static unsigned int swap_raw_take_tier(struct swap_tier *tier, swap_desc_t *words,
 				       unsigned int nr, bool all)
 {
 	/* A whole cluster is not found in part of one. */
@@ -340,7 +340,7 @@ out:
 }
 
 /* No tier has a slot but where demotion makes them free. @scatter: of a large folio. */
-static unsigned int swap_raw_take_old(unsigned long *words, unsigned int nr,
+static unsigned int swap_raw_take_old(swap_desc_t *words, unsigned int nr,
 				      bool scatter, unsigned long tiers)
 {
 	struct swap_cluster_info *ci;
@@ -363,7 +363,7 @@ static unsigned int swap_raw_take_old(unsigned long *words, unsigned int nr,
 }
 
 /* From any tier, the first in order that has room; equal ones take turns. */
-static unsigned int swap_raw_take_any(unsigned long *words, unsigned int nr, bool all,
+static unsigned int swap_raw_take_any(swap_desc_t *words, unsigned int nr, bool all,
 				      unsigned long tiers)
 {
 	unsigned int which = swap_tiers_restricted(tiers), got = 0;
@@ -434,7 +434,7 @@ static bool swap_raw_keep_bad(struct swap_tier *tier, unsigned long offset)
  * Context: also under page-table locks and with interrupts off; O(@nr).
  * Return: how many slots are free now, of devices that count in nr_swap_pages.
  */
-long swap_raw_free(const unsigned long *words, unsigned int nr)
+long swap_raw_free(const swap_desc_t *words, unsigned int nr)
 {
 	unsigned int i = 0, first, counts;
 	struct swap_info_struct *si;
@@ -483,7 +483,7 @@ long swap_raw_free(const unsigned long *words, unsigned int nr)
  *
  * Context: process context.
  */
-void swap_raw_untake(const unsigned long *words, unsigned int nr)
+void swap_raw_untake(const swap_desc_t *words, unsigned int nr)
 {
 	swap_abs_give_room(swap_raw_free(words, nr) - (long)nr);
 }
@@ -502,7 +502,7 @@ void swap_raw_untake(const unsigned long *words, unsigned int nr)
  * Context: process context, may sleep for a discard, GFP_NOIO.
  * Return: true with @nr words, or false.
  */
-bool swap_raw_alloc(unsigned long *words, unsigned int nr, unsigned long tiers)
+bool swap_raw_alloc(swap_desc_t *words, unsigned int nr, unsigned long tiers)
 {
 	unsigned int got, total = 0;
 	bool discarded = false;
@@ -547,11 +547,11 @@ static bool swap_raw_rewrite(struct folio *folio, unsigned long tiers)
 	unsigned int i, nr = folio_nr_pages(folio);
 	swp_entry_t slot = folio->swap, entry;
 	struct swap_info_struct *si;
-	unsigned long word;
+	swap_desc_t word;
 
 	for (i = 0; i < nr; i++, slot.val++) {
 		word = swap_abs_word(slot);
-		if (swap_desc_tag(word) != SWAP_DESC_RAW || (word & SWAP_DESC_PIN))
+		if (swap_desc_tag(word) != SWAP_DESC_RAW || swap_desc_is_pinned(word))
 			return false;
 		entry = swap_desc_device_entry(word);
 		si = __swap_entry_to_info(entry);
@@ -586,7 +586,7 @@ static int swap_raw_store(struct swap_io_ctx *ctx, struct folio *folio,
 			  unsigned long tiers)
 {
 	unsigned int nr = folio_nr_pages(folio);
-	unsigned long single, *words;
+	swap_desc_t single, *words;
 	int err = -ENOSPC;
 	long taken;
 
@@ -628,23 +628,21 @@ static void swap_raw_load(struct swap_io_ctx *ctx, struct folio *folio)
 	swap_read_add(ctx, folio);
 }
 
-static struct swap_info_struct *swap_raw_device(unsigned long word)
+static struct swap_info_struct *swap_raw_device(swap_desc_t word)
 {
 	return __swap_entry_to_info(swap_desc_device_entry(word));
 }
 
-static bool swap_raw_same_load(unsigned long first, unsigned long next, unsigned int i)
+static bool swap_raw_same_load(swap_desc_t first, swap_desc_t next, unsigned int i)
 {
-	unsigned long step = (unsigned long)i << SWAP_DESC_TAG_BITS;
-
 	/* data_race(): does not change while the device is in use. */
 	if (!data_race(swap_raw_device(first)->flags & SWP_BLKDEV))
 		return false;
 	/* One extent for the device, hence one bio for the folio. */
-	return swap_desc_place(next) == swap_desc_place(first) + step;
+	return swap_desc_is_at(next, swap_place_behind(swap_desc_place(first), i));
 }
 
-static bool swap_raw_flag(unsigned long word, unsigned long flag)
+static bool swap_raw_flag(swap_desc_t word, unsigned long flag)
 {
 	struct swap_info_struct *si;
 
@@ -654,12 +652,12 @@ static bool swap_raw_flag(unsigned long word, unsigned long flag)
 	return si && (data_race(si->flags) & flag);
 }
 
-static bool swap_raw_synchronous(unsigned long word)
+static bool swap_raw_synchronous(swap_desc_t word)
 {
 	return swap_raw_flag(word, SWP_SYNCHRONOUS_IO);
 }
 
-static bool swap_raw_stable(unsigned long word)
+static bool swap_raw_stable(swap_desc_t word)
 {
 	return swap_raw_flag(word, SWP_STABLE_WRITES);
 }
@@ -989,7 +987,7 @@ unsigned long swap_raw_unpick_old(struct swap_tier *tier)
  * Is a word of a device in use that of a raw page in one of them? A hint, as the slot may be
  * freed at any time.
  */
-bool swap_raw_is_old(unsigned long word)
+bool swap_raw_is_old(swap_desc_t word)
 {
 	swp_entry_t entry;
 
@@ -1065,7 +1063,7 @@ unsigned long swap_raw_alloc_image(struct swap_info_struct *si)
 	swp_entry_t hint = { .val = this_cpu_read(swap_raw_hint[0]) };
 	struct swap_tier *tier = si->tier;
 	struct swap_cluster_info *ci;
-	unsigned long word;
+	swap_desc_t word;
 
 	/* One after another, as far as there are neighbours. */
 	if (swp_type(hint) == si->type && swap_raw_take_hint(hint, &word, 1, true))
@@ -1090,7 +1088,7 @@ taken:
  */
 bool swap_raw_free_image(swp_entry_t entry)
 {
-	unsigned long word = swap_desc_raw(swp_type(entry), swp_offset(entry));
+	swap_desc_t word = swap_desc_raw(swp_type(entry), swp_offset(entry));
 
 	/* As long as it is in use, the cluster is either lent or not. */
 	if (data_race(__swap_entry_to_cluster(entry)->flags) < CLUSTER_FLAG_LENT)

@@ -208,7 +208,7 @@ void swap_tier_filled(struct swap_tier *tier)
 bool __swap_folio_copy_is_last(struct folio *folio)
 {
 	struct swap_tier *tier;
-	unsigned long word;
+	swap_desc_t word;
 
 	if (!folio_test_swapcache(folio) || !folio_swap_is_virtual(folio))
 		return false;

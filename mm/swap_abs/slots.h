@@ -26,24 +26,24 @@ void swap_abs_cancel_promises(void);
 
 /* mm/swap_abs/desc.c */
 void __init swap_backend_register(enum swap_desc_tag tag, const struct swap_backend *backend);
-const struct swap_backend *swap_backend_of(unsigned long word);
+const struct swap_backend *swap_backend_of(swap_desc_t word);
 void swap_abs_drop_folio(struct folio *folio);
 void swap_abs_set_lost(struct swap_cluster_info *ci, unsigned int ci_off);
 void swap_abs_unreserve(struct folio *folio);
 void swap_abs_refuse_folio(struct folio *folio, bool refused);
 unsigned int swap_abs_cancel_cluster(unsigned long slot);
-unsigned long swap_abs_word(swp_entry_t entry);
+swap_desc_t swap_abs_word(swp_entry_t entry);
 bool swap_abs_is_reserved(swp_entry_t entry);
-bool swap_abs_pin(swp_entry_t entry, unsigned long place);
-bool swap_abs_unpin(swp_entry_t entry, unsigned long place);
-bool swap_abs_commit(swp_entry_t entry, unsigned long place, unsigned long new,
+bool swap_abs_pin(swp_entry_t entry, swap_place_t place);
+bool swap_abs_unpin(swp_entry_t entry, swap_place_t place);
+bool swap_abs_commit(swp_entry_t entry, swap_place_t place, swap_desc_t new,
 		     struct folio *locked, long taken);
-unsigned long *swap_abs_alloc_words(struct folio *folio, unsigned long *single);
-void swap_abs_free_words(unsigned long *words, unsigned long *single);
-void swap_abs_install(struct folio *folio, const unsigned long *words, long taken);
+swap_desc_t *swap_abs_alloc_words(struct folio *folio, swap_desc_t *single);
+void swap_abs_free_words(swap_desc_t *words, swap_desc_t *single);
+void swap_abs_install(struct folio *folio, const swap_desc_t *words, long taken);
 
 /* The descriptors of a locked virtual cluster, NULL when it is not in use. */
-static inline unsigned long *swap_abs_desc(struct swap_cluster_info *ci)
+static inline swap_desc_t *swap_abs_desc(struct swap_cluster_info *ci)
 {
 	return rcu_dereference_protected(ci->desc, lockdep_is_held(&ci->lock));
 }

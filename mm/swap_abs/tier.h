@@ -33,7 +33,7 @@
  *	does not sleep. Returns how many pages of device capacity that frees.
  * @same_load: can the word @next, @i slots after @first, be loaded into one
  *	folio with it?
- * @moved: the data of a word that the caller has pinned is at its new place:
+ * @moved: the data that the caller has pinned at @place is at its new place:
  *	release the old one. May sleep.
  * @stays: it could not be moved, and is about to be unpinned; NULL where that needs
  *	nothing. May sleep.
@@ -46,12 +46,12 @@
 struct swap_backend {
 	int (*store)(struct swap_io_ctx *ctx, struct folio *folio, unsigned long tiers);
 	void (*load)(struct swap_io_ctx *ctx, struct folio *folio);
-	long (*drop)(const unsigned long *words, unsigned int nr);
-	bool (*same_load)(unsigned long first, unsigned long next, unsigned int i);
-	void (*moved)(unsigned long word);
-	void (*stays)(unsigned long word);
-	bool (*synchronous)(unsigned long word);
-	bool (*stable)(unsigned long word);
+	long (*drop)(const swap_desc_t *words, unsigned int nr);
+	bool (*same_load)(swap_desc_t first, swap_desc_t next, unsigned int i);
+	void (*moved)(swap_place_t place);
+	void (*stays)(swap_place_t place);
+	bool (*synchronous)(swap_desc_t word);
+	bool (*stable)(swap_desc_t word);
 };
 
 extern const struct swap_backend zswap_backend;

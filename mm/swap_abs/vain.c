@@ -263,14 +263,15 @@ bool __swap_copies_remain(struct mem_cgroup *memcg)
 /* The rest of swap_folio_refused(). */
 bool __swap_folio_refused(struct folio *folio)
 {
-	unsigned long word, tiers;
+	unsigned long tiers;
+	swap_desc_t word;
 	bool refused;
 
 	if (folio_test_large(folio) || !folio_test_dirty(folio) ||
 	    !folio_swap_is_virtual(folio))
 		return false;
 	word = swap_abs_word(folio->swap);
-	if (swap_desc_tag(word) != SWAP_DESC_NONE || (word & SWAP_DESC_RESERVED))
+	if (swap_desc_tag(word) != SWAP_DESC_NONE || swap_desc_is_reserved(word))
 		return false;
 	if (atomic_long_read(&nr_swap_pages) > 0) {
 		/* Is that where its cgroup may have it? */
@@ -279,7 +280,7 @@ bool __swap_folio_refused(struct folio *folio)
 		    swap_tiers_have_room(tiers & ~SWAP_TIER_ZSWAP))
 			return false;
 	}
-	refused = zswap_room() <= 0 || ((word & SWAP_DESC_REFUSED) && !folio_mapped(folio));
+	refused = zswap_room() <= 0 || (swap_desc_is_refused(word) && !folio_mapped(folio));
 	if (refused)
 		swap_abs_in_vain(folio);
 	return refused;

@@ -26,7 +26,7 @@ TRACE_DEFINE_ENUM(SWAP_DESC_LOST);
 
 DECLARE_EVENT_CLASS(swap_abs_io,
 
-	TP_PROTO(swp_entry_t swp, unsigned long word, unsigned int nr),
+	TP_PROTO(swp_entry_t swp, swap_desc_t word, unsigned int nr),
 
 	TP_ARGS(swp, word, nr),
 
@@ -38,7 +38,7 @@ DECLARE_EVENT_CLASS(swap_abs_io,
 
 	TP_fast_assign(
 		__entry->slot = swp_offset(swp);
-		__entry->word = word;
+		__entry->word = word.val;
 		__entry->nr = nr;
 	),
 
@@ -49,7 +49,7 @@ DECLARE_EVENT_CLASS(swap_abs_io,
 /* A folio's data has been given to a backend. */
 DEFINE_EVENT(swap_abs_io, swap_abs_store,
 
-	TP_PROTO(swp_entry_t swp, unsigned long word, unsigned int nr),
+	TP_PROTO(swp_entry_t swp, swap_desc_t word, unsigned int nr),
 
 	TP_ARGS(swp, word, nr)
 );
@@ -57,7 +57,7 @@ DEFINE_EVENT(swap_abs_io, swap_abs_store,
 /* A folio's data is being loaded. */
 DEFINE_EVENT(swap_abs_io, swap_abs_load,
 
-	TP_PROTO(swp_entry_t swp, unsigned long word, unsigned int nr),
+	TP_PROTO(swp_entry_t swp, swap_desc_t word, unsigned int nr),
 
 	TP_ARGS(swp, word, nr)
 );
@@ -65,7 +65,7 @@ DEFINE_EVENT(swap_abs_io, swap_abs_load,
 /* A slot's data has been moved, or could not be (err). */
 TRACE_EVENT(swap_abs_move,
 
-	TP_PROTO(swp_entry_t swp, unsigned long from, unsigned long to, int err),
+	TP_PROTO(swp_entry_t swp, swap_desc_t from, swap_desc_t to, int err),
 
 	TP_ARGS(swp, from, to, err),
 
@@ -78,8 +78,8 @@ TRACE_EVENT(swap_abs_move,
 
 	TP_fast_assign(
 		__entry->slot = swp_offset(swp);
-		__entry->from = from;
-		__entry->to = to;
+		__entry->from = from.val;
+		__entry->to = to.val;
 		__entry->err = err;
 	),
 

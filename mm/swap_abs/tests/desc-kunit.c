@@ -4,8 +4,8 @@
  * commit, and the orphan that a dropped pinned copy becomes.
  *
  * They work on a real slot of the virtual area, with words of a tag that has no
- * backend (packed), so that nothing is behind them. The device capacity that
- * the slot needs is lent by the test and checked at the end.
+ * backend, so that nothing is behind them. The device capacity that the slot
+ * needs is lent by the test and checked at the end.
  *
  * Broken kernels that this catches: a pin that can be had twice, a commit that
  * does not compare or that ignores a locked folio, an unpin that takes another
@@ -29,9 +29,29 @@ struct slot {
 };
 
 /* With a tag that no backend has: nothing is released when it is dropped. */
-static unsigned long fake(unsigned long place)
+static swap_place_t fake(unsigned long place)
 {
-	return place << SWAP_DESC_TAG_BITS | SWAP_DESC_TAG_MASK;
+	return (swap_place_t){ place << SWAP_DESC_TAG_BITS | SWAP_DESC_TAG_MASK };
+}
+
+static swap_desc_t fake_word(unsigned long place)
+{
+	return swap_place_word(fake(place));
+}
+
+static swap_desc_t fake_reserved(unsigned long place)
+{
+	return swap_desc_set_reserved(fake_word(place));
+}
+
+/* A macro, so that a failure names the line. */
+#define expect_word(test, entry, word) \
+	KUNIT_EXPECT_EQ(test, swap_abs_word(entry).val, (word).val)
+
+/* With all that is not the place's. */
+static swap_desc_t both(swap_desc_t word)
+{
+	return swap_desc_set_pinned(swap_desc_set_reserved(word));
 }
 
 static void descriptor_raw(struct kunit *test)
@@ -39,34 +59,76 @@ static void descriptor_raw(struct kunit *test)
 	static const struct { unsigned int type; unsigned long offset; } v[] = {
 		{ 0, 1 }, { 1, 0 }, { MAX_SWAPFILES - 1, UINT_MAX }, { 3, 511 },
 	};
+	swap_desc_t near = swap_desc_raw(2, 7);
 
 	for (int i = 0; i < ARRAY_SIZE(v); i++) {
-		unsigned long word = swap_desc_raw(v[i].type, v[i].offset);
+		swap_desc_t word = swap_desc_raw(v[i].type, v[i].offset);
 		swp_entry_t entry;
 
 		KUNIT_EXPECT_EQ(test, swap_desc_tag(word), SWAP_DESC_RAW);
-		KUNIT_EXPECT_EQ(test, swap_desc_place(word), word);
-		entry = swap_desc_device_entry(word | SWAP_DESC_PIN | SWAP_DESC_RESERVED);
+		KUNIT_EXPECT_EQ(test, swap_desc_place(word).val, word.val);
+		entry = swap_desc_device_entry(both(word));
 		KUNIT_EXPECT_EQ(test, swp_type(entry), v[i].type);
 		KUNIT_EXPECT_EQ(test, swp_offset(entry), v[i].offset);
 	}
-	/* Neighbours on a device are neighbours as words. */
-	KUNIT_EXPECT_EQ(test, swap_desc_raw(2, 7) + (5UL << SWAP_DESC_TAG_BITS),
-			swap_desc_raw(2, 12));
+	/* Neighbours on a device are neighbours as places. */
+	KUNIT_EXPECT_TRUE(test, swap_desc_is_at(swap_desc_raw(2, 12),
+						swap_place_behind(swap_desc_place(near), 5)));
 }
 
 static void descriptor_zswap(struct kunit *test)
 {
 	void *object = kunit_kmalloc(test, 56, GFP_KERNEL);
-	unsigned long word;
+	swap_desc_t word;
 
 	KUNIT_ASSERT_NOT_NULL(test, object);
 	word = swap_desc_zswap(object);
 	KUNIT_EXPECT_EQ(test, swap_desc_tag(word), SWAP_DESC_ZSWAP);
-	KUNIT_EXPECT_EQ(test, swap_desc_place(word), word);
+	KUNIT_EXPECT_EQ(test, swap_desc_place(word).val, word.val);
 	KUNIT_EXPECT_PTR_EQ(test, swap_desc_object(word), object);
-	KUNIT_EXPECT_PTR_EQ(test, swap_desc_object(word | SWAP_DESC_PIN | SWAP_DESC_RESERVED),
-			    object);
+	KUNIT_EXPECT_PTR_EQ(test, swap_desc_object(both(word)), object);
+}
+
+/* Each setter changes its own bit, and each test sees no other one. */
+static void descriptor_bits(struct kunit *test)
+{
+	swap_desc_t none = swap_desc_none(), word = swap_desc_raw(3, 511), pinned, reserved;
+	swap_place_t place = swap_desc_place(word);
+
+	pinned = swap_desc_set_pinned(word);
+	reserved = swap_desc_set_reserved(word);
+	KUNIT_EXPECT_TRUE(test, swap_desc_is_pinned(pinned));
+	KUNIT_EXPECT_FALSE(test, swap_desc_is_reserved(pinned));
+	KUNIT_EXPECT_TRUE(test, swap_desc_is_reserved(reserved));
+	KUNIT_EXPECT_FALSE(test, swap_desc_is_pinned(reserved));
+	KUNIT_EXPECT_TRUE(test, swap_desc_same(swap_desc_clear_pinned(both(word)), reserved));
+	KUNIT_EXPECT_TRUE(test, swap_desc_same(swap_desc_clear_reserved(both(word)), pinned));
+	KUNIT_EXPECT_TRUE(test, swap_desc_same(swap_desc_only_reserved(both(word)),
+					       swap_desc_set_reserved(none)));
+	KUNIT_EXPECT_TRUE(test, swap_desc_same(swap_desc_only_reserved(pinned), none));
+
+	/* The bits are not the copy's. */
+	KUNIT_EXPECT_TRUE(test, swap_desc_is_at(both(word), place));
+	KUNIT_EXPECT_FALSE(test, swap_desc_is_at(both(word), swap_place_behind(place, 1)));
+	KUNIT_EXPECT_FALSE(test, swap_place_is_none(place));
+	KUNIT_EXPECT_TRUE(test, swap_place_is_none(swap_desc_place(both(none))));
+	KUNIT_EXPECT_TRUE(test, swap_desc_same(swap_place_word(swap_desc_place(both(word))), word));
+
+	/* What is pinned is its mover's to drop. */
+	KUNIT_EXPECT_TRUE(test, swap_desc_same_drop(word, swap_desc_raw(4, 1)));
+	KUNIT_EXPECT_TRUE(test, swap_desc_same_drop(word, reserved));
+	KUNIT_EXPECT_FALSE(test, swap_desc_same_drop(word, pinned));
+	KUNIT_EXPECT_FALSE(test, swap_desc_same_drop(word, none));
+
+	KUNIT_EXPECT_TRUE(test, swap_desc_is_refused(swap_desc_refused()));
+	KUNIT_EXPECT_FALSE(test, swap_desc_is_refused(both(none)));
+	KUNIT_EXPECT_EQ(test, swap_desc_tag(swap_desc_refused()), SWAP_DESC_NONE);
+	KUNIT_EXPECT_EQ(test, swap_desc_tag(swap_desc_lost()), SWAP_DESC_LOST);
+}
+
+static void install(struct folio *folio, swap_desc_t word, long taken)
+{
+	swap_abs_install(folio, &word, taken);
 }
 
 static int slot_init(struct kunit *test)
@@ -126,16 +188,15 @@ static void slot_is_reserved(struct kunit *test)
 	struct slot *slot = test->priv;
 
 	KUNIT_ASSERT_TRUE(test, folio_swap_is_virtual(slot->folio));
-	KUNIT_EXPECT_EQ(test, swap_abs_word(slot->folio->swap),
-			SWAP_DESC_RESERVED | SWAP_DESC_NONE);
+	expect_word(test, slot->folio->swap, swap_desc_set_reserved(swap_desc_none()));
 	KUNIT_EXPECT_EQ(test, swap_abs_room_needed(slot->folio), 0);
 
 	/* A place that needs no device gives the capacity back. */
-	swap_abs_install(slot->folio, &(unsigned long){ fake(1) }, 0);
+	install(slot->folio, fake_word(1), 0);
 	KUNIT_EXPECT_EQ(test, get_nr_swap_pages(), slot->room + 1);
 	KUNIT_EXPECT_EQ(test, swap_abs_room_needed(slot->folio), 1);
 	KUNIT_EXPECT_TRUE(test, swap_abs_take_room(1));
-	swap_abs_install(slot->folio, &(unsigned long){ fake(1) | SWAP_DESC_RESERVED }, 1);
+	install(slot->folio, fake_reserved(1), 1);
 	KUNIT_EXPECT_EQ(test, get_nr_swap_pages(), slot->room);
 }
 
@@ -144,13 +205,13 @@ static void pin_once(struct kunit *test)
 	struct slot *slot = test->priv;
 	swp_entry_t entry = slot->folio->swap;
 
-	swap_abs_install(slot->folio, &(unsigned long){ fake(1) | SWAP_DESC_RESERVED }, 0);
+	install(slot->folio, fake_reserved(1), 0);
 	KUNIT_EXPECT_FALSE(test, swap_abs_pin(entry, fake(2)));
 	KUNIT_EXPECT_TRUE(test, swap_abs_pin(entry, fake(1)));
 	KUNIT_EXPECT_FALSE(test, swap_abs_pin(entry, fake(1)));
 	KUNIT_EXPECT_FALSE(test, swap_abs_unpin(entry, fake(2)));
 	KUNIT_EXPECT_TRUE(test, swap_abs_unpin(entry, fake(1)));
-	KUNIT_EXPECT_EQ(test, swap_abs_word(entry), fake(1) | SWAP_DESC_RESERVED);
+	expect_word(test, entry, fake_reserved(1));
 	KUNIT_EXPECT_TRUE(test, swap_abs_pin(entry, fake(1)));
 	KUNIT_EXPECT_TRUE(test, swap_abs_unpin(entry, fake(1)));
 }
@@ -160,13 +221,13 @@ static void dropped_is_orphan(struct kunit *test)
 	struct slot *slot = test->priv;
 	swp_entry_t entry = slot->folio->swap;
 
-	swap_abs_install(slot->folio, &(unsigned long){ fake(1) | SWAP_DESC_RESERVED }, 0);
+	install(slot->folio, fake_reserved(1), 0);
 	KUNIT_EXPECT_TRUE(test, swap_abs_pin(entry, fake(1)));
 	swap_abs_drop_folio(slot->folio);
-	KUNIT_EXPECT_EQ(test, swap_abs_word(entry), SWAP_DESC_RESERVED);
-	KUNIT_EXPECT_FALSE(test, swap_abs_commit(entry, fake(1), fake(2), slot->folio, 0));
+	expect_word(test, entry, swap_desc_set_reserved(swap_desc_none()));
+	KUNIT_EXPECT_FALSE(test, swap_abs_commit(entry, fake(1), fake_word(2), slot->folio, 0));
 	KUNIT_EXPECT_FALSE(test, swap_abs_unpin(entry, fake(1)));
-	KUNIT_EXPECT_EQ(test, swap_abs_word(entry), SWAP_DESC_RESERVED);
+	expect_word(test, entry, swap_desc_set_reserved(swap_desc_none()));
 }
 
 /* The same address comes back for other data while its mover is away. */
@@ -174,14 +235,13 @@ static void stored_again_is_not_ours(struct kunit *test)
 {
 	struct slot *slot = test->priv;
 	swp_entry_t entry = slot->folio->swap;
-	unsigned long word = fake(1) | SWAP_DESC_RESERVED;
 
-	swap_abs_install(slot->folio, &word, 0);
+	install(slot->folio, fake_reserved(1), 0);
 	KUNIT_EXPECT_TRUE(test, swap_abs_pin(entry, fake(1)));
-	swap_abs_install(slot->folio, &word, 0);
-	KUNIT_EXPECT_FALSE(test, swap_abs_commit(entry, fake(1), fake(2), slot->folio, 0));
+	install(slot->folio, fake_reserved(1), 0);
+	KUNIT_EXPECT_FALSE(test, swap_abs_commit(entry, fake(1), fake_word(2), slot->folio, 0));
 	KUNIT_EXPECT_FALSE(test, swap_abs_unpin(entry, fake(1)));
-	KUNIT_EXPECT_EQ(test, swap_abs_word(entry), word);
+	expect_word(test, entry, fake_reserved(1));
 }
 
 static void commit_moves(struct kunit *test)
@@ -189,16 +249,15 @@ static void commit_moves(struct kunit *test)
 	struct slot *slot = test->priv;
 	swp_entry_t entry = slot->folio->swap;
 
-	swap_abs_install(slot->folio, &(unsigned long){ fake(1) | SWAP_DESC_RESERVED }, 0);
-	KUNIT_EXPECT_FALSE(test, swap_abs_commit(entry, fake(1), fake(2), slot->folio, 0));
+	install(slot->folio, fake_reserved(1), 0);
+	KUNIT_EXPECT_FALSE(test, swap_abs_commit(entry, fake(1), fake_word(2), slot->folio, 0));
 	KUNIT_EXPECT_TRUE(test, swap_abs_pin(entry, fake(1)));
 	/* Somebody has the folio locked: never waited for. */
-	KUNIT_EXPECT_FALSE(test, swap_abs_commit(entry, fake(1), fake(2), NULL, 0));
-	KUNIT_EXPECT_EQ(test, swap_abs_word(entry),
-			fake(1) | SWAP_DESC_RESERVED | SWAP_DESC_PIN);
-	KUNIT_EXPECT_TRUE(test, swap_abs_commit(entry, fake(1), fake(2) | SWAP_DESC_RESERVED,
+	KUNIT_EXPECT_FALSE(test, swap_abs_commit(entry, fake(1), fake_word(2), NULL, 0));
+	expect_word(test, entry, both(fake_word(1)));
+	KUNIT_EXPECT_TRUE(test, swap_abs_commit(entry, fake(1), fake_reserved(2),
 						slot->folio, 0));
-	KUNIT_EXPECT_EQ(test, swap_abs_word(entry), fake(2) | SWAP_DESC_RESERVED);
+	expect_word(test, entry, fake_reserved(2));
 	KUNIT_EXPECT_FALSE(test, swap_abs_unpin(entry, fake(1)));
 	KUNIT_EXPECT_EQ(test, get_nr_swap_pages(), slot->room);
 }
@@ -208,14 +267,13 @@ static void commit_takes_unlocked_folio(struct kunit *test)
 	struct slot *slot = test->priv;
 	swp_entry_t entry = slot->folio->swap;
 
-	swap_abs_install(slot->folio, &(unsigned long){ fake(1) | SWAP_DESC_RESERVED }, 0);
+	install(slot->folio, fake_reserved(1), 0);
 	KUNIT_EXPECT_TRUE(test, swap_abs_pin(entry, fake(1)));
 	folio_unlock(slot->folio);
-	KUNIT_EXPECT_TRUE(test, swap_abs_commit(entry, fake(1), fake(3) | SWAP_DESC_RESERVED,
-						NULL, 0));
+	KUNIT_EXPECT_TRUE(test, swap_abs_commit(entry, fake(1), fake_reserved(3), NULL, 0));
 	KUNIT_EXPECT_FALSE(test, folio_test_locked(slot->folio));
 	folio_lock(slot->folio);
-	KUNIT_EXPECT_EQ(test, swap_abs_word(entry), fake(3) | SWAP_DESC_RESERVED);
+	expect_word(test, entry, fake_reserved(3));
 }
 
 /* Whether capacity stands behind a slot is not known while its folio is locked. */
@@ -226,12 +284,12 @@ static void promise_of_locked_is_kept(struct kunit *test)
 
 	atomic_long_sub(slot->room + 1, &nr_swap_pages);
 	swap_abs_cancel_promises();
-	KUNIT_EXPECT_EQ(test, swap_abs_word(entry), SWAP_DESC_RESERVED | SWAP_DESC_NONE);
+	expect_word(test, entry, swap_desc_set_reserved(swap_desc_none()));
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&nr_swap_pages), -1);
 	folio_unlock(slot->folio);
 	swap_abs_cancel_promises();
 	folio_lock(slot->folio);
-	KUNIT_EXPECT_EQ(test, swap_abs_word(entry), SWAP_DESC_NONE);
+	expect_word(test, entry, swap_desc_none());
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&nr_swap_pages), 0);
 	atomic_long_add(slot->room + 1, &nr_swap_pages);
 }
@@ -239,6 +297,7 @@ static void promise_of_locked_is_kept(struct kunit *test)
 static struct kunit_case descriptor_cases[] = {
 	KUNIT_CASE(descriptor_raw),
 	KUNIT_CASE(descriptor_zswap),
+	KUNIT_CASE(descriptor_bits),
 	{}
 };
 

@@ -31,19 +31,18 @@ static void test_word(void)
 		for (j = 0; j < sizeof(lengths) / sizeof(*lengths); j++) {
 			for (type = 0; type < 32; type++) {
 				for (codec = 0; codec < 4; codec++) {
-					u64 word = swap_desc_packed(type, addresses[i],
-								    lengths[j], codec);
+					swap_desc_t word = swap_desc_packed(type, addresses[i],
+									    lengths[j], codec);
+					swap_place_t place = swap_desc_place(word);
 
-					must(word == swap_desc_place(word));
+					must(swap_desc_same(word, swap_place_word(place)));
 					must(swap_desc_tag(word) == SWAP_DESC_PACKED);
 					must(swap_desc_tier(word) == (int)type);
 					must(swap_desc_address(word) == addresses[i]);
 					must(swap_desc_length(word) == lengths[j]);
 					must(swap_desc_codec(word) == codec);
-					word |= SWAP_DESC_PIN | SWAP_DESC_RESERVED;
-					must(swap_desc_place(word) ==
-					     swap_desc_packed(type, addresses[i], lengths[j],
-							      codec));
+					word = swap_desc_set_reserved(swap_desc_set_pinned(word));
+					must(swap_desc_is_at(word, place));
 				}
 			}
 		}

@@ -47,12 +47,12 @@ void object_free(unsigned int nr)
 /* The cluster is locked, and the folio too if there is one. */
 void drop(struct slot *slot)
 {
-	u64 word = slot->word;
+	swap_desc_t word = slot->word;
 
-	slot->word = SWAP_DESC_NONE;
+	slot->word = swap_desc_none();
 	switch (swap_desc_tag(word)) {
 	case SWAP_DESC_ZSWAP:
-		if (word & SWAP_DESC_PIN && !MUTANT(NO_ORPHAN))
+		if (swap_desc_is_pinned(word) && !MUTANT(NO_ORPHAN))
 			objects[word_object(word)].orphan = true;
 		else
 			object_free(word_object(word));
@@ -66,31 +66,33 @@ void drop(struct slot *slot)
 	}
 }
 
-bool pin(struct slot *slot, u64 place)
+bool pin(struct slot *slot, swap_place_t place)
 {
-	if (swap_desc_place(slot->word) != place || slot->word & SWAP_DESC_PIN)
+	if (!swap_desc_is_at(slot->word, place) || swap_desc_is_pinned(slot->word))
 		return false;
 	if (MUTANT(NO_PIN))
 		return true;
-	slot->word |= SWAP_DESC_PIN;
-	if (swap_desc_tag(place) == SWAP_DESC_PACKED)
-		segment_of(place)->pins++;
+	slot->word = swap_desc_set_pinned(slot->word);
+	if (swap_desc_tag(slot->word) == SWAP_DESC_PACKED)
+		segment_of(slot->word)->pins++;
 	return true;
 }
 
-void unpin(struct slot *slot, u64 place)
+void unpin(struct slot *slot, swap_place_t place)
 {
+	swap_desc_t word = swap_place_word(place);
+
 	if (!MUTANT(LEAK_PIN))
-		slot->word &= ~SWAP_DESC_PIN;
-	if (swap_desc_tag(place) == SWAP_DESC_PACKED && !MUTANT(NO_PIN))
-		segment_of(place)->pins--;
+		slot->word = swap_desc_clear_pinned(slot->word);
+	if (swap_desc_tag(word) == SWAP_DESC_PACKED && !MUTANT(NO_PIN))
+		segment_of(word)->pins--;
 }
 
 /*
  * Read what a word points to, in a buffer that ends with the data, and check
  * it. Returns 0 and the data, or -EBADMSG.
  */
-int read_packed(unsigned int nr, u64 word, u8 *data)
+int read_packed(unsigned int nr, swap_desc_t word, u8 *data)
 {
 	u32 seq = segment_of(word)->seq;
 	struct swap_pack_object want = {
@@ -149,7 +151,7 @@ bool tier_evict(unsigned int nr, bool direct)
 		slot->folio = FOLIO_NONE;
 		return true;
 	}
-	invariant(slot->word == SWAP_DESC_NONE);
+	invariant(swap_desc_same(slot->word, swap_desc_none()));
 	if (!direct) {
 		object = object_alloc(content);
 		if (object < 0) {
@@ -159,7 +161,7 @@ bool tier_evict(unsigned int nr, bool direct)
 		slot->word = word_zswap(object);
 		/* As for a page that is not made smaller. */
 		if (object & 1)
-			slot->word |= SWAP_DESC_RESERVED;
+			slot->word = swap_desc_set_reserved(slot->word);
 		slot->folio = FOLIO_NONE;
 		tier_stats.zswap++;
 		return true;
@@ -171,7 +173,7 @@ bool tier_evict(unsigned int nr, bool direct)
 	}
 	slot->folio = FOLIO_WRITEBACK;
 	slot->word = chunk_append(chunk, nr, content->data, content->length,
-				  content->codec, 0);
+				  content->codec, swap_desc_place(swap_desc_none()));
 	segment_of(slot->word)->live += swap_pack_size(content->length);
 	tier_stats.direct++;
 	return true;
@@ -184,7 +186,7 @@ bool tier_free(unsigned int nr)
 
 	if (slot->folio == FOLIO_READING || slot->folio == FOLIO_WRITEBACK)
 		return false;
-	if (slot->folio == FOLIO_NONE && slot->word == SWAP_DESC_NONE)
+	if (slot->folio == FOLIO_NONE && swap_desc_same(slot->word, swap_desc_none()))
 		return false;
 	drop(slot);
 	slot->folio = FOLIO_NONE;
@@ -229,7 +231,7 @@ enum tier_fault tier_read_begin(unsigned int nr)
 			return FAULT_BUSY;
 	read->used = true;
 	read->slot = nr;
-	read->word = swap_desc_place(slot->word);
+	read->word = slot->word;
 	slot->folio = FOLIO_READING;
 	return FAULT_STARTED;
 }
@@ -298,7 +300,7 @@ void tier_reset(void)
 	unsigned int i;
 
 	for (i = 0; i < NR_SLOTS; i++) {
-		slots[i].word = SWAP_DESC_NONE;
+		slots[i].word = swap_desc_none();
 		slots[i].folio = FOLIO_NONE;
 		slots[i].dirty = false;
 	}

@@ -7,17 +7,18 @@ static void check_slot(unsigned int nr, unsigned int *live, bool *taken, bool *o
 {
 	const struct slot *slot = &slots[nr];
 	unsigned int i, size;
-	u64 word = slot->word;
+	swap_desc_t word = slot->word;
+	bool empty = swap_desc_same(word, swap_desc_none());
 
 	/* A dirty folio is the only copy, a clean one has another. */
 	if (slot->folio == FOLIO_IDLE)
-		invariant(slot->dirty == (word == SWAP_DESC_NONE));
+		invariant(slot->dirty == empty);
 	if (slot->folio == FOLIO_WRITEBACK || slot->folio == FOLIO_READING)
 		invariant(swap_desc_tag(word) == SWAP_DESC_PACKED);
 
 	switch (swap_desc_tag(word)) {
 	case SWAP_DESC_NONE:
-		invariant(!word);
+		invariant(empty);
 		break;
 	case SWAP_DESC_ZSWAP:
 		invariant(word_object(word) < NR_OBJECTS);
@@ -39,7 +40,7 @@ static void check_slot(unsigned int nr, unsigned int *live, bool *taken, bool *o
 		}
 		break;
 	default:
-		invariant(word == SWAP_DESC_LOST);
+		invariant(swap_desc_same(word, swap_desc_lost()));
 	}
 }
 
@@ -56,7 +57,7 @@ void tier_check(void)
 	memset(taken, 0, sizeof(taken));
 	for (i = 0; i < NR_SLOTS; i++) {
 		check_slot(i, live, taken, object);
-		pinned += !!(slots[i].word & SWAP_DESC_PIN);
+		pinned += swap_desc_is_pinned(slots[i].word);
 		writeback += slots[i].folio == FOLIO_WRITEBACK;
 	}
 	/* A pin has one mover, writeback one write, and an orphan one mover. */
@@ -69,20 +70,21 @@ void tier_check(void)
 		for (j = chunk->committed; j < chunk->nr; j++) {
 			const struct move *move = &chunk->moves[j];
 			const struct slot *slot = &slots[move->slot];
+			swap_desc_t from = swap_place_word(move->from);
 
-			if (!move->from) {
+			if (swap_place_is_none(move->from)) {
 				invariant(slot->folio == FOLIO_WRITEBACK);
-				invariant(slot->word == move->to);
+				invariant(swap_desc_same(slot->word, move->to));
 				writeback--;
 				continue;
 			}
-			if (swap_desc_tag(move->from) == SWAP_DESC_PACKED)
-				pins[swap_desc_address(move->from) / SEGMENT_SIZE]++;
-			if (slot->word & SWAP_DESC_PIN &&
-			    swap_desc_place(slot->word) == move->from) {
+			if (swap_desc_tag(from) == SWAP_DESC_PACKED)
+				pins[swap_desc_address(from) / SEGMENT_SIZE]++;
+			if (swap_desc_is_pinned(slot->word) &&
+			    swap_desc_is_at(slot->word, move->from)) {
 				pinned--;
-			} else if (swap_desc_tag(move->from) == SWAP_DESC_ZSWAP) {
-				nr = word_object(move->from);
+			} else if (swap_desc_tag(from) == SWAP_DESC_ZSWAP) {
+				nr = word_object(from);
 				invariant(objects[nr].used && objects[nr].orphan && !object[nr]);
 				object[nr] = true;
 			}

@@ -116,9 +116,9 @@ struct chunk *chunk_for(enum tier_stream stream, unsigned int length)
 	return filling[stream];
 }
 
-/* Append to a chunk that it fits; @from is 0 for a store. */
-u64 chunk_append(struct chunk *chunk, unsigned int slot, const void *data,
-		 unsigned int length, unsigned int codec, u64 from)
+/* Append to a chunk that it fits; @from is none for a store. */
+swap_desc_t chunk_append(struct chunk *chunk, unsigned int slot, const void *data,
+			 unsigned int length, unsigned int codec, swap_place_t from)
 {
 	unsigned int blocks;
 	struct move *move;
@@ -137,16 +137,18 @@ u64 chunk_append(struct chunk *chunk, unsigned int slot, const void *data,
 /* The place has the data, the copy that it was made of is not needed. */
 static void replace(struct slot *slot, const struct move *move)
 {
+	swap_desc_t from = swap_place_word(move->from);
+
 	segment_of(move->to)->live += swap_pack_size(swap_desc_length(move->to));
 	slot->word = move->to;
-	if (swap_desc_tag(move->from) == SWAP_DESC_ZSWAP)
-		object_free(word_object(move->from));
+	if (swap_desc_tag(from) == SWAP_DESC_ZSWAP)
+		object_free(word_object(from));
 	else if (!MUTANT(LIVE_LEAK))
-		segment_of(move->from)->live -= swap_pack_size(swap_desc_length(move->from));
+		segment_of(from)->live -= swap_pack_size(swap_desc_length(from));
 }
 
 /* Pin, then copy. The write and the commit follow with the chunk. */
-bool move_begin(enum tier_stream stream, unsigned int nr, u64 place,
+bool move_begin(enum tier_stream stream, unsigned int nr, swap_place_t place,
 		const void *data, unsigned int length, unsigned int codec)
 {
 	struct chunk *chunk;
@@ -159,7 +161,7 @@ bool move_begin(enum tier_stream stream, unsigned int nr, u64 place,
 		return false;
 	}
 	chunk_append(chunk, nr, data, length, codec, place);
-	if (MUTANT(FREE_SOURCE_EARLY) && swap_desc_tag(place) == SWAP_DESC_PACKED)
+	if (MUTANT(FREE_SOURCE_EARLY) && swap_desc_tag(swap_place_word(place)) == SWAP_DESC_PACKED)
 		replace(&slots[nr], &chunk->moves[chunk->nr - 1]);
 	return true;
 }
@@ -167,29 +169,30 @@ bool move_begin(enum tier_stream stream, unsigned int nr, u64 place,
 static void move_end(const struct move *move, bool failed)
 {
 	struct slot *slot = &slots[move->slot];
-	bool same = swap_desc_place(slot->word) == move->from && slot->word & SWAP_DESC_PIN;
+	swap_desc_t from = swap_place_word(move->from);
+	bool same = swap_desc_is_at(slot->word, move->from) && swap_desc_is_pinned(slot->word);
 	bool folio_ok = slot->folio == FOLIO_NONE || slot->folio == FOLIO_IDLE;
 
-	if (MUTANT(FREE_SOURCE_EARLY) && swap_desc_tag(move->from) == SWAP_DESC_PACKED) {
-		segment_of(move->from)->pins--;
+	if (MUTANT(FREE_SOURCE_EARLY) && swap_desc_tag(from) == SWAP_DESC_PACKED) {
+		segment_of(from)->pins--;
 		return;
 	}
 	if (MUTANT(NO_PIN))
-		same = swap_desc_place(slot->word) == move->from;
+		same = swap_desc_is_at(slot->word, move->from);
 	if (MUTANT(COMMIT_NO_COMPARE))
-		same = slot->word;
+		same = !swap_desc_same(slot->word, swap_desc_none());
 	if (MUTANT(COMMIT_IGNORES_FOLIO))
 		folio_ok = true;
 
 	if (!same) {
 		tier_stats.given_up++;
 		/* Dropped meanwhile, and left to the mover. */
-		if (swap_desc_tag(move->from) == SWAP_DESC_PACKED && !MUTANT(NO_PIN))
-			segment_of(move->from)->pins--;
-		if (swap_desc_tag(move->from) == SWAP_DESC_ZSWAP && !MUTANT(NO_PIN) &&
+		if (swap_desc_tag(from) == SWAP_DESC_PACKED && !MUTANT(NO_PIN))
+			segment_of(from)->pins--;
+		if (swap_desc_tag(from) == SWAP_DESC_ZSWAP && !MUTANT(NO_PIN) &&
 		    !MUTANT(NO_ORPHAN)) {
-			invariant(objects[word_object(move->from)].orphan);
-			object_free(word_object(move->from));
+			invariant(objects[word_object(from)].orphan);
+			object_free(word_object(from));
 			tier_stats.orphans++;
 		}
 		return;
@@ -199,7 +202,7 @@ static void move_end(const struct move *move, bool failed)
 		tier_stats.unpinned++;
 		return;
 	}
-	if (swap_desc_tag(move->from) == SWAP_DESC_ZSWAP)
+	if (swap_desc_tag(from) == SWAP_DESC_ZSWAP)
 		tier_stats.moved_out++;
 	else
 		tier_stats.collected++;
@@ -211,7 +214,7 @@ static void store_end(const struct move *move, bool failed, bool keep)
 	struct slot *slot = &slots[move->slot];
 
 	invariant(slot->folio == FOLIO_WRITEBACK);
-	invariant(slot->word == move->to);
+	invariant(swap_desc_same(slot->word, move->to));
 	if (failed && !MUTANT(KEEP_FAILED)) {
 		drop(slot);
 		slot->folio = FOLIO_IDLE;
@@ -227,9 +230,9 @@ bool tier_writeback(unsigned int nr)
 {
 	struct slot *slot = &slots[nr];
 	const struct content *content;
-	u64 word = slot->word;
+	swap_desc_t word = slot->word;
 
-	if (swap_desc_tag(word) != SWAP_DESC_ZSWAP || word & SWAP_DESC_PIN)
+	if (swap_desc_tag(word) != SWAP_DESC_ZSWAP || swap_desc_is_pinned(word))
 		return false;
 	content = &objects[word_object(word)].content;
 	return move_begin(STREAM_FRESH, nr, swap_desc_place(word), content->data,
@@ -281,10 +284,10 @@ bool tier_commit(unsigned int nr_chunk, unsigned int nr, bool keep)
 	for (; nr && chunk->committed < chunk->nr; nr--) {
 		const struct move *move = &chunk->moves[chunk->committed++];
 
-		if (move->from)
-			move_end(move, chunk->failed);
-		else
+		if (swap_place_is_none(move->from))
 			store_end(move, chunk->failed, keep);
+		else
+			move_end(move, chunk->failed);
 	}
 	if (chunk->committed < chunk->nr)
 		return true;

@@ -78,14 +78,15 @@ static void collector_end(void)
 
 	for (nr = 0; nr < NR_SLOTS; nr++) {
 		struct slot *slot = &slots[nr];
-		u64 word = slot->word, address;
+		swap_desc_t word = slot->word;
+		u64 address;
 
 		if (swap_desc_tag(word) != SWAP_DESC_PACKED || segment_of(word) != segment)
 			continue;
 		address = swap_desc_address(word);
 		if (collector.seen[address % SEGMENT_SIZE / SWAP_PACK_ALIGN])
 			continue;
-		invariant(!(word & SWAP_DESC_PIN));
+		invariant(!swap_desc_is_pinned(word));
 		/* Damage can come, and go when the same bit flips again. */
 		invariant(device_damaged(address, HEADER + swap_desc_length(word)));
 		if (!read_packed(nr, word, data))
@@ -96,7 +97,7 @@ static void collector_end(void)
 		if (slot->folio != FOLIO_NONE && !MUTANT(LOST_OVER_FOLIO))
 			continue;
 		drop(slot);
-		slot->word = SWAP_DESC_LOST;
+		slot->word = swap_desc_lost();
 		tier_stats.lost++;
 	}
 	collector_stop();
@@ -108,6 +109,7 @@ bool tier_collect(unsigned int nr)
 	struct swap_pack_object found;
 	struct segment *segment;
 	unsigned int at;
+	swap_desc_t word;
 
 	if (collector.segment < 0)
 		return collector_start();
@@ -143,8 +145,8 @@ bool tier_collect(unsigned int nr)
 		collector.seen[found.address % SEGMENT_SIZE / SWAP_PACK_ALIGN] = true;
 		if (found.slot >= NR_SLOTS)
 			continue;
-		if (!move_begin(STREAM_SURVIVORS, found.slot,
-				swap_desc_packed(TYPE, found.address, found.length, found.codec),
+		word = swap_desc_packed(TYPE, found.address, found.length, found.codec);
+		if (!move_begin(STREAM_SURVIVORS, found.slot, swap_desc_place(word),
 				found.data, found.length, found.codec)) {
 			tier_stats.aborted++;
 			collector_stop();

@@ -35,7 +35,7 @@ enum folio_state {
 };
 
 struct slot {
-	u64 word;
+	swap_desc_t word;
 	enum folio_state folio;
 	bool dirty;
 	struct content content;	/* the folio's */
@@ -68,8 +68,8 @@ struct segment {
 /* What a chunk carries: a store from reclaim, or a move from @from. */
 struct move {
 	unsigned int slot;
-	u64 to;
-	u64 from;		/* 0: a store */
+	swap_desc_t to;
+	swap_place_t from;	/* none: a store */
 };
 
 enum chunk_state {
@@ -95,7 +95,7 @@ struct chunk {
 struct read {
 	bool used;
 	unsigned int slot;
-	u64 word;
+	swap_desc_t word;
 };
 
 struct collector {
@@ -124,7 +124,7 @@ static inline u64 segment_start(unsigned int segment)
 	return (u64)segment * SEGMENT_SIZE;
 }
 
-static inline struct segment *segment_of(u64 word)
+static inline struct segment *segment_of(swap_desc_t word)
 {
 	return &segments[swap_desc_address(word) / SEGMENT_SIZE];
 }
@@ -132,15 +132,15 @@ static inline struct segment *segment_of(u64 word)
 /* tier.c */
 void object_free(unsigned int nr);
 void drop(struct slot *slot);
-bool pin(struct slot *slot, u64 place);
-void unpin(struct slot *slot, u64 place);
-int read_packed(unsigned int nr, u64 word, u8 *data);
+bool pin(struct slot *slot, swap_place_t place);
+void unpin(struct slot *slot, swap_place_t place);
+int read_packed(unsigned int nr, swap_desc_t word, u8 *data);
 
 /* tier_chunk.c */
 struct chunk *chunk_for(enum tier_stream stream, unsigned int length);
-u64 chunk_append(struct chunk *chunk, unsigned int slot, const void *data,
-		 unsigned int length, unsigned int codec, u64 from);
-bool move_begin(enum tier_stream stream, unsigned int nr, u64 place,
+swap_desc_t chunk_append(struct chunk *chunk, unsigned int slot, const void *data,
+			 unsigned int length, unsigned int codec, swap_place_t from);
+bool move_begin(enum tier_stream stream, unsigned int nr, swap_place_t place,
 		const void *data, unsigned int length, unsigned int codec);
 
 /* tier_collect.c */

@@ -8,12 +8,12 @@
 
 #include "../../../mm/swap_abs/desc.h"
 
-static inline unsigned long word_zswap(unsigned int object)
+static inline swap_desc_t word_zswap(unsigned int object)
 {
 	return swap_desc_zswap((void *)((unsigned long)object << SWAP_DESC_TAG_BITS));
 }
 
-static inline unsigned int word_object(unsigned long word)
+static inline unsigned int word_object(swap_desc_t word)
 {
 	return (unsigned long)swap_desc_object(word) >> SWAP_DESC_TAG_BITS;
 }
