@@ -1174,9 +1174,16 @@ TEST_F_TIMEOUT(races, soak, SA_TIMEOUT + 3600)
 		ASSERT_EQ(0, sa_layer(false));
 		for (i = 0; i < 2; i++)
 			if (sa_swaps(sa_dev(i), NULL, NULL, NULL))
-				EXPECT_TRUE(sa_wait_purged(is_empty(sa_dev(i)), 10));
+				EXPECT_TRUE(sa_wait_purged(is_empty(sa_dev(i)), 10)) {
+					TH_LOG("%s: used %lld, stored %lld; %lld in the swap cache",
+					       sa_dev(i), sa_tier_num(sa_dev(i), "used"),
+					       sa_tier_num(sa_dev(i), "stored"), sa_swap_cached());
+				}
 		if (self->zswap)
-			EXPECT_TRUE(sa_wait_purged(is_empty(NULL), 10));
+			EXPECT_TRUE(sa_wait_purged(is_empty(NULL), 10)) {
+				TH_LOG("zswap: stored %lld; %lld in the swap cache",
+				       sa_tier_num(NULL, "stored"), sa_swap_cached());
+			}
 	}
 }
 
