@@ -304,75 +304,63 @@ static unsigned long swap_memcg_zswap_max(struct mem_cgroup *memcg)
 	return max == PAGE_COUNTER_MAX ? max : max / 2;
 }
 
-static unsigned long swap_memcg_zswapped(struct mem_cgroup *memcg)
-{
-	return atomic_long_read(&memcg->swap_tiers->tier[SWAP_TIER_INDEX_ZSWAP].usage);
-}
-
 /*
- * Pages of RAM that zswap uses for a cgroup. How many objects it has there is known, their
- * average size as of when the cgroup's statistics were flushed.
+ * Has zswap that much of a cgroup? Its statistics may be two seconds old, and to flush them
+ * for each page costs more than compression. Objects that have come since are counted, and
+ * taken to be as large as the others. With @flush the statistics are flushed when that is
+ * the limit, or may be wrong by a quarter of it; they leave out what is on its way to a
+ * device.
  */
-static unsigned long swap_memcg_zswap_pages(struct mem_cgroup *memcg)
+static bool swap_memcg_zswap_full(struct mem_cgroup *memcg, bool flush)
 {
-	unsigned long nr = swap_memcg_zswapped(memcg);
-	unsigned long counted = memcg_page_state(memcg, MEMCG_ZSWAPPED);
+	unsigned long max = swap_memcg_zswap_max(memcg), nr, flushed, objects, bytes, pages;
+	struct swap_memcg *tiers = memcg->swap_tiers;
 
-	/* Before the first flush, at the latest when there are a quarter as many as that. */
-	if (!counted)
-		return nr;
-	return nr * (memcg_page_state(memcg, MEMCG_ZSWAP_B) / counted) >> PAGE_SHIFT;
-}
+	if (max == PAGE_COUNTER_MAX)
+		return false;
+	nr = atomic_long_read(&tiers->tier[SWAP_TIER_INDEX_ZSWAP].usage);
+	flushed = READ_ONCE(tiers->zswap_flushed);
+	objects = memcg_page_state(memcg, MEMCG_ZSWAPPED);
+	bytes = memcg_page_state(memcg, MEMCG_ZSWAP_B);
+	/* A page each, before anything has been counted. */
+	if (nr > flushed)
+		bytes += (nr - flushed) * (objects ? bytes / objects : PAGE_SIZE);
+	pages = bytes >> PAGE_SHIFT;
+	if (!flush || (pages < max && abs_diff(nr, flushed) <= max / 4))
+		return pages >= max;
 
-/*
- * Flush the statistics after so many objects that by their size the limit may be passed by
- * a quarter. To do that for each page costs more than compression.
- */
-static void swap_memcg_zswap_flush(struct mem_cgroup *memcg)
-{
-	unsigned long nr, max;
-
-	for (; memcg && memcg->swap_tiers; memcg = parent_mem_cgroup(memcg)) {
-		max = swap_memcg_zswap_max(memcg);
-		nr = swap_memcg_zswapped(memcg);
-		if (max == PAGE_COUNTER_MAX ||
-		    abs_diff(nr, READ_ONCE(memcg->swap_tiers->zswap_flushed)) <= max / 4)
-			continue;
-		WRITE_ONCE(memcg->swap_tiers->zswap_flushed, nr);
-		css_rstat_flush(&memcg->css);
-	}
+	WRITE_ONCE(tiers->zswap_flushed, nr);
+	css_rstat_flush(&memcg->css);
+	return memcg_page_state(memcg, MEMCG_ZSWAP_B) >> PAGE_SHIFT >= max;
 }
 
 /**
  * swap_memcg_zswap_crowds - does zswap take too much of a cgroup's memory?
  * @memcg: the cgroup, which the caller keeps from going, or NULL
+ * @flush: it has to be known now; else it is a hint, and may be two seconds old
  *
- * Context: any but interrupts.
+ * Context: any but interrupts; with @flush, sleeps.
  * Return: true when it has half of what the cgroup or one above it may have, and there is
  * a device which may take it.
  */
-bool swap_memcg_zswap_crowds(struct mem_cgroup *memcg)
+bool swap_memcg_zswap_crowds(struct mem_cgroup *memcg, bool flush)
 {
 	struct mem_cgroup *pos;
-	unsigned long max;
 
 	if (!swap_abs_enabled() || mem_cgroup_disabled())
 		return false;
-	for (pos = memcg; pos && pos->swap_tiers; pos = parent_mem_cgroup(pos)) {
-		max = swap_memcg_zswap_max(pos);
-		if (max == PAGE_COUNTER_MAX || swap_memcg_zswap_pages(pos) < max)
-			continue;
-		return get_nr_swap_pages() > 0 && mem_cgroup_zswap_writeback_enabled(memcg) &&
-		       swap_tiers_have_room(swap_memcg_tiers(memcg, 1) & ~SWAP_TIER_ZSWAP);
-	}
+	for (pos = memcg; pos && pos->swap_tiers; pos = parent_mem_cgroup(pos))
+		if (swap_memcg_zswap_full(pos, flush))
+			return get_nr_swap_pages() > 0 &&
+			       mem_cgroup_zswap_writeback_enabled(memcg) &&
+			       swap_tiers_have_room(swap_memcg_tiers(memcg, 1) &
+						    ~SWAP_TIER_ZSWAP);
 	return false;
 }
 
 /**
  * swap_objcg_zswap_crowds - does zswap take too much of a cgroup's memory?
  * @objcg: of the cgroup, or NULL
- *
- * By statistics that are no older than that matters.
  *
  * Context: process context, sleeps.
  * Return: as swap_memcg_zswap_crowds().
@@ -385,8 +373,7 @@ bool swap_objcg_zswap_crowds(struct obj_cgroup *objcg)
 	if (!objcg || !swap_abs_enabled())
 		return false;
 	memcg = get_mem_cgroup_from_objcg(objcg);
-	swap_memcg_zswap_flush(memcg);
-	crowds = swap_memcg_zswap_crowds(memcg);
+	crowds = swap_memcg_zswap_crowds(memcg, true);
 	mem_cgroup_put(memcg);
 	return crowds;
 }

@@ -31,7 +31,7 @@ unsigned long __swap_memcg_tiers(struct mem_cgroup *memcg, long nr);
 unsigned long __swap_memcg_tiers_of(swp_entry_t slot, long nr);
 unsigned long swap_memcg_excess(void);
 bool swap_memcg_may_have(swp_entry_t slot, unsigned long mask);
-bool swap_memcg_zswap_crowds(struct mem_cgroup *memcg);
+bool swap_memcg_zswap_crowds(struct mem_cgroup *memcg, bool flush);
 bool swap_objcg_zswap_crowds(struct obj_cgroup *objcg);
 
 /**
@@ -78,7 +78,7 @@ static inline bool swap_memcg_may_have(swp_entry_t slot, unsigned long mask)
 	return false;
 }
 
-static inline bool swap_memcg_zswap_crowds(struct mem_cgroup *memcg)
+static inline bool swap_memcg_zswap_crowds(struct mem_cgroup *memcg, bool flush)
 {
 	return false;
 }

@@ -50,6 +50,7 @@ struct swap_move_batch {
  * @reads: I/O of @nr_reading
  * @nr_reading: pages of swap_tier.batch that are being read
  * @nr_writing: pages of it that are being written
+ * @nr_objects: of zswap, those that are on their way to a packed device
  */
 struct swap_move {
 	struct swap_info_struct *si;
@@ -62,6 +63,7 @@ struct swap_move {
 	struct swap_io_ctx reads;
 	unsigned int nr_reading;
 	unsigned int nr_writing;
+	unsigned int nr_objects;
 };
 
 #ifdef CONFIG_SWAP_ABS

@@ -227,17 +227,27 @@ static int swap_excess_begin(struct swap_move *move, struct swap_info_struct *si
 	return 0;
 }
 
+/* Until it is written, what goes from zswap to a packed device counts as zswap's. */
+static void swap_excess_wait(struct swap_move *move)
+{
+	if (move->nr_objects)
+		swap_packed_wait_moved();
+	move->nr_objects = 0;
+}
+
 /* Has its cgroup too much in a slot's tier, apart from what has been gathered? */
 static bool swap_excess_has(struct swap_move *move, swp_entry_t slot, int tier)
 {
-	long gathered = move->si ? move->nr_reading + move->nr_writing : 0;
+	long gathered = move->nr_objects + (move->si ? move->nr_reading + move->nr_writing : 0);
 
 	if (swap_memcg_tiers_of(slot, 0) & BIT(tier))
 		return false;
 	if (!gathered || !(swap_memcg_tiers_of(slot, -gathered) & BIT(tier)))
 		return true;
 	/* It may be the others', or not work: that is known when they have gone. */
-	swap_move_end(move);
+	if (move->si)
+		swap_move_end(move);
+	swap_excess_wait(move);
 	return !(swap_memcg_tiers_of(slot, 0) & BIT(tier));
 }
 
@@ -250,7 +260,8 @@ static int swap_excess_slot(struct swap_move *move, swp_entry_t slot, swap_desc_
 	if (swap_desc_tag(word) == SWAP_DESC_ZSWAP) {
 		/* It may wait, for memory too; who waits for a page that was gathered must not. */
 		swap_read_submit(&move->reads);
-		zswap_move_slot(slot, word);
+		if (!zswap_move_slot(slot, word))
+			move->nr_objects++;
 		return 0;
 	}
 	/* A hint: what is read of a cluster that is just being freed may be anything. */
@@ -293,6 +304,8 @@ static void swap_excess_work_fn(struct work_struct *work)
 			again = true;
 	}
 	swap_excess_end(&move);
+	/* Who looks next must not find it where it was. */
+	swap_excess_wait(&move);
 	/* A frozen queue keeps it for after that. */
 	if (swap_move_freezing())
 		swap_move_queue(work);

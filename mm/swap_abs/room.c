@@ -179,7 +179,7 @@ unsigned long swap_tiers_of_folio(struct folio *folio)
 
 	rcu_read_lock();
 	if (!mem_cgroup_may_zswap(folio_memcg(folio)) ||
-	    swap_memcg_zswap_crowds(folio_memcg(folio)))
+	    swap_memcg_zswap_crowds(folio_memcg(folio), false))
 		tiers &= ~SWAP_TIER_ZSWAP;
 	rcu_read_unlock();
 	if (!folio_zswap_writeback_enabled(folio))

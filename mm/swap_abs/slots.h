@@ -42,11 +42,13 @@ swap_desc_t *swap_abs_alloc_words(struct folio *folio, swap_desc_t *single);
 void swap_abs_free_words(swap_desc_t *words, swap_desc_t *single);
 void swap_abs_install(struct folio *folio, const swap_desc_t *words, long taken);
 
+#ifdef CONFIG_SWAP_ABS
 /* The descriptors of a locked virtual cluster, NULL when it is not in use. */
 static inline swap_desc_t *swap_abs_desc(struct swap_cluster_info *ci)
 {
 	return rcu_dereference_protected(ci->desc, lockdep_is_held(&ci->lock));
 }
+#endif
 
 /**
  * swap_abs_take_room - promise device capacity

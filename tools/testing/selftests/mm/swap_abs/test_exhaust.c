@@ -1162,6 +1162,29 @@ TEST_F_TIMEOUT(crowded, grows, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_violations());
 }
 
+/* What zswap has from before the layer was on counts, too. */
+TEST_F_TIMEOUT(crowded, switched_on, SA_TIMEOUT)
+{
+	struct sa_holder before, h;
+	int ret;
+
+	ASSERT_EQ(0, sa_layer(false));
+	ASSERT_EQ(0, sa_keep_start(&before, 46 * SA_MIB_PAGES, SA_TEXT, self->in));
+	EXPECT_EQ(46 * SA_MIB_PAGES, sa_hold_ask(&before, 'p'));
+	ASSERT_EQ(0, sa_layer(true));
+	ASSERT_EQ(0, sa_cg_write_num(self->cg, variant->limit, CROWDED_MAX));
+	ret = sa_keep_start(&h, 40 * SA_MIB_PAGES, SA_TEXT, self->in);
+	TH_LOG("zswap has %lld bytes", sa_cg_num(self->cg, "memory.zswap.current"));
+	if (!ret) {
+		EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
+		ret = sa_hold_end(&h);
+	}
+	lived(_metadata, self->cg, ret);
+	EXPECT_EQ(0, sa_hold_ask(&before, 'c'));
+	lived(_metadata, self->cg, sa_hold_end(&before));
+	EXPECT_EQ(0, sa_violations());
+}
+
 /* A limit below what zswap has of it by then. */
 TEST_F_TIMEOUT(crowded, lowered, SA_TIMEOUT)
 {
