@@ -321,6 +321,41 @@ TEST_F_TIMEOUT(group, lowered, SA_TIMEOUT)
 }
 
 /*
+ * What goes from zswap to a packed device, where thousands of small ones fit one write, is
+ * zswap's until that is done. Two cgroups at once, as the second is looked at meanwhile.
+ */
+TEST_F_TIMEOUT(group, lowered_zswap, SA_TIMEOUT)
+{
+	static const char * const names[2] = { "tiers/a", "tiers/b" };
+	static const char * const limits[] = { "10M", "6M", "2M" };
+	struct sa_holder h[2];
+	char cg[2][256];
+	int i, j;
+
+	if (sa_zswap(true))
+		SKIP(return, "no zswap");
+	ASSERT_EQ(0, on_in(0, "packed"));
+	ASSERT_EQ(0, sa_cg_write(self->cg, "cgroup.subtree_control", "+memory"));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, sa_cg_make(names[i], 0, cg[i], sizeof(cg[i])));
+		ASSERT_EQ(0, sa_hold_start(&h[i], 16 * SA_MIB_PAGES, SA_REPEAT, cg[i]));
+		EXPECT_EQ(16 * SA_MIB, sa_cg_tier(cg[i], NULL));
+	}
+	for (j = 0; j < ARRAY_SIZE(limits); j++) {
+		for (i = 0; i < 2; i++)
+			ASSERT_EQ(0, sa_cg_limit_tier(cg[i], NULL, limits[j]));
+		for (i = 0; i < 2; i++)
+			EXPECT_TRUE(sa_wait(sa_cg_tier(cg[i], NULL) <=
+					    (long long)(atoi(limits[j]) * SA_MIB), SOON));
+		EXPECT_TRUE(comes_to_rest());
+		for (i = 0; i < 2; i++)
+			EXPECT_EQ(atoi(limits[j]) * SA_MIB, sa_cg_tier(cg[i], NULL));
+	}
+	for (i = 0; i < 2; i++)
+		let_go(_metadata, &h[i], cg[i]);
+}
+
+/*
  * Lowered and raised while pages come and go: the excess is looked for among what is
  * just being stored.
  */
