@@ -555,6 +555,24 @@ static inline void swap_folio_gone(struct folio *folio)
 }
 
 /**
+ * swap_free_later - a folio in the swap cache could not be freed, as it was busy
+ * @folio: with a reference; it was locked by somebody else, or under writeback
+ *
+ * Its slot will be freed soon, if nobody refers to that by then. Physical entries are left
+ * to reclaim as they always have been.
+ *
+ * Context: process context, does not sleep.
+ */
+static inline void swap_free_later(struct folio *folio)
+{
+	/* It may leave the swap cache meanwhile, and this becomes 0: then one looks in vain. */
+	swp_entry_t entry = { .val = READ_ONCE(folio->swap.val) };
+
+	if (swap_entry_is_virtual(entry))
+		swap_sweep_later(swp_offset(entry));
+}
+
+/**
  * swap_throttle_reclaim - wait for room that is being made
  * @gfp: what is reclaimed for
  * @writing: nothing could be freed, and most of what was looked at is being written

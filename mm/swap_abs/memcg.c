@@ -29,8 +29,9 @@
  * two where it moves. For the root's pages it is a comparison. While there is no
  * limit anywhere, asking costs a static branch.
  *
- * The number of its objects in zswap also tells whether these take too much of the
- * memory that a cgroup may have (swap_memcg_zswap_crowds()).
+ * What zswap has of a cgroup counts for the memory that the cgroup may have, and may take
+ * no more than half of that. The number of pages in that tier tells by how much the
+ * statistics, which know the bytes, are behind (swap_memcg_zswap_crowds()).
  *
  * Callers are mm/swap_abs/desc.c, which reports changes, the stores and movers, which
  * ask, mm/swap_abs/tier.c and mm/memcontrol.c.
@@ -359,23 +360,40 @@ bool swap_memcg_zswap_crowds(struct mem_cgroup *memcg, bool flush)
 }
 
 /**
- * swap_objcg_zswap_crowds - does zswap take too much of a cgroup's memory?
- * @objcg: of the cgroup, or NULL
+ * swap_memcg_may_zswap - may zswap have more of a cgroup?
+ * @memcg: the cgroup, which the caller keeps from going, or NULL
+ *
+ * By its limit, and by what it has left for what is in use. A hint, as statistics may be two
+ * seconds old.
+ *
+ * Context: any but interrupts.
+ * Return: true when it seems so.
+ */
+bool swap_memcg_may_zswap(struct mem_cgroup *memcg)
+{
+	return mem_cgroup_may_zswap(memcg) && !swap_memcg_zswap_crowds(memcg, false);
+}
+
+/**
+ * swap_objcg_may_zswap - may zswap have more of a cgroup now?
+ * @objcg: of the cgroup
  *
  * Context: process context, sleeps.
- * Return: as swap_memcg_zswap_crowds().
+ * Return: as swap_memcg_may_zswap(), by statistics of now.
  */
-bool swap_objcg_zswap_crowds(struct obj_cgroup *objcg)
+bool swap_objcg_may_zswap(struct obj_cgroup *objcg)
 {
 	struct mem_cgroup *memcg;
-	bool crowds;
+	bool may;
 
-	if (!objcg || !swap_abs_enabled())
+	if (!obj_cgroup_may_zswap(objcg))
 		return false;
+	if (!swap_abs_enabled())
+		return true;
 	memcg = get_mem_cgroup_from_objcg(objcg);
-	crowds = swap_memcg_zswap_crowds(memcg, true);
+	may = !swap_memcg_zswap_crowds(memcg, true);
 	mem_cgroup_put(memcg);
-	return crowds;
+	return may;
 }
 
 /*

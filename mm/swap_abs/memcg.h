@@ -32,7 +32,8 @@ unsigned long __swap_memcg_tiers_of(swp_entry_t slot, long nr);
 unsigned long swap_memcg_excess(void);
 bool swap_memcg_may_have(swp_entry_t slot, unsigned long mask);
 bool swap_memcg_zswap_crowds(struct mem_cgroup *memcg, bool flush);
-bool swap_objcg_zswap_crowds(struct obj_cgroup *objcg);
+bool swap_memcg_may_zswap(struct mem_cgroup *memcg);
+bool swap_objcg_may_zswap(struct obj_cgroup *objcg);
 
 /**
  * swap_memcg_tiers - where may a cgroup have more?
@@ -83,9 +84,14 @@ static inline bool swap_memcg_zswap_crowds(struct mem_cgroup *memcg, bool flush)
 	return false;
 }
 
-static inline bool swap_objcg_zswap_crowds(struct obj_cgroup *objcg)
+static inline bool swap_memcg_may_zswap(struct mem_cgroup *memcg)
 {
-	return false;
+	return mem_cgroup_may_zswap(memcg);
+}
+
+static inline bool swap_objcg_may_zswap(struct obj_cgroup *objcg)
+{
+	return obj_cgroup_may_zswap(objcg);
 }
 
 static inline struct swap_vain *swap_memcg_vain(struct mem_cgroup *memcg)

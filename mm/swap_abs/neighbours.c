@@ -99,7 +99,7 @@ bool swap_packed_ahead_fits(struct mem_cgroup *memcg)
 {
 	if (mem_cgroup_disabled())
 		return true;
-	if (!mem_cgroup_may_zswap(memcg) || swap_memcg_zswap_crowds(memcg, false))
+	if (!swap_memcg_may_zswap(memcg))
 		return false;
 #ifdef CONFIG_MEMCG
 	for (; memcg && !mem_cgroup_is_root(memcg); memcg = parent_mem_cgroup(memcg))

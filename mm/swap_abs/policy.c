@@ -18,14 +18,12 @@
  *
  * Locks: swap_tier.move_lock, then folio locks and what is inside of them.
  */
-#include <linux/blkdev.h>
 #include <linux/jiffies.h>
 #include <linux/mutex.h>
 #include <linux/sched/signal.h>
 #include <linux/swap.h>
 #include <linux/workqueue.h>
 #include <linux/zswap.h>
-#include "../internal.h"
 #include "../swap.h"
 #include "formats.h"
 #include "memcg.h"
@@ -238,7 +236,7 @@ static void swap_excess_wait(struct swap_move *move)
 /* Has its cgroup too much in a slot's tier, apart from what has been gathered? */
 static bool swap_excess_has(struct swap_move *move, swp_entry_t slot, int tier)
 {
-	long gathered = move->nr_objects + (move->si ? move->nr_reading + move->nr_writing : 0);
+	long gathered = move->nr_objects + move->nr_reading + move->nr_writing;
 
 	if (swap_memcg_tiers_of(slot, 0) & BIT(tier))
 		return false;

@@ -178,8 +178,7 @@ unsigned long swap_tiers_of_folio(struct folio *folio)
 	unsigned long tiers = swap_memcg_tiers_of(folio->swap, folio_nr_pages(folio));
 
 	rcu_read_lock();
-	if (!mem_cgroup_may_zswap(folio_memcg(folio)) ||
-	    swap_memcg_zswap_crowds(folio_memcg(folio), false))
+	if (!swap_memcg_may_zswap(folio_memcg(folio)))
 		tiers &= ~SWAP_TIER_ZSWAP;
 	rcu_read_unlock();
 	if (!folio_zswap_writeback_enabled(folio))

@@ -1506,4 +1506,74 @@ TEST_F_TIMEOUT(freed, soon_gone, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_violations());
 }
 
+/* --- read back while being written, and freed --------------------------- */
+
+#define BACK_NAME	"swap_abs_back"
+#define BACK_MIB	64
+#define BACK_NSEC	20000000
+#define BACK_PAGES	64
+#define BACK_TURNS	8
+
+FIXTURE(freed_back)
+{
+	const char *slow;
+};
+
+FIXTURE_VARIANT(freed_back)
+{
+	bool packed;
+};
+
+FIXTURE_VARIANT_ADD(freed_back, raw) { };
+
+FIXTURE_VARIANT_ADD(freed_back, packed) { .packed = true };
+
+FIXTURE_SETUP(freed_back)
+{
+	const char *why = sa_begin(true);
+
+	if (why)
+		SKIP(return, "%s", why);
+	self->slow = sa_nullb_make(BACK_NAME, BACK_MIB * SA_MIB_PAGES, 0, BACK_NSEC);
+	if (!self->slow)
+		SKIP(return, "no null_blk");
+}
+
+FIXTURE_TEARDOWN_PARENT(freed_back)
+{
+	EXPECT_EQ(0, sa_end());
+	sa_nullb_remove(BACK_NAME);
+}
+
+/* Who has mapped it again has the page, and not the slot, when he goes. */
+TEST_F_TIMEOUT(freed_back, soon_gone, SA_TIMEOUT)
+{
+	long long before, busy = 0, left;
+	struct sa_area a;
+	size_t i, bad;
+	int turn;
+
+	ASSERT_EQ(0, sa_swapon(self->slow, BACK_MIB * SA_MIB_PAGES, -1));
+	ASSERT_EQ(0, sa_format(self->slow, variant->packed ? "packed" : "raw"));
+	before = sa_swap_cached();
+	for (turn = 0; turn < BACK_TURNS; turn++) {
+		make(_metadata, &a, BACK_PAGES, SA_MIXED, turn + 1);
+		madvise(a.p, a.n * SA_PAGE, MADV_PAGEOUT);
+		for (i = 0, bad = 0; i < a.n; i++)
+			bad += !!sa_check(a.p + i * SA_PAGE, a.pat, a.seed, i, 0);
+		EXPECT_EQ(0, bad);
+		sa_area_unmap(&a);
+		left = sa_swap_cached() - before;
+		busy = left > busy ? left : busy;
+	}
+	/* Else this would say nothing. */
+	EXPECT_LT(0, busy);
+	EXPECT_TRUE(sa_wait(sa_swap_cached() <= before, 2)) {
+		TH_LOG("%lld bytes stay in the swap cache; %lld were busy",
+		       sa_swap_cached() - before, busy);
+	}
+	EXPECT_EQ(0, sa_tier_num(self->slow, "used"));
+	EXPECT_EQ(0, sa_violations());
+}
+
 TEST_HARNESS_MAIN
