@@ -60,6 +60,10 @@ struct workqueue_struct *swap_move_wq __read_mostly;
  */
 #define SWAP_ABS_MAX_SLOTS	((1UL << 31) - SWAPFILE_CLUSTER)
 
+/* swap_abs.max_slots, whatever the name of this file. */
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "swap_abs."
+
 static ulong swap_abs_max_slots = SWAP_ABS_MAX_SLOTS;
 module_param_named(max_slots, swap_abs_max_slots, ulong, 0444);
 MODULE_PARM_DESC(max_slots, "most virtual swap slots (pages)");

@@ -37,6 +37,12 @@ FIXTURE_TEARDOWN_PARENT(bad_input)
 	EXPECT_EQ(0, sa_end());
 }
 
+/* The name on the command line must not depend on which file has the parameter. */
+TEST_F_TIMEOUT(bad_input, parameter, SA_TIMEOUT)
+{
+	EXPECT_LT(0, sa_read_num("/sys/module/swap_abs/parameters/max_slots"));
+}
+
 TEST_F_TIMEOUT(bad_input, values, SA_TIMEOUT)
 {
 	static const char * const bad[] = {
