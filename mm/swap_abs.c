@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The swap abstraction: what becomes of a swapped page, from the reservation of room for
- * it to the load of its data, and the switch of the layer.
+ * it to the load of its data.
  *
  * A virtual slot stands in page tables and in shmem for as long as the page is
  * swapped; where its data is can change underneath. The slots are those of one
@@ -11,11 +11,12 @@
  * a slot (mm/swap_abs/desc.c).
  *
  * This file asks whether there is room for a page (mm/swap_abs/promise.c) and offers it to
- * the backends. Backends (struct swap_backend) own what a word points to: mm/zswap.c,
- * mm/swap_abs/packed.c and mm/swap_abs/raw.c. mm/swap_abs/tier.c has the list of tiers,
- * mm/swap_abs/empty.c empties a device for swapoff, mm/swap_abs/memcg.c knows what
- * cgroups have where, and may have. Callers are mm/swapfile.c (allocate, free),
- * mm/page_io.c (write, read) and mm/swap_state.c.
+ * the backends. Backends (struct swap_backend) own what a word points to, and register
+ * themselves: mm/zswap.c, and a file or more for each format that devices are written in
+ * (struct swap_format). mm/swap_abs/tier.c has the lists of tiers and formats,
+ * mm/swap_abs/empty.c empties a device for swapoff, mm/swap_abs/memcg.c knows what cgroups
+ * have where, and may have. Callers are mm/swapfile.c (allocate, free), mm/page_io.c (write,
+ * read) and mm/swap_state.c.
  *
  * Rules (Documentation/mm/swap-abstraction.rst says why):
  *
@@ -26,7 +27,7 @@
  *    place of its data. A load reads the word after it has locked the folio and
  *    keeps the lock until the data is there.
  * 3. Who copies data without a folio pins the word first and compares it last
- *    (swap_abs_pin(), swap_abs_commit()). A pinned copy that is dropped
+ *    (swap_abs_pin(), swap_abs_move_commit()). A pinned copy that is dropped
  *    meanwhile is not freed, so its address can't come back for other data: the
  *    mover finds that the word has changed and frees the orphan.
  * 4. A copy is dropped without replacement only when its slot is freed, or when
@@ -68,70 +69,21 @@
  * and no lock of the layer in interrupts. swap_abs_mutex (on, off, join, leave)
  * is outside of all of them; swap_tiers_lock is outside of a lent cluster's.
  */
-#include <linux/init.h>
 #include <linux/memcontrol.h>
-#include <linux/mutex.h>
 #include <linux/pagemap.h>
 #include <linux/swap.h>
 #include <linux/swap_ops.h>
-#include <linux/sysctl.h>
 #include <linux/workqueue.h>
 #include <linux/writeback.h>
 #include <linux/zswap.h>
 #include "internal.h"
 #include "swap.h"
 #include "swap_table.h"
-#include "swap_abs/formats.h"
 #include "swap_abs/memcg.h"
 #include "swap_abs/slots.h"
 #include "swap_abs/tier.h"
 
 #include <trace/events/swap_abs.h>
-
-/* In the order in which a page is offered to them. */
-static const struct swap_backend *const swap_store_order[] = {
-#ifdef CONFIG_ZSWAP
-	&zswap_backend,
-#endif
-#ifdef CONFIG_SWAP_ABS_PACKED
-	&swap_packed_backend,
-#endif
-	&swap_raw_backend,
-};
-
-/**
- * swap_abs_switch - make new swap entries virtual, or physical
- * @on: which
- *
- * Either may happen at any time: entries of both kinds work next to each other,
- * and only where new ones go changes. The devices are counted as the layer can
- * use them before it promises anything.
- *
- * Context: process context, sleeps.
- * Return: 0, -ENOMEM, or -EPERM when all swap types are in use.
- */
-int swap_abs_switch(bool on)
-{
-	int err = 0;
-
-	mutex_lock(&swap_abs_mutex);
-	if (on == swap_abs_on)
-		goto out;
-
-	if (on) {
-		err = IS_ENABLED(CONFIG_ZSWAP) && !swap_zswap_tier ? -ENOMEM : swap_area_create();
-		if (err)
-			goto out;
-		swap_tiers_adopt(true);
-		WRITE_ONCE(swap_abs_on, true);
-	} else {
-		WRITE_ONCE(swap_abs_on, false);
-		swap_tiers_adopt(false);
-	}
-out:
-	mutex_unlock(&swap_abs_mutex);
-	return err;
-}
 
 long __swap_abs_ram_pages(struct mem_cgroup *memcg)
 {
@@ -192,7 +144,7 @@ enum swap_room swap_abs_reserve(struct folio *folio)
 	if (vm_swap_full() && time_after(jiffies, READ_ONCE(next_reclaim))) {
 		WRITE_ONCE(next_reclaim, jiffies + HZ / 10);
 		schedule_work(&swap_virtual_area->reclaim_work);
-		swap_packed_make_room();
+		swap_tiers_make_room();
 	}
 
 	rcu_read_lock();
@@ -262,21 +214,23 @@ static unsigned long swap_abs_tier_held(struct folio *folio)
  */
 int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio, unsigned long tiers)
 {
+	const struct swap_backend **pos;
 	unsigned long may;
-	int i;
 
 	/* By the slot: when the cgroup has been removed, the folio is its parent's. */
 	may = swap_memcg_tiers_of(folio->swap, folio_nr_pages(folio));
 	if (~may & tiers & SWAP_TIERS_ALL)
 		may |= swap_abs_tier_held(folio) & swap_memcg_tiers_of(folio->swap, 0);
 	tiers &= may | SWAP_TIERS_MOVED;
-	for (i = 0; i < ARRAY_SIZE(swap_store_order); i++) {
-		if (!swap_store_order[i]->store(ctx, folio, tiers))
+	/* There is one at least. */
+	pos = swap_store_order;
+	do {
+		if (!(*pos)->store(ctx, folio, tiers))
 			return 0;
 		/* What zswap refuses stays in RAM then. */
 		if (!folio_zswap_writeback_enabled(folio))
 			break;
-	}
+	} while (*++pos);
 	return -ENOSPC;
 }
 
@@ -403,54 +357,3 @@ bool swap_abs_stable_writes(struct folio *folio)
 	}
 	return false;
 }
-
-static int swap_abs_sysctl(const struct ctl_table *table, int write,
-			   void *buffer, size_t *lenp, loff_t *ppos)
-{
-	int val = READ_ONCE(swap_abs_on), ret;
-	const struct ctl_table copy = {
-		.data		= &val,
-		.maxlen		= sizeof(val),
-		.mode		= table->mode,
-		.extra1		= SYSCTL_ZERO,
-		.extra2		= SYSCTL_ONE,
-	};
-
-	ret = proc_dointvec_minmax(&copy, write, buffer, lenp, ppos);
-	if (ret || !write)
-		return ret;
-	return swap_abs_switch(val);
-}
-
-static const struct ctl_table swap_abs_sysctl_table[] = {
-	{
-		.procname	= "swap_abs",
-		.maxlen		= sizeof(int),
-		.mode		= 0644,
-		.proc_handler	= swap_abs_sysctl,
-	},
-};
-
-static int __init swap_abs_init(void)
-{
-	/* Frozen while there is a hibernation image: it knows lent clusters as lent. */
-	swap_abs_wq = alloc_workqueue("swap_abs",
-				      WQ_MEM_RECLAIM | WQ_UNBOUND | WQ_FREEZABLE, 0);
-	if (!swap_abs_wq)
-		return -ENOMEM;
-
-	swap_backend_register(SWAP_DESC_RAW, &swap_raw_backend);
-#ifdef CONFIG_ZSWAP
-	swap_backend_register(SWAP_DESC_ZSWAP, &zswap_backend);
-#endif
-#ifdef CONFIG_SWAP_ABS_PACKED
-	swap_backend_register(SWAP_DESC_PACKED, &swap_packed_backend);
-	swap_virtual_ops.submit_read = swap_packed_submit_read;
-#endif
-
-	register_sysctl_init("vm", swap_abs_sysctl_table);
-	if (IS_ENABLED(CONFIG_SWAP_ABS_DEFAULT_ON))
-		return swap_abs_switch(true);
-	return 0;
-}
-late_initcall(swap_abs_init);

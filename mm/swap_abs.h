@@ -88,14 +88,14 @@ void __swap_abs_gone(struct folio *folio);
 bool __swap_folio_refused(struct folio *folio);
 void __swap_throttle_reclaim(gfp_t gfp, bool writing);
 
-/* mm/swap_abs/raw.c */
-void swap_raw_write_failed(struct folio *folio, blk_status_t status);
-void swap_raw_piece_done(struct folio *folio, unsigned int first, unsigned int nr,
-			 blk_status_t status);
-void swap_raw_read_failed(struct folio *folio);
-void swap_raw_io_done(struct folio *folio, bool failed);
-unsigned int swap_raw_run(struct folio *folio, unsigned int first,
-			  struct block_device **bdev, sector_t *sector);
+/* mm/swap_abs/block.c */
+void swap_block_write_failed(struct folio *folio, blk_status_t status);
+void swap_block_piece_done(struct folio *folio, unsigned int first, unsigned int nr,
+			   blk_status_t status);
+void swap_block_read_failed(struct folio *folio);
+void swap_block_io_done(struct folio *folio, bool failed);
+unsigned int swap_block_run(struct folio *folio, unsigned int first,
+			    struct block_device **bdev, sector_t *sector);
 
 /* mm/swap_abs/policy.c */
 void swap_abs_promote(struct folio *folio);
@@ -130,34 +130,23 @@ bool swap_sync_discard(void);
 void swap_range_notify(struct swap_info_struct *si, unsigned long offset,
 		       unsigned int nr_entries);
 
-#ifdef CONFIG_SWAP_ABS_PACKED
-/* mm/swap_abs/packed.c */
-unsigned long swap_packed_close_segment(struct swap_cluster_info *ci, bool close);
-void swap_packed_end_batch(struct swap_io_ctx *ctx);
-#else
-static inline unsigned long swap_packed_close_segment(struct swap_cluster_info *ci,
-						      bool close)
-{
-	return 0;
-}
-#endif
-
 #ifdef CONFIG_SWAP_ABS
 /* mm/swap_abs/tier.c */
 void swap_abs_trim_info(struct sysinfo *val);
 unsigned long swap_tier_inuse(struct swap_tier *tier);
 unsigned long swap_tier_lent(struct swap_tier *tier);
+unsigned long swap_tier_close_segment(struct swap_cluster_info *ci, bool close);
+unsigned long swap_tier_image_room(struct swap_info_struct *si);
+unsigned long swap_tier_alloc_image(struct swap_info_struct *si);
+bool swap_tier_free_image(swp_entry_t entry);
+
+/* mm/swap_abs/device.c */
 int swap_tier_create(struct swap_info_struct *si);
 void swap_tier_join(struct swap_info_struct *si);
 void swap_tier_ready(struct swap_info_struct *si);
 void swap_tier_leave(struct swap_info_struct *si);
 void swap_tier_stay(struct swap_info_struct *si);
 void swap_tier_destroy(struct swap_info_struct *si);
-
-/* mm/swap_abs/raw.c */
-unsigned long swap_raw_alloc_image(struct swap_info_struct *si);
-bool swap_raw_free_image(swp_entry_t entry);
-unsigned long swap_raw_image_room(struct swap_info_struct *si);
 
 /* mm/swap_abs/empty.c */
 int swap_abs_drain(struct swap_info_struct *si);
@@ -195,17 +184,17 @@ static inline void swap_tier_destroy(struct swap_info_struct *si)
 {
 }
 
-static inline unsigned long swap_raw_alloc_image(struct swap_info_struct *si)
+static inline unsigned long swap_tier_alloc_image(struct swap_info_struct *si)
 {
 	return 0;
 }
 
-static inline bool swap_raw_free_image(swp_entry_t entry)
+static inline bool swap_tier_free_image(swp_entry_t entry)
 {
 	return false;
 }
 
-static inline unsigned long swap_raw_image_room(struct swap_info_struct *si)
+static inline unsigned long swap_tier_image_room(struct swap_info_struct *si)
 {
 	return 0;
 }
@@ -423,7 +412,7 @@ static inline bool swap_folio_scattered(struct folio *folio)
 	sector_t sector;
 
 	return swap_entry_is_virtual(folio->swap) && folio_test_large(folio) &&
-	       swap_raw_run(folio, 0, &bdev, &sector) != folio_nr_pages(folio);
+	       swap_block_run(folio, 0, &bdev, &sector) != folio_nr_pages(folio);
 }
 
 /**
@@ -453,7 +442,7 @@ static inline bool swap_entry_large_load(swp_entry_t entry)
 static inline void swap_io_done(struct folio *folio, bool failed)
 {
 	if (folio_swap_is_virtual(folio))
-		swap_raw_io_done(folio, failed);
+		swap_block_io_done(folio, failed);
 }
 
 /*
@@ -522,9 +511,9 @@ static inline void swap_promote(struct folio *folio)
  */
 static inline void swap_abs_end_batch(struct swap_io_ctx *ctx)
 {
-#ifdef CONFIG_SWAP_ABS_PACKED
-	if (ctx->packed)
-		swap_packed_end_batch(ctx);
+#ifdef CONFIG_SWAP_ABS
+	if (ctx->batch)
+		ctx->end_batch(ctx);
 #endif
 }
 

@@ -9,8 +9,8 @@
  * a worker keeps enough free clusters ahead of it.
  *
  * This file owns that array, and what all of the layer looks at to know whether it is in
- * use. Callers are mm/swap_abs.c, which has the area made when the layer is switched on
- * for the first time, and mm/swapfile.c, which says when clusters come into use or become
+ * use. Callers are mm/swap_abs/switch.c, which has the area made when the layer is switched
+ * on for the first time, and mm/swapfile.c, which says when clusters come into use or become
  * free.
  *
  * Locks: swap_abs_mutex while the area is made; then the worker is the only one that adds
@@ -43,8 +43,9 @@ DEFINE_MUTEX(swap_abs_mutex);
 struct swap_info_struct *swap_virtual_area __read_mostly;
 
 /*
- * The flags are the union of what the tiers' devices need. Raw I/O is done with
- * the operations of the device that it goes to; what is read here is packed.
+ * The flags are the union of what the tiers' devices need. I/O of blocks is done with the
+ * operations of the device that it goes to. What is read with those here are objects, of
+ * which several can be in a block: @submit_read is of the format that has them.
  */
 struct swap_ops swap_virtual_ops;
 
@@ -53,6 +54,9 @@ struct workqueue_struct *swap_abs_wq __read_mostly;
 
 /* For movers, which wait for memory and for I/O: nothing that reclaim waits for. */
 struct workqueue_struct *swap_move_wq __read_mostly;
+
+/* For who sees what it is for; tier.h says what it does. */
+struct work_struct swap_excess_work;
 
 /*
  * si->max is unsigned int, offsets are compared as int in places, and a memcg's

@@ -18,8 +18,8 @@
 #include <linux/string.h>
 #include <linux/swap.h>
 #include "../swap.h"
+#include "codec.h"
 #include "desc.h"
-#include "formats.h"
 
 #define NR_SWAP_CODECS	BIT(SWAP_DESC_CODEC_BITS)
 

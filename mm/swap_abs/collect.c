@@ -44,71 +44,21 @@
 /* Clusters that a device which is written raw has free while it is not full */
 #define SWAP_GC_PEER_FREE	8
 
-/* Of its own: it waits for work of swap_abs_wq. */
-static struct workqueue_struct *swap_gc_wq;
-
 /* The longest that hibernation waits for collection: a few GB of a slow device */
 #define SWAP_GC_IMAGE_TIME	(60 * HZ)
-
-/* Segments that are to be free for a hibernation image; 0 while none is to be made. */
-static unsigned long swap_gc_image;
-
-/* Are few segments free? */
-static bool swap_pack_is_short(struct swap_pack *pack)
-{
-	return READ_ONCE(pack->starved) ||
-	       swap_packed_free_segments(pack) <
-	       swap_collect_below(pack->tier->si->max / SWAPFILE_CLUSTER);
-}
-
-/*
- * Are so few segments free that an image might have no room, though there is more dead
- * space than the segments that are being filled may have?
- */
-static bool swap_pack_is_short_of_image(struct swap_pack *pack)
-{
-	unsigned long image = READ_ONCE(swap_gc_image);
-	s64 nr = percpu_counter_read_positive(&pack->held) / SWAPFILE_CLUSTER;
-	unsigned int i;
-
-	if (!image || swap_packed_free_segments(pack) >= image)
-		return false;
-	for (i = 0; i < NR_SWAP_STREAMS; i++)
-		nr += !!READ_ONCE(pack->streams[i].segment);
-	return READ_ONCE(pack->nr_segments) > nr;
-}
 
 /* Are so few segments free that collection is to make some? */
 static bool swap_pack_gc_needed(struct swap_pack *pack)
 {
-	return !READ_ONCE(pack->stopped) && READ_ONCE(pack->nr_segments) &&
+	return !READ_ONCE(pack->stopped) && READ_ONCE(pack->tier->nr_segments) &&
 	       (swap_pack_is_short(pack) || swap_pack_is_short_of_image(pack));
 }
 
 /* Does somebody wait for room? */
 static bool swap_pack_gc_urgent(struct swap_pack *pack)
 {
-	return READ_ONCE(pack->starved) || READ_ONCE(pack->nr_spares) < SWAP_PACK_RESERVE ||
+	return READ_ONCE(pack->starved) || READ_ONCE(pack->tier->nr_spares) < SWAP_PACK_RESERVE ||
 	       READ_ONCE(swap_gc_image);
-}
-
-/**
- * swap_pack_gc_check - segments have come or gone: begin to collect if need be
- * @pack: of a tier
- *
- * Context: any, also with a virtual cluster's lock held and interrupts off.
- */
-void swap_pack_gc_check(struct swap_pack *pack)
-{
-	bool is_short = swap_pack_is_short(pack);
-
-	if (READ_ONCE(pack->stopped) || !(is_short || swap_pack_is_short_of_image(pack)))
-		return;
-	if (READ_ONCE(pack->nr_segments))
-		queue_work(swap_gc_wq, &pack->gc_work);
-	/* What is free beside raw pages will do for an image. */
-	if (is_short && !READ_ONCE(pack->quiet))
-		swap_tier_compact(pack->tier);
 }
 
 /*
@@ -129,7 +79,7 @@ static bool swap_pack_has_peer(struct swap_pack *pack)
 			continue;
 		found = tier->pack && !READ_ONCE(tier->pack->stopped) ?
 			!swap_pack_is_short(tier->pack) :
-			swap_raw_free_clusters(tier) >= SWAP_GC_PEER_FREE;
+			swap_tier_free_clusters(tier) >= SWAP_GC_PEER_FREE;
 	}
 	spin_unlock(&swap_tiers_lock);
 	return found;
@@ -163,78 +113,6 @@ static struct swap_segment *swap_pack_victim(struct swap_pack *pack)
 	return victim ? segment : NULL;
 }
 
-/* Is an object on a device the data of the slot that its header names? */
-static bool swap_pack_find(struct swap_info_struct *si, const struct swap_pack_object *object,
-			   swp_entry_t *slot, swap_place_t *place)
-{
-	swap_desc_t word;
-
-	/* What the device says is checked before it is used for anything. */
-	if (!object->slot || object->slot >= READ_ONCE(swap_virtual_area->max) ||
-	    object->codec >> SWAP_DESC_CODEC_BITS)
-		return false;
-	*slot = swp_entry(swap_virtual_area->type, object->slot);
-	word = swap_desc_packed(si->type, object->address, object->length, object->codec);
-	*place = swap_desc_place(word);
-	return swap_desc_is_at(swap_abs_word(*slot), *place);
-}
-
-/**
- * swap_pack_pin - pin the slot that an object on a device may be of
- * @si: the device
- * @object: what a header on the device says
- * @slot: gets the slot
- * @place: gets the place of its data
- *
- * Context: process context, does not sleep.
- * Return: true when the slot's data is that object: to be ended with swap_pack_unpin(),
- * or by a mover.
- */
-bool swap_pack_pin(struct swap_info_struct *si, const struct swap_pack_object *object,
-		   swp_entry_t *slot, swap_place_t *place)
-{
-	return swap_pack_find(si, object, slot, place) && swap_abs_pin(*slot, *place);
-}
-
-/**
- * swap_pack_unpin - the data of a slot stays where it is
- * @slot: the slot
- * @place: where its data is, pinned
- *
- * Return: false when it has been freed meanwhile, and is gone now.
- */
-bool swap_pack_unpin(swp_entry_t slot, swap_place_t place)
-{
-	swap_desc_t word = swap_place_word(place);
-
-	if (swap_abs_unpin(slot, place))
-		return true;
-	swap_abs_debug_orphan();
-	swap_packed_backend.drop(&word, 1);
-	return false;
-}
-
-/**
- * swap_pack_move_to_zswap - let zswap have an object as it is
- * @tier: where it is
- * @slot: whose data it is
- * @place: where that is, pinned
- * @object: what is copied
- * @ahead: as for zswap_move_in()
- *
- * Context: process context, sleeps, but does not wait for memory with @ahead.
- * Return: true when that is done; false with the word still pinned.
- */
-bool swap_pack_move_to_zswap(struct swap_tier *tier, swp_entry_t slot, swap_place_t place,
-			     const struct swap_pack_object *object, bool ahead)
-{
-	if (zswap_move_in(slot, place, object, ahead))
-		return false;
-	swap_tier_count(tier, SWAP_TIER_MOVED_OUT, 1);
-	swap_packed_backend.moved(place);
-	return true;
-}
-
 /*
  * Move an object that is pinned to another tier, or to the survivors. Return: 0 when
  * that is under way, -EAGAIN when this object can't be moved so, else -ENOSPC.
@@ -247,8 +125,7 @@ static int swap_pack_move_object(struct swap_pack *pack, swp_entry_t slot,
 
 	if (move) {
 		tiers = move->tiers & swap_memcg_tiers_of(slot, 1);
-		if ((tiers & SWAP_TIER_ZSWAP) &&
-		    swap_pack_move_to_zswap(pack->tier, slot, place, object, false))
+		if ((tiers & SWAP_TIER_ZSWAP) && !zswap_move_in(slot, place, object, false))
 			return 0;
 		if (!swap_slot_may_writeback(slot))
 			return -EAGAIN;
@@ -283,10 +160,10 @@ static int swap_pack_collect_object(struct swap_segment *segment,
 		WRITE_ONCE(*move->moved, *move->moved + 1);
 	if (!err)
 		return 0;
-	if (!swap_pack_unpin(slot, place))
+	if (!swap_abs_move_abort(slot, place, err))
 		return 0;
 	/* Not as it is, so as a page. */
-	return err == -EAGAIN ? swap_move_slot(move, slot, object) : err;
+	return err == -EAGAIN ? move->ops->slot(move, slot, object) : err;
 }
 
 /*
@@ -525,7 +402,7 @@ static int swap_pack_collect(struct swap_segment *segment)
 	 * With the reserve in use, what is moved must make a segment free, or nothing could
 	 * be moved any more. One object that can't be is enough to prevent that.
 	 */
-	if (READ_ONCE(pack->nr_spares) < SWAP_PACK_RESERVE) {
+	if (READ_ONCE(pack->tier->nr_spares) < SWAP_PACK_RESERVE) {
 		err = swap_pack_empty(segment, NULL, &found);
 		if (!err && found < swap_segment_live(segment))
 			err = -EBUSY;
@@ -598,7 +475,7 @@ int swap_packed_drain(struct swap_move *move)
 		swap_packed_close(pack);
 
 	/* Each once: what was looked at goes to the end. */
-	for (nr = READ_ONCE(pack->nr_segments); nr && !err; nr--) {
+	for (nr = READ_ONCE(pack->tier->nr_segments); nr && !err; nr--) {
 		segment = swap_move_stopped(move) ? NULL : swap_pack_oldest(pack);
 		if (!segment)
 			break;
@@ -608,7 +485,7 @@ int swap_packed_drain(struct swap_move *move)
 			mutex_unlock(&pack->read_lock);
 		}
 		/* Or it would not be empty yet, and be looked at again. */
-		ret = swap_move_settle(move);
+		ret = move->ops->settle(move);
 		swap_pack_putback(segment, false);
 		if (!err)
 			err = ret;
@@ -617,7 +494,7 @@ int swap_packed_drain(struct swap_move *move)
 			err = 0;
 		cond_resched();
 	}
-	ret = swap_move_end(move);
+	ret = move->ops->end(move);
 	if (!err)
 		err = ret;
 	swap_packed_wait_moved();
@@ -666,7 +543,7 @@ void swap_pack_gc(struct work_struct *work)
 		/* What it has made free must be seen before it is asked again. */
 		swap_pack_release_dead(pack);
 		/* Nor is there room for any other one before something has died. */
-		if (err == -ENOSPC && !READ_ONCE(pack->nr_spares))
+		if (err == -ENOSPC && !READ_ONCE(pack->tier->nr_spares))
 			return;
 	}
 	/* While the system freezes, the queue keeps it for after that. */
@@ -679,7 +556,7 @@ void swap_pack_gc(struct work_struct *work)
  */
 static void swap_pack_gc_for_image(struct swap_pack *pack, unsigned long end)
 {
-	unsigned int nr = READ_ONCE(pack->nr_segments);
+	unsigned int nr = READ_ONCE(pack->tier->nr_segments);
 	unsigned long before;
 
 	do {

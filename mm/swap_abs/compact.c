@@ -11,10 +11,10 @@
  * There is no map from a device's slots back to virtual ones, so that all descriptors are
  * looked at to find the pages: 8 bytes a slot of the virtual area. That is not done for
  * less than a 64th of the device, and each page that is written makes at least another
- * one free (swap_raw_pick_sparse()).
+ * one free (swap_format.pick_sparse()).
  *
- * A mover like those of mm/swap_abs/empty.c, with their locks. Called by collection,
- * which knows when segments are short.
+ * A mover like those of mm/swap_abs/empty.c, with their locks. Asked for by collection,
+ * which knows when segments are short (swap_tier_compact(), mm/swap_abs/room.c).
  *
  * To hold: what is picked leaves two clusters' worth of free raw slots, because what was
  * promised raw must be storable meanwhile.
@@ -24,32 +24,11 @@
 #include <linux/swap.h>
 #include <linux/workqueue.h>
 #include "../swap.h"
-#include "formats.h"
 #include "move.h"
 #include "tier.h"
 
 /* After a search that has found or gained too little. */
 #define SWAP_COMPACT_PAUSE	(10 * HZ)
-
-/* Clusters that are worth a look at all descriptors. */
-static unsigned long swap_compact_gain(struct swap_tier *tier)
-{
-	return max(tier->si->pages / SWAPFILE_CLUSTER / 64, 2);
-}
-
-/**
- * swap_tier_compact - there are few clusters for packed data
- * @tier: the tier of a device
- *
- * Context: any, also with locks held and interrupts off.
- */
-void swap_tier_compact(struct swap_tier *tier)
-{
-	if (time_before(jiffies, READ_ONCE(tier->compact_after)) ||
-	    swap_raw_nr_free(tier) < swap_compact_gain(tier) * SWAPFILE_CLUSTER)
-		return;
-	swap_move_queue(&tier->compact_work);
-}
 
 /**
  * swap_tier_compact_work - make clusters free that hold few raw pages
@@ -58,7 +37,7 @@ void swap_tier_compact(struct swap_tier *tier)
 void swap_tier_compact_work(struct work_struct *work)
 {
 	struct swap_tier *tier = container_of(work, struct swap_tier, compact_work);
-	unsigned long gain = swap_compact_gain(tier), moved = 0, picked;
+	unsigned long gain = swap_tier_compact_gain(tier), moved = 0, picked;
 	struct swap_move move = {
 		.si	= tier->si,
 		.tiers	= swap_tier_bit(tier),
@@ -69,10 +48,10 @@ void swap_tier_compact_work(struct work_struct *work)
 	};
 
 	mutex_lock(&tier->move_lock);
-	picked = swap_raw_pick_sparse(tier, gain);
+	picked = swap_formats_sum(pick_sparse, tier, gain);
 	if (picked) {
 		swap_move_picked(&move);
-		picked -= swap_raw_unpick_old(tier);
+		picked -= swap_formats_sum(unpick, tier);
 	}
 	/* What could not be moved, or was filled again meanwhile, will not be better soon. */
 	WRITE_ONCE(tier->compact_after,

@@ -24,7 +24,6 @@
 #include "../internal.h"
 #include "../swap.h"
 #include "../swap_table.h"
-#include "formats.h"
 #include "memcg.h"
 #include "slots.h"
 #include "tier.h"
@@ -33,8 +32,8 @@ struct swap_check {
 	unsigned long violations;
 	unsigned long slot_violations;	/* those that no waiting mends */
 	unsigned long slots, reserved, pinned, lost;
-	unsigned long raw[MAX_SWAPFILES];
-	unsigned long packed;
+	unsigned long blocks[MAX_SWAPFILES];
+	unsigned long objects;
 	unsigned long charged[NR_SWAP_TIER_INDEXES];	/* to a cgroup but the root */
 	char first[128];
 };
@@ -50,48 +49,25 @@ static __printf(2, 3) void violation(struct swap_check *check, const char *fmt, 
 	va_end(args);
 }
 
-static void check_raw(struct swap_check *check, unsigned long slot, swap_desc_t word)
+/* A word of a device. */
+static void check_device(struct swap_check *check, unsigned long slot, swap_desc_t word)
 {
+	const struct swap_backend *backend = swap_backend_of(word);
 	swp_entry_t entry = swap_desc_device_entry(word);
 	struct swap_info_struct *si = READ_ONCE(swap_info[swp_type(entry)]);
-	unsigned long offset = swp_offset(entry);
-	struct swap_cluster_info *ci;
-
-	if (!si || !si->tier || offset >= si->max) {
-		violation(check, "slot %lu on no device: %lx", slot, word.val);
-		return;
-	}
-	ci = swap_cluster_lock(si, offset);
-	if (ci->flags < CLUSTER_FLAG_LENT || ci->flags == CLUSTER_FLAG_LENT_SEGMENT)
-		violation(check, "slot %lu in a cluster that is not lent: %lx", slot, word.val);
-	else if (!test_bit(offset % SWAPFILE_CLUSTER, ci->lent_map))
-		violation(check, "slot %lu on a free block: %lx", slot, word.val);
-	else if (ci->flags == CLUSTER_FLAG_LENT ||
-		 ci->flags == CLUSTER_FLAG_LENT_EMPTY ||
-		 (ci->flags == CLUSTER_FLAG_LENT_FULL) >
-		 bitmap_full(ci->lent_map, SWAPFILE_CLUSTER))
-		violation(check, "slot %lu in a cluster on the wrong list: %lx", slot, word.val);
-	swap_cluster_unlock(ci);
-	check->raw[swp_type(entry)]++;
-}
-
-static void check_packed(struct swap_check *check, unsigned long slot, swap_desc_t word)
-{
-	swp_entry_t entry = swap_desc_device_entry(word);
-	struct swap_info_struct *si = READ_ONCE(swap_info[swp_type(entry)]);
-	struct swap_cluster_info *ci;
+	const char *wrong;
 
 	if (!si || !si->tier || swp_offset(entry) >= si->max) {
 		violation(check, "slot %lu on no device: %lx", slot, word.val);
 		return;
 	}
-	ci = __swap_offset_to_cluster(si, swp_offset(entry));
-	if (ci->flags != CLUSTER_FLAG_LENT_SEGMENT || !ci->segment) {
-		violation(check, "slot %lu in a cluster that is no segment: %lx", slot, word.val);
-		return;
-	}
-	swap_packed_check_word(word);
-	check->packed++;
+	wrong = backend && backend->check ? backend->check(word) : NULL;
+	if (wrong)
+		violation(check, "slot %lu %s: %lx", slot, wrong, word.val);
+	if (swap_desc_is_block(word))
+		check->blocks[swp_type(entry)]++;
+	else if (!wrong)
+		check->objects++;
 }
 
 static void check_slot(struct swap_check *check, struct swap_cluster_info *ci,
@@ -119,7 +95,7 @@ static void check_slot(struct swap_check *check, struct swap_cluster_info *ci,
 		violation(check, "slot %lu has data nowhere: %lx", slot, word.val);
 	if (swp_tb_is_shadow(swp_tb) && !__swp_tb_get_count(swp_tb))
 		violation(check, "slot %lu is nobody's", slot);
-	if (tag >= NR_SWAP_DESC_TAGS)
+	if (tag != SWAP_DESC_NONE && tag != SWAP_DESC_LOST && !swap_backend_of(word))
 		violation(check, "slot %lu has no backend: %lx", slot, word.val);
 	if (tag != SWAP_DESC_NONE && tag != SWAP_DESC_ZSWAP && swap_desc_is_reserved(word))
 		violation(check, "slot %lu holds capacity twice: %lx", slot, word.val);
@@ -129,15 +105,13 @@ static void check_slot(struct swap_check *check, struct swap_cluster_info *ci,
 	    swp_offset(zswap_object_entry(word)) != slot)
 		violation(check, "slot %lu has the object of slot %lu", slot,
 			  swp_offset(zswap_object_entry(word)));
-	if (tag == SWAP_DESC_RAW)
-		check_raw(check, slot, word);
-	if (tag == SWAP_DESC_PACKED)
-		check_packed(check, slot, word);
+	if (swap_desc_on_device(word))
+		check_device(check, slot, word);
 	if (swap_desc_tier(word) >= 0 && swap_memcg_counts(ci, ci_off))
 		check->charged[swap_desc_tier(word)]++;
 }
 
-static void check_packed_begin(void)
+static void check_formats_begin(void)
 {
 	struct swap_info_struct *si;
 	int type;
@@ -145,7 +119,7 @@ static void check_packed_begin(void)
 	for (type = 0; type < MAX_SWAPFILES; type++) {
 		si = READ_ONCE(swap_info[type]);
 		if (si && !swap_is_virtual(si) && si->tier)
-			swap_packed_check(si->tier, true);
+			swap_formats_call(check, si->tier, true);
 	}
 }
 
@@ -183,7 +157,7 @@ static long device_room(struct swap_info_struct *si)
 		if (ci->flags >= CLUSTER_FLAG_LENT && i < si->nr_closed)
 			room += SWAPFILE_CLUSTER - swap_cluster_nr_bad(ci);
 		else if (ci->flags == CLUSTER_FLAG_LENT_SEGMENT)
-			room += SWAPFILE_CLUSTER - (long)swap_packed_segment_held(ci);
+			room += SWAPFILE_CLUSTER - (long)swap_formats_sum(segment_held, ci);
 		else if (ci->flags >= CLUSTER_FLAG_LENT)
 			room += SWAPFILE_CLUSTER - bitmap_weight(ci->lent_map, SWAPFILE_CLUSTER);
 		else if (ci->count == swap_cluster_nr_bad(ci) || i >= si->nr_adopted)
@@ -213,18 +187,19 @@ static void check_sums(struct swap_check *check, long nr_before, bool moving)
 		if (si->tier->draining)
 			room -= si->pages;
 		used[type] = percpu_counter_sum(&si->tier->used) -
-			     swap_packed_segments(si->tier) * SWAPFILE_CLUSTER;
-		wrong += swap_packed_check(si->tier, false);
+			     (unsigned long)READ_ONCE(si->tier->nr_segments) * SWAPFILE_CLUSTER;
+		wrong += swap_formats_sum(check, si->tier, false);
 	}
-	if (atomic_long_read(&nr_swap_pages) != nr_before || moving || swap_packed_is_moving())
+	if (atomic_long_read(&nr_swap_pages) != nr_before || moving ||
+	    atomic_long_read(&swap_bytes_moving))
 		return;
 
 	if (wrong)
 		violation(check, "%u segments with other bytes in use than counted", wrong);
 	for (type = 0; type < MAX_SWAPFILES; type++)
-		if (used[type] != check->raw[type])
+		if (used[type] != check->blocks[type])
 			violation(check, "type %d: %lu blocks used, %lu pointed to",
-				  type, used[type], check->raw[type]);
+				  type, used[type], check->blocks[type]);
 	if (room - (long)check->reserved != nr_before)
 		violation(check, "%ld pages of capacity, %lu reserved, %ld counted",
 			  room, check->reserved, nr_before);
@@ -268,9 +243,9 @@ static int check_show(struct seq_file *m, void *v)
 		memset(check, 0, sizeof(*check));
 		memset(charged, 0, sizeof(charged));
 		nr = atomic_long_read(&nr_swap_pages);
-		moving = swap_packed_is_moving();
+		moving = atomic_long_read(&swap_bytes_moving);
 		swap_memcg_sum(charged);
-		check_packed_begin();
+		check_formats_begin();
 		check_clusters(check);
 		check->slot_violations = check->violations;
 		check_sums(check, nr, moving);
@@ -342,7 +317,7 @@ static int metadata_show(struct seq_file *m, void *v)
 			break;
 		if (swap_is_virtual(si) || !(READ_ONCE(si->flags) & SWP_WRITEOK))
 			continue;
-		raw += check->raw[type];
+		raw += check->blocks[type];
 		nr = DIV_ROUND_UP(si->max, SWAPFILE_CLUSTER);
 		for (i = 0; i < nr; i++) {
 			ci = &si->cluster_info[i];
@@ -375,7 +350,7 @@ out:
 	seq_printf(m, "zswap_handle_bytes %lu\n", nr * sizeof(long));
 	seq_printf(m, "cluster_info_size %zu\n", sizeof(struct swap_cluster_info));
 	seq_printf(m, "raw_pages %lu\n", raw);
-	seq_printf(m, "packed_pages %lu\n", check->packed);
+	seq_printf(m, "packed_pages %lu\n", check->objects);
 	seq_printf(m, "zswap_pages %lu\n", nr);
 	kfree(check);
 	return 0;
@@ -400,9 +375,7 @@ static int __init swap_abs_debug_init(void)
 	debugfs_create_u32("reopen_delay", 0600, dir, &swap_tier_reopen_delay);
 	debugfs_create_file_unsafe("retry", 0200, dir, NULL, &retry_fops);
 	debugfs_create_bool("medium_errors", 0600, dir, &swap_errors_are_medium);
-#ifdef CONFIG_SWAP_ABS_PACKED
-	debugfs_create_bool("read_ahead", 0600, dir, &swap_ahead_on);
-#endif
+	swap_formats_call(debug_files, dir);
 	return 0;
 }
 late_initcall(swap_abs_debug_init);

@@ -9,7 +9,7 @@
  * slot or by who holds that folio locked; a copy that is pinned is not freed, and who has
  * pinned it finds out whether it was dropped meanwhile.
  *
- * What a word points to is a backend's, which mm/swap_abs.c registers by the word's tag. What
+ * What a word points to is a backend's, which registers itself for the word's tag. What
  * changes is told to mm/swap_abs/memcg.c, and capacity that a word holds no longer goes
  * back to nr_swap_pages. Called by the backends, by movers, and by mm/swapfile.c when slots
  * are allocated and freed.
@@ -32,16 +32,32 @@
 /* Who knows what a word points to, by its tag. */
 static const struct swap_backend *swap_backends[SWAP_DESC_TAG_MASK + 1] __ro_after_init;
 
+/* The same, in the order in which a page is offered to them; NULL behind the last one. */
+const struct swap_backend *swap_store_order[SWAP_DESC_TAG_MASK + 2] __ro_after_init;
+
 /**
  * swap_backend_register - say who knows what words with a tag point to
  * @tag: the tag
  * @backend: who
  *
+ * A page is offered to it from then on, by its swap_backend.order.
+ *
  * Context: init, before there are such words.
  */
 void __init swap_backend_register(enum swap_desc_tag tag, const struct swap_backend *backend)
 {
+	unsigned int i = 0, end = 0;
+
+	if (WARN_ON(swap_backends[tag]))
+		return;
 	swap_backends[tag] = backend;
+	while (swap_store_order[end])
+		end++;
+	while (i < end && swap_store_order[i]->order <= backend->order)
+		i++;
+	memmove(swap_store_order + i + 1, swap_store_order + i,
+		(end - i) * sizeof(*swap_store_order));
+	swap_store_order[i] = backend;
 }
 
 /**
@@ -253,7 +269,7 @@ void swap_abs_set_lost(struct swap_cluster_info *ci, unsigned int ci_off)
 /* Does the word hold a page of device capacity? */
 static bool swap_desc_holds_room(swap_desc_t word)
 {
-	return swap_desc_is_reserved(word) || swap_desc_tag(word) == SWAP_DESC_RAW;
+	return swap_desc_is_reserved(word) || swap_desc_is_block(word);
 }
 
 /**
@@ -331,7 +347,7 @@ void swap_abs_install(struct folio *folio, const swap_desc_t *words, long taken)
  *
  * Context: process context, takes the virtual cluster's lock.
  * Return: true when the word is still there and was not pinned: the caller is
- * its mover and must end with swap_abs_commit() or swap_abs_unpin().
+ * its mover and must end with swap_abs_move_commit() or swap_abs_move_abort().
  */
 bool swap_abs_pin(swp_entry_t entry, swap_place_t place)
 {
@@ -351,7 +367,7 @@ bool swap_abs_pin(swp_entry_t entry, swap_place_t place)
 }
 
 /**
- * swap_abs_unpin - give a move up
+ * swap_abs_unpin - clear the pin of a move, for swap_abs_move_abort() and its tests
  * @entry: the slot
  * @place: what swap_abs_pin() was given
  *
@@ -377,7 +393,7 @@ bool swap_abs_unpin(swp_entry_t entry, swap_place_t place)
 }
 
 /**
- * swap_abs_commit - end a move: the data is at its new place
+ * swap_abs_commit - set the word of a move, for swap_abs_move_commit() and its tests
  * @entry: the slot
  * @place: what swap_abs_pin() was given
  * @new: the new word; the data is there and safe, or @locked guards it
@@ -430,6 +446,71 @@ out:
 		folio_unlock(folio);
 	swap_cluster_unlock(ci);
 	return committed;
+}
+
+static struct swap_tier *swap_desc_to_tier(swap_desc_t word)
+{
+	if (!swap_desc_on_device(word))
+		return swap_zswap_tier;
+	return __swap_entry_to_info(swap_desc_device_entry(word))->tier;
+}
+
+/**
+ * swap_abs_move_commit - end a move: the data is at its new place
+ * @entry: the slot
+ * @from: what swap_abs_pin() was given
+ * @to: the new word; the data is there and safe, or @folio guards it
+ * @folio: the locked folio that the data is written from, NULL when it moves as it is
+ * @taken: pages of device capacity that the caller has taken for @to
+ *
+ * The old copy is released, and both tiers count the page.
+ *
+ * Context: process context, as swap_abs_commit(); what the old backend does may sleep.
+ * Return: false when the copy was dropped meanwhile or its folio is in use: the caller drops
+ * the new one, and ends the move with swap_abs_move_abort().
+ */
+bool swap_abs_move_commit(swp_entry_t entry, swap_place_t from, swap_desc_t to,
+			  struct folio *folio, long taken)
+{
+	swap_desc_t old = swap_place_word(from);
+	struct swap_tier *source, *dest;
+
+	if (!swap_abs_commit(entry, from, to, folio, taken))
+		return false;
+
+	trace_swap_abs_move(entry, old, to, 0);
+	source = swap_desc_to_tier(old);
+	dest = swap_desc_to_tier(to);
+	if (source != dest) {
+		swap_tier_count(source, SWAP_TIER_MOVED_OUT, 1);
+		swap_tier_count(dest, SWAP_TIER_MOVED_IN, 1);
+	}
+	swap_backend_of(old)->moved(from, folio);
+	return true;
+}
+
+/**
+ * swap_abs_move_abort - end a move: the data stays where it is
+ * @entry: the slot
+ * @from: what swap_abs_pin() was given
+ * @err: why, for the tracepoint
+ *
+ * Context: process context, takes the virtual cluster's lock; the backend may sleep.
+ * Return: false when the copy was dropped meanwhile: it was an orphan, and is gone now.
+ */
+bool swap_abs_move_abort(swp_entry_t entry, swap_place_t from, int err)
+{
+	swap_desc_t word = swap_place_word(from);
+	const struct swap_backend *backend = swap_backend_of(word);
+
+	trace_swap_abs_move(entry, word, word, err);
+	if (backend->stays)
+		backend->stays(from);
+	if (swap_abs_unpin(entry, from))
+		return true;
+	swap_abs_debug_orphan();
+	backend->drop(&word, 1);
+	return false;
 }
 
 /**

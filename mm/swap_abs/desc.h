@@ -24,6 +24,7 @@
  * packed:  |P|0| type | codec (2) | length - 1 (12) | address / 16 (40) |011|
  *                                              compressed, on a swap device
  * lost:    |0|0|------------- 0 ------------|100|  could not be read: gone
+ * block:   |P|0|- type (5) -|- offset (54) -|110|  as raw, for a format to come
  *
  * P, pinned: a mover copies the data; only the mover clears the bit. A pinned
  * object that is dropped meanwhile is the mover's to free (an orphan).
@@ -32,6 +33,9 @@
  * without making them smaller keep it: they must be able to leave the RAM.
  *
  * X, refused: zswap has not made it smaller, so it is not tried again.
+ *
+ * Bit 1 says that the word is of a device, whose type is in bits 61..57. Without bit 0 it is
+ * of a block: a page as it is, in a slot of the device, and takes a page of capacity.
  *
  * Bits 61..3 with the tag and without P and R are the place; see
  * swap_desc_place(). The word changes only under the lock of its virtual
@@ -56,11 +60,13 @@ enum swap_desc_tag {
 	SWAP_DESC_RAW,
 	SWAP_DESC_PACKED,
 	SWAP_DESC_LOST,
-	NR_SWAP_DESC_TAGS,
+	SWAP_DESC_BLOCK = 6,
 };
 
 #define SWAP_DESC_TAG_MASK	0x7UL
 #define SWAP_DESC_TAG_BITS	3
+#define SWAP_DESC_DEVICE	BIT(1)
+#define SWAP_DESC_PARTS		BIT(0)	/* of a device, but not one of its blocks */
 
 #if BITS_PER_LONG == 64
 #define SWAP_DESC_RESERVED	BIT(62)
@@ -195,14 +201,21 @@ static inline void *swap_desc_object(swap_desc_t word)
 	return __va(word.val & SWAP_DESC_PLACE_MASK & ~SWAP_DESC_TAG_MASK);
 }
 
-static inline swap_desc_t swap_desc_raw(unsigned int type, unsigned long offset)
+/* Of a block of a device, with the tag of a format that takes pages as they are. */
+static inline swap_desc_t swap_desc_block(enum swap_desc_tag tag, unsigned int type,
+					  unsigned long offset)
 {
 	VM_WARN_ON_ONCE(offset >> (SWAP_DESC_TYPE_SHIFT - SWAP_DESC_TAG_BITS));
 	return (swap_desc_t){ (unsigned long)type << SWAP_DESC_TYPE_SHIFT |
-			      offset << SWAP_DESC_TAG_BITS | SWAP_DESC_RAW };
+			      offset << SWAP_DESC_TAG_BITS | tag };
 }
 
-/* The place of a raw copy @nr blocks behind another one on its device. */
+static inline bool swap_desc_is_block(swap_desc_t word)
+{
+	return (word.val & (SWAP_DESC_DEVICE | SWAP_DESC_PARTS)) == SWAP_DESC_DEVICE;
+}
+
+/* The place of a block @nr blocks behind another one on its device. */
 static inline swap_place_t swap_place_behind(swap_place_t place, unsigned int nr)
 {
 	return (swap_place_t){ place.val + ((unsigned long)nr << SWAP_DESC_TAG_BITS) };
@@ -244,8 +257,7 @@ static inline unsigned int swap_desc_codec(swap_desc_t word)
 
 static inline bool swap_desc_on_device(swap_desc_t word)
 {
-	return swap_desc_tag(word) == SWAP_DESC_RAW ||
-	       swap_desc_tag(word) == SWAP_DESC_PACKED;
+	return word.val & SWAP_DESC_DEVICE;
 }
 
 /* The index of the tier where the data is, -1 when it is in none. */

@@ -3,11 +3,11 @@
  * Moving the data of virtual slots off a device: all of it, for swapoff and for a
  * tier that is drained, or some of it, to other tiers by their rank.
  *
- * There is no map from a device's slots back to virtual ones. Packed data is found
- * by the headers in its segments, oldest segments first, and moves as it is where
- * another packed tier takes it (mm/swap_abs/collect.c). For the rest the descriptors
- * are scanned, eight bytes a slot, and no page table is looked at. Pages that are
- * found so are moved by way of folios (mm/swap_abs/move.c).
+ * There is no map from a device's slots back to virtual ones. A format that writes on the
+ * device whose data it is finds it there, oldest first, and moves it as it is where another
+ * device takes it (swap_format.move_out()). For the rest the descriptors are scanned, eight
+ * bytes a slot, and no page table is looked at. Pages that are found so are moved by way of
+ * folios (mm/swap_abs/move.c).
  *
  * What is to be moved, and where to, stands in a struct swap_move. Callers are
  * swapoff in mm/swapfile.c after the device has been closed for new data, and
@@ -20,7 +20,6 @@
 #include <linux/swap_ops.h>
 #include "../internal.h"
 #include "../swap.h"
-#include "formats.h"
 #include "move.h"
 #include "slots.h"
 #include "tier.h"
@@ -30,9 +29,38 @@ static bool swap_drain_is_on(swap_desc_t word, struct swap_info_struct *si)
 	return swap_desc_tier(word) == si->type;
 }
 
+static bool swap_drain_is_picked(swap_desc_t word)
+{
+	const struct swap_backend *backend = swap_backend_of(word);
+
+	return backend && backend->picked && backend->picked(word);
+}
+
+static const struct swap_move_ops swap_drain_ops = {
+	.slot	= swap_move_slot,
+	.settle	= swap_move_settle,
+	.end	= swap_move_end,
+};
+
+/* What can leave the device without a look at all descriptors. */
+static int swap_drain_formats(struct swap_move *move)
+{
+	const struct swap_format *const *pos;
+	int err = 0;
+
+	move->ops = &swap_drain_ops;
+	for (pos = swap_formats; *pos; pos++) {
+		if ((*pos)->move_out)
+			err = (*pos)->move_out(move);
+		if (err)
+			break;
+	}
+	return err;
+}
+
 /*
  * Look at all descriptors once, from where the last one has ended, for data of the
- * device, or of what swap_raw_pick_old() has picked there.
+ * device, or of what has been picked there.
  */
 static int swap_drain_scan(struct swap_move *move, bool old)
 {
@@ -49,7 +77,7 @@ static int swap_drain_scan(struct swap_move *move, bool old)
 		tier->hand = tier->hand + 1 < max ? tier->hand + 1 : 0;
 		entry = swp_entry(swap_virtual_area->type, tier->hand);
 		word = swap_abs_word(entry);
-		if (swap_drain_is_on(word, si) && (!old || swap_raw_is_old(word))) {
+		if (swap_drain_is_on(word, si) && (!old || swap_drain_is_picked(word))) {
 			err = swap_move_slot(move, entry, NULL);
 			if (!err && swap_move_stopped(move))
 				err = -EINTR;
@@ -71,9 +99,9 @@ static int swap_drain_scan(struct swap_move *move, bool old)
  * swap_move_some - move data of a device to other tiers
  * @move: what, and where to; not to RAM
  *
- * Packed data first, what was written first of it first; then what swap_raw_pick_old()
- * has picked, until all of that has been looked at; then the rest in the order of slots,
- * from where the last call has ended.
+ * First what formats can move by themselves, what was written first of it first; then what
+ * was picked, until all of that has been looked at; then the rest in the order of slots, from
+ * where the last call has ended.
  *
  * Context: process context, sleeps; swap_tier.move_lock held.
  * Return: 0 when all has been looked at once; -EINTR when it was stopped or has moved
@@ -86,11 +114,11 @@ int swap_move_some(struct swap_move *move)
 
 	lockdep_assert_held(&tier->move_lock);
 	lru_add_drain_all();
-	err = swap_packed_drain(move);
+	err = swap_drain_formats(move);
 	if (!err && !list_empty_careful(&tier->old)) {
 		err = swap_drain_scan(move, true);
 		if (!err)
-			swap_raw_unpick_old(tier);
+			swap_formats_call(unpick, tier);
 	}
 	if (!err)
 		err = swap_drain_scan(move, false);
@@ -139,7 +167,7 @@ int swap_abs_drain(struct swap_info_struct *si)
 	if (mutex_lock_interruptible(&tier->move_lock))
 		return -EINTR;
 	lru_add_drain_all();
-	err = swap_packed_drain(&move);
+	err = swap_drain_formats(&move);
 	/* A store that has taken its slots may not have told where they are yet. */
 	while (!err && percpu_counter_sum(&tier->used)) {
 		err = swap_drain_scan(&move, false);
@@ -152,8 +180,7 @@ int swap_abs_drain(struct swap_info_struct *si)
 	if (err)
 		return err;
 
-	swap_raw_forget_bad(tier);
-	swap_packed_forget_bad(tier);
+	swap_formats_call(forget_bad, tier);
 	while (atomic_long_read(&tier->nr_lent)) {
 		queue_work(swap_abs_wq, &tier->release_work);
 		flush_work(&tier->release_work);

@@ -20,7 +20,7 @@
  * needed, taken and given back in all the ways that a store or a move can end. So
  * there may be more in a tier than its limit by what was on the way when others
  * asked. Who adds it sees that, and so does who lowers a limit: one of the two
- * calls swap_tiers_excess(), which has it moved out. A limit of 0 lets nobody begin.
+ * queues swap_excess_work, which moves it out. A limit of 0 lets nobody begin.
  *
  * What it costs: for each cgroup but the root a pointer, and a struct with 16 bytes
  * a tier that there could be, which takes 512 bytes of kmalloc's. A change of tier
@@ -31,30 +31,25 @@
  *
  * What zswap has of a cgroup counts for the memory that the cgroup may have, and may take
  * no more than half of that. The number of pages in that tier tells by how much the
- * statistics, which know the bytes, are behind (swap_memcg_zswap_crowds()).
+ * statistics, which know the bytes, are behind (swap_memcg_zswap_full()).
  *
  * Callers are mm/swap_abs/desc.c, which reports changes, the stores and movers, which
- * ask, mm/swap_abs/tier.c and mm/memcontrol.c.
+ * ask, mm/swap_abs/room.c, which knows what has room besides, mm/swap_abs/memcg_files.c,
+ * where limits are set, mm/swap_abs/device.c and mm/memcontrol.c. Nothing of the layer is
+ * called from here, as this is below all that stores and moves.
  *
- * Locks: swap_memcg_mutex, for changes of limits, inside of cgroup_mutex;
- * swap_tiers_lock, for names of tiers, inside of that. Usage is atomic, and changes
- * under the lock of a virtual cluster.
+ * Locks: swap_memcg_mutex, for changes of limits, inside of cgroup_mutex. Usage is atomic,
+ * and changes under the lock of a virtual cluster.
  */
 #include <linux/atomic.h>
 #include <linux/bitops.h>
 #include <linux/cgroup.h>
-#include <linux/ctype.h>
-#include <linux/init.h>
 #include <linux/jump_label.h>
 #include <linux/memcontrol.h>
 #include <linux/mutex.h>
 #include <linux/page_counter.h>
-#include <linux/plist.h>
 #include <linux/rcupdate.h>
-#include <linux/seq_buf.h>
-#include <linux/seq_file.h>
 #include <linux/slab.h>
-#include <linux/string.h>
 #include <linux/swap.h>
 #include "../swap.h"
 #include "../swap_table.h"
@@ -84,7 +79,8 @@ struct swap_memcg {
 /* Counts the cgroups that have a limit. */
 DEFINE_STATIC_KEY_FALSE(swap_memcg_limited);
 
-static DEFINE_MUTEX(swap_memcg_mutex);
+/* Serializes changes of limits. */
+DEFINE_MUTEX(swap_memcg_mutex);
 
 /*
  * Cgroups that come and go
@@ -121,6 +117,18 @@ unsigned long swap_memcg_stored(struct mem_cgroup *memcg)
 	for (type = 0; type < NR_SWAP_TIER_INDEXES; type++)
 		sum += atomic_long_read(&memcg->swap_tiers->tier[type].usage);
 	return sum;
+}
+
+/**
+ * swap_memcg_usage - pages of a cgroup that are in a tier
+ * @memcg: the cgroup; of the root, none are counted
+ * @type: the tier's index
+ *
+ * Context: any.
+ */
+unsigned long swap_memcg_usage(struct mem_cgroup *memcg, unsigned int type)
+{
+	return memcg->swap_tiers ? atomic_long_read(&memcg->swap_tiers->tier[type].usage) : 0;
 }
 
 /* Slots that it has. */
@@ -230,6 +238,60 @@ unsigned long __swap_memcg_tiers(struct mem_cgroup *memcg, long nr)
 	return allowed;
 }
 
+/**
+ * swap_memcg_set_limits - limit what a cgroup may have in some tiers
+ * @memcg: the cgroup, not the root
+ * @max: pages by the tier's index, PAGE_COUNTER_MAX for no limit
+ * @given: mask of these tiers
+ *
+ * Context: swap_memcg_mutex held.
+ * Return: is there more in one of them than the new limit?
+ */
+bool swap_memcg_set_limits(struct mem_cgroup *memcg, const unsigned long *max,
+			   unsigned long given)
+{
+	struct swap_memcg *tiers = memcg->swap_tiers;
+	unsigned long limited = tiers->limited;
+	bool excess = false;
+	unsigned int type;
+
+	lockdep_assert_held(&swap_memcg_mutex);
+	for_each_set_bit(type, &given, NR_SWAP_TIER_INDEXES) {
+		limited &= ~BIT(type);
+		if (max[type] >= PAGE_COUNTER_MAX)
+			continue;
+		WRITE_ONCE(tiers->tier[type].max, max[type]);
+		limited |= BIT(type);
+	}
+	swap_memcg_set_limited(tiers, limited);
+
+	/*
+	 * The limits are set before usage is read, and swap_memcg_add() adds before
+	 * it reads limits: what was on its way is seen here or there.
+	 */
+	smp_mb();
+	given &= limited;
+	for_each_set_bit(type, &given, NR_SWAP_TIER_INDEXES)
+		excess |= !swap_memcg_fits(tiers, type, 0);
+	return excess;
+}
+
+/**
+ * swap_memcg_limit - what a cgroup may have in a tier
+ * @memcg: the cgroup, not the root
+ * @type: the tier's index
+ *
+ * Context: swap_memcg_mutex held.
+ * Return: pages, PAGE_COUNTER_MAX for no limit.
+ */
+unsigned long swap_memcg_limit(struct mem_cgroup *memcg, unsigned int type)
+{
+	struct swap_memcg *tiers = memcg->swap_tiers;
+
+	lockdep_assert_held(&swap_memcg_mutex);
+	return tiers->limited & BIT(type) ? tiers->tier[type].max : PAGE_COUNTER_MAX;
+}
+
 /*
  * Clusters know by a bit a cgroup, of which several have the same, whose data may be in
  * them: who looks for what a cgroup has too much skips the others. That is 8 bytes a
@@ -312,7 +374,7 @@ static unsigned long swap_memcg_zswap_max(struct mem_cgroup *memcg)
  * the limit, or may be wrong by a quarter of it; they leave out what is on its way to a
  * device.
  */
-static bool swap_memcg_zswap_full(struct mem_cgroup *memcg, bool flush)
+static bool swap_memcg_zswap_is_full(struct mem_cgroup *memcg, bool flush)
 {
 	unsigned long max = swap_memcg_zswap_max(memcg), nr, flushed, objects, bytes, pages;
 	struct swap_memcg *tiers = memcg->swap_tiers;
@@ -336,64 +398,21 @@ static bool swap_memcg_zswap_full(struct mem_cgroup *memcg, bool flush)
 }
 
 /**
- * swap_memcg_zswap_crowds - does zswap take too much of a cgroup's memory?
+ * swap_memcg_zswap_full - has zswap half of what a cgroup or one above it may have?
  * @memcg: the cgroup, which the caller keeps from going, or NULL
  * @flush: it has to be known now; else it is a hint, and may be two seconds old
  *
  * Context: any but interrupts; with @flush, sleeps.
- * Return: true when it has half of what the cgroup or one above it may have, and there is
- * a device which may take it.
+ * Return: true when it has.
  */
-bool swap_memcg_zswap_crowds(struct mem_cgroup *memcg, bool flush)
+bool swap_memcg_zswap_full(struct mem_cgroup *memcg, bool flush)
 {
-	struct mem_cgroup *pos;
-
 	if (!swap_abs_enabled() || mem_cgroup_disabled())
 		return false;
-	for (pos = memcg; pos && pos->swap_tiers; pos = parent_mem_cgroup(pos))
-		if (swap_memcg_zswap_full(pos, flush))
-			return get_nr_swap_pages() > 0 &&
-			       mem_cgroup_zswap_writeback_enabled(memcg) &&
-			       swap_tiers_have_room(swap_memcg_tiers(memcg, 1) &
-						    ~SWAP_TIER_ZSWAP);
+	for (; memcg && memcg->swap_tiers; memcg = parent_mem_cgroup(memcg))
+		if (swap_memcg_zswap_is_full(memcg, flush))
+			return true;
 	return false;
-}
-
-/**
- * swap_memcg_may_zswap - may zswap have more of a cgroup?
- * @memcg: the cgroup, which the caller keeps from going, or NULL
- *
- * By its limit, and by what it has left for what is in use. A hint, as statistics may be two
- * seconds old.
- *
- * Context: any but interrupts.
- * Return: true when it seems so.
- */
-bool swap_memcg_may_zswap(struct mem_cgroup *memcg)
-{
-	return mem_cgroup_may_zswap(memcg) && !swap_memcg_zswap_crowds(memcg, false);
-}
-
-/**
- * swap_objcg_may_zswap - may zswap have more of a cgroup now?
- * @objcg: of the cgroup
- *
- * Context: process context, sleeps.
- * Return: as swap_memcg_may_zswap(), by statistics of now.
- */
-bool swap_objcg_may_zswap(struct obj_cgroup *objcg)
-{
-	struct mem_cgroup *memcg;
-	bool may;
-
-	if (!obj_cgroup_may_zswap(objcg))
-		return false;
-	if (!swap_abs_enabled())
-		return true;
-	memcg = get_mem_cgroup_from_objcg(objcg);
-	may = !swap_memcg_zswap_crowds(memcg, true);
-	mem_cgroup_put(memcg);
-	return may;
 }
 
 /*
@@ -425,7 +444,7 @@ static void swap_memcg_add(struct swap_memcg *tiers, unsigned int type, long nr)
 	VM_WARN_ON_ONCE(usage < 0);
 	if (nr > 0 && static_branch_unlikely(&swap_memcg_limited) &&
 	    (swap_memcg_load_limited(tiers) & BIT(type)) && !swap_memcg_fits(tiers, type, 0))
-		swap_tiers_excess();
+		swap_move_queue(&swap_excess_work);
 }
 
 static void swap_memcg_move(struct swap_cluster_info *ci,
@@ -527,180 +546,3 @@ void swap_memcg_sum(unsigned long *sum)
 			sum[type] += atomic_long_read(&memcg->swap_tiers->tier[type].usage);
 	}
 }
-
-/*
- * Files
- */
-
-/* The tier after @tier (NULL: the first one): zswap, then the devices by rank. */
-static struct swap_tier *swap_tiers_next(struct swap_tier *tier)
-{
-	struct plist_node *node;
-
-	lockdep_assert_held(&swap_tiers_lock);
-	if (!tier && swap_zswap_tier)
-		return swap_zswap_tier;
-	if (plist_head_empty(&swap_tiers))
-		return NULL;
-	if (!tier || !tier->si)
-		return plist_first_entry(&swap_tiers, struct swap_tier, node);
-	node = &tier->node;
-	if (node == plist_last(&swap_tiers))
-		return NULL;
-	return container_of(plist_next(node), struct swap_tier, node);
-}
-
-/**
- * swap_memcg_stat_format - the tiers' lines of memory.stat
- * @memcg: the cgroup; for the root, where it is not counted, there are none
- * @s: where to
- *
- * Context: any but interrupts, does not sleep: the OOM killer prints it.
- */
-void swap_memcg_stat_format(struct mem_cgroup *memcg, struct seq_buf *s)
-{
-	struct swap_memcg *tiers = memcg->swap_tiers;
-	struct swap_tier *tier = NULL;
-	u64 pages;
-
-	if (!tiers || !swap_abs_used())
-		return;
-
-	spin_lock(&swap_tiers_lock);
-	while ((tier = swap_tiers_next(tier))) {
-		pages = atomic_long_read(&tiers->tier[swap_tier_index(tier)].usage);
-		seq_buf_printf(s, "swap_tier_%s %llu\n", kobject_name(&tier->kobj),
-			       pages << PAGE_SHIFT);
-	}
-	spin_unlock(&swap_tiers_lock);
-}
-
-static int swap_tiers_max_show(struct seq_file *m, void *v)
-{
-	struct swap_memcg *tiers = mem_cgroup_from_seq(m)->swap_tiers;
-	struct swap_tier *tier = NULL;
-	unsigned int type;
-	u64 max;
-
-	mutex_lock(&swap_memcg_mutex);
-	spin_lock(&swap_tiers_lock);
-	while ((tier = swap_tiers_next(tier))) {
-		type = swap_tier_index(tier);
-		max = tiers->tier[type].max;
-		if (tiers->limited & BIT(type))
-			seq_printf(m, "%s %llu\n", kobject_name(&tier->kobj),
-				   max << PAGE_SHIFT);
-		else
-			seq_printf(m, "%s max\n", kobject_name(&tier->kobj));
-	}
-	spin_unlock(&swap_tiers_lock);
-	mutex_unlock(&swap_memcg_mutex);
-	return 0;
-}
-
-/* A tier's index by its name. Under swap_memcg_mutex its limits stay its own. */
-static int swap_memcg_find(const char *name)
-{
-	struct swap_tier *tier = NULL;
-	int type = -EINVAL;
-
-	lockdep_assert_held(&swap_memcg_mutex);
-	spin_lock(&swap_tiers_lock);
-	while ((tier = swap_tiers_next(tier)))
-		if (!strcmp(kobject_name(&tier->kobj), name))
-			type = swap_tier_index(tier);
-	spin_unlock(&swap_tiers_lock);
-	return type;
-}
-
-/* "<tier> <bytes or max>", of a tier that is not in @given yet. */
-static int swap_memcg_parse(char *line, unsigned long *max, unsigned long *given)
-{
-	unsigned long long bytes;
-	char *name;
-	int type;
-
-	line = strstrip(line);
-	name = strsep(&line, " \t");
-	type = swap_memcg_find(name);
-	if (type < 0 || !line || (*given & BIT(type)))
-		return -EINVAL;
-
-	line = skip_spaces(line);
-	/* What is no number at all is 0 for memparse(), and too large ones wrap. */
-	if ((!isdigit(*line) && strcmp(line, "max")) ||
-	    kstrtoull(line, 0, &bytes) == -ERANGE)
-		return -EINVAL;
-	*given |= BIT(type);
-	return page_counter_memparse(line, "max", &max[type]);
-}
-
-/* Return: is there more in a tier than the new limit? */
-static bool swap_memcg_set_limits(struct swap_memcg *tiers, const unsigned long *max,
-				  unsigned long given)
-{
-	unsigned long limited = tiers->limited;
-	bool excess = false;
-	unsigned int type;
-
-	for_each_set_bit(type, &given, NR_SWAP_TIER_INDEXES) {
-		limited &= ~BIT(type);
-		if (max[type] >= PAGE_COUNTER_MAX)
-			continue;
-		WRITE_ONCE(tiers->tier[type].max, max[type]);
-		limited |= BIT(type);
-	}
-	swap_memcg_set_limited(tiers, limited);
-
-	/*
-	 * The limits are set before usage is read, and swap_memcg_add() adds before
-	 * it reads limits: what was on its way is seen here or there.
-	 */
-	smp_mb();
-	given &= limited;
-	for_each_set_bit(type, &given, NR_SWAP_TIER_INDEXES)
-		excess |= !swap_memcg_fits(tiers, type, 0);
-	return excess;
-}
-
-static ssize_t swap_tiers_max_write(struct kernfs_open_file *of, char *buf,
-				    size_t nbytes, loff_t off)
-{
-	struct swap_memcg *tiers = mem_cgroup_from_css(of_css(of))->swap_tiers;
-	unsigned long max[NR_SWAP_TIER_INDEXES], given = 0;
-	bool excess = false;
-	char *line;
-	int err;
-
-	buf = strstrip(buf);
-	mutex_lock(&swap_memcg_mutex);
-	do {
-		line = strsep(&buf, "\n");
-		err = swap_memcg_parse(line, max, &given);
-	} while (!err && buf);
-	if (!err)
-		excess = swap_memcg_set_limits(tiers, max, given);
-	mutex_unlock(&swap_memcg_mutex);
-
-	if (excess)
-		swap_tiers_excess();
-	return err ?: nbytes;
-}
-
-static struct cftype swap_memcg_files[] = {
-	{
-		.name = "swap.tiers.max",
-		.flags = CFTYPE_NOT_ON_ROOT,
-		.seq_show = swap_tiers_max_show,
-		.write = swap_tiers_max_write,
-	},
-	{ }	/* terminate */
-};
-
-static int __init swap_memcg_init(void)
-{
-	if (!mem_cgroup_disabled())
-		WARN_ON(cgroup_add_dfl_cftypes(&memory_cgrp_subsys, swap_memcg_files));
-	return 0;
-}
-subsys_initcall(swap_memcg_init);

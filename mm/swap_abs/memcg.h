@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What cgroups have in each tier, and may have (mm/swap_abs/memcg.c).
+ * What cgroups have in each tier, and may have (mm/swap_abs/memcg.c, memcg_files.c).
  */
 #ifndef _MM_SWAP_ABS_MEMCG_H
 #define _MM_SWAP_ABS_MEMCG_H
 
+#include <linux/cpumask.h>
 #include <linux/jump_label.h>
+#include <linux/memcontrol.h>
 #include "slots.h"
 #include "tier.h"
 
@@ -21,7 +23,6 @@ int swap_memcg_alloc(struct mem_cgroup *memcg, struct mem_cgroup *parent);
 void swap_memcg_free(struct mem_cgroup *memcg);
 void swap_memcg_reset(struct mem_cgroup *memcg);
 void swap_memcg_forget(unsigned int type);
-void swap_memcg_stat_format(struct mem_cgroup *memcg, struct seq_buf *s);
 void swap_memcg_account(struct swap_cluster_info *ci, unsigned int ci_off,
 			const swap_desc_t *old, const swap_desc_t *new,
 			unsigned int nr);
@@ -31,9 +32,21 @@ unsigned long __swap_memcg_tiers(struct mem_cgroup *memcg, long nr);
 unsigned long __swap_memcg_tiers_of(swp_entry_t slot, long nr);
 unsigned long swap_memcg_excess(void);
 bool swap_memcg_may_have(swp_entry_t slot, unsigned long mask);
-bool swap_memcg_zswap_crowds(struct mem_cgroup *memcg, bool flush);
-bool swap_memcg_may_zswap(struct mem_cgroup *memcg);
-bool swap_objcg_may_zswap(struct obj_cgroup *objcg);
+bool swap_memcg_zswap_full(struct mem_cgroup *memcg, bool flush);
+extern struct mutex swap_memcg_mutex;
+unsigned long swap_memcg_usage(struct mem_cgroup *memcg, unsigned int type);
+unsigned long swap_memcg_limit(struct mem_cgroup *memcg, unsigned int type);
+bool swap_memcg_set_limits(struct mem_cgroup *memcg, const unsigned long *max,
+			   unsigned long given);
+
+/* mm/swap_abs/memcg_files.c */
+void swap_memcg_stat_format(struct mem_cgroup *memcg, struct seq_buf *s);
+
+/* Pages that may not have been counted for a cgroup yet, at most. */
+static inline unsigned long swap_memcg_uncounted(void)
+{
+	return (unsigned long)MEMCG_CHARGE_BATCH * num_online_cpus();
+}
 
 /**
  * swap_memcg_tiers - where may a cgroup have more?
@@ -69,6 +82,11 @@ static inline unsigned long swap_memcg_tiers_of(swp_entry_t slot, long nr)
 	return __swap_memcg_tiers_of(slot, nr);
 }
 #else
+static inline unsigned long swap_memcg_uncounted(void)
+{
+	return 0;
+}
+
 static inline unsigned long swap_memcg_excess(void)
 {
 	return 0;
@@ -79,19 +97,9 @@ static inline bool swap_memcg_may_have(swp_entry_t slot, unsigned long mask)
 	return false;
 }
 
-static inline bool swap_memcg_zswap_crowds(struct mem_cgroup *memcg, bool flush)
+static inline bool swap_memcg_zswap_full(struct mem_cgroup *memcg, bool flush)
 {
 	return false;
-}
-
-static inline bool swap_memcg_may_zswap(struct mem_cgroup *memcg)
-{
-	return mem_cgroup_may_zswap(memcg);
-}
-
-static inline bool swap_objcg_may_zswap(struct obj_cgroup *objcg)
-{
-	return obj_cgroup_may_zswap(objcg);
 }
 
 static inline struct swap_vain *swap_memcg_vain(struct mem_cgroup *memcg)

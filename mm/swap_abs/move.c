@@ -24,9 +24,9 @@
  * the mover's and the swap cache's is somebody's who uses it. A folio that the mover
  * has found in the swap cache leaves it, too, if nobody uses it.
  *
- * Called by mm/swap_abs/empty.c, mm/swap_abs/collect.c and mm/swap_abs/policy.c with
- * swap_tier.move_lock held; takes the locks of the batch's folios, one at a time but
- * for those that are being read.
+ * Called by mm/swap_abs/empty.c and mm/swap_abs/policy.c, and by formats (struct
+ * swap_move_ops), with swap_tier.move_lock held; takes the locks of the batch's folios, one
+ * at a time but for those that are being read.
  */
 #include <linux/iocontext.h>
 #include <linux/ioprio.h>
@@ -40,7 +40,6 @@
 #include "../internal.h"
 #include "../swap.h"
 #include "../swap_table.h"
-#include "formats.h"
 #include "memcg.h"
 #include "move.h"
 #include "slots.h"
@@ -60,7 +59,7 @@ static bool swap_move_is_drain(struct swap_move *move)
 /* Is there another tier that may take a page? nr_swap_pages is without a closed device. */
 static bool swap_move_tier_has_room(void)
 {
-	return atomic_long_read(&nr_swap_pages) > 0 || zswap_room() > 0;
+	return atomic_long_read(&nr_swap_pages) > 0 || swap_tiers_have_room(SWAP_TIER_ZSWAP);
 }
 
 /* May the slot's cgroup have it where it is to be moved to? */
@@ -113,6 +112,15 @@ static struct folio *swap_move_alloc_folio(struct swap_move *move, struct swap_m
 	return folio;
 }
 
+/* Make a page of an object that has been read, if that still is the folio's data. */
+static bool swap_move_fill(struct swap_move *move, struct folio *folio,
+			   const struct swap_pack_object *object)
+{
+	const struct swap_backend *backend = swap_backend_of(swap_abs_word(folio->swap));
+
+	return backend && backend->fill && backend->fill(folio, move->si, object);
+}
+
 /*
  * Get a slot's folio: the one that is there, or one that is being read. @object is its
  * data, if that has been read already. NULL when there is none to be had now.
@@ -129,7 +137,7 @@ static struct folio *swap_move_get_folio(struct swap_move *move, struct swap_mov
 		return PTR_ERR(folio) == -ENOMEM ? folio : NULL;
 
 	moving->own = true;
-	if (object && swap_packed_fill(folio, move->si, object)) {
+	if (object && swap_move_fill(move, folio, object)) {
 		folio_mark_uptodate(folio);
 		folio_unlock(folio);
 		return folio;

@@ -38,6 +38,19 @@ struct swap_move_batch {
 };
 
 /**
+ * struct swap_move_ops - how a format hands on what it can't move as it is
+ * @slot: move a page by way of a folio: swap_move_slot()
+ * @settle: store what has been gathered: swap_move_settle()
+ * @end: and let go of it: swap_move_end()
+ */
+struct swap_move_ops {
+	int (*slot)(struct swap_move *move, swp_entry_t entry,
+		    const struct swap_pack_object *object);
+	int (*settle)(struct swap_move *move);
+	int (*end)(struct swap_move *move);
+};
+
+/**
  * struct swap_move - data that is to be moved off a tier
  * @si: the device, NULL for zswap
  * @tiers: mask of the tiers that may get it
@@ -46,6 +59,7 @@ struct swap_move_batch {
  * @want: pages, at most; ULONG_MAX for all
  * @floor: of zswap, pages of its pool to be left
  * @moved: pages moved so far, or on their way
+ * @ops: for swap_format.move_out()
  * @stop: set when it is to end before that, or NULL
  * @reads: I/O of @nr_reading
  * @nr_reading: pages of swap_tier.batch that are being read
@@ -59,6 +73,7 @@ struct swap_move {
 	unsigned long want;
 	unsigned long floor;
 	unsigned long *moved;
+	const struct swap_move_ops *ops;
 	bool *stop;
 	struct swap_io_ctx reads;
 	unsigned int nr_reading;

@@ -16,10 +16,9 @@
  * may be old by then: the sequence number of the segment has to be that of the read,
  * as no block is written twice under one.
  *
- * Called by mm/swap_abs/packed_read.c when the pages have been unlocked, and by
- * mm/zswap.c. It is on a workqueue that reclaim may wait for, and other reads wait for
- * their turn there: so it allocates without waiting, and looks at a few objects only.
- * No locks.
+ * Called by mm/swap_abs/packed_read.c when the pages have been unlocked. That is on a
+ * workqueue that reclaim may wait for, and other reads wait for their turn there: so it
+ * allocates without waiting, and looks at a few objects only. No locks.
  */
 #include <linux/memcontrol.h>
 #include <linux/swap.h>
@@ -42,7 +41,7 @@
 /* Debugfs: tests that count what is read from where switch it off. */
 bool swap_ahead_on = true;
 
-static atomic_t swap_ahead_tried, swap_ahead_used, swap_ahead_reads;
+static atomic_t swap_ahead_tried, swap_ahead_reads;
 
 static bool swap_ahead_pays(void)
 {
@@ -64,16 +63,6 @@ static void swap_ahead_count(int nr)
 }
 
 /**
- * swap_packed_ahead_used - what was kept by swap_packed_ahead() is loaded from zswap
- *
- * Context: any.
- */
-void swap_packed_ahead_used(void)
-{
-	atomic_inc(&swap_ahead_used);
-}
-
-/**
  * swap_packed_ahead_wanted - should what a read has brought along be kept?
  *
  * Context: process context, does not sleep.
@@ -82,32 +71,6 @@ void swap_packed_ahead_used(void)
 bool swap_packed_ahead_wanted(void)
 {
 	return READ_ONCE(swap_ahead_on) && swap_ahead_pays() && swap_zswap_has_room();
-}
-
-/**
- * swap_packed_ahead_fits - may a cgroup have a bit more memory without reclaim?
- * @memcg: the cgroup, or NULL
- *
- * The charge would be forced, and unlike that of a page which is swapped out it frees
- * nothing.
- *
- * Context: any.
- * Return: false when the cgroup or one above it is at memory.max, memory.high or
- * memory.zswap.max.
- */
-bool swap_packed_ahead_fits(struct mem_cgroup *memcg)
-{
-	if (mem_cgroup_disabled())
-		return true;
-	if (!swap_memcg_may_zswap(memcg))
-		return false;
-#ifdef CONFIG_MEMCG
-	for (; memcg && !mem_cgroup_is_root(memcg); memcg = parent_mem_cgroup(memcg))
-		if (page_counter_read(&memcg->memory) + SWAP_CLUSTER_MAX >
-		    min(READ_ONCE(memcg->memory.max), READ_ONCE(memcg->memory.high)))
-			return false;
-#endif
-	return true;
 }
 
 /* Return: 1 when the object was tried, whether zswap has it now or not. */
@@ -126,8 +89,8 @@ static int swap_ahead_keep(struct swap_tier *tier, const struct swap_pack_object
 	swap_abs_debug_move();
 	if (swap_segment_of(swap_place_word(place))->seq != seq ||
 	    !(swap_memcg_tiers_of(slot, 1) & SWAP_TIER_ZSWAP) ||
-	    !swap_pack_move_to_zswap(tier, slot, place, object, true))
-		swap_pack_unpin(slot, place);
+	    zswap_move_in(slot, place, object, true))
+		swap_abs_move_abort(slot, place, -EAGAIN);
 	return 1;
 }
 

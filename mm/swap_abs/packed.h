@@ -2,8 +2,8 @@
 /*
  * The packed backend inside of its files: mm/swap_abs/packed.c (segments, what
  * is written), mm/swap_abs/packed_read.c, mm/swap_abs/neighbours.c and
- * mm/swap_abs/collect.c. The format is in mm/swap_abs/format.h, what others call in
- * mm/swap_abs/formats.h.
+ * mm/swap_abs/collect.c. How objects lie on a device is in mm/swap_abs/format.h. Others call
+ * it through two tables of operations (mm/swap_abs/tier.h).
  */
 #ifndef _MM_SWAP_ABS_PACKED_H
 #define _MM_SWAP_ABS_PACKED_H
@@ -17,8 +17,10 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
-#include "formats.h"
+#include "codec.h"
+#include "format.h"
 #include "slots.h"
+#include "tier.h"
 #include "victim.h"
 
 #define SWAP_SEGMENT_SIZE	(SWAPFILE_CLUSTER * SWAP_PACK_BLOCK)
@@ -177,10 +179,11 @@ struct swap_pack_piece {
 /**
  * struct swap_pack - the packed format of a tier
  * @tier: the tier
+ * @format: the format, for those that it calls
  * @streams: what is being filled
  * @nr_fresh: how many of the fresh ones are used
  * @nr_begun: number of the chunk that was begun last; a hint
- * @lock: protects the lists and counts that follow
+ * @lock: protects the lists and counts that follow, and those of segments in the tier
  * @idle: chunks that are not in use
  * @spares: segments without data, ready to be filled; SWAP_PACK_RESERVE of them are
  *	for survivors
@@ -188,14 +191,11 @@ struct swap_pack_piece {
  * @bad: segments without data whose medium is bad
  * @nr_idle: length of @idle
  * @nr_lazy: chunks that are being written and not urgent
- * @nr_spares: length of @spares
- * @nr_segments: segments with data
  * @next_seq: sequence number of the next segment
  * @dead: segments that nothing refers to, for @release_work
  * @release_work: makes them spare ones, or gives them back
  * @objects: number of objects in use
  * @live: bytes of them, with headers
- * @held: pages of capacity that they take
  * @surviving: objects on their way to a stream of survivors
  * @survivors: which one, for the victim that is collected; only @gc_work uses it
  * @wait: for an idle chunk, for @nr_lazy, and for @surviving to become zero
@@ -216,6 +216,7 @@ struct swap_pack_piece {
  */
 struct swap_pack {
 	struct swap_tier *tier;
+	const struct swap_format *format;
 	struct swap_pack_stream streams[NR_SWAP_STREAMS];
 	unsigned int nr_fresh;
 	u32 nr_begun;
@@ -226,14 +227,11 @@ struct swap_pack {
 	struct list_head bad;
 	unsigned int nr_idle;
 	unsigned int nr_lazy;
-	unsigned int nr_spares;
-	unsigned int nr_segments;
 	u32 next_seq;
 	struct llist_head dead;
 	struct work_struct release_work;
 	struct percpu_counter objects;
 	struct percpu_counter live;
-	struct percpu_counter held;
 	atomic_t surviving;
 	enum swap_stream_id survivors;
 	wait_queue_head_t wait;
@@ -255,19 +253,89 @@ static inline unsigned int swap_segment_live(struct swap_segment *segment)
 	return atomic_read(&segment->live) & ~SWAP_SEGMENT_CLOSED;
 }
 
+/* The live bytes of a segment that is bad: it takes just its own capacity. */
+#define SWAP_SEGMENT_BAD	((int)SWAP_SEGMENT_SIZE)
+
+/* A large folio, whose pages may be in several chunks. */
+struct swap_pack_write {
+	struct folio *folio;		/* NULL: given up */
+	atomic_t pending;
+	bool failed;
+};
+
+/* mm/swap_abs/packed.c */
+extern const struct swap_backend swap_packed_backend;
+extern const struct swap_format swap_packed_format;
+
+/* mm/swap_abs/segment.c */
+extern struct workqueue_struct *swap_flush_wq;
+extern struct workqueue_struct *swap_gc_wq;
+extern unsigned long swap_gc_image;
+bool swap_pack_is_short(struct swap_pack *pack);
+bool swap_pack_is_short_of_image(struct swap_pack *pack);
+void swap_pack_gc_check(struct swap_pack *pack);
+unsigned long swap_packed_free_segments(struct swap_pack *pack);
 void swap_segment_put(struct swap_segment *segment);
+void swap_pack_release_dead(struct swap_pack *pack);
+unsigned int swap_segment_bucket(unsigned int live);
+unsigned int swap_segment_account(struct swap_segment *segment, int bytes);
+unsigned long swap_packed_close_segment(struct swap_cluster_info *ci, bool close);
+unsigned long swap_packed_segment_held(struct swap_cluster_info *ci);
+void swap_segment_idle(struct swap_segment *segment);
+void swap_segment_return(struct swap_segment *segment);
+void swap_pack_give_spares(struct swap_pack *pack);
+void swap_pack_release(struct work_struct *work);
+bool swap_pack_refill_for(struct swap_pack *pack, unsigned int kept);
+struct swap_segment *swap_segment_open(struct swap_pack *pack,
+				       enum swap_stream_id id);
+void swap_pack_refuse(struct swap_pack *pack, bool fresh);
+bool swap_segment_is_bad(struct swap_segment *segment);
+void swap_segment_close(struct swap_pack_stream *stream);
+long swap_packed_drop(const swap_desc_t *words, unsigned int nr);
+
+/* mm/swap_abs/chunk.c */
+extern struct workqueue_struct *swap_pack_wq;
+void swap_pack_flush(struct swap_pack *pack, enum swap_stream_id id);
+void swap_packed_flush_all(void);
+void swap_packed_wait_moved(void);
 bool swap_pack_move_to(struct swap_pack *pack, enum swap_stream_id id,
 		       swp_entry_t slot, swap_place_t from, const void *data,
 		       unsigned int length, unsigned int codec, bool may_wait);
-void swap_pack_flush(struct swap_pack *pack, enum swap_stream_id id);
-void swap_packed_flush_all(void);
+int swap_packed_move(swp_entry_t slot, swap_place_t place, const void *data,
+		     unsigned int length, unsigned int codec, bool may_wait,
+		     unsigned long tiers);
 void swap_packed_close(struct swap_pack *pack);
-void swap_pack_release_dead(struct swap_pack *pack);
-unsigned long swap_packed_free_segments(struct swap_pack *pack);
+void swap_pack_hurry(struct swap_pack *pack, struct swap_pack_io *io);
+void swap_pack_write_put(struct swap_pack_write *write, bool failed);
+void swap_pack_flush_fresh(struct swap_pack *pack, unsigned long streams);
+void swap_pack_flush_work(struct work_struct *work);
+bool swap_pack_is_open(struct swap_pack *pack);
+bool swap_packed_yield(unsigned long tiers);
+struct swap_pack_io *swap_pack_lock(struct swap_pack *pack, enum swap_stream_id want,
+				    struct cgroup_subsys_state *css,
+				    unsigned int length, bool urgent, bool may_wait);
+void swap_pack_unlock(struct swap_pack *pack, struct swap_pack_io *io);
+struct swap_pack_item *swap_pack_add(struct swap_pack_io *io, swp_entry_t slot,
+				     const void *data, unsigned int length,
+				     unsigned int codec);
+void swap_pack_io_done(struct work_struct *work);
+struct swap_pack *swap_packed_get(unsigned long tiers, unsigned long all);
+void swap_packed_forget_hints(void);
+void swap_packed_put(struct swap_pack *pack);
+bool swap_packed_is_busy(void);
+
+/* mm/swap_abs/object.c */
+bool swap_pack_find(struct swap_info_struct *si, const struct swap_pack_object *object,
+		    swp_entry_t *slot, swap_place_t *place);
+bool swap_pack_pin(struct swap_info_struct *si, const struct swap_pack_object *object,
+		   swp_entry_t *slot, swap_place_t *place);
 
 /* mm/swap_abs/packed_read.c */
 int swap_packed_read_init_once(void);
 void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio);
+void swap_packed_submit_read(struct swap_io_ctx *ctx);
+bool swap_packed_fill(struct folio *folio, struct swap_info_struct *si,
+		      const struct swap_pack_object *object);
 void swap_packed_read_init(struct bio *bio, struct bio_vec *bvec,
 			   struct swap_info_struct *si, pgoff_t offset,
 			   unsigned int blocks, void *buf);
@@ -302,18 +370,14 @@ static inline u64 swap_blkcg_serial(struct cgroup_subsys_state *css)
 
 /* mm/swap_abs/collect.c */
 int swap_pack_gc_init(void);
-bool swap_pack_pin(struct swap_info_struct *si, const struct swap_pack_object *object,
-		   swp_entry_t *slot, swap_place_t *place);
-bool swap_pack_unpin(swp_entry_t slot, swap_place_t place);
-bool swap_pack_move_to_zswap(struct swap_tier *tier, swp_entry_t slot, swap_place_t place,
-			     const struct swap_pack_object *object, bool ahead);
+int swap_packed_drain(struct swap_move *move);
 bool swap_pack_alloc_pieces(struct swap_pack *pack);
 void swap_pack_free_pieces(struct swap_pack *pack);
 void swap_pack_gc(struct work_struct *work);
 void swap_pack_gc_again(struct work_struct *work);
-void swap_pack_gc_check(struct swap_pack *pack);
 
 /* mm/swap_abs/neighbours.c */
+extern bool swap_ahead_on;
 bool swap_packed_ahead_wanted(void);
 void swap_packed_ahead(struct swap_tier *tier, pgoff_t offset, const void *buf,
 		       unsigned int size, unsigned int pos, u32 seq);

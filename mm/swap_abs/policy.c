@@ -9,10 +9,10 @@
  * (swap_promote()). By hand, data is moved down (demote) or up (promote), and all
  * of it away (state: draining, mm/swap_abs/state.c).
  *
- * This file owns that policy; how data is moved is in mm/swap_abs/empty.c,
- * mm/swap_abs/collect.c and mm/zswap.c, and where it may go is known in mm/swap_abs/room.c.
- * It is called by mm/swap_abs/sysfs.c, and its works are queued when a tier has filled, is
- * to be drained, or a cgroup has too much in one.
+ * This file owns that policy; how data is moved is in mm/swap_abs/empty.c, in mm/zswap.c and
+ * in formats, and where it may go is known in mm/swap_abs/room.c. It is called by
+ * mm/swap_abs/sysfs.c, and its works are queued when a tier has filled, is to be drained, or
+ * a cgroup has too much in one.
  *
  * To hold: one mover at a time works on a tier.
  *
@@ -25,7 +25,6 @@
 #include <linux/workqueue.h>
 #include <linux/zswap.h>
 #include "../swap.h"
-#include "formats.h"
 #include "memcg.h"
 #include "move.h"
 #include "slots.h"
@@ -83,24 +82,6 @@ void swap_abs_promote(struct folio *folio)
  * Demotion in the background
  */
 
-/**
- * swap_tier_demoted - demotion in the background has done what it could
- * @tier: the tier
- * @moved: has it moved anything?
- *
- * Where it is still too full, there was no room below, or nothing to be moved: that
- * is not tried again at once, nor soon, as it may have to look at every descriptor.
- */
-void swap_tier_demoted(struct swap_tier *tier, bool moved)
-{
-	if (swap_tier_used(tier) <= swap_tier_watermark(tier, SWAP_WMARK_HIGH)) {
-		tier->demote_delay = 0;
-		return;
-	}
-	tier->demote_delay = moved ? HZ : clamp(2 * tier->demote_delay, HZ, 16UL * HZ);
-	WRITE_ONCE(tier->demote_after, jiffies + tier->demote_delay);
-}
-
 static void swap_tier_demote_work(struct work_struct *work)
 {
 	struct swap_tier *tier = container_of(work, struct swap_tier, demote_work);
@@ -121,15 +102,15 @@ static void swap_tier_demote_work(struct work_struct *work)
 		if (used <= low || !swap_tiers_have_room(move.tiers))
 			break;
 		if (!picked)
-			swap_raw_pick_old(tier, used - low);
+			swap_formats_call(pick_old, tier, used - low);
 		picked = true;
-		/* Of packed pages it takes more, but how many is not known. */
+		/* Of objects it takes more, but how many is not known. */
 		move.want = min(used - low, SWAP_DEMOTE_BATCH);
 		swap_move_some(&move);
 		sum += moved;
 		cond_resched();
 	} while (moved && !READ_ONCE(tier->draining) && !swap_move_freezing());
-	swap_raw_unpick_old(tier);
+	swap_formats_call(unpick, tier);
 	swap_tier_demoted(tier, sum);
 	mutex_unlock(&tier->move_lock);
 	if (swap_move_freezing())
@@ -171,11 +152,11 @@ int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages)
 		err = zswap_demote(&move);
 	} else {
 		/* What is on its way here can go on from here. */
-		swap_packed_wait_moved();
+		swap_formats_call(settle);
 		if (!up)
-			swap_raw_pick_old(tier, min(pages, tier->si->pages));
+			swap_formats_call(pick_old, tier, min(pages, tier->si->pages));
 		err = swap_move_some(&move);
-		swap_raw_unpick_old(tier);
+		swap_formats_call(unpick, tier);
 	}
 	/* The next command begins with 0. */
 	moved = *move.moved;
@@ -225,11 +206,11 @@ static int swap_excess_begin(struct swap_move *move, struct swap_info_struct *si
 	return 0;
 }
 
-/* Until it is written, what goes from zswap to a packed device counts as zswap's. */
+/* Until it is written, what goes from zswap to a device as it is counts as zswap's. */
 static void swap_excess_wait(struct swap_move *move)
 {
 	if (move->nr_objects)
-		swap_packed_wait_moved();
+		swap_formats_call(settle);
 	move->nr_objects = 0;
 }
 
@@ -312,21 +293,7 @@ static void swap_excess_work_fn(struct work_struct *work)
 		queue_delayed_work(swap_move_wq, &swap_excess_again, swap_excess_delay);
 }
 
-static DECLARE_WORK(swap_excess_work, swap_excess_work_fn);
-
 static void swap_excess_again_fn(struct work_struct *work)
-{
-	queue_work(swap_move_wq, &swap_excess_work);
-}
-
-/**
- * swap_tiers_excess - cgroups have more in a tier than they may
- *
- * It is moved to tiers that they may use, if there is room, in the order of slots.
- *
- * Context: any, also with a virtual cluster locked and interrupts off.
- */
-void swap_tiers_excess(void)
 {
 	queue_work(swap_move_wq, &swap_excess_work);
 }
@@ -399,6 +366,7 @@ void swap_tier_stop_moves(struct swap_tier *tier)
 static int __init swap_move_init(void)
 {
 	/* Frozen while there is a hibernation image, as it writes to devices. */
+	INIT_WORK(&swap_excess_work, swap_excess_work_fn);
 	swap_move_wq = alloc_workqueue("swap_abs_move", WQ_UNBOUND | WQ_FREEZABLE, 0);
 	return swap_move_wq ? 0 : -ENOMEM;
 }

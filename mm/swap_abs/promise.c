@@ -6,7 +6,7 @@
  * mm/swap_abs.c). A slot's word says whether it holds one (SWAP_DESC_RESERVED). Taking
  * and giving them is an atomic operation (swap_abs_take_room(), swap_abs_give_room()).
  *
- * Called by the backends before they store, and by mm/swap_abs/tier.c and
+ * Called by the backends before they store, and by mm/swap_abs/device.c and
  * mm/swap_abs/policy.c when a device leaves. Words are changed in mm/swap_abs/desc.c.
  */
 #include <linux/jiffies.h>
@@ -27,7 +27,7 @@ static bool swap_desc_counts(swap_desc_t word)
 	struct swap_info_struct *si;
 	swp_entry_t entry;
 
-	if (swap_desc_tag(word) != SWAP_DESC_RAW)
+	if (!swap_desc_is_block(word))
 		return swap_desc_is_reserved(word);
 	entry = swap_desc_device_entry(word);
 	si = __swap_entry_to_info(entry);

@@ -6,8 +6,9 @@
  * A device lends whole free clusters to its tier (swap_cluster_lend()). A lent
  * cluster has one bit a slot and no swap table: nothing but a descriptor knows
  * what is in a slot, and nothing but the bit that it is in use. This file owns
- * the bits, and which lent clusters have room; callers are mm/swap_abs.c
- * through the table of operations and mm/page_io.c for where pages are.
+ * the bits, and which lent clusters have room. It is called through two tables of
+ * operations: as a backend, and as the plain format, which takes what others refuse
+ * (mm/swap_abs/tier.h). The I/O is done by mm/page_io.c (mm/swap_abs/block.c).
  *
  * A slot is taken at writeout, one after another from a cluster that the CPU
  * has used last, so that pages which are written together lie together. The
@@ -45,7 +46,6 @@
 #include <linux/zswap.h>
 #include "../internal.h"
 #include "../swap.h"
-#include "formats.h"
 #include "slots.h"
 #include "tier.h"
 
@@ -156,7 +156,7 @@ out:
 
 	offset = (ci - si->cluster_info) * SWAPFILE_CLUSTER + start;
 	for (i = 0; i < got; i++)
-		words[i] = swap_desc_raw(si->type, offset + i);
+		words[i] = swap_desc_block(SWAP_DESC_RAW, si->type, offset + i);
 	return got;
 }
 
@@ -279,15 +279,6 @@ static struct swap_cluster_info *swap_raw_borrow(struct swap_tier *tier)
 	return ci;
 }
 
-/* Is there a free slot, or a cluster to be had? A hint. */
-bool swap_raw_has_room(struct swap_tier *tier)
-{
-	return !list_empty_careful(&tier->partial) || !list_empty_careful(&tier->empty) ||
-	       !list_empty_careful(&tier->si->free_clusters) ||
-	       atomic_read(&tier->nr_holed) > 0 ||
-	       (READ_ONCE(tier->compacting) && !list_empty_careful(&tier->old));
-}
-
 static unsigned int swap_raw_take_tier(struct swap_tier *tier, swap_desc_t *words,
 				       unsigned int nr, bool all)
 {
@@ -395,12 +386,6 @@ taken:
 	return got;
 }
 
-/* What swap_tier.bad has of an offset. */
-enum swap_raw_bad {
-	SWAP_RAW_BAD_USED = 1,		/* a word points there still */
-	SWAP_RAW_BAD_FREE,		/* only its bit says that it is in use */
-};
-
 static bool swap_raw_is_bad(struct swap_tier *tier, unsigned long offset)
 {
 	return unlikely(!xa_empty(&tier->bad)) && xa_load(&tier->bad, offset);
@@ -418,7 +403,7 @@ static bool swap_raw_keep_bad(struct swap_tier *tier, unsigned long offset)
 	bad = xa_load(&tier->bad, offset);
 	/* There is something already, so this takes no memory. */
 	if (bad)
-		__xa_store(&tier->bad, offset, xa_mk_value(SWAP_RAW_BAD_FREE), 0);
+		__xa_store(&tier->bad, offset, xa_mk_value(SWAP_BAD_FREE), 0);
 	xa_unlock_irqrestore(&tier->bad, flags);
 	return bad;
 }
@@ -434,7 +419,7 @@ static bool swap_raw_keep_bad(struct swap_tier *tier, unsigned long offset)
  * Context: also under page-table locks and with interrupts off; O(@nr).
  * Return: how many slots are free now, of devices that count in nr_swap_pages.
  */
-long swap_raw_free(const swap_desc_t *words, unsigned int nr)
+static long swap_raw_free(const swap_desc_t *words, unsigned int nr)
 {
 	unsigned int i = 0, first, counts;
 	struct swap_info_struct *si;
@@ -483,7 +468,7 @@ long swap_raw_free(const swap_desc_t *words, unsigned int nr)
  *
  * Context: process context.
  */
-void swap_raw_untake(const swap_desc_t *words, unsigned int nr)
+static void swap_raw_untake(const swap_desc_t *words, unsigned int nr)
 {
 	swap_abs_give_room(swap_raw_free(words, nr) - (long)nr);
 }
@@ -502,7 +487,7 @@ void swap_raw_untake(const swap_desc_t *words, unsigned int nr)
  * Context: process context, may sleep for a discard, GFP_NOIO.
  * Return: true with @nr words, or false.
  */
-bool swap_raw_alloc(swap_desc_t *words, unsigned int nr, unsigned long tiers)
+static bool swap_raw_alloc(swap_desc_t *words, unsigned int nr, unsigned long tiers)
 {
 	unsigned int got, total = 0;
 	bool discarded = false;
@@ -526,7 +511,7 @@ bool swap_raw_alloc(swap_desc_t *words, unsigned int nr, unsigned long tiers)
 			continue;
 		}
 		/* One that is lent ahead for packed data serves better here. */
-		if (swap_packed_yield(tiers))
+		if (swap_formats_sum(yield, tiers))
 			continue;
 		/* Free clusters may wait for their discard. */
 		if (discarded || !swap_sync_discard()) {
@@ -536,6 +521,24 @@ bool swap_raw_alloc(swap_desc_t *words, unsigned int nr, unsigned long tiers)
 		discarded = true;
 	}
 	return true;
+}
+
+/*
+ * Is a word of a device in use that of a raw page in one of them? A hint, as the slot may be
+ * freed at any time.
+ */
+static bool swap_raw_is_old(swap_desc_t word)
+{
+	swp_entry_t entry;
+
+	if (swap_desc_tag(word) != SWAP_DESC_RAW)
+		return false;
+	entry = swap_desc_device_entry(word);
+	/* What is read of a cluster that is just being freed may be anything. */
+	if (swp_offset(entry) >= __swap_entry_to_info(entry)->max)
+		return false;
+	/* Without the cluster's lock: to move a page that is not does no harm. */
+	return data_race(__swap_entry_to_cluster(entry)->flags) == CLUSTER_FLAG_LENT_OLD;
 }
 
 /*
@@ -662,111 +665,8 @@ static bool swap_raw_stable(swap_desc_t word)
 	return swap_raw_flag(word, SWP_STABLE_WRITES);
 }
 
-const struct swap_backend swap_raw_backend = {
-	.store		= swap_raw_store,
-	.load		= swap_raw_load,
-	.drop		= swap_raw_free,
-	.same_load	= swap_raw_same_load,
-	.synchronous	= swap_raw_synchronous,
-	.stable		= swap_raw_stable,
-};
-
-/**
- * swap_raw_run - pages of a folio that follow each other on a block device
- * @folio: a folio with raw copies, locked or under writeback
- * @first: the page to begin with
- * @bdev: gets the block device
- * @sector: gets where on it the page is
- *
- * Return: how many pages from @first on are in one piece.
- */
-unsigned int swap_raw_run(struct folio *folio, unsigned int first,
-			  struct block_device **bdev, sector_t *sector)
-{
-	unsigned int nr = folio_nr_pages(folio) - first, run = 1;
-	swp_entry_t slot = folio->swap, start, entry;
-	struct swap_info_struct *si;
-
-	slot.val += first;
-	start = swap_abs_backing(slot);
-	for (; run < nr; run++) {
-		slot.val++;
-		entry = swap_abs_backing(slot);
-		if (entry.val != start.val + run)
-			break;
-	}
-	si = __swap_entry_to_info(start);
-	*bdev = si->bdev;
-	*sector = swap_device_run(si, swp_offset(start), &run);
-	return run;
-}
-
-/*
- * Pages of a folio under writeback could not be written. Where the medium is bad, that is
- * remembered, so the folio goes elsewhere. Any other error may be gone the next time that
- * it is written there.
- */
-static void swap_raw_mark_failed(struct folio *folio, unsigned int first, unsigned int nr,
-				 blk_status_t status)
-{
-	swp_entry_t slot = folio->swap, entry;
-	struct swap_tier *tier;
-	unsigned long flags;
-	unsigned int i;
-
-	slot.val += first;
-	for (i = 0; i < nr; i++, slot.val++) {
-		entry = swap_abs_backing(slot);
-		tier = __swap_entry_to_info(entry)->tier;
-		swap_tier_count(tier, SWAP_TIER_ERRORS, 1);
-		if (!swap_tier_medium_failed(tier, status))
-			continue;
-		xa_lock_irqsave(&tier->bad, flags);
-		/* Forgotten when there is no memory: it will fail again then. */
-		__xa_store(&tier->bad, swp_offset(entry), xa_mk_value(SWAP_RAW_BAD_USED),
-			   GFP_ATOMIC);
-		xa_unlock_irqrestore(&tier->bad, flags);
-		swap_tier_retry_bad(tier);
-	}
-}
-
-/**
- * swap_raw_write_failed - a folio could not be written, or the first piece of it
- * @folio: the folio, still under writeback; dirty again
- * @status: why
- *
- * Context: any, also interrupts.
- */
-void swap_raw_write_failed(struct folio *folio, blk_status_t status)
-{
-	struct block_device *bdev;
-	sector_t sector;
-
-	swap_raw_mark_failed(folio, 0, swap_raw_run(folio, 0, &bdev, &sector), status);
-}
-
-/**
- * swap_raw_piece_done - the write of a piece of a folio behind the first has ended
- * @folio: the folio, still under writeback
- * @first: the first page of the piece
- * @nr: pages of it, all in one run on a device
- * @status: how
- *
- * Context: any, also interrupts.
- */
-void swap_raw_piece_done(struct folio *folio, unsigned int first, unsigned int nr,
-			 blk_status_t status)
-{
-	swp_entry_t slot = folio->swap;
-
-	slot.val += first;
-	swap_tier_io_done(__swap_entry_to_info(swap_abs_backing(slot))->tier, status);
-	if (status)
-		swap_raw_mark_failed(folio, first, nr, status);
-}
-
 /* Slots where the medium is bad. */
-unsigned long swap_raw_nr_bad(struct swap_tier *tier)
+static unsigned long swap_raw_nr_bad(struct swap_tier *tier)
 {
 	unsigned long nr = 0, offset;
 	void *entry;
@@ -777,29 +677,12 @@ unsigned long swap_raw_nr_bad(struct swap_tier *tier)
 }
 
 /**
- * swap_raw_read_failed - a folio could not be read
- * @folio: the folio, locked
- *
- * Context: any, also interrupts.
- */
-void swap_raw_read_failed(struct folio *folio)
-{
-	swap_raw_count(folio, SWAP_TIER_ERRORS);
-}
-
-/* The rest of swap_io_done(). */
-void swap_raw_io_done(struct folio *folio, bool failed)
-{
-	swap_tier_io_done(swap_raw_tier(folio), failed);
-}
-
-/**
  * swap_raw_forget_bad - let slots be used again where a write has failed
  * @tier: the tier
  *
  * Context: process context, sleeps.
  */
-void swap_raw_forget_bad(struct swap_tier *tier)
+static void swap_raw_forget_bad(struct swap_tier *tier)
 {
 	struct swap_info_struct *si = tier->si;
 	struct swap_cluster_info *ci;
@@ -809,7 +692,7 @@ void swap_raw_forget_bad(struct swap_tier *tier)
 	xa_for_each(&tier->bad, offset, entry) {
 		entry = xa_erase_irq(&tier->bad, offset);
 		/* Of those that a word points to, that will free the bit. */
-		if (entry != xa_mk_value(SWAP_RAW_BAD_FREE))
+		if (entry != xa_mk_value(SWAP_BAD_FREE))
 			continue;
 		ci = swap_cluster_lock(si, offset);
 		if (__test_and_clear_bit(offset % SWAPFILE_CLUSTER, ci->lent_map) &&
@@ -829,9 +712,9 @@ void swap_raw_forget_bad(struct swap_tier *tier)
  * little is wanted.
  *
  * Context: process context, sleeps; swap_tier.move_lock held, to be ended by
- * swap_raw_unpick_old().
+ * swap_raw_unpick().
  */
-void swap_raw_pick_old(struct swap_tier *tier, unsigned long pages)
+static void swap_raw_pick_old(struct swap_tier *tier, unsigned long pages)
 {
 	unsigned long nr = DIV_ROUND_UP(pages, SWAPFILE_CLUSTER);
 	struct swap_cluster_info *ci;
@@ -886,10 +769,10 @@ static struct swap_cluster_info *swap_raw_next_sparse(struct swap_tier *tier,
  * data can't have it.
  *
  * Context: process context, sleeps, looks at each cluster of the device;
- * swap_tier.move_lock held, to be ended by swap_raw_unpick_old() if there are any.
+ * swap_tier.move_lock held, to be ended by swap_raw_unpick() if there are any.
  * Return: how many.
  */
-unsigned long swap_raw_pick_sparse(struct swap_tier *tier, unsigned long gain)
+static unsigned long swap_raw_pick_sparse(struct swap_tier *tier, unsigned long gain)
 {
 	unsigned long nr[16 + 1] = {}, i, want, left, free = 0, picked = 0;
 	unsigned int used, part, limit = 0;
@@ -929,29 +812,8 @@ unsigned long swap_raw_pick_sparse(struct swap_tier *tier, unsigned long gain)
 	return picked;
 }
 
-/* Clusters of the device that are free as a whole, at most. A hint. */
-unsigned long swap_raw_free_clusters(struct swap_tier *tier)
-{
-	struct swap_info_struct *si = tier->si;
-
-	if (list_empty_careful(&si->free_clusters))
-		return 0;
-	return (si->pages - min_t(unsigned long, swap_device_usage(si), si->pages)) /
-	       SWAPFILE_CLUSTER;
-}
-
-/* Free slots of the clusters that are lent to raw pages. A hint. */
-unsigned long swap_raw_nr_free(struct swap_tier *tier)
-{
-	/* data_race(): roughly is enough. */
-	long nr = swap_tier_lent(tier) - data_race(percpu_counter_read(&tier->used)) -
-		  swap_packed_spares(tier) * SWAPFILE_CLUSTER;
-
-	return max(nr, 0);
-}
-
 /**
- * swap_raw_unpick_old - take back swap_raw_pick_old()
+ * swap_raw_unpick - take back swap_raw_pick_old()
  * @tier: the tier
  *
  * What is full is first in order again.
@@ -959,7 +821,7 @@ unsigned long swap_raw_nr_free(struct swap_tier *tier)
  * Context: process context, sleeps; swap_tier.move_lock held.
  * Return: how many have not become empty.
  */
-unsigned long swap_raw_unpick_old(struct swap_tier *tier)
+static unsigned long swap_raw_unpick(struct swap_tier *tier)
 {
 	struct swap_cluster_info *ci;
 	unsigned long nr = 0;
@@ -983,26 +845,8 @@ unsigned long swap_raw_unpick_old(struct swap_tier *tier)
 	return nr;
 }
 
-/*
- * Is a word of a device in use that of a raw page in one of them? A hint, as the slot may be
- * freed at any time.
- */
-bool swap_raw_is_old(swap_desc_t word)
-{
-	swp_entry_t entry;
-
-	if (swap_desc_tag(word) != SWAP_DESC_RAW)
-		return false;
-	entry = swap_desc_device_entry(word);
-	/* What is read of a cluster that is just being freed may be anything. */
-	if (swp_offset(entry) >= __swap_entry_to_info(entry)->max)
-		return false;
-	/* Without the cluster's lock: to move a page that is not does no harm. */
-	return data_race(__swap_entry_to_cluster(entry)->flags) == CLUSTER_FLAG_LENT_OLD;
-}
-
 /* Let all CPUs look for the first tier in order again. */
-void swap_raw_forget_hints(void)
+static void swap_raw_forget_hints(void)
 {
 	int cpu;
 
@@ -1012,14 +856,8 @@ void swap_raw_forget_hints(void)
 	}
 }
 
-/**
- * swap_raw_release - give clusters without data back to their device
- * @work: swap_tier.release_work, on a workqueue that is frozen while there is a
- *	hibernation image
- */
-void swap_raw_release(struct work_struct *work)
+static void swap_raw_release(struct swap_tier *tier)
 {
-	struct swap_tier *tier = container_of(work, struct swap_tier, release_work);
 	struct swap_cluster_info *ci;
 	unsigned long *map;
 	unsigned int bad;
@@ -1058,7 +896,7 @@ void swap_raw_release(struct work_struct *work)
  *
  * Return: the slot's offset on the device, or 0.
  */
-unsigned long swap_raw_alloc_image(struct swap_info_struct *si)
+static unsigned long swap_raw_alloc_image(struct swap_info_struct *si)
 {
 	swp_entry_t hint = { .val = this_cpu_read(swap_raw_hint[0]) };
 	struct swap_tier *tier = si->tier;
@@ -1086,9 +924,9 @@ taken:
  *
  * Return: true when it was from swap_raw_alloc_image(), and is free now.
  */
-bool swap_raw_free_image(swp_entry_t entry)
+static bool swap_raw_free_image(swp_entry_t entry)
 {
-	swap_desc_t word = swap_desc_raw(swp_type(entry), swp_offset(entry));
+	swap_desc_t word = swap_desc_block(SWAP_DESC_RAW, swp_type(entry), swp_offset(entry));
 
 	/* As long as it is in use, the cluster is either lent or not. */
 	if (data_race(__swap_entry_to_cluster(entry)->flags) < CLUSTER_FLAG_LENT)
@@ -1097,23 +935,64 @@ bool swap_raw_free_image(swp_entry_t entry)
 	return true;
 }
 
-/**
- * swap_raw_image_room - what lent clusters can still hold of a hibernation image
- * @si: a device that is in use
- *
- * Return: free slots.
- */
-unsigned long swap_raw_image_room(struct swap_info_struct *si)
-{
-	unsigned long segments = swap_packed_spares(si->tier) + swap_packed_nr_bad(si->tier);
-
-	return swap_tier_lent(si->tier) - segments * SWAPFILE_CLUSTER -
-	       percpu_counter_sum(&si->tier->used);
-}
 #endif
+
+/* What is wrong with a word, for the self-check? */
+static const char *swap_raw_check(swap_desc_t word)
+{
+	swp_entry_t entry = swap_desc_device_entry(word);
+	unsigned int ci_off = swp_cluster_offset(entry);
+	struct swap_cluster_info *ci = swap_cluster_lock(__swap_entry_to_info(entry),
+							 swp_offset(entry));
+	const char *wrong = NULL;
+
+	if (ci->flags < CLUSTER_FLAG_LENT || ci->flags == CLUSTER_FLAG_LENT_SEGMENT)
+		wrong = "in a cluster that is not lent";
+	else if (!test_bit(ci_off, ci->lent_map))
+		wrong = "on a free block";
+	else if (ci->flags == CLUSTER_FLAG_LENT || ci->flags == CLUSTER_FLAG_LENT_EMPTY ||
+		 (ci->flags == CLUSTER_FLAG_LENT_FULL) >
+		 bitmap_full(ci->lent_map, SWAPFILE_CLUSTER))
+		wrong = "in a cluster on the wrong list";
+	swap_cluster_unlock(ci);
+	return wrong;
+}
+
+static const struct swap_backend swap_raw_backend = {
+	.store		= swap_raw_store,
+	.load		= swap_raw_load,
+	.drop		= swap_raw_free,
+	.same_load	= swap_raw_same_load,
+	.synchronous	= swap_raw_synchronous,
+	.stable		= swap_raw_stable,
+	.picked		= swap_raw_is_old,
+	.check		= swap_raw_check,
+	.order		= SWAP_ORDER_PLAIN,
+};
+
+static const struct swap_format swap_raw_format = {
+	.name		= "raw",
+	.plain		= true,
+	.release	= swap_raw_release,
+	.has_room	= swap_tier_has_slots,
+	.alloc		= swap_raw_alloc,
+	.untake		= swap_raw_untake,
+#ifdef CONFIG_HIBERNATION
+	.alloc_image	= swap_raw_alloc_image,
+	.free_image	= swap_raw_free_image,
+#endif
+	.pick_old	= swap_raw_pick_old,
+	.pick_sparse	= swap_raw_pick_sparse,
+	.unpick		= swap_raw_unpick,
+	.forget_bad	= swap_raw_forget_bad,
+	.nr_bad		= swap_raw_nr_bad,
+	.forget_hints	= swap_raw_forget_hints,
+};
 
 static int __init swap_raw_init(void)
 {
+	swap_backend_register(SWAP_DESC_RAW, &swap_raw_backend);
+	swap_format_register(&swap_raw_format);
 	return mempool_init_kmalloc_pool(&swap_raw_maps, 16,
 					 BITS_TO_LONGS(SWAPFILE_CLUSTER) * sizeof(long));
 }

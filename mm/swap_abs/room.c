@@ -6,17 +6,22 @@
  * All of this is asked for without waiting, and is a hint: the store finds out. It is asked
  * before anything is unmapped, copied or moved, because what then has no place comes back.
  *
+ * What a tier has come to (too full, few clusters left) is noted here, too, by who stores:
+ * that queues a work of the tier, which mm/swap_abs/policy.c has set.
+ *
  * Callers are all that stores or moves data, and mm/swap_abs.c before a page is unmapped.
+ * What cgroups allow is known by mm/swap_abs/memcg.c, and how full zswap is by mm/zswap.c;
+ * formats are asked by their tables.
  *
  * Locks: swap_tiers_lock, for the list of tiers.
  */
 #include <linux/jiffies.h>
+#include <linux/memcontrol.h>
 #include <linux/swap.h>
 #include <linux/workqueue.h>
 #include <linux/zswap.h>
 #include "../internal.h"
 #include "../swap.h"
-#include "formats.h"
 #include "memcg.h"
 #include "slots.h"
 #include "tier.h"
@@ -37,7 +42,9 @@ unsigned long swap_tier_used(struct swap_tier *tier)
 	if (!tier->si)
 		return zswap_total_pages();
 	/* data_race(): roughly is enough. */
-	used = data_race(percpu_counter_read(&tier->used)) + swap_packed_excess(tier);
+	used = data_race(percpu_counter_read(&tier->used) +
+			 percpu_counter_read(&tier->segments_held)) -
+	       (long)READ_ONCE(tier->nr_segments) * SWAPFILE_CLUSTER;
 	return max(used, 0);
 }
 
@@ -56,6 +63,44 @@ unsigned long swap_tier_watermark(struct swap_tier *tier, enum swap_watermark wh
 
 	return capacity / 100 * READ_ONCE(tier->watermark[which]) +
 	       capacity % 100 * READ_ONCE(tier->watermark[which]) / 100;
+}
+
+/* Clusters of the device that are free as a whole, at most. A hint. */
+unsigned long swap_tier_free_clusters(struct swap_tier *tier)
+{
+	struct swap_info_struct *si = tier->si;
+
+	if (list_empty_careful(&si->free_clusters))
+		return 0;
+	return (si->pages - min_t(unsigned long, swap_device_usage(si), si->pages)) /
+	       SWAPFILE_CLUSTER;
+}
+
+/* Free slots of the clusters that are lent for pages as they are. A hint. */
+unsigned long swap_tier_free_slots(struct swap_tier *tier)
+{
+	/* data_race(): roughly is enough. */
+	long nr = swap_tier_lent(tier) - data_race(percpu_counter_read(&tier->used)) -
+		  (long)READ_ONCE(tier->nr_spares) * SWAPFILE_CLUSTER;
+
+	return max(nr, 0);
+}
+
+/**
+ * swap_tier_has_slots - has a device a slot for a page as it is?
+ * @tier: its tier
+ *
+ * There is one in a lent cluster, or a cluster to be had.
+ *
+ * Context: any. A hint, without locks.
+ * Return: true when it seems so.
+ */
+bool swap_tier_has_slots(struct swap_tier *tier)
+{
+	return !list_empty_careful(&tier->partial) || !list_empty_careful(&tier->empty) ||
+	       !list_empty_careful(&tier->si->free_clusters) ||
+	       atomic_read(&tier->nr_holed) > 0 ||
+	       (READ_ONCE(tier->compacting) && !list_empty_careful(&tier->old));
 }
 
 /**
@@ -115,7 +160,7 @@ bool swap_tiers_have_slots(void)
 
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node)
-		have |= !READ_ONCE(tier->draining) && swap_raw_has_room(tier);
+		have |= !READ_ONCE(tier->draining) && swap_tier_has_slots(tier);
 	spin_unlock(&swap_tiers_lock);
 	return have;
 }
@@ -165,6 +210,85 @@ bool swap_tier_has_upper(struct swap_tier *tier, unsigned long tiers)
 }
 
 /**
+ * swap_zswap_crowds - does zswap take too much of a cgroup's memory?
+ * @memcg: the cgroup, which the caller keeps from going, or NULL
+ * @flush: it has to be known now; else it is a hint, and may be two seconds old
+ *
+ * Context: any but interrupts; with @flush, sleeps.
+ * Return: true when it has half of what the cgroup or one above it may have, and there is
+ * a device which may take it.
+ */
+bool swap_zswap_crowds(struct mem_cgroup *memcg, bool flush)
+{
+	return swap_memcg_zswap_full(memcg, flush) && get_nr_swap_pages() > 0 &&
+	       mem_cgroup_zswap_writeback_enabled(memcg) &&
+	       swap_tiers_have_room(swap_memcg_tiers(memcg, 1) & ~SWAP_TIER_ZSWAP);
+}
+
+/**
+ * swap_may_zswap - may zswap have more of a cgroup?
+ * @memcg: the cgroup, which the caller keeps from going, or NULL
+ *
+ * By its limit, and by what it has left for what is in use. A hint, as statistics may be two
+ * seconds old.
+ *
+ * Context: any but interrupts.
+ * Return: true when it seems so.
+ */
+bool swap_may_zswap(struct mem_cgroup *memcg)
+{
+	return mem_cgroup_may_zswap(memcg) && !swap_zswap_crowds(memcg, false);
+}
+
+/**
+ * swap_objcg_may_zswap - may zswap have more of a cgroup now?
+ * @objcg: of the cgroup
+ *
+ * Context: process context, sleeps.
+ * Return: as swap_may_zswap(), by statistics of now.
+ */
+bool swap_objcg_may_zswap(struct obj_cgroup *objcg)
+{
+	struct mem_cgroup *memcg;
+	bool may;
+
+	if (!obj_cgroup_may_zswap(objcg))
+		return false;
+	if (!swap_abs_enabled())
+		return true;
+	memcg = get_mem_cgroup_from_objcg(objcg);
+	may = !swap_zswap_crowds(memcg, true);
+	mem_cgroup_put(memcg);
+	return may;
+}
+
+/**
+ * swap_may_grow - may a cgroup have a bit more memory, and more in zswap, without reclaim?
+ * @memcg: the cgroup, or NULL
+ *
+ * The charge would be forced, and unlike that of a page which is swapped out it frees
+ * nothing.
+ *
+ * Context: any.
+ * Return: false when the cgroup or one above it is at memory.max, memory.high or
+ * memory.zswap.max.
+ */
+bool swap_may_grow(struct mem_cgroup *memcg)
+{
+	if (mem_cgroup_disabled())
+		return true;
+	if (!swap_may_zswap(memcg))
+		return false;
+#ifdef CONFIG_MEMCG
+	for (; memcg && !mem_cgroup_is_root(memcg); memcg = parent_mem_cgroup(memcg))
+		if (page_counter_read(&memcg->memory) + SWAP_CLUSTER_MAX >
+		    min(READ_ONCE(memcg->memory.max), READ_ONCE(memcg->memory.high)))
+			return false;
+#endif
+	return true;
+}
+
+/**
  * swap_tiers_of_folio - where may a folio be stored now?
  * @folio: a locked folio in the swap cache
  *
@@ -178,7 +302,7 @@ unsigned long swap_tiers_of_folio(struct folio *folio)
 	unsigned long tiers = swap_memcg_tiers_of(folio->swap, folio_nr_pages(folio));
 
 	rcu_read_lock();
-	if (!swap_memcg_may_zswap(folio_memcg(folio)))
+	if (!swap_may_zswap(folio_memcg(folio)))
 		tiers &= ~SWAP_TIER_ZSWAP;
 	rcu_read_unlock();
 	if (!folio_zswap_writeback_enabled(folio))
@@ -201,6 +325,44 @@ void swap_tier_filled(struct swap_tier *tier)
 		zswap_demote_wanted();
 	else
 		swap_move_queue(&tier->demote_work);
+}
+
+/**
+ * swap_tier_demoted - demotion in the background has done what it could
+ * @tier: the tier
+ * @moved: has it moved anything?
+ *
+ * Where it is still too full, there was no room below, or nothing to be moved: that
+ * is not tried again at once, nor soon, as it may have to look at every descriptor.
+ */
+void swap_tier_demoted(struct swap_tier *tier, bool moved)
+{
+	if (swap_tier_used(tier) <= swap_tier_watermark(tier, SWAP_WMARK_HIGH)) {
+		tier->demote_delay = 0;
+		return;
+	}
+	tier->demote_delay = moved ? HZ : clamp(2 * tier->demote_delay, HZ, 16UL * HZ);
+	WRITE_ONCE(tier->demote_after, jiffies + tier->demote_delay);
+}
+
+/* Clusters that are worth a look at all descriptors. */
+unsigned long swap_tier_compact_gain(struct swap_tier *tier)
+{
+	return max(tier->si->pages / SWAPFILE_CLUSTER / 64, 2);
+}
+
+/**
+ * swap_tier_compact - there are few clusters that a format can fill as a whole
+ * @tier: the tier of a device
+ *
+ * Context: any, also with locks held and interrupts off.
+ */
+void swap_tier_compact(struct swap_tier *tier)
+{
+	if (time_before(jiffies, READ_ONCE(tier->compact_after)) ||
+	    swap_tier_free_slots(tier) < swap_tier_compact_gain(tier) * SWAPFILE_CLUSTER)
+		return;
+	swap_move_queue(&tier->compact_work);
 }
 
 /* The rest of swap_folio_copy_is_last(). */

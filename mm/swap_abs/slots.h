@@ -13,8 +13,10 @@ struct swap_backend;
 
 extern struct swap_ops swap_virtual_ops;
 
-/* mm/swap_abs.c */
+/* mm/swap_abs/switch.c */
 int swap_abs_switch(bool on);
+
+/* mm/swap_abs.c */
 int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio, unsigned long tiers);
 
 /* mm/swap_abs/area.c */
@@ -26,6 +28,7 @@ void swap_abs_cancel_promises(void);
 
 /* mm/swap_abs/desc.c */
 void __init swap_backend_register(enum swap_desc_tag tag, const struct swap_backend *backend);
+extern const struct swap_backend *swap_store_order[];
 const struct swap_backend *swap_backend_of(swap_desc_t word);
 void swap_abs_drop_folio(struct folio *folio);
 void swap_abs_set_lost(struct swap_cluster_info *ci, unsigned int ci_off);
@@ -38,6 +41,9 @@ bool swap_abs_pin(swp_entry_t entry, swap_place_t place);
 bool swap_abs_unpin(swp_entry_t entry, swap_place_t place);
 bool swap_abs_commit(swp_entry_t entry, swap_place_t place, swap_desc_t new,
 		     struct folio *locked, long taken);
+bool swap_abs_move_commit(swp_entry_t entry, swap_place_t from, swap_desc_t to,
+			  struct folio *folio, long taken);
+bool swap_abs_move_abort(swp_entry_t entry, swap_place_t from, int err);
 swap_desc_t *swap_abs_alloc_words(struct folio *folio, swap_desc_t *single);
 void swap_abs_free_words(swap_desc_t *words, swap_desc_t *single);
 void swap_abs_install(struct folio *folio, const swap_desc_t *words, long taken);

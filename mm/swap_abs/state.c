@@ -15,7 +15,8 @@
  * before it is opened again. A device fails by many errors in a row over some time; it is
  * used again later, because what was in the way may be over.
  *
- * Called by mm/swap_abs/sysfs.c and swapoff, and by the backends when an I/O has ended.
+ * Called by mm/swap_abs/sysfs.c and swapoff. Its works are queued by mm/swap_abs/tier.c, which
+ * counts the errors.
  *
  * Locks: swap_state_mutex, outside of swap_tiers_lock and of what closes a device. Who has
  * it waits for no mover and no I/O, because others wait for it.
@@ -28,15 +29,6 @@
 #include "../swap.h"
 #include "slots.h"
 #include "tier.h"
-
-/*
- * I/O errors without a success in between, after which a device is not trusted. Tests
- * of what happens with a device that is used on change it, in debugfs.
- */
-u32 swap_tier_max_errors = 32;
-
-/* And the time for which there has been none, so that it is not one outage. */
-#define SWAP_TIER_FAIL_TIME	(5 * HZ)
 
 /*
  * After how many seconds a tier that has failed is used again: what was in the way, a full
@@ -189,13 +181,6 @@ void swap_tiers_close_device(struct address_space *mapping, enum swap_tier_state
 	mutex_unlock(&swap_state_mutex);
 }
 
-/* Nothing but errors, and for some time: not one that is over when it is tried again. */
-static bool swap_tier_has_failed(struct swap_tier *tier)
-{
-	return atomic_read(&tier->io_errors) >= READ_ONCE(swap_tier_max_errors) &&
-	       time_after_eq(jiffies, READ_ONCE(tier->first_error) + SWAP_TIER_FAIL_TIME);
-}
-
 /* Have a tier that has failed used again later. */
 static void swap_tier_reopen_later(struct swap_tier *tier)
 {
@@ -240,32 +225,14 @@ static void swap_tier_reopen_work(struct work_struct *work)
 	swap_abs_room_gained();
 }
 
-/**
- * swap_tier_io_done - an I/O of a tier has ended
- * @tier: the tier
- * @failed: how
- *
- * Context: any, also interrupts.
- */
-void swap_tier_io_done(struct swap_tier *tier, bool failed)
+/* The device may have put another block there. Frozen while there is a hibernation image. */
+static void swap_tier_retry_work(struct work_struct *work)
 {
-	if (!failed) {
-		if (unlikely(atomic_read(&tier->io_errors)))
-			atomic_set(&tier->io_errors, 0);
-		return;
-	}
-	/*
-	 * What needs no I/O fails for want of room, which may be had again. data_race(): the
-	 * flag does not change while the device is in use.
-	 */
-	if (data_race(tier->si->flags & SWP_SYNCHRONOUS_IO))
-		return;
-	if (atomic_inc_return(&tier->io_errors) == 1)
-		WRITE_ONCE(tier->first_error, jiffies);
-	if (swap_tier_has_failed(tier) && READ_ONCE(tier->state) == SWAP_TIER_ONLINE) {
-		/* It waits for what is frozen for hibernation, so it must not be frozen. */
-		queue_work(system_dfl_wq, &tier->fail_work);
-	}
+	struct swap_tier *tier = container_of(to_delayed_work(work), struct swap_tier,
+					      retry_work);
+
+	swap_formats_call(forget_bad, tier);
+	swap_abs_room_gained();
 }
 
 /**
@@ -276,4 +243,5 @@ void swap_tier_init_state(struct swap_tier *tier)
 {
 	INIT_WORK(&tier->fail_work, swap_tier_fail_work);
 	INIT_DELAYED_WORK(&tier->reopen_work, swap_tier_reopen_work);
+	INIT_DELAYED_WORK(&tier->retry_work, swap_tier_retry_work);
 }

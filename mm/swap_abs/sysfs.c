@@ -19,7 +19,6 @@
 #include <linux/sysfs.h>
 #include <linux/zswap.h>
 #include "../swap.h"
-#include "formats.h"
 #include "tier.h"
 
 static struct kobject *swap_tiers_kobj;
@@ -253,18 +252,11 @@ static ssize_t stored_show(struct kobject *kobj, struct kobj_attribute *attr, ch
 	if (tier_is_zswap(tier))
 		pages = atomic_long_read(&zswap_stored_pages);
 	else
-		pages = max(percpu_counter_sum_positive(&tier->used) -
-			    (s64)swap_packed_segments(tier) * SWAPFILE_CLUSTER, 0) +
-			swap_packed_objects(tier);
+		pages = swap_tier_blocks(tier) + swap_formats_sum(stored, tier, false);
 	return sysfs_emit(buf, "%llu\n", (u64)pages << PAGE_SHIFT);
 }
 
 static struct kobj_attribute stored_attr = __ATTR_RO(stored);
-
-static const char *const swap_format_names[] = {
-	[SWAP_FORMAT_RAW]	= "raw",
-	[SWAP_FORMAT_PACKED]	= "packed",
-};
 
 static ssize_t format_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
@@ -272,17 +264,17 @@ static ssize_t format_show(struct kobject *kobj, struct kobj_attribute *attr, ch
 
 	if (tier_is_zswap(tier))
 		return sysfs_emit(buf, "compressed\n");
-	return sysfs_emit(buf, "%s\n", swap_format_names[READ_ONCE(tier->format)]);
+	return sysfs_emit(buf, "%s\n", READ_ONCE(tier->format)->name);
 }
 
 static ssize_t format_store(struct kobject *kobj, struct kobj_attribute *attr,
 			    const char *buf, size_t count)
 {
+	const struct swap_format *format = swap_format_find(buf);
 	struct swap_tier *tier = to_tier(kobj);
-	int format, err;
+	int err;
 
-	format = sysfs_match_string(swap_format_names, buf);
-	if (format < 0 || tier_is_zswap(tier))
+	if (!format || tier_is_zswap(tier))
 		return -EINVAL;
 	err = swap_tier_set_format(tier, format);
 	return err ?: count;
@@ -329,21 +321,21 @@ SWAP_TIER_STAT_ATTR(written, SWAP_TIER_WRITTEN);
 
 static ssize_t segments_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%lu\n", swap_packed_segments(to_tier(kobj)));
+	return sysfs_emit(buf, "%u\n", READ_ONCE(to_tier(kobj)->nr_segments));
 }
 
 static struct kobj_attribute segments_attr = __ATTR_RO(segments);
 
 static ssize_t live_bytes_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%lu\n", swap_packed_live(to_tier(kobj)));
+	return sysfs_emit(buf, "%lu\n", swap_formats_sum(live, to_tier(kobj)));
 }
 
 static struct kobj_attribute live_bytes_attr = __ATTR_RO(live_bytes);
 
 static ssize_t dead_bytes_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%lu\n", swap_packed_dead(to_tier(kobj)));
+	return sysfs_emit(buf, "%lu\n", swap_formats_sum(dead, to_tier(kobj)));
 }
 
 static struct kobj_attribute dead_bytes_attr = __ATTR_RO(dead_bytes);
@@ -352,7 +344,7 @@ static ssize_t bad_show(struct kobject *kobj, struct kobj_attribute *attr, char 
 {
 	struct swap_tier *tier = to_tier(kobj);
 
-	return sysfs_emit(buf, "%lu\n", swap_raw_nr_bad(tier) + swap_packed_nr_bad(tier));
+	return sysfs_emit(buf, "%lu\n", swap_formats_sum(nr_bad, tier));
 }
 
 static struct kobj_attribute bad_attr = __ATTR_RO(bad);

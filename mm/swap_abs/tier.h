@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Tiers, masks of them, and what a backend and a tier can be asked (mm/swap_abs/tier.c,
- * room.c, state.c, policy.c, sysfs.c).
+ * Tiers, masks of them, and what a backend, a format and a tier can be asked
+ * (mm/swap_abs/tier.c, device.c, room.c, state.c, policy.c, sysfs.c).
  */
 #ifndef _MM_SWAP_ABS_TIER_H
 #define _MM_SWAP_ABS_TIER_H
@@ -16,6 +16,15 @@
 #include "../swap_abs.h"
 #include "desc.h"
 #include "move.h"
+
+struct dentry;
+
+/* Which backend a page is offered to first, and which last. */
+enum swap_backend_order {
+	SWAP_ORDER_RAM,		/* may keep it in RAM */
+	SWAP_ORDER_CHOOSY,	/* takes what it can make smaller, or what it was chosen for */
+	SWAP_ORDER_PLAIN,	/* takes any page as it is */
+};
 
 /**
  * struct swap_backend - a kind of place where swapped data can be
@@ -33,30 +42,215 @@
  *	does not sleep. Returns how many pages of device capacity that frees.
  * @same_load: can the word @next, @i slots after @first, be loaded into one
  *	folio with it?
- * @moved: the data that the caller has pinned at @place is at its new place:
- *	release the old one. May sleep.
+ * @moved: the data that a mover has pinned at @place is at its new place, or is written
+ *	there from the locked @folio, if there is one: release the old copy. May sleep.
  * @stays: it could not be moved, and is about to be unpinned; NULL where that needs
  *	nothing. May sleep.
  * @synchronous: is a load of the word done without waiting for I/O? A hint.
  * @stable: must the page not change while it is written there?
+ * @fill: make a page of a locked folio that is not uptodate of an object that somebody has
+ *	read, if that is its data; NULL where there are no objects. May sleep.
+ * @picked: has the data of the word been picked by swap_format.pick_old() or .pick_sparse()?
+ *	A hint; NULL for never
+ * @check: for the self-check: what is wrong with a word of a slot in a locked virtual
+ *	cluster, whose device is there; NULL if nothing is. NULL where nothing can be wrong
+ * @order: when a page is offered to it
  *
- * Adding a backend is one file with such a table, a tag, and its line in
- * swap_store_order[] of mm/swap_abs.c.
+ * Adding a backend is one file with such a table, and a tag (mm/swap_abs/desc.h), that calls
+ * swap_backend_register(). If devices are written so, the file has a struct swap_format, too.
  */
 struct swap_backend {
 	int (*store)(struct swap_io_ctx *ctx, struct folio *folio, unsigned long tiers);
 	void (*load)(struct swap_io_ctx *ctx, struct folio *folio);
 	long (*drop)(const swap_desc_t *words, unsigned int nr);
 	bool (*same_load)(swap_desc_t first, swap_desc_t next, unsigned int i);
-	void (*moved)(swap_place_t place);
+	void (*moved)(swap_place_t place, struct folio *folio);
 	void (*stays)(swap_place_t place);
 	bool (*synchronous)(swap_desc_t word);
 	bool (*stable)(swap_desc_t word);
+	bool (*fill)(struct folio *folio, struct swap_info_struct *si,
+		     const struct swap_pack_object *object);
+	bool (*picked)(swap_desc_t word);
+	const char *(*check)(swap_desc_t word);
+	enum swap_backend_order order;
 };
 
-extern const struct swap_backend zswap_backend;
-extern const struct swap_backend swap_raw_backend;
-extern const struct swap_backend swap_packed_backend;
+/**
+ * struct swap_format - a way in which a device is written
+ *
+ * What a device has is read as it was written, whatever its tier's format is now. So all
+ * formats are asked of each tier, but for what is said to be of its own. What a format
+ * leaves NULL means nothing there.
+ *
+ * @name: what the file "format" of a tier says
+ * @plain: it takes any page as it is, on any device: what others refuse is written so. One
+ *	format is, raw
+ *
+ * A device:
+ *
+ * @supported: can it be written so? NULL for any
+ * @wanted: should it be, if nobody says anything? NULL for no
+ *
+ * A tier's life. Process context, may sleep, swap_abs_mutex held but for @end_work, @release
+ * and @free:
+ *
+ * @start: get ready to write so, on a device that is in use with the layer on. Returns 0, or
+ *	an error
+ * @quiet: write nothing new so. What is there is looked after as before
+ * @resume: the device is in use again, with the layer off: look after what is there
+ * @end_work: the device is about to be emptied: end what may wait for it, as swap_abs_mutex
+ *	is not held
+ * @stop: the same: write nothing, keep nothing of what is free
+ * @release: give clusters without data back to the device. On swap_abs_wq, which is frozen
+ *	while there is a hibernation image
+ * @free: the device is empty, and nobody finds its tier: free what is left
+ *
+ * Room:
+ *
+ * @has_room: can it take more at once? A hint; any context, no locks
+ * @make_room: something could not be stored for want of it. Does not sleep; swap_tiers_lock
+ *	held, the device is in use
+ * @making_room: will it have some soon? A hint; swap_tiers_lock held
+ * @yield: the plain format finds no slot on the tiers of the mask: give it a cluster back that
+ *	was lent ahead. Process context, submits I/O. Returns true for who has tried again
+ *
+ * Slots, of the plain format only:
+ *
+ * @alloc: take slots for pages of one folio, next to each other if there are such, for which
+ *	the caller has taken or reserved capacity. Process context, may sleep for a discard,
+ *	GFP_NOIO. Returns true with a descriptor for each, or false
+ * @untake: give those of @alloc back that were never installed, but not their capacity
+ * @alloc_image: take a slot for a hibernation image, of a device that has no other ones.
+ *	Returns its offset, or 0
+ * @free_image: is the slot from @alloc_image? It is free then
+ *
+ * Objects, for a format that writes compressed data as it is:
+ *
+ * @get_buffer: a block to copy an object to. Returns NULL for one that is too long, or while no
+ *	device is written so. Process context, may sleep, GFP_NOIO
+ * @put_buffer: take it back
+ * @take: take an object to the first device with room. Process context, submits I/O. Returns
+ *	0 when that is under way and ends by itself, with swap_backend.moved() or .stays(). With
+ *	the word still pinned, -ENOSPC when no device has room, or -EAGAIN when it would wait and
+ *	must not, or a write has just failed
+ * @busy: would who gives it an object have to wait? Any context but interrupts
+ * @settle: write what is in RAM, and wait until what is on its way has settled, for a second
+ *	at most. Process context, sleeps
+ *
+ * Moving data off a device. Process context, sleeps; swap_tier.move_lock held:
+ *
+ * @move_out: move data to other tiers, what was written first of it first. What it leaves is
+ *	for the caller to move by way of folios. Returns 0, -EINTR when it was stopped, -ENOSPC
+ *	or -ENOMEM
+ * @pick_old: mark where what was written first is, as much as @pages
+ * @pick_sparse: mark clusters that hold little, so many or none. Returns how many
+ * @unpick: take these two back. Returns how many clusters have not become empty
+ *
+ * What can't be written:
+ *
+ * @forget_bad: let be used again where the medium was bad. Process context, sleeps
+ * @nr_bad: how many such places there are, each as large as the format uses
+ *
+ * @forget_hints: let all CPUs look for the first tier in order again. The tiers have changed
+ *
+ * What it has of a tier, besides what the tier counts itself:
+ *
+ * @stored: pages, exactly or @roughly
+ * @live: bytes of them
+ * @dead: bytes that could be had back
+ *
+ * Clusters that it fills as a whole (CLUSTER_FLAG_LENT_SEGMENT). Their lock is held:
+ *
+ * @close_segment: the device is being closed, or opened again: the cluster counts for nobody
+ *	while it is. Returns pages of capacity that it has held, or holds from now on
+ * @segment_held: pages of capacity that it takes, for the self-check
+ *
+ * @check: for the self-check: forget what swap_backend.check() has seen, or compare. Returns
+ *	how many clusters have other data than is counted
+ * @debug_files: make the files in debugfs that its tests need
+ */
+struct swap_format {
+	const char *name;
+	bool plain;
+
+	bool (*supported)(struct swap_info_struct *si);
+	bool (*wanted)(struct swap_info_struct *si);
+
+	int (*start)(struct swap_tier *tier);
+	void (*quiet)(struct swap_tier *tier);
+	void (*resume)(struct swap_tier *tier);
+	void (*end_work)(struct swap_tier *tier);
+	void (*stop)(struct swap_tier *tier);
+	void (*release)(struct swap_tier *tier);
+	void (*free)(struct swap_tier *tier);
+
+	bool (*has_room)(struct swap_tier *tier);
+	void (*make_room)(struct swap_tier *tier);
+	bool (*making_room)(struct swap_tier *tier);
+	bool (*yield)(unsigned long tiers);
+
+	bool (*alloc)(swap_desc_t *words, unsigned int nr, unsigned long tiers);
+	void (*untake)(const swap_desc_t *words, unsigned int nr);
+	unsigned long (*alloc_image)(struct swap_info_struct *si);
+	bool (*free_image)(swp_entry_t entry);
+
+	void *(*get_buffer)(unsigned int length);
+	void (*put_buffer)(void *buf);
+	int (*take)(swp_entry_t slot, swap_place_t place, const void *data, unsigned int length,
+		    unsigned int codec, bool may_wait, unsigned long tiers);
+	bool (*busy)(void);
+	void (*settle)(void);
+
+	int (*move_out)(struct swap_move *move);
+	void (*pick_old)(struct swap_tier *tier, unsigned long pages);
+	unsigned long (*pick_sparse)(struct swap_tier *tier, unsigned long gain);
+	unsigned long (*unpick)(struct swap_tier *tier);
+
+	void (*forget_bad)(struct swap_tier *tier);
+	unsigned long (*nr_bad)(struct swap_tier *tier);
+	void (*forget_hints)(void);
+
+	unsigned long (*stored)(struct swap_tier *tier, bool roughly);
+	unsigned long (*live)(struct swap_tier *tier);
+	unsigned long (*dead)(struct swap_tier *tier);
+
+	unsigned long (*close_segment)(struct swap_cluster_info *ci, bool close);
+	unsigned long (*segment_held)(struct swap_cluster_info *ci);
+	unsigned int (*check)(struct swap_tier *tier, bool begin);
+	void (*debug_files)(struct dentry *dir);
+};
+
+/* All there are, NULL behind the last one, and the plain one. */
+extern const struct swap_format *swap_formats[];
+extern const struct swap_format *swap_plain_format;
+
+/* Call an operation of all formats that have it. */
+#define swap_formats_call(op, ...)					\
+do {									\
+	const struct swap_format *const *__pos;				\
+									\
+	for (__pos = swap_formats; *__pos; __pos++) {			\
+		__auto_type __op = (**__pos).op;			\
+									\
+		if (__op)						\
+			__op(__VA_ARGS__);				\
+	}								\
+} while (0)
+
+/* The same, with the sum of what they return. */
+#define swap_formats_sum(op, ...)					\
+({									\
+	const struct swap_format *const *__pos;				\
+	unsigned long __sum = 0;					\
+									\
+	for (__pos = swap_formats; *__pos; __pos++) {			\
+		__auto_type __op = (**__pos).op;			\
+									\
+		if (__op)						\
+			__sum += __op(__VA_ARGS__);			\
+	}								\
+	__sum;								\
+})
 
 /*
  * One counter a page, but for @errors, which are events, @collected (segments), and
@@ -78,10 +272,10 @@ struct swap_tier_stats {
 	unsigned long count[NR_SWAP_TIER_STATS];
 };
 
-/* How new data is written to a device. */
-enum swap_format {
-	SWAP_FORMAT_RAW,
-	SWAP_FORMAT_PACKED,
+/* What swap_tier.bad has of an offset. */
+enum swap_bad {
+	SWAP_BAD_USED = 1,		/* a word points there still */
+	SWAP_BAD_FREE,		/* only its bit says that it is in use */
 };
 
 /* How full a tier may be before it demotes, and until when it does so. */
@@ -136,13 +330,18 @@ struct swap_pack;
  * @nr_lent: clusters lent, the empty ones too
  * @nr_lent_bad: bad slots in them
  * @nr_holed: clusters that have bad slots and nothing else in them, and are not lent
+ * @nr_segments: lent clusters that a format fills as a whole, with data; this and the next
+ *	two are written by the format under its own lock
+ * @nr_spares: those without data
+ * @nr_bad_segments: those without data whose medium is bad
+ * @segments_held: pages of capacity that the ones with data take
  * @hidden: pages that are in no capacity, as collection needs them
- * @format: how new data is written; written under swap_abs_mutex
+ * @format: how new data is written, NULL for zswap; written under swap_abs_mutex
  * @pack: segments and staging of the packed format, once it has been used
  * @used: slots of the device in use, all those of segments; objects of virtual
  *	slots in zswap
- * @release_work: sorts the clusters on @held, returns the ones on @empty
- * @retry_work: forgets @bad after some time
+ * @release_work: gives clusters without data back: swap_format.release()
+ * @retry_work: has all formats forget what is bad after some time
  * @bad: offsets where the medium is bad: not used until @retry_work or swapoff
  * @stats: counters
  */
@@ -184,8 +383,12 @@ struct swap_tier {
 	atomic_long_t nr_lent;
 	atomic_long_t nr_lent_bad;
 	atomic_t nr_holed;
+	unsigned int nr_segments;
+	unsigned int nr_spares;
+	unsigned int nr_bad_segments;
+	struct percpu_counter segments_held;
 	long hidden;
-	enum swap_format format;
+	const struct swap_format *format;
 	struct swap_pack *pack;
 	struct percpu_counter used;
 	struct work_struct release_work;
@@ -209,6 +412,11 @@ extern struct swap_tier *swap_zswap_tier;
 extern struct mutex swap_abs_mutex;
 extern struct workqueue_struct *swap_abs_wq;
 extern struct workqueue_struct *swap_move_wq;
+/*
+ * Cgroups have more in a tier than they may: moves it to tiers that they may use, if there
+ * is room, in the order of slots. Queued by who sees that, set by mm/swap_abs/policy.c.
+ */
+extern struct work_struct swap_excess_work;
 
 /**
  * swap_move_queue - let a mover run in the background
@@ -223,48 +431,85 @@ static inline void swap_move_queue(struct work_struct *work)
 }
 
 /* mm/swap_abs/tier.c */
-unsigned long swap_tier_stat_sum(struct swap_tier *tier, enum swap_tier_stat stat);
-void swap_tiers_adopt(bool adopt);
-unsigned long swap_tiers_stored(void);
+extern atomic_long_t swap_bytes_moving;
+extern atomic_t swap_ahead_used;
+extern bool swap_errors_are_medium;
+extern u32 swap_tier_max_errors;
+void __init swap_format_register(const struct swap_format *format);
+const struct swap_format *swap_format_find(const char *name);
+const struct swap_format *swap_format_for(struct swap_info_struct *si);
+void swap_format_prepare(struct swap_tier *tier);
+int swap_tier_set_format(struct swap_tier *tier, const struct swap_format *format);
+struct swap_tier *swap_tier_alloc(void);
+int swap_tier_set_id(struct swap_tier *tier);
 void swap_tier_free(struct swap_tier *tier);
-int swap_tier_set_format(struct swap_tier *tier, enum swap_format format);
+void swap_tiers_update(void);
 int swap_tier_set_rank(struct swap_tier *tier, int rank);
+unsigned long swap_tier_stat_sum(struct swap_tier *tier, enum swap_tier_stat stat);
+unsigned long swap_tier_blocks(struct swap_tier *tier);
 bool swap_tier_has_room(struct swap_tier *tier);
+unsigned long swap_tiers_stored(void);
+void swap_tiers_make_room(void);
+bool swap_tiers_making_room(void);
 void swap_tier_hide(struct swap_tier *tier, long pages);
 void swap_tier_retry_bad(struct swap_tier *tier);
 void swap_tiers_retry_now(void);
 bool swap_tier_medium_failed(struct swap_tier *tier, blk_status_t status);
-extern bool swap_errors_are_medium;
+bool swap_tier_has_failed(struct swap_tier *tier);
+void swap_tier_io_done(struct swap_tier *tier, bool failed);
+
+/* mm/swap_abs/device.c */
+void swap_tiers_adopt(bool adopt);
 
 /* mm/swap_abs/room.c */
 unsigned long swap_tier_used(struct swap_tier *tier);
 unsigned long swap_tier_watermark(struct swap_tier *tier, enum swap_watermark which);
+unsigned long swap_tier_free_clusters(struct swap_tier *tier);
+unsigned long swap_tier_free_slots(struct swap_tier *tier);
+bool swap_tier_has_slots(struct swap_tier *tier);
 unsigned long swap_tiers_beside(struct swap_tier *tier, bool up);
 bool swap_tiers_have_room(unsigned long tiers);
 bool swap_tiers_have_slots(void);
 bool swap_zswap_has_room(void);
 bool swap_tier_has_upper(struct swap_tier *tier, unsigned long tiers);
+bool swap_may_grow(struct mem_cgroup *memcg);
 unsigned long swap_tiers_of_folio(struct folio *folio);
 void swap_tier_filled(struct swap_tier *tier);
+void swap_tier_demoted(struct swap_tier *tier, bool moved);
+unsigned long swap_tier_compact_gain(struct swap_tier *tier);
+void swap_tier_compact(struct swap_tier *tier);
 
 /* mm/swap_abs/state.c */
-extern u32 swap_tier_max_errors;
 extern u32 swap_tier_reopen_delay;
 int swap_tier_set_state(struct swap_tier *tier, enum swap_tier_state state);
-void swap_tier_io_done(struct swap_tier *tier, bool failed);
 void swap_tier_init_state(struct swap_tier *tier);
 
 /* mm/swap_abs/policy.c */
 int swap_tier_set_watermark(struct swap_tier *tier, enum swap_watermark which,
 			    unsigned int percent);
-void swap_tier_demoted(struct swap_tier *tier, bool moved);
 int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages);
-void swap_tiers_excess(void);
 void swap_tier_init_moves(struct swap_tier *tier);
 void swap_tier_stop_moves(struct swap_tier *tier);
 
 /* mm/swap_abs/sysfs.c */
 int swap_tier_sysfs_add(struct swap_tier *tier);
+
+#ifdef CONFIG_SWAP_ABS
+/* mm/swap_abs/room.c */
+bool swap_zswap_crowds(struct mem_cgroup *memcg, bool flush);
+bool swap_may_zswap(struct mem_cgroup *memcg);
+bool swap_objcg_may_zswap(struct obj_cgroup *objcg);
+#else
+static inline bool swap_zswap_crowds(struct mem_cgroup *memcg, bool flush)
+{
+	return false;
+}
+
+static inline bool swap_objcg_may_zswap(struct obj_cgroup *objcg)
+{
+	return obj_cgroup_may_zswap(objcg);
+}
+#endif
 
 static inline unsigned int swap_tier_index(struct swap_tier *tier)
 {

@@ -39,7 +39,6 @@
 #include <linux/wait.h>
 #include "../internal.h"
 #include "../swap.h"
-#include "formats.h"
 #include "memcg.h"
 #include "slots.h"
 #include "tier.h"
@@ -238,7 +237,7 @@ static bool swap_copies_seem_to_remain(struct mem_cgroup *memcg)
 
 	/* So many may not have been counted for the cgroup yet. */
 	if (swap_memcg_vain(memcg))
-		cached += min(copies, (unsigned long)MEMCG_CHARGE_BATCH * num_online_cpus());
+		cached += min(copies, swap_memcg_uncounted());
 	/* Too few to find them. */
 	if (cached < SWAP_CLUSTER_MAX || cached < lru / 256)
 		return false;
@@ -294,7 +293,7 @@ bool __swap_folio_refused(struct folio *folio)
 void swap_abs_room_short(void)
 {
 	WRITE_ONCE(swap_room_short, true);
-	swap_packed_make_room();
+	swap_tiers_make_room();
 }
 
 /* The rest of swap_abs_device_pages(). */
@@ -345,7 +344,7 @@ static bool swap_room_is_coming(void)
 {
 	unsigned long since = READ_ONCE(swap_room_since);
 
-	if (!READ_ONCE(swap_room_short) || !swap_packed_is_collecting())
+	if (!READ_ONCE(swap_room_short) || !swap_tiers_making_room())
 		return false;
 	if (!since) {
 		since = jiffies | 1;

@@ -28,10 +28,12 @@ struct slot {
 	long room;	/* nr_swap_pages with the slot made */
 };
 
-/* With a tag that no backend has: nothing is released when it is dropped. */
+/* A tag that no backend has: nothing is released when such a word is dropped. */
+#define FAKE_TAG	5
+
 static swap_place_t fake(unsigned long place)
 {
-	return (swap_place_t){ place << SWAP_DESC_TAG_BITS | SWAP_DESC_TAG_MASK };
+	return (swap_place_t){ place << SWAP_DESC_TAG_BITS | FAKE_TAG };
 }
 
 static swap_desc_t fake_word(unsigned long place)
@@ -59,10 +61,10 @@ static void descriptor_raw(struct kunit *test)
 	static const struct { unsigned int type; unsigned long offset; } v[] = {
 		{ 0, 1 }, { 1, 0 }, { MAX_SWAPFILES - 1, UINT_MAX }, { 3, 511 },
 	};
-	swap_desc_t near = swap_desc_raw(2, 7);
+	swap_desc_t near = swap_desc_block(SWAP_DESC_RAW, 2, 7);
 
 	for (int i = 0; i < ARRAY_SIZE(v); i++) {
-		swap_desc_t word = swap_desc_raw(v[i].type, v[i].offset);
+		swap_desc_t word = swap_desc_block(SWAP_DESC_RAW, v[i].type, v[i].offset);
 		swp_entry_t entry;
 
 		KUNIT_EXPECT_EQ(test, swap_desc_tag(word), SWAP_DESC_RAW);
@@ -72,7 +74,7 @@ static void descriptor_raw(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, swp_offset(entry), v[i].offset);
 	}
 	/* Neighbours on a device are neighbours as places. */
-	KUNIT_EXPECT_TRUE(test, swap_desc_is_at(swap_desc_raw(2, 12),
+	KUNIT_EXPECT_TRUE(test, swap_desc_is_at(swap_desc_block(SWAP_DESC_RAW, 2, 12),
 						swap_place_behind(swap_desc_place(near), 5)));
 }
 
@@ -92,7 +94,8 @@ static void descriptor_zswap(struct kunit *test)
 /* Each setter changes its own bit, and each test sees no other one. */
 static void descriptor_bits(struct kunit *test)
 {
-	swap_desc_t none = swap_desc_none(), word = swap_desc_raw(3, 511), pinned, reserved;
+	swap_desc_t none = swap_desc_none(), word = swap_desc_block(SWAP_DESC_RAW, 3, 511);
+	swap_desc_t pinned, reserved;
 	swap_place_t place = swap_desc_place(word);
 
 	pinned = swap_desc_set_pinned(word);
@@ -115,7 +118,7 @@ static void descriptor_bits(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, swap_desc_same(swap_place_word(swap_desc_place(both(word))), word));
 
 	/* What is pinned is its mover's to drop. */
-	KUNIT_EXPECT_TRUE(test, swap_desc_same_drop(word, swap_desc_raw(4, 1)));
+	KUNIT_EXPECT_TRUE(test, swap_desc_same_drop(word, swap_desc_block(SWAP_DESC_RAW, 4, 1)));
 	KUNIT_EXPECT_TRUE(test, swap_desc_same_drop(word, reserved));
 	KUNIT_EXPECT_FALSE(test, swap_desc_same_drop(word, pinned));
 	KUNIT_EXPECT_FALSE(test, swap_desc_same_drop(word, none));
