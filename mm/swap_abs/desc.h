@@ -268,6 +268,17 @@ static inline int swap_desc_tier(swap_desc_t word)
 	return swap_desc_tag(word) == SWAP_DESC_ZSWAP ? SWAP_TIER_INDEX_ZSWAP : -1;
 }
 
+/* The block of a device that is the copy. */
+static inline swp_entry_t swap_desc_block_entry(swap_desc_t word)
+{
+	unsigned long place = word.val & SWAP_DESC_PLACE_MASK;
+	unsigned int type = place >> SWAP_DESC_TYPE_SHIFT;
+
+	VM_WARN_ON_ONCE(!swap_desc_is_block(word));
+	place &= BIT(SWAP_DESC_TYPE_SHIFT) - 1;
+	return swp_entry(type, place >> SWAP_DESC_TAG_BITS);
+}
+
 /* The block of a device that the data is in, or begins in. */
 static inline swp_entry_t swap_desc_device_entry(swap_desc_t word)
 {
@@ -277,8 +288,7 @@ static inline swp_entry_t swap_desc_device_entry(swap_desc_t word)
 	VM_WARN_ON_ONCE(!swap_desc_on_device(word));
 	if (swap_desc_tag(word) == SWAP_DESC_PACKED)
 		return swp_entry(type, swap_desc_address(word) >> PAGE_SHIFT);
-	place &= BIT(SWAP_DESC_TYPE_SHIFT) - 1;
-	return swp_entry(type, place >> SWAP_DESC_TAG_BITS);
+	return swap_desc_block_entry(word);
 }
 #endif /* BITS_PER_LONG == 64 */
 

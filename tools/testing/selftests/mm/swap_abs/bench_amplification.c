@@ -34,12 +34,12 @@ struct options {
 };
 
 /* What has been so far, and the sum of bytes that were in use at each look */
-struct seen {
+struct sums {
 	struct sa_io io;
 	long long stored, collected, refused, live, looks;
 };
 
-static void look(struct seen *s, const char *dev)
+static void look(struct sums *s, const char *dev)
 {
 	long long live = sa_tier_num(dev, "stats/live_bytes");
 	long long pages = sa_tier_num(dev, "stored") / SA_PAGE;
@@ -75,7 +75,7 @@ static int replace(struct sa_area *a, __u32 *gens, __u64 *rnd, size_t nr)
 static int fill_and_replace(const struct options *o, const char *dev)
 {
 	long long size = (long long)o->n * SA_PAGE, end = o->laps * size;
-	struct seen now = { }, half = { };
+	struct sums now = { }, half = { };
 	struct sa_area a;
 	double start, told, live;
 	__u64 rnd = SEED;
@@ -96,7 +96,7 @@ static int fill_and_replace(const struct options *o, const char *dev)
 	a.n = i;
 
 	look(&now, dev);
-	now = (struct seen) { };
+	now = (struct sums) { };
 	start = sa_now();
 	told = start;
 	while (!half.looks || now.stored < end) {
@@ -127,11 +127,9 @@ static int fill_and_replace(const struct options *o, const char *dev)
 static int measure(void *arg)
 {
 	const struct options *o = arg;
-	const char *why = sa_begin(true), *dev;
+	const char *why = sa_begin(true, SA_NEED_DEV), *dev;
 	char cg[256];
 
-	if (!why && !sa_ndevs())
-		why = "no block device";
 	if (why) {
 		printf("# %s\n", why);
 		return 4;

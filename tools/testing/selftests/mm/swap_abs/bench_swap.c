@@ -140,11 +140,9 @@ static int measure(void *arg)
 	const char *why;
 	int i, step;
 
-	why = sa_begin(o->on);
+	why = sa_begin(o->on, SA_NEED_DEV);
 	if (!why && o->zswap && sa_zswap(true))
 		why = "no zswap";
-	if (!why && !sa_ndevs())
-		why = "no block device to swap on";
 	if (!why && mix_memory())
 		why = "not enough memory";
 	if (!why && (write_all(sa_dev(0), size) || sa_swapon(sa_dev(0), size, -1)))

@@ -16,7 +16,8 @@
  * The device is a null_blk in RAM that does 100 MB/s and 3000 operations a second,
  * one at a time; faults are measured with one that takes 100 us for each. The time
  * means something where the machine is not emulated. All contents are compared.
- * Exit status 4 when this kernel can't do it.
+ * Exit status KSFT_SKIP when this kernel can't do it, KSFT_FAIL when something is
+ * wrong, and a reason on stderr.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,7 @@
 #include <sys/swap.h>
 #include <unistd.h>
 
+#include "kselftest.h"
 #include "swap_abs_lib.h"
 
 #define FAULTS		4000
@@ -43,6 +45,19 @@ struct options {
 	bool on, neighbours;
 	size_t n;
 };
+
+/* Say what went wrong, for main() to return. */
+static int failed(const char *what)
+{
+	fprintf(stderr, "\nbench_writeback: %s\n", what);
+	return KSFT_FAIL;
+}
+
+static int cannot(const char *why)
+{
+	fprintf(stderr, "bench_writeback: %s\n", why);
+	return KSFT_SKIP;
+}
 
 static enum sa_pat pat_of(enum data data, size_t i)
 {
@@ -86,12 +101,12 @@ static int write_back(const struct options *o, const char *dev, unsigned char *p
 
 	fill(o, p);
 	if (sa_io(dev, &before))
-		return 4;
+		return failed("no statistics of the device");
 	madvise(p, o->n * SA_PAGE, MADV_PAGEOUT);
 	out = sa_swapped(p, o->n);
 	sa_settle();
 	if (sa_io(dev, &after))
-		return 4;
+		return failed("no statistics of the device");
 	printf(" out=%zu direct_sectors=%lld", out, after.write_sectors - before.write_sectors);
 	before = after;
 	zswapped = sa_zswapped() / SA_PAGE;
@@ -136,7 +151,7 @@ static int fault(const struct options *o, const char *dev, unsigned char *p)
 	unsigned char sum = 0;
 
 	if (!order || !took)
-		return 1;
+		return failed("not enough memory");
 	sa_wait_purged(sa_swap_cached() == 0, 20);
 	sa_io(dev, &before);
 	for (i = nr = 0; i < o->n && nr < FAULTS; i++) {
@@ -150,7 +165,7 @@ static int fault(const struct options *o, const char *dev, unsigned char *p)
 	}
 	sa_io(dev, &after);
 	if (!is_right(o, p))
-		return 1;
+		return failed("pages are wrong after faults");
 	qsort(took, nr, sizeof(*took), sa_by_value);
 	printf(" faults=%zu blocks_fault=%.3f p50_us=%.1f p90_us=%.1f p99_us=%.1f", nr,
 	       (after.read_sectors - before.read_sectors) / 8.0 / nr, took[nr / 2] * 1e6,
@@ -171,11 +186,12 @@ static int read_once(const struct options *o, const char *dev, unsigned char *p,
 	double took;
 
 	if (!order || sa_zswap(false))
-		return 1;
+		return failed("not enough memory, or zswap stays on");
 	fill(o, p);
-	if (sa_pageout(p, o->n) != o->n || !sa_settle() || sa_zswap(true) ||
-	    sa_write(SA_DEBUG "/read_ahead", keep ? "Y" : "N"))
-		return 1;
+	if (sa_pageout(p, o->n) != o->n || !sa_settle() || sa_zswap(true))
+		return failed("not all pages went to the device");
+	if (sa_write(SA_DEBUG "/read_ahead", keep ? "Y" : "N"))
+		return cannot("no debugfs");
 	sa_wait_purged(sa_swap_cached() == 0, 20);
 	sa_io(dev, &before);
 	took = sa_now();
@@ -189,7 +205,7 @@ static int read_once(const struct options *o, const char *dev, unsigned char *p,
 	       o->compressor ? o->compressor : "default", keep ? "yes" : "no",
 	       in_order ? "same" : "any", o->n, after.reads - before.reads,
 	       took * 1e6 / o->n);
-	return is_right(o, p) ? 0 : 1;
+	return is_right(o, p) ? KSFT_PASS : failed("pages are wrong");
 }
 
 static int neighbours(const struct options *o, const char *dev, unsigned char *p)
@@ -206,7 +222,7 @@ static int measure(void *arg)
 {
 	const struct options *o = arg;
 	size_t pages = 2 * o->n + 32 * SA_MIB_PAGES;
-	const char *why = sa_begin(o->on), *dev;
+	const char *why = sa_begin(o->on, 0), *dev;
 	struct sa_area a;
 	int ret;
 
@@ -216,50 +232,51 @@ static int measure(void *arg)
 		why = "no zswap";
 	if (!why && sa_area_map(&a, o->n, SA_TEXT, SEED))
 		why = "not enough memory";
-	if (why) {
-		fprintf(stderr, "bench_writeback: %s\n", why);
-		return 4;
-	}
+	if (why)
+		return cannot(why);
 	sa_zswap_param("max_pool_percent", "90");
 	sa_write(SA_PAGE_CLUSTER, "0");
 
 	if (o->neighbours) {
 		dev = sa_nullb_make("sa_quick", pages, 0, 100000);
-		return !dev || start(o, dev) ? 4 : neighbours(o, dev, a.p);
+		if (!dev || start(o, dev))
+			return cannot("no null_blk, or swapon failed");
+		return neighbours(o, dev, a.p);
 	}
 
 	dev = sa_nullb_make("sa_slow", pages, 100, 1000000000 / 3000);
-	if (!dev || start(o, dev)) {
-		fprintf(stderr, "bench_writeback: no null_blk, or swapon failed\n");
-		return 4;
-	}
+	if (!dev || start(o, dev))
+		return cannot("no null_blk, or swapon failed");
 	printf("writeback format=%s data=%s compressor=%s pages=%zu", o->format,
 	       o->data == TEXT ? "text" : o->data == MIXED ? "mixed" : "third",
 	       o->compressor ? o->compressor : "default", o->n);
 	ret = write_back(o, dev, a.p);
 	sa_write(SA_PAGE_CLUSTER, "3");
 	if (!ret && !is_right(o, a.p))
-		ret = 1;
+		ret = failed("pages are wrong after writeback");
 	sa_area_unmap(&a);
 	/* Then how long a fault takes, with zswap out of the way. */
 	if (!ret && (sa_zswap(false) || swapoff(dev)))
-		ret = 1;
+		ret = failed("the slow device stays in use");
 	if (ret)
 		return ret;
 	sa_nullb_remove("sa_slow");
 	dev = sa_nullb_make("sa_quick", pages, 0, 100000);
-	if (!dev || start(o, dev) || sa_area_map(&a, o->n, SA_TEXT, SEED))
-		return 4;
+	if (!dev || start(o, dev))
+		return failed("swapon of the quick device failed");
+	if (sa_area_map(&a, o->n, SA_TEXT, SEED))
+		return failed("not enough memory");
 	sa_write(SA_PAGE_CLUSTER, "0");
 	fill(o, a.p);
 	madvise(a.p, o->n * SA_PAGE, MADV_PAGEOUT);
 	sa_settle();
 	ret = fault(o, dev, a.p);
 	printf("\n");
-	if (ret || swapoff(dev))
-		return ret ? ret : 1;
-	sa_nullb_remove("sa_quick");
-	return 0;
+	if (!ret && swapoff(dev))
+		ret = failed("the quick device stays in use");
+	if (!ret)
+		sa_nullb_remove("sa_quick");
+	return ret;
 }
 
 int main(int argc, char **argv)

@@ -15,16 +15,13 @@
 /* Make the cgroups a and b. NULL, or why that can't be tested. */
 static inline const char *blkcg_begin(bool on, const char *format, char (*cg)[256])
 {
-	const char *why = sa_begin(on);
+	bool packed = !strcmp(format, "packed");
+	const char *why = sa_begin(on, SA_NEED_DEVS | (packed ? SA_NEED_ZSWAP : 0));
 	char path[512];
 	int i;
 
-	if (!why && sa_ndevs() < 2)
-		why = "needs two block devices";
 	if (!why && sa_cg_write(sa_cg_root(), "cgroup.subtree_control", "+io"))
 		why = "no io controller";
-	if (!why && !strcmp(format, "packed") && !sa_have_zswap())
-		why = "no zswap";
 	for (i = 0; !why && i < 2; i++)
 		if (sa_cg_make(i ? "b" : "a", 0, cg[i], sizeof(cg[i])))
 			why = "cannot make a cgroup";

@@ -35,10 +35,8 @@ enum how { LAYER_OFF, RAW, PACKED };
 /* What a test of such a device begins with; @wanted: for sa_log_expect(). NULL or why not */
 static inline const char *begin_how(enum how how, const char *wanted)
 {
-	const char *why = sa_begin(how != LAYER_OFF);
+	const char *why = sa_begin(how != LAYER_OFF, how == PACKED ? SA_NEED_ZSWAP : 0);
 
-	if (!why && how == PACKED && !sa_have_zswap())
-		why = "no zswap, hence nothing packed";
 	/* An error is about one page. */
 	if (!why && sa_write(SA_PAGE_CLUSTER, "0"))
 		why = "no " SA_PAGE_CLUSTER;

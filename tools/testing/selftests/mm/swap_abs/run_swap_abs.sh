@@ -50,20 +50,6 @@ all="bad_input metadata slots packed packed_faults tiers groups moves blkcg blkc
 all="$all shmem madvise userfaultfd thp pressure swapoff capacity exhaust toggle faults devices"
 tests=${only:-$all transient alloc_fails races}
 
-# What the tests change is put back at the end.
-zswap=/sys/module/zswap/parameters
-saved=''
-for f in /proc/sys/vm/swap_abs /proc/sys/vm/page-cluster $zswap/max_pool_percent \
-	$zswap/shrinker_enabled $zswap/enabled /sys/kernel/mm/ksm/run; do
-	[ -w "$f" ] && saved="$saved $f=$(cat "$f")"
-done
-restore() {
-	for s in $saved; do
-		echo "${s#*=}" >"${s%%=*}"
-	done
-}
-trap restore EXIT
-
 if [ -e /proc/sys/vm/swap_abs ]; then layer=yes; else layer=no; fi
 echo "TAP version 13"
 echo "# $(uname -r), $(awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo) MiB," \

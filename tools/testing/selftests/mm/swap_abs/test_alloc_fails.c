@@ -86,10 +86,8 @@ static int start(const char *dev, bool packed)
 
 FIXTURE_SETUP(alloc)
 {
-	const char *why = sa_begin(true);
+	const char *why = sa_begin(true, SA_NEED_DEV);
 
-	if (!why && !sa_ndevs())
-		why = "no block device to swap on";
 	if (!why && (access(SLAB "probability", W_OK) || access(PAGE_ALLOC "probability", W_OK)))
 		why = "no fault injection";
 	if (!why && variant->zswap && sa_zswap(true))

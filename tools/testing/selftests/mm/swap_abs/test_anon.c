@@ -79,28 +79,37 @@ TEST_F_TIMEOUT(backed, fork_and_cow, SA_TIMEOUT)
 	}
 }
 
+/* In memory that a test and its child share */
+struct waiter {
+	struct __test_metadata *_metadata;
+	size_t swapped;
+};
+
 static int swap_and_wait(void *arg)
 {
+	struct waiter *w = arg;
+	struct __test_metadata *_metadata = w->_metadata;
 	struct sa_area a;
 
-	if (sa_area_map(&a, PAGES, SA_TEXT, 2))
-		return 2;
+	ASSERT_EQ(0, sa_area_map(&a, PAGES, SA_TEXT, 2));
 	sa_area_fill(&a);
 	sa_pageout(a.p, PAGES);
-	*(size_t *)arg = sa_swapped(a.p, PAGES);
+	w->swapped = sa_swapped(a.p, PAGES);
 	for (;;)
 		pause();
+	return 0;
 }
 
 TEST_F_TIMEOUT(backed, exit_under_swap, SA_TIMEOUT)
 {
-	size_t *swapped = sa_shared();
+	struct waiter *w = sa_shared();
 	pid_t pid;
 
-	ASSERT_NE(NULL, swapped);
-	pid = sa_start(NULL, swap_and_wait, swapped);
-	ASSERT_TRUE(sa_wait(__atomic_load_n(swapped, __ATOMIC_RELAXED), LIMIT));
-	EXPECT_LE(PAGES - 8, *swapped);
+	ASSERT_NE(NULL, w);
+	w->_metadata = _metadata;
+	pid = sa_start(NULL, swap_and_wait, w);
+	ASSERT_TRUE(sa_wait(__atomic_load_n(&w->swapped, __ATOMIC_RELAXED), LIMIT));
+	EXPECT_LE(PAGES - 8, w->swapped);
 	EXPECT_LT(0, taken(variant->on, self->swap_used));
 	kill(pid, SIGKILL);
 	EXPECT_EQ(-SIGKILL, sa_join(pid, LIMIT));
@@ -131,8 +140,8 @@ TEST_F_TIMEOUT(backed, count_overflow, SA_TIMEOUT)
 			continue;
 		/* Held as entries until the other end is closed. */
 		close(go[1]);
-		if (read(go[0], &c, 1) != 0 || sa_swapped(a.p, n) != n)
-			_exit(2);
+		ASSERT_EQ(0, read(go[0], &c, 1));
+		ASSERT_EQ(n, sa_swapped(a.p, n));
 		/* A third goes without a look, a third writes. */
 		if (i % 3 == 1)
 			_exit(0);
@@ -251,6 +260,7 @@ TEST_F_TIMEOUT(backed, partial_free, SA_TIMEOUT)
 #define KSM	"/sys/kernel/mm/ksm"
 
 struct ksm {
+	struct __test_metadata *_metadata;
 	size_t n;
 	const char *cg;
 	size_t out;
@@ -259,19 +269,17 @@ struct ksm {
 static int use_merged(void *arg)
 {
 	struct ksm *k = arg;
-	size_t i;
+	struct __test_metadata *_metadata = k->_metadata;
 	struct sa_area a;
+	size_t i;
 
 	/* Each page thirty-two times, side by side with the others. */
-	if (sa_area_map(&a, k->n, SA_TEXT, 7))
-		return 2;
+	ASSERT_EQ(0, sa_area_map(&a, k->n, SA_TEXT, 7));
 	for (i = 0; i < k->n; i++)
 		sa_fill(a.p + i * SA_PAGE, SA_TEXT, 7, i / 32, 0);
-	if (madvise(a.p, k->n * SA_PAGE, MADV_MERGEABLE))
-		return 3;
-	if (!sa_wait(sa_read_num(KSM "/pages_sharing") >=
-		     (long long)(k->n / 32 * 30), LIMIT))
-		return 4;
+	ASSERT_EQ(0, madvise(a.p, k->n * SA_PAGE, MADV_MERGEABLE));
+	ASSERT_TRUE(sa_wait(sa_read_num(KSM "/pages_sharing") >=
+			    (long long)(k->n / 32 * 30), LIMIT));
 	sa_write(KSM "/run", "0");
 	for (i = 0; i < 50; i++) {
 		usleep(i * 2000);
@@ -281,27 +289,21 @@ static int use_merged(void *arg)
 		if (sa_swapped(a.p, k->n) > k->n / 2)
 			break;
 	}
-	if (sa_swapped(a.p, k->n) < k->n / 4) {
-		sa_log("only %zu of %zu entries swapped", sa_swapped(a.p, k->n),
-		       k->n);
-		return 5;
-	}
+	ASSERT_LE(k->n / 4, sa_swapped(a.p, k->n));
 	sa_log("%lld pages merged, %zu of %zu entries swapped",
 	       sa_read_num(KSM "/pages_sharing"), sa_swapped(a.p, k->n), k->n);
 	/* Written ones part from the others. */
 	for (i = 5; i < k->n; i += 32)
 		sa_fill(a.p + i * SA_PAGE, SA_TEXT, 7, i, 1);
 	for (i = 0; i < k->n; i++)
-		if (i % 32 == 5 ?
-		    sa_check(a.p + i * SA_PAGE, SA_TEXT, 7, i, 1) :
-		    sa_check(a.p + i * SA_PAGE, SA_TEXT, 7, i / 32, 0))
-			return 1;
+		ASSERT_EQ(0, sa_check(a.p + i * SA_PAGE, SA_TEXT, 7, i % 32 == 5 ? i : i / 32,
+				      i % 32 == 5));
 	return 0;
 }
 
 TEST_F_TIMEOUT(backed, ksm, SA_TIMEOUT)
 {
-	struct ksm k = { .n = 1024 };
+	struct ksm k = { ._metadata = _metadata, .n = 1024 };
 	char cg[256];
 
 	if (access(KSM "/run", W_OK))

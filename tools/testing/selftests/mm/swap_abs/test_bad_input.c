@@ -25,7 +25,7 @@ FIXTURE(bad_input)
 
 FIXTURE_SETUP(bad_input)
 {
-	const char *why = sa_begin(true);
+	const char *why = sa_begin(true, 0);
 
 	if (why)
 		SKIP(return, "%s", why);
@@ -86,47 +86,47 @@ TEST_F_TIMEOUT(bad_input, values, SA_TIMEOUT)
 
 static int as_nobody(void *arg)
 {
+	struct __test_metadata *_metadata = arg;
 	struct stat st;
 	int fd;
 
-	(void)arg;
-	if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
-		return 1;
+	ASSERT_EQ(0, setresgid(65534, 65534, 65534));
+	ASSERT_EQ(0, setresuid(65534, 65534, 65534));
 	fd = open(SA_SYSCTL, O_WRONLY);
-	if (fd >= 0 && write(fd, "1", 1) > 0)
-		return 2;
-	if (errno != EACCES && errno != EPERM)
-		return 3;
-	if (sa_read_num(SA_SYSCTL) < 0)
-		return 4;			/* 0644: anybody may look */
-	if (swapon("/dev/null", 0) != -1 || errno != EPERM)
-		return 5;
-	if (swapoff("/dev/null") != -1 || errno != EPERM)
-		return 6;
-	if (!stat(SA_DEBUG "/check", &st) && !access(SA_DEBUG "/check", R_OK))
-		return 7;
+	EXPECT_FALSE(fd >= 0 && write(fd, "1", 1) > 0);
+	EXPECT_TRUE(errno == EACCES || errno == EPERM);
+	/* Anybody may look. */
+	EXPECT_LE(0, sa_read_num(SA_SYSCTL));
+	EXPECT_EQ(-1, swapon("/dev/null", 0));
+	EXPECT_EQ(EPERM, errno);
+	EXPECT_EQ(-1, swapoff("/dev/null"));
+	EXPECT_EQ(EPERM, errno);
+	EXPECT_FALSE(!stat(SA_DEBUG "/check", &st) && !access(SA_DEBUG "/check", R_OK));
 	return 0;
 }
 
 TEST_F_TIMEOUT(bad_input, not_root, SA_TIMEOUT)
 {
-	EXPECT_EQ(0, sa_run(NULL, as_nobody, NULL, 30));
+	EXPECT_EQ(0, sa_run(NULL, as_nobody, _metadata, 30));
 	EXPECT_EQ(0, sa_read_num(SA_SYSCTL));
 	EXPECT_EQ(0, sa_nswaps());
 }
 
+struct nobody {
+	struct __test_metadata *_metadata;
+	const char *path;
+};
+
 static int nobody_writes(void *arg)
 {
-	int fd;
+	struct nobody *n = arg;
+	struct __test_metadata *_metadata = n->_metadata;
 
-	if (setresuid(65534, 65534, 65534))
-		return 1;
-	fd = open(arg, O_WRONLY);
-	if (fd >= 0)
-		return 2;
-	if (errno != EACCES && errno != EPERM)
-		return 3;
-	return sa_read_num(arg) == -EACCES ? 4 : 0;
+	ASSERT_EQ(0, setresuid(65534, 65534, 65534));
+	EXPECT_EQ(-1, open(n->path, O_WRONLY));
+	EXPECT_TRUE(errno == EACCES || errno == EPERM);
+	EXPECT_NE(-EACCES, sa_read_num(n->path));
+	return 0;
 }
 
 /* What only tells about a tier is there, has one value, cannot be written. */
@@ -138,6 +138,7 @@ static int look_at_tier(struct __test_metadata *_metadata, const char *dev)
 		"stats/moved_out", "stats/errors",
 	};
 	char before[256], after[256], path[256], text[256];
+	struct nobody nobody = { ._metadata = _metadata, .path = path };
 	struct stat st;
 	size_t i;
 
@@ -160,7 +161,7 @@ static int look_at_tier(struct __test_metadata *_metadata, const char *dev)
 		}
 		EXPECT_NE(0, sa_write(path, "1"));
 		EXPECT_NE(0, sa_write(path, "raw"));
-		EXPECT_EQ(0, sa_run(NULL, nobody_writes, path, 30));
+		EXPECT_EQ(0, sa_run(NULL, nobody_writes, &nobody, 30));
 		ASSERT_LE(0, sa_read(path, after, sizeof(after)));
 		EXPECT_STREQ(before, after);
 	}
@@ -175,10 +176,12 @@ static int look_at_tier(struct __test_metadata *_metadata, const char *dev)
 
 TEST_F_TIMEOUT(bad_input, tier_files, SA_TIMEOUT)
 {
+	const char *why;
 	int rank_zswap, low, high;
 
-	if (sa_ndevs() < 2)
-		SKIP(return, "needs two block devices");
+	why = sa_need(SA_NEED_DEVS);
+	if (why)
+		SKIP(return, "%s", why);
 	ASSERT_EQ(0, sa_layer(true));
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), 4096, 5));
 	ASSERT_EQ(0, sa_swapon(sa_dev(1), 4096, 7));

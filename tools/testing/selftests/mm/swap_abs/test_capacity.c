@@ -60,12 +60,10 @@ FIXTURE_VARIANT_ADD(cases, both_on) {
 
 FIXTURE_SETUP(cases)
 {
-	const char *why = sa_begin(variant->on);
+	const char *why = sa_begin(variant->on, variant->device ? SA_NEED_DEV : 0);
 
 	if (why)
 		SKIP(return, "%s", why);
-	if (variant->device && !sa_ndevs())
-		SKIP(return, "no block device to swap on");
 	if (variant->zswap && sa_zswap(true))
 		SKIP(return, "no zswap");
 	ASSERT_EQ(0, sa_cg_make("capacity", 0, self->cg, sizeof(self->cg)));
@@ -300,12 +298,10 @@ FIXTURE_VARIANT_ADD(full, zswap_on) {
 
 FIXTURE_SETUP(full)
 {
-	const char *why = sa_begin(variant->on);
+	const char *why = sa_begin(variant->on, SA_NEED_DEV);
 
 	if (why)
 		SKIP(return, "%s", why);
-	if (!sa_ndevs())
-		SKIP(return, "no block device to swap on");
 	if (variant->zswap && sa_zswap(true))
 		SKIP(return, "no zswap");
 	ASSERT_EQ(0, sa_cg_make("full", 0, self->cg, sizeof(self->cg)));
@@ -380,12 +376,10 @@ FIXTURE_VARIANT_ADD(oom, both) { .zswap = true, .device = true };
 
 FIXTURE_SETUP(oom)
 {
-	const char *why = sa_begin(false);
+	const char *why = sa_begin(false, variant->device ? SA_NEED_DEV : 0);
 
 	if (why)
 		SKIP(return, "%s", why);
-	if (variant->device && !sa_ndevs())
-		SKIP(return, "no block device to swap on");
 	if (variant->zswap && sa_zswap(true))
 		SKIP(return, "no zswap");
 }
@@ -472,10 +466,8 @@ FIXTURE_VARIANT_ADD(small, file_on) { .on = true, .file = true };
 
 FIXTURE_SETUP(small)
 {
-	const char *why = sa_begin(variant->on), *dir;
+	const char *why = sa_begin(variant->on, SA_NEED_DEV), *dir;
 
-	if (!why && !sa_ndevs())
-		why = "no block device to swap on";
 	if (!why && variant->file)
 		why = sa_mkfs(0, &dir);
 	if (why)
@@ -659,10 +651,8 @@ FIXTURE_VARIANT_ADD(segments, enough) { .segments = MIN_SEGMENTS };
 
 FIXTURE_SETUP(segments)
 {
-	const char *why = sa_begin(true);
+	const char *why = sa_begin(true, SA_NEED_DEV);
 
-	if (!why && !sa_ndevs())
-		why = "no block device to swap on";
 	if (why)
 		SKIP(return, "%s", why);
 	ASSERT_EQ(0, sa_cg_make("segments", 0, self->cg, sizeof(self->cg)));
@@ -724,11 +714,9 @@ FIXTURE_VARIANT_ADD(bad_pages, packed_large) { .format = "packed", .mib = 40 };
 
 FIXTURE_SETUP(bad_pages)
 {
-	const char *why = sa_begin(false);
+	const char *why = sa_begin(false, SA_NEED_DEV);
 	size_t cluster = sa_cluster(), i;
 
-	if (!why && !sa_ndevs())
-		why = "no block device to swap on";
 	if (why)
 		SKIP(return, "%s", why);
 	ASSERT_EQ(0, sa_cg_make("bad_pages", 0, self->cg, sizeof(self->cg)));
@@ -822,11 +810,9 @@ FIXTURE_VARIANT_ADD(truth, packed) { .format = "packed" };
 
 FIXTURE_SETUP(truth)
 {
-	const char *why = sa_begin(true);
+	const char *why = sa_begin(true, SA_NEED_DEV);
 
 	signal(SIGPIPE, SIG_IGN);
-	if (!why && !sa_ndevs())
-		why = "no block device to swap on";
 	if (why)
 		SKIP(return, "%s", why);
 	ASSERT_EQ(0, sa_cg_make("truth", 0, self->cg, sizeof(self->cg)));
@@ -886,12 +872,14 @@ TEST_F_TIMEOUT(truth, draining, SA_TIMEOUT)
 /* The same where a second device has less room than the one has data. */
 TEST_F_TIMEOUT(truth, draining_to_less, SA_TIMEOUT)
 {
+	const char *why;
 	size_t n = 24 * SA_MIB_PAGES, small = 10 * SA_MIB_PAGES;
 	long long left;
 	struct filler s;
 
-	if (sa_ndevs() < 2)
-		SKIP(return, "needs two block devices");
+	why = sa_need(SA_NEED_DEVS);
+	if (why)
+		SKIP(return, "%s", why);
 	ASSERT_EQ(0, truth_on(0, variant->format));
 	ASSERT_EQ(0, filler_start(&s, self->cg, n, SA_RANDOM));
 	EXPECT_EQ(n, s.f.out[0]);
@@ -997,6 +985,7 @@ static void *layer_goes(void *arg)
 
 TEST_F_TIMEOUT(truth, sampled, SA_TIMEOUT)
 {
+	const char *why;
 	static void *(*const fns[])(void *) = {
 		sample, devices_go, states_change, layer_goes,
 	};
@@ -1010,8 +999,9 @@ TEST_F_TIMEOUT(truth, sampled, SA_TIMEOUT)
 	pid_t pid[2];
 	int i;
 
-	if (sa_ndevs() < 2)
-		SKIP(return, "needs two block devices");
+	why = sa_need(SA_NEED_DEVS);
+	if (why)
+		SKIP(return, "%s", why);
 	ASSERT_NE(NULL, c.s);
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, truth_on(i, variant->format));
@@ -1087,11 +1077,9 @@ FIXTURE_VARIANT_ADD(failed, packed_stays) {
 
 FIXTURE_SETUP(failed)
 {
-	const char *why = sa_begin(true);
+	const char *why = sa_begin(true, SA_NEED_DEVS);
 
 	signal(SIGPIPE, SIG_IGN);
-	if (!why && sa_ndevs() < 2)
-		why = "needs two block devices";
 	if (!why)
 		why = sa_dm_make(FAILED_DEV);
 	/* As it is in a kernel that nobody tests */

@@ -541,10 +541,12 @@ TEST_F_TIMEOUT(devices, memory_max, SA_TIMEOUT)
 /* Another device works meanwhile: it has its pages, and nothing is said of it. */
 TEST_F_TIMEOUT(devices, beside_another, SA_TIMEOUT)
 {
+	const char *why;
 	struct data there, d;
 
-	if (sa_ndevs() < 2)
-		SKIP(return, "needs two block devices");
+	why = sa_need(SA_NEED_DEVS);
+	if (why)
+		SKIP(return, "%s", why);
 	ASSERT_EQ(0, sa_swapon(sa_dev(1), PAGES, 3));
 	if (variant->how != LAYER_OFF)
 		ASSERT_EQ(0, sa_format(sa_dev(1), variant->how == PACKED ? "packed" : "raw"));
@@ -824,12 +826,14 @@ TEST_F_TIMEOUT(server, connects_again, SA_TIMEOUT)
 /* An error of the medium marks places of that device for a while, and of no other one. */
 TEST_F_TIMEOUT(server, bad_medium, SA_TIMEOUT)
 {
+	const char *why;
 	struct data there, d;
 
 	if (variant->how == LAYER_OFF)
 		SKIP(return, "about the layer");
-	if (sa_ndevs() < 2)
-		SKIP(return, "needs two block devices");
+	why = sa_need(SA_NEED_DEVS);
+	if (why)
+		SKIP(return, "%s", why);
 	if (sa_write(SA_DEBUG "/medium_errors", "Y"))
 		SKIP(return, "no debugfs");
 	ASSERT_EQ(0, sa_swapon(sa_dev(1), PAGES, 3));

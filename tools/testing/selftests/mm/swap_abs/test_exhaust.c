@@ -174,12 +174,10 @@ FIXTURE_VARIANT_ADD(oom, packed_on_large) { .place = PACKED, .on = true, .large 
 
 FIXTURE_SETUP(oom)
 {
-	const char *why = sa_begin(variant->on);
+	unsigned int needs = (has_device(variant->place) ? SA_NEED_DEV : 0) |
+			     (has_zswap(variant->place) ? SA_NEED_ZSWAP : 0);
+	const char *why = sa_begin(variant->on, needs);
 
-	if (!why && has_device(variant->place) && !sa_ndevs())
-		why = "no block device to swap on";
-	if (!why && has_zswap(variant->place) && !sa_have_zswap())
-		why = "no zswap";
 	if (!why && variant->lru_gen && sa_write(SA_LRU_GEN, "y"))
 		why = "no LRU with generations";
 	if (!why && variant->large && !choose_large())
@@ -623,11 +621,9 @@ FIXTURE_VARIANT_ADD(fits, packed_on) { .on = true, .packed = true };
 
 FIXTURE_SETUP(fits)
 {
-	const char *why = sa_begin(variant->on);
+	const char *why = sa_begin(variant->on, SA_NEED_DEV);
 
 	signal(SIGPIPE, SIG_IGN);
-	if (!why && !sa_ndevs())
-		why = "no block device to swap on";
 	if (why)
 		SKIP(return, "%s", why);
 	self->dev = sa_dev(0);
@@ -997,7 +993,7 @@ FIXTURE_VARIANT_ADD(kept_off, zswap_packed) { .format = "packed", .zswap = true 
 
 FIXTURE_SETUP(kept_off)
 {
-	const char *why = begin(2);
+	const char *why = begin(SA_NEED_DEVS);
 	char path[512];
 
 	if (why)
@@ -1107,7 +1103,7 @@ FIXTURE_VARIANT_ADD(crowded, below)
 
 FIXTURE_SETUP(crowded)
 {
-	const char *why = begin(1);
+	const char *why = begin(SA_NEED_DEV);
 
 	if (!why && sa_zswap(true))
 		why = "no zswap";
@@ -1250,7 +1246,7 @@ static long long zram_holds(void)
 
 FIXTURE_SETUP(zram)
 {
-	const char *why = sa_begin(variant->on);
+	const char *why = sa_begin(variant->on, 0);
 
 	signal(SIGPIPE, SIG_IGN);
 	if (!why)
@@ -1394,12 +1390,9 @@ FIXTURE_VARIANT_ADD(freed, zswap_free) { .place = ZSWAP, .how = BY_FREE };
 
 FIXTURE_SETUP(freed)
 {
-	const char *why = sa_begin(false);
+	unsigned int needs = SA_NEED_DEV | (variant->place == ZSWAP ? SA_NEED_ZSWAP : 0);
+	const char *why = sa_begin(false, needs);
 
-	if (!why && !sa_ndevs())
-		why = "no block device to swap on";
-	if (!why && variant->place == ZSWAP && !sa_have_zswap())
-		why = "no zswap";
 	if (why)
 		SKIP(return, "%s", why);
 }
@@ -1530,7 +1523,7 @@ FIXTURE_VARIANT_ADD(freed_back, packed) { .packed = true };
 
 FIXTURE_SETUP(freed_back)
 {
-	const char *why = sa_begin(true);
+	const char *why = sa_begin(true, 0);
 
 	if (why)
 		SKIP(return, "%s", why);

@@ -64,10 +64,10 @@ FIXTURE_SETUP(traces)
 {
 	const char *why = sa_begin_backed(true, true);
 
+	if (!why)
+		why = sa_need(SA_NEED_DEV);
 	if (why)
 		SKIP(return, "%s", why);
-	if (!sa_ndevs())
-		SKIP(return, "no block device to swap on");
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), 160 * SA_MIB_PAGES, -1));
 }
 
@@ -76,25 +76,13 @@ FIXTURE_TEARDOWN_PARENT(traces)
 	EXPECT_EQ(0, sa_end());
 }
 
-struct counts {
-	long long store, load, in, out;
-};
-
-static struct counts counts_of(const char *dev)
-{
-	return (struct counts){
-		.store = stat_of(dev, "store"), .load = stat_of(dev, "load"),
-		.in = stat_of(dev, "moved_in"), .out = stat_of(dev, "moved_out"),
-	};
-}
-
 /* By way of zswap to the device and back, with a part read from either */
 TEST_F_TIMEOUT(traces, agree_with_counters, SA_TIMEOUT)
 {
 	size_t n = 4 * SA_MIB_PAGES, i;
-	struct counts z0, z, d0, d;
+	struct sa_seen z, d;
 	struct sa_event *ev;
-	long long moved, wb;
+	long long moved;
 	struct sa_area a;
 	__u64 entry;
 	long nr, k;
@@ -104,9 +92,8 @@ TEST_F_TIMEOUT(traces, agree_with_counters, SA_TIMEOUT)
 		SKIP(return, "no transparent huge pages");
 	sa_area_fill(&a);
 	ASSERT_EQ(0, sa_trace_start());
-	z0 = counts_of(NULL);
-	d0 = counts_of(sa_dev(0));
-	wb = sa_vmstat("zswpwb");
+	sa_see(&z, NULL);
+	sa_see(&d, sa_dev(0));
 
 	ASSERT_LE(n - 8, sa_pageout(a.p, n));
 	for (i = 0; i < n / 2; i++)
@@ -117,29 +104,27 @@ TEST_F_TIMEOUT(traces, agree_with_counters, SA_TIMEOUT)
 	EXPECT_TRUE(sa_only_swapped());
 	EXPECT_EQ(0, sa_area_check(&a));
 
-	z = counts_of(NULL);
-	d = counts_of(sa_dev(0));
-	wb = sa_vmstat("zswpwb") - wb;
+	sa_since(&z, NULL);
+	sa_since(&d, sa_dev(0));
 	nr = sa_trace_stop(&ev);
 	ASSERT_LT(0, nr);
 	moved = sa_trace_pages(ev, nr, SA_MOVE, "zswap", "raw");
 	TH_LOG("%ld events: zswap %lld stored %lld loaded, device %lld and %lld, %lld moved",
-	       nr, z.store - z0.store, z.load - z0.load, d.store - d0.store,
-	       d.load - d0.load, moved);
+	       nr, z.store, z.load, d.store, d.load, moved);
 
-	EXPECT_LE((long long)n, z.store - z0.store);
-	EXPECT_LE((long long)n / 2, z.load - z0.load);
-	EXPECT_LE((long long)n - 8, d.load - d0.load);
+	EXPECT_LE((long long)n, z.store);
+	EXPECT_LE((long long)n / 2, z.load);
+	EXPECT_LE((long long)n - 8, d.load);
 	EXPECT_LE((long long)n - 8, moved);
-	EXPECT_EQ(z.store - z0.store, sa_trace_pages(ev, nr, SA_STORE, "", "zswap"));
-	EXPECT_EQ(d.store - d0.store, sa_trace_pages(ev, nr, SA_STORE, "", "raw"));
-	EXPECT_EQ(z.load - z0.load, sa_trace_pages(ev, nr, SA_LOAD, "zswap", ""));
-	EXPECT_EQ(d.load - d0.load, sa_trace_pages(ev, nr, SA_LOAD, "raw", ""));
-	EXPECT_EQ(z.out - z0.out, moved);
-	EXPECT_EQ(d.in - d0.in, moved);
-	EXPECT_EQ(wb, moved);
-	EXPECT_EQ(0, z.in - z0.in);
-	EXPECT_EQ(0, d.out - d0.out);
+	EXPECT_EQ(z.store, sa_trace_pages(ev, nr, SA_STORE, "", "zswap"));
+	EXPECT_EQ(d.store, sa_trace_pages(ev, nr, SA_STORE, "", "raw"));
+	EXPECT_EQ(z.load, sa_trace_pages(ev, nr, SA_LOAD, "zswap", ""));
+	EXPECT_EQ(d.load, sa_trace_pages(ev, nr, SA_LOAD, "raw", ""));
+	EXPECT_EQ(z.moved_out, moved);
+	EXPECT_EQ(d.moved_in, moved);
+	EXPECT_EQ(z.zswpwb, moved);
+	EXPECT_EQ(0, z.moved_in);
+	EXPECT_EQ(0, d.moved_out);
 
 	/* A page that the page table knows by its slot has moved once. */
 	ASSERT_TRUE(entry & SA_PM_SWAP);
@@ -188,7 +173,7 @@ TEST_F_TIMEOUT(traces, swapoff, SA_TIMEOUT)
 /* A device that can be made to fail, in use as swap */
 static const char *begin(bool on)
 {
-	const char *why = sa_begin(on);
+	const char *why = sa_begin(on, 0);
 
 	if (!why)
 		why = sa_dm_make(DM_PAGES);
@@ -423,12 +408,14 @@ TEST_F_TIMEOUT(write_errors, a_bad_range, SA_TIMEOUT)
 /* No slot of the first device works: in the end all is on the second one. */
 TEST_F_TIMEOUT(write_errors, to_another_device, SA_TIMEOUT)
 {
+	const char *why;
 	size_t n = 4 * SA_MIB_PAGES, out;
 	long long left, bad;
 	struct sa_area a;
 
-	if (sa_ndevs() < 2)
-		SKIP(return, "needs two block devices");
+	why = sa_need(SA_NEED_DEVS);
+	if (why)
+		SKIP(return, "%s", why);
 	ASSERT_EQ(0, sa_swapon(sa_dev(1), 64 * SA_MIB_PAGES, 3));
 	left = sa_meminfo("SwapFree") - self->free;
 	if (map(&a, n, SA_RANDOM, 6, variant->huge))
@@ -864,10 +851,8 @@ FIXTURE_VARIANT_ADD(scattered, last_fails) { .two = true, .last = true };
 
 FIXTURE_SETUP(scattered)
 {
-	const char *why = sa_begin(true);
+	const char *why = sa_begin(true, variant->two ? SA_NEED_DEVS : 0);
 
-	if (!why && variant->two && sa_ndevs() < 2)
-		why = "needs two block devices";
 	if (!why && sa_write(LARGE "/enabled", "always"))
 		why = "no folios of 64 kB";
 	if (!why)
@@ -1026,10 +1011,10 @@ FIXTURE_SETUP(orphans)
 {
 	const char *why = sa_begin_backed(true, true);
 
+	if (!why)
+		why = sa_need(SA_NEED_DEV);
 	if (why)
 		SKIP(return, "%s", why);
-	if (!sa_ndevs())
-		SKIP(return, "no block device to swap on");
 	if (access(SA_DEBUG "/move_delay_ms", W_OK))
 		SKIP(return, "no debugfs");
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), 128 * SA_MIB_PAGES, -1));

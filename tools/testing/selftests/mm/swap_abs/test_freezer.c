@@ -94,7 +94,7 @@ static const char *begin_freezing(bool *is_hibernation, int seconds)
 
 FIXTURE_SETUP(freezer)
 {
-	const char *why = begin(1);
+	const char *why = begin(SA_NEED_DEV);
 
 	if (!why)
 		why = begin_freezing(&self->is_hibernation, FROZEN);
@@ -251,7 +251,7 @@ FIXTURE(trickle)
 
 FIXTURE_SETUP(trickle)
 {
-	const char *why = begin(1);
+	const char *why = begin(SA_NEED_DEV);
 
 	if (!why && sa_zswap(true))
 		why = "no zswap, hence nothing packed";

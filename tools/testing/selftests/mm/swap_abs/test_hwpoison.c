@@ -133,9 +133,7 @@ FIXTURE_SETUP(hwpoison)
 		SKIP(return, "no CONFIG_HWPOISON_INJECT, or no debugfs");
 	if (access("/proc/kpageflags", R_OK))
 		SKIP(return, "no CONFIG_PROC_PAGE_MONITOR");
-	why = sa_begin(variant->w.on);
-	if (!why && sa_ndevs() < 2)
-		why = "needs two block devices";
+	why = sa_begin(variant->w.on, SA_NEED_DEVS);
 	if (!why && sa_write(SA_PAGE_CLUSTER, "0"))
 		why = "no " SA_PAGE_CLUSTER;
 	if (!why && variant->w.zswap && sa_zswap(true))

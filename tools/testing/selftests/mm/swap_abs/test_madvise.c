@@ -176,11 +176,11 @@ TEST_F_TIMEOUT(backed, process_madvise, SA_TIMEOUT)
 	ASSERT_LE(0, pid);
 	if (!pid) {
 		sa_area_fill(&a);
-		if (write(filled[1], "x", 1) != 1 || read(go[0], &c, 1) != 1)
-			_exit(2);
-		if (sa_swapped(a.p, PAGES) < PAGES / 2)
-			_exit(3);
-		_exit(!!sa_area_check(&a));
+		ASSERT_EQ(1, write(filled[1], "x", 1));
+		ASSERT_EQ(1, read(go[0], &c, 1));
+		EXPECT_LE(PAGES / 2, sa_swapped(a.p, PAGES));
+		EXPECT_EQ(0, sa_area_check(&a));
+		_exit(0);
 	}
 	close(go[0]);
 	fd = syscall(SYS_pidfd_open, pid, 0);
@@ -200,13 +200,12 @@ TEST_F_TIMEOUT(backed, process_madvise, SA_TIMEOUT)
 /* Some in zswap, some on the device, some nowhere: read ahead over all. */
 TEST_F_TIMEOUT(backed, mixed_places, SA_TIMEOUT)
 {
-	size_t i;
+	const char *why = sa_need(SA_NEED_ZSWAP | SA_NEED_DEV);
 	struct sa_area a;
+	size_t i;
 
-	if (!sa_have_zswap())
-		SKIP(return, "no zswap");
-	if (!sa_ndevs())
-		SKIP(return, "no block device");
+	if (why)
+		SKIP(return, "%s", why);
 	if (!sa_nswaps())
 		ASSERT_EQ(0, sa_swapon(sa_dev(0), 160 * SA_MIB_PAGES, -1));
 	ASSERT_EQ(0, sa_area_map(&a, PAGES, SA_MIXED, 7));

@@ -63,10 +63,10 @@ FIXTURE_SETUP(memsw)
 
 	sa_reset();
 	why = mount_v1();
-	if (!why && (sa_ndevs() < 2 || !sa_have_zswap()))
-		why = "needs two block devices and zswap";
+	if (!why)
+		why = sa_need(SA_NEED_LAYER | SA_NEED_DEVS | SA_NEED_ZSWAP);
 	if (!why && sa_layer(true))
-		why = "this kernel has no vm.swap_abs";
+		why = "cannot switch the layer on";
 	if (!why && mkdir(CG, 0700) && errno != EEXIST)
 		why = "cannot make a cgroup";
 	if (why)

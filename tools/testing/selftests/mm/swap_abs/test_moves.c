@@ -44,7 +44,7 @@ FIXTURE_VARIANT_ADD(moves, swapoff_slow) { .mover = SWAPOFF, .usec = 4000 };
 
 FIXTURE_SETUP(moves)
 {
-	const char *why = begin(2);
+	const char *why = begin(SA_NEED_DEVS);
 
 	if (!why && (variant->packed || variant->to_zswap) && !sa_have_zswap())
 		why = "no zswap";
@@ -152,7 +152,7 @@ FIXTURE(zswap)
 
 FIXTURE_SETUP(zswap)
 {
-	const char *why = begin(1);
+	const char *why = begin(SA_NEED_DEV);
 
 	if (!why && sa_zswap(true))
 		why = "no zswap";
@@ -199,7 +199,7 @@ FIXTURE(limits)
 
 FIXTURE_SETUP(limits)
 {
-	const char *why = begin(1);
+	const char *why = begin(SA_NEED_DEV);
 
 	if (!why && !sa_have_zswap())
 		why = "no zswap";
@@ -283,7 +283,7 @@ FIXTURE(objects)
 
 FIXTURE_SETUP(objects)
 {
-	const char *why = begin(1);
+	const char *why = begin(SA_NEED_DEV);
 
 	if (!why && !sa_have_zswap())
 		why = "no zswap";
@@ -359,7 +359,7 @@ FIXTURE_VARIANT_ADD(hanging, swapoff_packed) { .mover = SWAPOFF, .packed = true 
 
 FIXTURE_SETUP(hanging)
 {
-	const char *why = begin(2);
+	const char *why = begin(SA_NEED_DEVS);
 
 	if (!why)
 		why = sa_dm_make(64 * SA_MIB_PAGES);

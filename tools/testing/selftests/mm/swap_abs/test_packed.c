@@ -29,46 +29,6 @@
 #define RAM	"/dev/ram0"
 #define CHUNK	(128 * 1024)
 
-/* What a device or zswap has done so far */
-struct seen {
-	struct sa_io io;
-	long long pswpout, pswpin, zswpout, zswpin, zswpwb;
-	long long store, load, moved_in, moved_out, errors;
-	long long collected, refused, written;
-};
-
-static void see(struct seen *s, const char *dev)
-{
-	memset(s, 0, sizeof(*s));
-	sa_io(dev, &s->io);
-	s->pswpout = sa_vmstat("pswpout");
-	s->pswpin = sa_vmstat("pswpin");
-	s->zswpout = sa_vmstat("zswpout");
-	s->zswpin = sa_vmstat("zswpin");
-	s->zswpwb = sa_vmstat("zswpwb");
-	s->store = sa_tier_num(dev, "stats/store");
-	s->load = sa_tier_num(dev, "stats/load");
-	s->moved_in = sa_tier_num(dev, "stats/moved_in");
-	s->moved_out = sa_tier_num(dev, "stats/moved_out");
-	s->errors = sa_tier_num(dev, "stats/errors");
-	s->collected = sa_tier_num(dev, "stats/collected");
-	s->refused = sa_tier_num(dev, "stats/refused");
-	s->written = sa_tier_num(dev, "stats/written");
-}
-
-/* What it has done since */
-static void since(struct seen *s, const char *dev)
-{
-	long long *p = (long long *)s, *q;
-	struct seen now;
-	size_t i;
-
-	see(&now, dev);
-	q = (long long *)&now;
-	for (i = 0; i < sizeof(now) / sizeof(*p); i++)
-		p[i] = q[i] - p[i];
-}
-
 #define META	SA_DEBUG "/metadata"
 
 static long long metadata(const char *key)
@@ -126,11 +86,9 @@ FIXTURE_SETUP(packed)
 	const char *why;
 
 	swapoff(RAM);
-	why = sa_begin(true);
+	why = sa_begin(true, SA_NEED_DEV);
 	if (why)
 		SKIP(return, "%s", why);
-	if (!sa_ndevs())
-		SKIP(return, "no block device to swap on");
 	/* A fault is about one page. */
 	ASSERT_EQ(0, sa_write(SA_PAGE_CLUSTER, "0"));
 }
@@ -177,20 +135,6 @@ TEST_F_TIMEOUT(packed, format_defaults, SA_TIMEOUT)
 	}
 }
 
-static int nobody_chooses(void *arg)
-{
-	int fd;
-
-	if (setresuid(65534, 65534, 65534))
-		return 1;
-	fd = open(arg, O_WRONLY);
-	if (fd >= 0)
-		return 2;
-	if (errno != EACCES)
-		return 3;
-	return 0;
-}
-
 TEST_F_TIMEOUT(packed, format_values, SA_TIMEOUT)
 {
 	static const char * const bad[] = {
@@ -224,7 +168,7 @@ TEST_F_TIMEOUT(packed, format_values, SA_TIMEOUT)
 	snprintf(path, sizeof(path), SA_TIERS "/%s/format", sa_tier(sa_dev(0)));
 	ASSERT_EQ(0, stat(path, &st));
 	EXPECT_EQ(0644, st.st_mode & 07777);
-	EXPECT_EQ(0, sa_run(NULL, nobody_chooses, path, 30));
+	EXPECT_EQ(-EACCES, sa_nobody_writes(path, "raw"));
 
 	if (sa_have_zswap()) {
 		EXPECT_FORMAT("compressed", NULL);
@@ -335,7 +279,7 @@ static double stored_length(struct __test_metadata *_metadata, struct sa_area *a
 }
 
 /* Is what was written no more than the pages' length allows? */
-static void check_written(struct __test_metadata *_metadata, const struct seen *s,
+static void check_written(struct __test_metadata *_metadata, const struct sa_seen *s,
 			  size_t n, double length, const char *way)
 {
 	double page = s->io.write_sectors * 512.0 / n, r = SA_PAGE / length;
@@ -360,7 +304,7 @@ TEST_F_TIMEOUT(packed, from_reclaim, SA_TIMEOUT)
 	long long used, most = 0;
 	struct sa_io one, two;
 	struct sa_area a;
-	struct seen s;
+	struct sa_seen s;
 	double length;
 	bool io;
 
@@ -374,10 +318,10 @@ TEST_F_TIMEOUT(packed, from_reclaim, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_area_check(&a));
 	ASSERT_EQ(0, sa_zswap(false));
 
-	see(&s, dev);
+	sa_see(&s, dev);
 	ASSERT_EQ(n, sa_pageout(a.p, n));
 	ASSERT_TRUE(sa_settle());
-	since(&s, dev);
+	sa_since(&s, dev);
 	EXPECT_EQ(n, s.store);
 	EXPECT_EQ(n, s.pswpout);
 	EXPECT_EQ(0, s.zswpout);
@@ -395,7 +339,7 @@ TEST_F_TIMEOUT(packed, from_reclaim, SA_TIMEOUT)
 	EXPECT_TRUE(sa_only_swapped());
 	order = sa_shuffled(n, 7);
 	ASSERT_NE(NULL, order);
-	see(&s, dev);
+	sa_see(&s, dev);
 	for (i = 0; i < n; i++) {
 		sa_io(dev, &one);
 		ASSERT_EQ(0, sa_check(a.p + order[i] * SA_PAGE, a.pat, a.seed, order[i], 0));
@@ -405,7 +349,7 @@ TEST_F_TIMEOUT(packed, from_reclaim, SA_TIMEOUT)
 			most = two.read_sectors;
 	}
 	sa_wait(sa_tier_num(dev, "stats/load") - s.load >= (long long)n, 10);
-	since(&s, dev);
+	sa_since(&s, dev);
 	EXPECT_EQ(n, s.load);
 	EXPECT_EQ(n, s.pswpin);
 	EXPECT_EQ(0, s.errors);
@@ -421,10 +365,10 @@ TEST_F_TIMEOUT(packed, from_reclaim, SA_TIMEOUT)
 	}
 
 	/* Out once more, not written to: nothing is written, all is there. */
-	see(&s, dev);
+	sa_see(&s, dev);
 	ASSERT_EQ(n, sa_pageout(a.p, n));
 	ASSERT_TRUE(sa_settle());
-	since(&s, dev);
+	sa_since(&s, dev);
 	EXPECT_EQ(0, s.io.write_sectors);
 	EXPECT_EQ(0, s.store);
 	EXPECT_EQ(0, s.pswpout);
@@ -436,10 +380,10 @@ TEST_F_TIMEOUT(packed, from_reclaim, SA_TIMEOUT)
 	/* Written to: what the device has of it is stale, and goes. */
 	a.gen = 1;
 	sa_area_fill(&a);
-	see(&s, dev);
+	sa_see(&s, dev);
 	ASSERT_EQ(n, sa_pageout(a.p, n));
 	ASSERT_TRUE(sa_settle());
-	since(&s, dev);
+	sa_since(&s, dev);
 	EXPECT_EQ(n, s.store);
 	EXPECT_EQ(n * SA_PAGE, sa_tier_num(dev, "stored"));
 	EXPECT_TRUE(sa_only_swapped());
@@ -451,18 +395,18 @@ TEST_F_TIMEOUT(packed, from_reclaim, SA_TIMEOUT)
 
 /* Read some of the pages that are on the device, or in zswap. What is kept beside them? */
 static void read_some(struct __test_metadata *_metadata, struct sa_area *a, size_t first,
-		      size_t stride, struct seen *s)
+		      size_t stride, struct sa_seen *s)
 {
 	size_t i;
 
 	ASSERT_EQ(a->n, sa_pageout(a->p, a->n));
 	ASSERT_TRUE(sa_settle());
 	EXPECT_TRUE(sa_area_only_swapped(a));
-	see(s, sa_dev(0));
+	sa_see(s, sa_dev(0));
 	for (i = first; i < a->n; i += stride)
 		EXPECT_EQ(0, sa_check(a->p + i * SA_PAGE, a->pat, a->seed, i, 0));
 	sa_settle();
-	since(s, sa_dev(0));
+	sa_since(s, sa_dev(0));
 	TH_LOG("%zu pages: %lld read from the device and %lld kept beside them, %lld from zswap",
 	       a->n / stride, s->load, s->moved_out, s->zswpin);
 	EXPECT_EQ(a->n / stride, s->load + s->zswpin);
@@ -478,7 +422,7 @@ TEST_F_TIMEOUT(packed, neighbours, SA_TIMEOUT)
 	size_t n = 32 * SA_MIB_PAGES;
 	const char *dev = sa_dev(0);
 	struct sa_area a;
-	struct seen s;
+	struct sa_seen s;
 
 	if (sa_write(SA_DEBUG "/read_ahead", "Y"))
 		SKIP(return, "no debugfs/swap_abs/read_ahead");
@@ -516,7 +460,7 @@ TEST_F_TIMEOUT(packed, shared_reads, SA_TIMEOUT)
 	const char *dev = sa_dev(0);
 	struct sa_area a;
 	double length;
-	struct seen s;
+	struct sa_seen s;
 	long long in;
 
 	ASSERT_EQ(0, sa_write(SA_PAGE_CLUSTER, "3"));
@@ -532,11 +476,11 @@ TEST_F_TIMEOUT(packed, shared_reads, SA_TIMEOUT)
 	ASSERT_TRUE(sa_settle());
 	EXPECT_TRUE(sa_only_swapped());
 
-	see(&s, dev);
+	sa_see(&s, dev);
 	in = sa_vmstat("nrswpin");
 	EXPECT_EQ(0, sa_area_check(&a));
 	in = sa_vmstat("nrswpin") - in;
-	since(&s, dev);
+	sa_since(&s, dev);
 	EXPECT_EQ(n, s.load);
 	EXPECT_EQ(0, s.errors);
 	TH_LOG("%.2f blocks a page, %.2f of data, %.1f pages a read",
@@ -558,7 +502,7 @@ TEST_F_TIMEOUT(packed, out_of_zswap, SA_TIMEOUT)
 	long long before, bytes, cached;
 	__u64 *was, *is;
 	struct sa_area a;
-	struct seen s;
+	struct sa_seen s;
 
 	if (sa_zswap(true))
 		SKIP(return, "no zswap");
@@ -578,11 +522,11 @@ TEST_F_TIMEOUT(packed, out_of_zswap, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_pagemap(a.p, n, was));
 
 	cached = sa_swap_cached();
-	see(&s, dev);
+	sa_see(&s, dev);
 	ASSERT_EQ(0, sa_zswap_drain(60));
 	ASSERT_TRUE(sa_wait(sa_tier_num(dev, "stats/moved_in") - s.moved_in >= (long long)n, 20));
 	ASSERT_TRUE(sa_settle());
-	since(&s, dev);
+	sa_since(&s, dev);
 	TH_LOG("%zu pages: %lld moved in, %lld written back, %lld stored", n, s.moved_in,
 	       s.zswpwb, s.store);
 	EXPECT_EQ(n, s.moved_in);
@@ -605,9 +549,9 @@ TEST_F_TIMEOUT(packed, out_of_zswap, SA_TIMEOUT)
 		moved += was[i] != is[i];
 	EXPECT_EQ(0, moved);
 
-	see(&s, dev);
+	sa_see(&s, dev);
 	EXPECT_EQ(0, sa_area_check(&a));
-	since(&s, dev);
+	sa_since(&s, dev);
 	EXPECT_EQ(n, s.load);
 	sa_area_unmap(&a);
 	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(dev, "used"), 10));
@@ -631,10 +575,8 @@ FIXTURE_VARIANT_ADD(trickle, pages_256) { .pages = 256 };
 
 FIXTURE_SETUP(trickle)
 {
-	const char *why = sa_begin(true);
+	const char *why = sa_begin(true, SA_NEED_DEV);
 
-	if (!why && !sa_ndevs())
-		why = "no block device to swap on";
 	if (!why && sa_zswap(true))
 		why = "no zswap";
 	if (why)
@@ -653,7 +595,7 @@ TEST_F_TIMEOUT(trickle, fills_chunks, SA_TIMEOUT)
 	const char *dev = sa_dev(0);
 	struct sa_area a;
 	char size[32];
-	struct seen s;
+	struct sa_seen s;
 	double next;
 
 	if (n > 8 * SA_MIB_PAGES)
@@ -666,7 +608,7 @@ TEST_F_TIMEOUT(trickle, fills_chunks, SA_TIMEOUT)
 	if (!counts_io(dev))
 		SKIP(return, "the device does not count");
 
-	see(&s, dev);
+	sa_see(&s, dev);
 	snprintf(size, sizeof(size), "%zu", k * SA_PAGE);
 	next = sa_now();
 	for (i = 0; i < n; i += k) {
@@ -677,7 +619,7 @@ TEST_F_TIMEOUT(trickle, fills_chunks, SA_TIMEOUT)
 	}
 	EXPECT_TRUE(sa_wait(sa_tier_num(dev, "stats/moved_in") - s.moved_in == (long long)n, 5));
 	ASSERT_TRUE(sa_settle());
-	since(&s, dev);
+	sa_since(&s, dev);
 	TH_LOG("%zu pages: %lld bytes, %lld written in %lld writes", n,
 	       sa_tier_num(dev, "stats/live_bytes"), s.io.write_sectors * 512, s.io.writes);
 	EXPECT_EQ(n, s.moved_in);
@@ -696,13 +638,13 @@ TEST_F_TIMEOUT(packed, compressors, SA_TIMEOUT)
 	struct sa_area a[ARRAY_SIZE(names)];
 	const char *dev = sa_dev(0);
 	char old[64];
-	struct seen s;
+	struct sa_seen s;
 
 	if (sa_zswap(true))
 		SKIP(return, "no zswap");
 	ASSERT_LT(0, sa_read(SA_ZSWAP "/compressor", old, sizeof(old)));
 	ASSERT_EQ(0, sa_swapon_packed(dev, 64 * SA_MIB_PAGES, -1));
-	see(&s, dev);
+	sa_see(&s, dev);
 	for (i = 0; i < ARRAY_SIZE(names); i++) {
 		if (sa_zswap_param("compressor", names[i])) {
 			TH_LOG("no %s", names[i]);
@@ -718,7 +660,7 @@ TEST_F_TIMEOUT(packed, compressors, SA_TIMEOUT)
 	EXPECT_TRUE(sa_wait_purged(sa_tier_num(dev, "stored") == (long long)(nr * n * SA_PAGE),
 				   20));
 	sa_zswap_param("compressor", old);
-	since(&s, dev);
+	sa_since(&s, dev);
 	/* Two bits say which: the fifth is written as it was before. */
 	if (have_metadata()) {
 		refused = metadata("raw_pages");
@@ -757,12 +699,8 @@ FIXTURE_VARIANT_ADD(up, swapoff) { .way = SWAPOFF };
 
 FIXTURE_SETUP(up)
 {
-	const char *why = sa_begin(true);
+	const char *why = sa_begin(true, SA_NEED_DEV | SA_NEED_ZSWAP);
 
-	if (!why && !sa_ndevs())
-		why = "no block device to swap on";
-	if (!why && !sa_have_zswap())
-		why = "no zswap";
 	if (why)
 		SKIP(return, "%s", why);
 	ASSERT_EQ(0, sa_write(SA_PAGE_CLUSTER, "0"));
@@ -903,7 +841,7 @@ TEST_F_TIMEOUT(packed, incompressible, SA_TIMEOUT)
 	const char *dev = sa_dev(0);
 	struct sa_area a, b;
 	unsigned char *page;
-	struct seen s;
+	struct sa_seen s;
 
 	page = malloc(SA_PAGE);
 	ASSERT_NE(NULL, page);
@@ -911,7 +849,7 @@ TEST_F_TIMEOUT(packed, incompressible, SA_TIMEOUT)
 		if (way && sa_zswap(true))
 			break;
 		ASSERT_EQ(0, sa_swapon_packed(dev, 160 * SA_MIB_PAGES, -1));
-		see(&s, dev);
+		sa_see(&s, dev);
 		ASSERT_EQ(0, sa_area_map(&a, n, SA_RANDOM, 83));
 		ASSERT_EQ(0, sa_area_map(&b, n, SA_MIXED, 84));
 		sa_area_fill(&a);
@@ -957,7 +895,7 @@ TEST_F_TIMEOUT(packed, incompressible, SA_TIMEOUT)
 			EXPECT_EQ(2 * n - zeros, metadata("raw_pages") +
 				  metadata("packed_pages"));
 		}
-		since(&s, dev);
+		sa_since(&s, dev);
 		TH_LOG("%zu pages: %zu do not compress; %lld stored, %lld moved in", n, randoms,
 		       s.store, s.moved_in);
 		EXPECT_EQ(2 * n - zeros, way ? s.moved_in : s.store);
@@ -1037,18 +975,18 @@ TEST_F_TIMEOUT(packed, collect, SA_TIMEOUT)
 	const char *dev = sa_dev(0);
 	double end = sa_now() + LIMIT, want;
 	struct sa_set set = { };
-	struct seen s;
+	struct sa_seen s;
 	int told = 0;
 	bool io;
 
 	ASSERT_EQ(0, sa_swapon_packed(dev, dev_pages, -1));
 	ASSERT_EQ(0, set_make(&set, n));
-	see(&s, dev);
+	sa_see(&s, dev);
 	ASSERT_EQ(n, sa_pageout(set.a.p, n));
 	io = counts_io(dev);
 	want = (sa_full() ? 12.0 : 3.0) * dev_pages * 8;
 	while (!set.bad && sa_now() < end) {
-		struct seen now = s;
+		struct sa_seen now = s;
 
 		sa_set_rewrite(&set, 256);
 		left = sa_meminfo("SwapFree");
@@ -1063,12 +1001,12 @@ TEST_F_TIMEOUT(packed, collect, SA_TIMEOUT)
 		n_raw = have_metadata() ? metadata("raw_pages") : 0;
 		if (n_raw > raw)
 			raw = n_raw;
-		since(&now, dev);
+		sa_since(&now, dev);
 		if (io ? now.io.write_sectors >= want : now.store >= 6 * (long long)dev_pages)
 			break;
 	}
 	EXPECT_GT(end, sa_now());
-	since(&s, dev);
+	sa_since(&s, dev);
 	TH_LOG("%zu rounds, %lld pages stored, %.2f times the device, %lld bytes free at least",
 	       rounds, s.store, s.io.write_sectors / 8.0 / dev_pages, lowest);
 	TH_LOG("some pages did not go out at once in %zu rounds, %zu not at all, %lld raw at most",
@@ -1099,19 +1037,19 @@ TEST_F_TIMEOUT(packed, collect_delayed, SA_TIMEOUT)
 	double end = sa_now() + (sa_full() ? 60 : 5), limit = sa_now() + LIMIT;
 	long long before = orphans();
 	struct sa_set set = { };
-	struct seen s;
+	struct sa_seen s;
 
 	if (access(SA_MOVE_DELAY, W_OK))
 		SKIP(return, "no " SA_MOVE_DELAY);
 	ASSERT_EQ(0, sa_swapon_packed(dev, dev_pages, -1));
 	ASSERT_EQ(0, set_make(&set, n));
 	sa_pageout(set.a.p, n);
-	see(&s, dev);
+	sa_see(&s, dev);
 	ASSERT_EQ(0, sa_write(SA_MOVE_DELAY, "1"));
 	while (!set.bad && (sa_now() < end || (orphans() == before && sa_now() < limit)))
 		sa_set_rewrite(&set, 512);
 	ASSERT_EQ(0, sa_write(SA_MOVE_DELAY, "0"));
-	since(&s, dev);
+	sa_since(&s, dev);
 	TH_LOG("%lld pages stored, %lld orphans", s.store, orphans() - before);
 	EXPECT_EQ(0, set.bad);
 	EXPECT_LT(before, orphans());
@@ -1129,6 +1067,7 @@ TEST_F_TIMEOUT(packed, collect_delayed, SA_TIMEOUT)
  */
 TEST_F_TIMEOUT(packed, full_beside_empty, SA_TIMEOUT)
 {
+	const char *why;
 	size_t dev_pages = 17 * sa_cluster(), n = dev_pages * 5;
 	const char *dev = sa_dev(0);
 	long long bytes, pages;
@@ -1136,8 +1075,9 @@ TEST_F_TIMEOUT(packed, full_beside_empty, SA_TIMEOUT)
 	double alone, written;
 	int i;
 
-	if (sa_ndevs() < 2)
-		SKIP(return, "needs two block devices");
+	why = sa_need(SA_NEED_DEVS);
+	if (why)
+		SKIP(return, "%s", why);
 	ASSERT_EQ(0, sa_swapon_packed(dev, dev_pages, 5));
 	ASSERT_EQ(0, sa_swapon_packed(sa_dev(1), 0, 5));
 	ASSERT_EQ(0, set_make(&set, n));
@@ -1209,12 +1149,10 @@ FIXTURE_VARIANT_ADD(quiet, layer_off) { .off = true };
 
 FIXTURE_SETUP(quiet)
 {
-	const char *why = sa_begin(true);
+	const char *why = sa_begin(true, SA_NEED_DEV);
 
 	if (why)
 		SKIP(return, "%s", why);
-	if (!sa_ndevs())
-		SKIP(return, "no block device to swap on");
 }
 
 FIXTURE_TEARDOWN_PARENT(quiet)
@@ -1294,7 +1232,7 @@ static void has(struct has *h, const char *dev)
 }
 
 /* As the device counts what is written to it, to 5 % */
-static void check_sectors(struct __test_metadata *_metadata, const struct seen *s,
+static void check_sectors(struct __test_metadata *_metadata, const struct sa_seen *s,
 			  const char *when)
 {
 	long long bytes = s->io.write_sectors * 512;
@@ -1331,17 +1269,17 @@ static void count_collected(struct __test_metadata *_metadata, struct sa_set *se
 	double end = sa_now() + LIMIT;
 	struct has was, now;
 	struct sa_event *events;
-	struct seen s;
+	struct sa_seen s;
 	long nr, i;
 
 	ASSERT_EQ(0, sa_trace_start());
-	see(&s, dev);
+	sa_see(&s, dev);
 	has(&was, dev);
 	while (!set->bad && sa_now() < end && sa_tier_num(dev, "stats/collected") < from + 16)
 		sa_set_rewrite(set, 256);
 	ASSERT_TRUE(sa_settle());
 	ASSERT_TRUE(comes_to_rest(dev));
-	since(&s, dev);
+	sa_since(&s, dev);
 	has(&now, dev);
 	nr = sa_trace_stop(&events);
 	ASSERT_LT(0, nr);
@@ -1392,7 +1330,7 @@ TEST_F_TIMEOUT(packed, counters, SA_TIMEOUT)
 	struct sa_set set;
 	struct sa_area b;
 	double length;
-	struct seen s;
+	struct sa_seen s;
 
 	ASSERT_EQ(0, sa_swapon_packed(dev, dev_pages, -1));
 	ASSERT_EQ(0, set_make(&set, n));
@@ -1404,11 +1342,11 @@ TEST_F_TIMEOUT(packed, counters, SA_TIMEOUT)
 	has(&full, dev);
 	EXPECT_EQ(0, full.segments + full.live + full.dead + full.bad);
 
-	see(&s, dev);
+	sa_see(&s, dev);
 	ASSERT_EQ(n, sa_pageout(set.a.p, n));
 	ASSERT_TRUE(sa_settle());
 	EXPECT_TRUE(sa_only_swapped());
-	since(&s, dev);
+	sa_since(&s, dev);
 	has(&full, dev);
 	TH_LOG("%zu pages of %.0f bytes: %lld bytes live, %lld dead, in %lld segments", n,
 	       length, full.live, full.dead, full.segments);
@@ -1456,9 +1394,9 @@ TEST_F_TIMEOUT(packed, counters, SA_TIMEOUT)
 	/* More than there is room for is refused. */
 	ASSERT_EQ(0, sa_area_map(&b, 2 * dev_pages, SA_TEXT, 93));
 	sa_area_fill(&b);
-	see(&s, dev);
+	sa_see(&s, dev);
 	EXPECT_GT(b.n, sa_pageout(b.p, b.n));
-	since(&s, dev);
+	sa_since(&s, dev);
 	has(&half, dev);
 	TH_LOG("full: %lld bytes live, %lld dead, in %lld segments, %lld times refused",
 	       half.live, half.dead, half.segments, s.refused);
@@ -1491,10 +1429,8 @@ FIXTURE_VARIANT_ADD(writeback, raw) { .format = "raw" };
 
 FIXTURE_SETUP(writeback)
 {
-	const char *why = sa_begin(true);
+	const char *why = sa_begin(true, SA_NEED_DEV);
 
-	if (!why && !sa_ndevs())
-		why = "no block device to swap on";
 	if (!why && sa_zswap(true))
 		why = "no zswap";
 	if (why)
@@ -1516,7 +1452,7 @@ TEST_F_TIMEOUT(writeback, by_cgroup, SA_TIMEOUT)
 	long long sum = 0, out, back, in;
 	const char *dev = sa_dev(0);
 	char cg[2][256];
-	struct seen s;
+	struct sa_seen s;
 	int i;
 
 	ASSERT_EQ(0, sa_swapon(dev, 64 * SA_MIB_PAGES, -1));
@@ -1529,11 +1465,11 @@ TEST_F_TIMEOUT(writeback, by_cgroup, SA_TIMEOUT)
 		sum += pages[i];
 	}
 	ASSERT_EQ(sum * SA_PAGE, sa_tier_num(NULL, "stored"));
-	see(&s, dev);
+	sa_see(&s, dev);
 	ASSERT_EQ(0, sa_zswap_drain(60));
 	EXPECT_TRUE(sa_wait(sa_tier_num(dev, "stats/moved_in") - s.moved_in >= sum, 20));
 	ASSERT_TRUE(sa_settle());
-	since(&s, dev);
+	sa_since(&s, dev);
 	EXPECT_EQ(sum, s.moved_in);
 	EXPECT_EQ(sum, s.zswpwb);
 	/* What made zswap write went to the device by itself. */
@@ -1576,12 +1512,10 @@ FIXTURE_VARIANT_ADD(yields, raw_to_raw) { .from = "raw", .to = "raw" };
 
 FIXTURE_SETUP(yields)
 {
-	const char *why = sa_begin(true);
+	const char *why = sa_begin(true, SA_NEED_DEVS);
 
 	if (why)
 		SKIP(return, "%s", why);
-	if (sa_ndevs() < 2)
-		SKIP(return, "needs two block devices");
 }
 
 FIXTURE_TEARDOWN_PARENT(yields)
@@ -1646,13 +1580,11 @@ FIXTURE_VARIANT_ADD(empty, into_ram) { .where = MEMORY };
 
 FIXTURE_SETUP(empty)
 {
-	const char *why = sa_begin(true);
+	const char *why = sa_begin(true, SA_NEED_DEVS);
 
 	signal(SIGPIPE, SIG_IGN);
 	if (why)
 		SKIP(return, "%s", why);
-	if (sa_ndevs() < 2)
-		SKIP(return, "needs two block devices");
 }
 
 FIXTURE_TEARDOWN_PARENT(empty)
@@ -1674,7 +1606,7 @@ TEST_F_TIMEOUT(empty, half_full, SA_TIMEOUT)
 	const char *to = variant->where == ZSWAP ? NULL : sa_dev(1);
 	__u64 *was, *is;
 	struct sa_area a;
-	struct seen s;
+	struct sa_seen s;
 
 	ASSERT_EQ(0, sa_swapon_packed(sa_dev(0), EMPTY_DEV, 5));
 	ASSERT_EQ(0, sa_area_map(&a, n, SA_TEXT, 86));
@@ -1696,7 +1628,7 @@ TEST_F_TIMEOUT(empty, half_full, SA_TIMEOUT)
 	if (variant->where == ZSWAP && sa_zswap(true))
 		SKIP(return, "no zswap");
 
-	see(&s, to ? to : sa_dev(0));
+	sa_see(&s, to ? to : sa_dev(0));
 	ASSERT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
 	EXPECT_EQ(variant->where == PACKED || variant->where == RAW, sa_nswaps());
 	ASSERT_TRUE(sa_settle());
@@ -1733,13 +1665,11 @@ FIXTURE(stay) { };
 
 FIXTURE_SETUP(stay)
 {
-	const char *why = sa_begin(true);
+	const char *why = sa_begin(true, SA_NEED_DEV);
 
 	signal(SIGPIPE, SIG_IGN);
 	if (why)
 		SKIP(return, "%s", why);
-	if (!sa_ndevs())
-		SKIP(return, "no block device to swap on");
 }
 
 FIXTURE_TEARDOWN_PARENT(stay)
@@ -1753,7 +1683,7 @@ TEST_F_TIMEOUT(stay, no_room, SA_TIMEOUT)
 	size_t n = half_of(EMPTY_DEV);
 	struct sa_holder h;
 	char cg[256], state[64];
-	struct seen s;
+	struct sa_seen s;
 	int i;
 
 	ASSERT_EQ(0, sa_swapon_packed(sa_dev(0), EMPTY_DEV, 5));
@@ -1775,10 +1705,10 @@ TEST_F_TIMEOUT(stay, no_room, SA_TIMEOUT)
 	/* It still takes what is written, packed. */
 	ASSERT_EQ(0, sa_cg_write(cg, "memory.max", "max"));
 	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
-	see(&s, sa_dev(0));
+	sa_see(&s, sa_dev(0));
 	EXPECT_EQ(n, sa_hold_ask(&h, 'p'));
 	EXPECT_TRUE(sa_only_swapped());
-	since(&s, sa_dev(0));
+	sa_since(&s, sa_dev(0));
 	EXPECT_LT(0, s.store);
 	if (have_metadata()) {
 		/* And what else was idle. */
@@ -1799,7 +1729,7 @@ TEST_F_TIMEOUT(stay, interrupted, SA_TIMEOUT)
 	size_t n = half_of(EMPTY_DEV);
 	int usec, ret = 0, eintr = 0;
 	struct sa_holder h;
-	struct seen s;
+	struct sa_seen s;
 
 	ASSERT_EQ(0, sa_swapon_packed(sa_dev(0), EMPTY_DEV, 5));
 	ASSERT_EQ(0, sa_hold_start(&h, n, SA_TEXT, NULL));
@@ -1814,9 +1744,9 @@ TEST_F_TIMEOUT(stay, interrupted, SA_TIMEOUT)
 		EXPECT_EQ(0, sa_violations());
 		if (eintr == 3) {
 			EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
-			see(&s, sa_dev(0));
+			sa_see(&s, sa_dev(0));
 			EXPECT_EQ(n, sa_hold_ask(&h, 'p'));
-			since(&s, sa_dev(0));
+			sa_since(&s, sa_dev(0));
 			EXPECT_LT(0, s.store);
 		}
 	}
@@ -1885,7 +1815,7 @@ TEST_F_TIMEOUT(packed, large, SA_TIMEOUT)
 	const char *dev = sa_dev(0);
 	char old[256], *from;
 	struct sa_area a;
-	struct seen s;
+	struct sa_seen s;
 
 	if (sa_read(THP "/enabled", old, sizeof(old)) < 0)
 		SKIP(return, "no folios of 64 kB");
@@ -1907,11 +1837,11 @@ TEST_F_TIMEOUT(packed, large, SA_TIMEOUT)
 
 	whole = sa_read_num(THP "/stats/swpout");
 	fallback = sa_read_num(THP "/stats/swpout_fallback");
-	see(&s, dev);
+	sa_see(&s, dev);
 	out = sa_pageout(a.p, n);
 	EXPECT_EQ(n, out);
 	ASSERT_TRUE(sa_settle());
-	since(&s, dev);
+	sa_since(&s, dev);
 	whole = sa_read_num(THP "/stats/swpout") - whole;
 	fallback = sa_read_num(THP "/stats/swpout_fallback") - fallback;
 	TH_LOG("%lld of %lld folios went out whole, %lld did not, %lld pages stored", whole,

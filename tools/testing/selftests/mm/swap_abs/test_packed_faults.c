@@ -51,10 +51,8 @@ static long long nr_errors(const char *dev)
 
 static const char *begin(void)
 {
-	const char *why = sa_begin(true);
+	const char *why = sa_begin(true, SA_NEED_DEV);
 
-	if (!why && !sa_ndevs())
-		why = "no block device to swap on";
 	if (!why && sa_write(SA_PAGE_CLUSTER, "0"))
 		why = "cannot switch readahead off";
 	return why;
@@ -389,8 +387,10 @@ TEST_F_TIMEOUT(corrupt, swapoff, SA_TIMEOUT)
 /* To another packed device: moved as they are, and found out there. */
 TEST_F_TIMEOUT(corrupt, moved, SA_TIMEOUT)
 {
-	if (sa_ndevs() < 2)
-		SKIP(return, "needs two block devices");
+	const char *why = sa_need(SA_NEED_DEVS);
+
+	if (why)
+		SKIP(return, "%s", why);
 	ASSERT_EQ(0, sa_swapon_packed(sa_dev(1), DEV_PAGES, 0));
 	ASSERT_EQ(0, sa_swapoff_child(sa_dm(), LIMIT));
 	EXPECT_EQ(1, sa_nswaps());
@@ -816,8 +816,8 @@ FIXTURE_SETUP(full)
 {
 	const char *why = begin();
 
-	if (!why && sa_ndevs() < 2)
-		why = "needs two block devices";
+	if (!why)
+		why = sa_need(SA_NEED_DEVS);
 	if (!why && sa_zswap(true))
 		why = "no zswap";
 	if (why)

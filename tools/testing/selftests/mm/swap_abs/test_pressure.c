@@ -122,7 +122,7 @@ struct arrangement {
 /* NULL, or why this cannot be had here */
 static const char *arrange(const struct arrangement *a)
 {
-	const char *why = sa_begin(a->on), *dir;
+	const char *why = sa_begin(a->on, 0), *dir;
 	char file[256];
 	int i;
 

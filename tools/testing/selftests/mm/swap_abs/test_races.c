@@ -84,6 +84,7 @@ enum disturbance {
 })
 
 struct job {
+	struct __test_metadata *_metadata;
 	size_t pages;		/* of each worker */
 	bool forks;
 	atomic_bool *stop;	/* shared with the test */
@@ -241,12 +242,12 @@ static size_t share_once(struct sa_area *a, struct job *job, __u64 *rnd)
 static int run_forks(void *arg)
 {
 	struct job *job = arg;
+	struct __test_metadata *_metadata = job->_metadata;
 	struct sa_area shared;
 	__u64 rnd = 6;
 	size_t bad = 0;
 
-	if (share_start(&shared, job->pages / 8))
-		return 2;
+	ASSERT_EQ(0, share_start(&shared, job->pages / 8));
 	while (!*job->stop && !bad)
 		bad += share_once(&shared, job, &rnd);
 	*job->stop = true;
@@ -257,21 +258,19 @@ static int run_job(void *arg)
 {
 	static const enum sa_pat pats[WORKERS] = { SA_TEXT, SA_MIXED, SA_REPEAT };
 	struct job job = *(struct job *)arg;
+	struct __test_metadata *_metadata = job._metadata;
 	struct worker w[WORKERS] = { };
 	struct sa_area shared;
 	size_t bad = 0;
 	__u64 rnd = 5;
 	int i;
 
-	if (share_start(&shared, job.pages / 8))
-		return 2;
+	ASSERT_EQ(0, share_start(&shared, job.pages / 8));
 	for (i = 0; i < WORKERS; i++) {
 		w[i].job = &job;
 		w[i].rnd = i + 1;
-		if (make_worker(&w[i], job.pages, pats[i], 200 + i))
-			return 2;
-		if (sa_task_start(&w[i].task, work, &w[i]))
-			return 3;
+		ASSERT_EQ(0, make_worker(&w[i], job.pages, pats[i], 200 + i));
+		ASSERT_EQ(0, sa_task_start(&w[i].task, work, &w[i]));
 	}
 	while (!*job.stop && !bad)
 		bad += share_once(&shared, &job, &rnd);
@@ -376,12 +375,10 @@ static int possible(int what)
 
 FIXTURE_SETUP(races)
 {
-	const char *why = sa_begin(variant->on);
+	const char *why = sa_begin(variant->on, SA_NEED_DEVS);
 
 	if (why)
 		SKIP(return, "%s", why);
-	if (sa_ndevs() < 2)
-		SKIP(return, "needs two block devices");
 	self->what = possible(variant->what);
 	/* Seen with the kernel as it is: a process gets SIGSEGV, or spins. */
 	if (sa_uml() && (!variant->on || (self->what & ALL) == ALL))
@@ -445,6 +442,7 @@ FIXTURE_TEARDOWN_PARENT(races)
 }
 
 struct shared_state {
+	struct __test_metadata *_metadata;
 	atomic_bool stop;
 	atomic_long touches, forked, writebacks, swapoffs, toggles, formats, failed;
 	atomic_long moves, moved, drains, cgs;
@@ -604,11 +602,12 @@ static int remove_cg(struct shared_state *s, const char *cg)
 /* In a cgroup that goes while others are at work */
 static int short_life(void *arg)
 {
+	struct shared_state *s = arg;
+	struct __test_metadata *_metadata = s->_metadata;
 	struct sa_area a;
 	size_t bad;
 
-	if (sa_area_map(&a, 256, SA_TEXT, 400))
-		return 2;
+	ASSERT_EQ(0, sa_area_map(&a, 256, SA_TEXT, 400));
 	sa_area_fill(&a);
 	sa_pageout(a.p, a.n);
 	bad = sa_area_check(&a);
@@ -624,7 +623,7 @@ static void one_cgroup(struct shared_state *s, __u64 *rnd)
 		return;
 	/* Where it is the one that is forbidden, the other tiers are left. */
 	sa_cg_limit_tier(cg, sa_dev(sa_rand(rnd) % 2), sa_rand(rnd) % 2 ? "0" : "256K");
-	if (sa_run(cg, short_life, NULL, LIMIT)) {
+	if (sa_run(cg, short_life, s, LIMIT)) {
 		sa_log("a child in a cgroup of its own has failed");
 		s->failed++;
 	}
@@ -701,12 +700,12 @@ static bool has_ended(pid_t pid)
 static int member(void *arg)
 {
 	struct shared_state *s = arg;
+	struct __test_metadata *_metadata = s->_metadata;
 	struct job job = { .stop = &s->leave, .touches = &s->touches };
 	struct worker w = { .job = &job, .rnd = 8 };
 	char cg[256];
 
-	if (make_worker(&w, GROUP_PAGES, SA_MIXED, 500))
-		return 2;
+	ASSERT_EQ(0, make_worker(&w, GROUP_PAGES, SA_MIXED, 500));
 	sa_area_fill(&w.a);
 	madvise(w.a.p, w.a.n * SA_PAGE, MADV_PAGEOUT);
 	s->is_out = true;
@@ -716,11 +715,10 @@ static int member(void *arg)
 		s->failed++;
 		s->stop = true;
 	}
-	if (sa_cg_make("self", 0, cg, sizeof(cg)) || sa_cg_enter(cg))
-		return 3;
+	ASSERT_EQ(0, sa_cg_make("self", 0, cg, sizeof(cg)));
+	ASSERT_EQ(0, sa_cg_enter(cg));
 	s->is_off = true;
-	if (!wait_awake(s->is_gone, LIMIT))
-		return 4;
+	ASSERT_TRUE(wait_awake(s->is_gone, LIMIT));
 	look_at_all(&w);
 	return w.bad ? 1 : 0;
 }
@@ -887,15 +885,16 @@ static void one_group(struct shared_state *s, const char *tree, __u64 *rnd)
 static int disturb_groups(void *arg)
 {
 	struct shared_state *s = arg;
+	struct __test_metadata *_metadata = s->_metadata;
 	char tree[256];
 	__u64 rnd = 8;
 
-	if (sa_cg_make("races-tree", 0, tree, sizeof(tree)) ||
-	    sa_cg_write(tree, "cgroup.subtree_control", "+memory"))
-		return 2;
+	ASSERT_EQ(0, sa_cg_make("races-tree", 0, tree, sizeof(tree)));
+	ASSERT_EQ(0, sa_cg_write(tree, "cgroup.subtree_control", "+memory"));
 	while (!s->stop)
 		one_group(s, tree, &rnd);
-	return remove_cg(s, tree) ? 3 : 0;
+	EXPECT_EQ(0, remove_cg(s, tree));
+	return 0;
 }
 
 /* --- freezing ------------------------------------------------------------ */
@@ -981,11 +980,11 @@ static void break_one(struct shared_state *s, struct worker *w, size_t i)
 static int disturb_poison(void *arg)
 {
 	struct shared_state *s = arg;
+	struct __test_metadata *_metadata = s->_metadata;
 	struct worker w = { .rnd = 9 };
 	size_t i, n;
 
-	if (make_worker(&w, POISON_PAGES, SA_MIXED, 600))
-		return 2;
+	ASSERT_EQ(0, make_worker(&w, POISON_PAGES, SA_MIXED, 600));
 	sa_area_fill(&w.a);
 	while (!s->stop && !w.bad && s->lost <= s->breaks) {
 		i = sa_rand(&w.rnd) % w.a.n;
@@ -1011,16 +1010,15 @@ static int disturb_poison(void *arg)
 	for (i = 0; i < w.a.n && w.bad < 4; i++)
 		look_at_one(s, &w, i);
 	/* At most one page is lost with a frame. */
-	if (s->lost > s->breaks)
-		w.bad++;
-	if (w.bad)
+	EXPECT_LE(s->lost, s->breaks);
+	EXPECT_EQ(0, w.bad);
+	if (w.bad || s->lost > s->breaks)
 		s->stop = true;
 	sa_area_unmap(&w.a);
-	if (!wait_awake(!mend_all(&s->mended), SOON)) {
-		sa_log("%zu page frames stay broken", mend_all(&s->mended));
-		return 3;
+	EXPECT_TRUE(wait_awake(!mend_all(&s->mended), SOON)) {
+		TH_LOG("%zu page frames stay broken", mend_all(&s->mended));
 	}
-	return w.bad ? 1 : 0;
+	return 0;
 }
 
 /*
@@ -1077,9 +1075,10 @@ TEST_F_TIMEOUT(races, soak, SA_TIMEOUT + 3600)
 		seconds = (seconds + 3) / 4;
 	s = sa_shared();
 	ASSERT_NE(NULL, s);
+	s->_metadata = _metadata;
 	s->what = what;
 	job = (struct job){
-		.pages = job_pages(),
+		._metadata = _metadata, .pages = job_pages(),
 		.forks = what & FORK, .stop = &s->stop,
 		.touches = &s->touches, .forked = &s->forked,
 	};

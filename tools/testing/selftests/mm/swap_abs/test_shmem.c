@@ -19,7 +19,9 @@
 #define PAGES	(2 * SA_MIB_PAGES)
 #define LIMIT	(SA_TIMEOUT / 3)
 
+/* What a child does with a file that belongs to its cgroup */
 struct file_job {
+	struct __test_metadata *_metadata;
 	const char *cg;
 	const char *path;	/* NULL: a memfd */
 };
@@ -51,117 +53,124 @@ static bool push_out(const char *cg, void *map, size_t pages)
 	return false;
 }
 
-static int file_check(int fd, size_t from, size_t to, __u32 gen)
+static void file_fill(struct __test_metadata *_metadata, int fd, size_t pages)
 {
 	__u64 page[SA_PAGE / 8];
 	size_t i;
 
-	for (i = from; i < to; i++)
-		if (pread(fd, page, SA_PAGE, i * SA_PAGE) != (ssize_t)SA_PAGE ||
-		    sa_check(page, SA_TEXT, 8, i, gen))
-			return 1;
-	return 0;
+	for (i = 0; i < pages; i++) {
+		sa_fill(page, SA_TEXT, 8, i, 0);
+		ASSERT_EQ(SA_PAGE, pwrite(fd, page, SA_PAGE, i * SA_PAGE));
+	}
 }
 
-static int file_fill(int fd, size_t from, size_t to, __u32 gen)
+static void file_check(struct __test_metadata *_metadata, int fd, size_t pages, __u32 gen)
 {
 	__u64 page[SA_PAGE / 8];
 	size_t i;
 
-	for (i = from; i < to; i++) {
-		sa_fill(page, SA_TEXT, 8, i, gen);
-		if (pwrite(fd, page, SA_PAGE, i * SA_PAGE) != (ssize_t)SA_PAGE)
-			return 1;
+	for (i = 0; i < pages; i++) {
+		ASSERT_EQ(SA_PAGE, pread(fd, page, SA_PAGE, i * SA_PAGE));
+		ASSERT_EQ(0, sa_check(page, SA_TEXT, 8, i, gen));
 	}
-	return 0;
+}
+
+/* Write and read by system calls what nobody maps. */
+static void use_calls(struct __test_metadata *_metadata, const char *cg, int fd)
+{
+	file_fill(_metadata, fd, PAGES);
+	ASSERT_TRUE(push_out(cg, NULL, PAGES));
+	file_check(_metadata, fd, PAGES, 0);
+}
+
+/* Write a part of pages that are swapped: the rest of each must be read first. */
+static unsigned char *use_parts(struct __test_metadata *_metadata, const char *cg, int fd)
+{
+	unsigned char part[100], want[SA_PAGE], *p;
+	size_t i;
+
+	ASSERT_TRUE(push_out(cg, NULL, PAGES));
+	memset(part, 'x', sizeof(part));
+	for (i = 0; i < PAGES; i += 7)
+		ASSERT_EQ(sizeof(part), pwrite(fd, part, sizeof(part), i * SA_PAGE + 1000));
+	ASSERT_TRUE(push_out(cg, NULL, PAGES));
+	p = mmap(NULL, PAGES * SA_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, p);
+	for (i = 0; i < PAGES; i++) {
+		sa_fill(want, SA_TEXT, 8, i, 0);
+		if (i % 7 == 0)
+			memcpy(want + 1000, part, sizeof(part));
+		ASSERT_EQ(0, memcmp(want, p + i * SA_PAGE, SA_PAGE)) {
+			TH_LOG("page %zu", i);
+		}
+	}
+	return p;
+}
+
+/* Write through the mapping, and read by calls; then let a child do both. */
+static void use_mapping(struct __test_metadata *_metadata, const char *cg, int fd,
+			unsigned char *p)
+{
+	pid_t pid;
+	size_t i;
+
+	for (i = 0; i < PAGES; i++)
+		sa_fill(p + i * SA_PAGE, SA_TEXT, 8, i, 1);
+	ASSERT_TRUE(push_out(cg, p, PAGES));
+	file_check(_metadata, fd, PAGES / 2, 1);
+	ASSERT_TRUE(push_out(cg, p, PAGES));
+	ASSERT_LE((long long)(PAGES * SA_PAGE / 2), sa_smaps(p, "Swap"));
+	pid = sa_fork();
+	if (!pid) {
+		for (i = 0; i < PAGES; i += 3)
+			ASSERT_EQ(0, sa_check(p + i * SA_PAGE, SA_TEXT, 8, i, 1));
+		for (i = 0; i < PAGES; i++)
+			sa_fill(p + i * SA_PAGE, SA_TEXT, 8, i, 2);
+		_exit(0);
+	}
+	ASSERT_EQ(0, sa_join(pid, LIMIT));
+	for (i = 0; i < PAGES; i++)
+		ASSERT_EQ(0, sa_check(p + i * SA_PAGE, SA_TEXT, 8, i, 2));
+}
+
+/* Punch a hole in the middle, and make the file shorter: that frees their slots. */
+static void cut(struct __test_metadata *_metadata, const char *cg, int fd, unsigned char *p)
+{
+	unsigned char want[SA_PAGE], *half = p + PAGES / 2 * SA_PAGE;
+	long long swap;
+	size_t i;
+
+	ASSERT_TRUE(push_out(cg, p, PAGES));
+	swap = sa_cg_num(cg, "memory.swap.current");
+	ASSERT_EQ(0, fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			       100 * SA_PAGE, 100 * SA_PAGE));
+	ASSERT_EQ(0, ftruncate(fd, PAGES / 2 * SA_PAGE + 10));
+	ASSERT_GE(swap / 4 * 3, sa_cg_num(cg, "memory.swap.current"));
+	for (i = 0; i < PAGES / 2; i++)
+		ASSERT_EQ(0, sa_check(p + i * SA_PAGE, i < 100 || i >= 200 ? SA_TEXT : SA_ZERO,
+				      8, i, 2));
+	/* Of the page that was cut ten bytes are left, and nothing of what was behind them. */
+	sa_fill(want, SA_TEXT, 8, PAGES / 2, 2);
+	ASSERT_EQ(0, memcmp(half, want, 10));
+	for (i = 10; i < SA_PAGE; i++)
+		ASSERT_EQ(0, half[i]);
 }
 
 static int use_file(void *arg)
 {
 	struct file_job *j = arg;
-	unsigned char *p, part[100], *want;
-	__u64 page[SA_PAGE / 8];
-	long long swap;
-	pid_t pid;
-	size_t i;
+	struct __test_metadata *_metadata = j->_metadata;
+	unsigned char *p;
 	int fd;
 
-	want = (unsigned char *)page;
 	fd = j->path ? open(j->path, O_RDWR | O_CREAT | O_TRUNC, 0600) :
 		memfd_create("swap_abs", 0);
-	if (fd < 0)
-		return 10;
-	/* Written and read by system calls, mapped by nobody. */
-	if (file_fill(fd, 0, PAGES, 0) || !push_out(j->cg, NULL, PAGES))
-		return 11;
-	if (file_check(fd, 0, PAGES, 0))
-		return 12;
-	/* Half a page of a swapped one: the other half must be read first. */
-	if (!push_out(j->cg, NULL, PAGES))
-		return 13;
-	memset(part, 'x', sizeof(part));
-	for (i = 0; i < PAGES; i += 7)
-		if (pwrite(fd, part, sizeof(part), i * SA_PAGE + 1000) != 100)
-			return 14;
-	if (!push_out(j->cg, NULL, PAGES))
-		return 15;
-	p = mmap(NULL, PAGES * SA_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (p == MAP_FAILED)
-		return 16;
-	for (i = 0; i < PAGES; i++) {
-		sa_fill(want, SA_TEXT, 8, i, 0);
-		if (i % 7 == 0)
-			memcpy(want + 1000, part, sizeof(part));
-		if (memcmp(want, p + i * SA_PAGE, SA_PAGE))
-			return 17;
-	}
-	/* Written through the mapping, read by the call, and by a child. */
-	for (i = 0; i < PAGES; i++)
-		sa_fill(p + i * SA_PAGE, SA_TEXT, 8, i, 1);
-	if (!push_out(j->cg, p, PAGES) || file_check(fd, 0, PAGES / 2, 1))
-		return 18;
-	if (!push_out(j->cg, p, PAGES))
-		return 19;
-	if (sa_smaps(p, "Swap") < (long long)(PAGES * SA_PAGE / 2))
-		return 20;
-	pid = sa_fork();
-	if (!pid) {
-		for (i = 0; i < PAGES; i += 3)
-			if (sa_check(p + i * SA_PAGE, SA_TEXT, 8, i, 1))
-				_exit(1);
-		for (i = 0; i < PAGES; i++)
-			sa_fill(p + i * SA_PAGE, SA_TEXT, 8, i, 2);
-		_exit(0);
-	}
-	if (sa_join(pid, LIMIT))
-		return 21;
-	for (i = 0; i < PAGES; i++)
-		if (sa_check(p + i * SA_PAGE, SA_TEXT, 8, i, 2))
-			return 22;
-
-	/* A hole in the middle, then a shorter file: their slots are free. */
-	if (!push_out(j->cg, p, PAGES))
-		return 23;
-	swap = sa_cg_num(j->cg, "memory.swap.current");
-	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		      100 * SA_PAGE, 100 * SA_PAGE) ||
-	    ftruncate(fd, PAGES / 2 * SA_PAGE + 10))
-		return 24;
-	if (sa_cg_num(j->cg, "memory.swap.current") > swap / 4 * 3)
-		return 25;
-	for (i = 0; i < PAGES / 2; i++)
-		if (i < 100 || i >= 200 ?
-		    sa_check(p + i * SA_PAGE, SA_TEXT, 8, i, 2) :
-		    sa_check(p + i * SA_PAGE, SA_ZERO, 8, i, 2))
-			return 26;
-	/* The cut page: ten bytes, and nothing of what was behind them. */
-	sa_fill(want, SA_TEXT, 8, PAGES / 2, 2);
-	if (memcmp(p + PAGES / 2 * SA_PAGE, want, 10))
-		return 27;
-	for (i = 10; i < SA_PAGE; i++)
-		if (p[PAGES / 2 * SA_PAGE + i])
-			return 28;
-	/* It goes while some of it is swapped. */
+	ASSERT_LE(0, fd);
+	use_calls(_metadata, j->cg, fd);
+	p = use_parts(_metadata, j->cg, fd);
+	use_mapping(_metadata, j->cg, fd, p);
+	cut(_metadata, j->cg, fd, p);
+	/* The file goes while some of it is swapped. */
 	madvise(p, PAGES / 2 * SA_PAGE, MADV_PAGEOUT);
 	close(fd);
 	return 0;
@@ -170,7 +179,7 @@ static int use_file(void *arg)
 static void run_file(struct __test_metadata *_metadata, const char *path,
 		     long long swap_used)
 {
-	struct file_job j = { .path = path };
+	struct file_job j = { ._metadata = _metadata, .path = path };
 	char cg[256];
 
 	ASSERT_EQ(0, sa_cg_make("shmem", 0, cg, sizeof(cg)));
@@ -218,14 +227,12 @@ TEST_F_TIMEOUT(backed, shared_anon, SA_TIMEOUT)
 	EXPECT_LE((long long)(PAGES / 4 * 3 * SA_PAGE), sa_smaps(p, "Swap"));
 	pid = sa_fork();
 	if (!pid) {
-		size_t bad = 0;
-
 		for (i = 0; i < PAGES; i++)
-			bad += !!sa_check(p + i * SA_PAGE, SA_MIXED, 9, i, 0);
+			ASSERT_EQ(0, sa_check(p + i * SA_PAGE, SA_MIXED, 9, i, 0));
 		for (i = 0; i < PAGES; i += 2)
 			sa_fill(p + i * SA_PAGE, SA_MIXED, 9, i, 1);
 		madvise(p, PAGES * SA_PAGE, MADV_PAGEOUT);
-		_exit(!!bad);
+		_exit(0);
 	}
 	EXPECT_EQ(0, sa_join(pid, LIMIT));
 	madvise(p, PAGES * SA_PAGE, MADV_PAGEOUT);

@@ -35,12 +35,10 @@ FIXTURE_VARIANT_ADD(toggle, zswap) { .zswap = true };
 
 FIXTURE_SETUP(toggle)
 {
-	const char *why = sa_begin(true);
+	const char *why = sa_begin(true, SA_NEED_DEV);
 
 	if (why)
 		SKIP(return, "%s", why);
-	if (!sa_ndevs())
-		SKIP(return, "no block device to swap on");
 	if (variant->zswap && sa_zswap(true))
 		SKIP(return, "no zswap");
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), 128 * SA_MIB_PAGES, -1));
@@ -259,15 +257,11 @@ FIXTURE_VARIANT_ADD(full, zswap) { .zswap = true };
 
 FIXTURE_SETUP(full)
 {
-	const char *why = sa_begin(true);
+	const char *why = sa_begin(true, SA_NEED_DEV | (variant->zswap ? SA_NEED_ZSWAP : 0));
 	int on;
 
 	if (why)
 		SKIP(return, "%s", why);
-	if (!sa_ndevs())
-		SKIP(return, "no block device to swap on");
-	if (variant->zswap && !sa_have_zswap())
-		SKIP(return, "no zswap");
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), FULL_PAGES, -1));
 	for (on = 0; on < 2; on++) {
 		ASSERT_EQ(0, sa_layer(on));

@@ -68,9 +68,9 @@ static const char *make_loop(void)
 	struct statvfs fs;
 	char name[128];
 
-	if (sa_ndevs() < 2)
-		return "needs two block devices";
-	why = sa_mkfs(1, &dir);
+	why = sa_need(SA_NEED_DEVS);
+	if (!why)
+		why = sa_mkfs(1, &dir);
 	if (why)
 		return why;
 	snprintf(name, sizeof(name), "%s/swap", dir);

@@ -30,42 +30,12 @@ do {									\
 	EXPECT_STREQ(_want, __state);					\
 } while (0)
 
-struct seen {
-	long long stored, used, store, load, moved_in, moved_out, errors;
-};
-
-static inline void see(struct seen *s, const char *dev)
-{
-	s->stored = sa_tier_num(dev, "stored");
-	s->used = sa_tier_num(dev, "used");
-	s->store = sa_tier_num(dev, "stats/store");
-	s->load = sa_tier_num(dev, "stats/load");
-	s->moved_in = sa_tier_num(dev, "stats/moved_in");
-	s->moved_out = sa_tier_num(dev, "stats/moved_out");
-	s->errors = sa_tier_num(dev, "stats/errors");
-}
-
-/* What has changed since */
-static inline void since(struct seen *s, const char *dev)
-{
-	struct seen now;
-
-	see(&now, dev);
-	s->stored = now.stored - s->stored;
-	s->used = now.used - s->used;
-	s->store = now.store - s->store;
-	s->load = now.load - s->load;
-	s->moved_in = now.moved_in - s->moved_in;
-	s->moved_out = now.moved_out - s->moved_out;
-	s->errors = now.errors - s->errors;
-}
-
 static inline const char *name_of(const char *dev)
 {
 	return dev ? dev : "zswap";
 }
 
-/* Does the tier come to hold so many bytes of pages? */
+/* Wait until the tier holds so many bytes of pages; false when it does not. */
 static inline bool comes_to_hold(const char *dev, long long bytes)
 {
 	if (sa_wait_purged(sa_tier_num(dev, "stored") == bytes, SOON))
@@ -75,7 +45,7 @@ static inline bool comes_to_hold(const char *dev, long long bytes)
 	return false;
 }
 
-/* Does it come to use no more? */
+/* Wait until the tier uses no more than so many bytes; false when it does. */
 static inline bool comes_down_to(const char *dev, long long bytes)
 {
 	if (sa_wait_purged(sa_tier_num(dev, "used") <= bytes, SOON))
@@ -90,7 +60,7 @@ static inline long long all_moved(void)
 		sa_tier_num(sa_dev(1), "stats/moved_out");
 }
 
-/* Until nothing is moved any more */
+/* Wait until nothing is moved any more; false when that takes too long. */
 static inline bool comes_to_rest(void)
 {
 	double end = sa_now() + 2 * SOON;
@@ -103,7 +73,7 @@ static inline bool comes_to_rest(void)
 	return was == all_moved();
 }
 
-/* All of it, and not in the swap cache either */
+/* Push all of an area out, and out of the swap cache too. */
 static inline bool push_out(struct sa_area *a)
 {
 	size_t n = sa_pageout(a->p, a->n);
@@ -120,7 +90,7 @@ static inline void make(struct __test_metadata *_metadata, struct sa_area *a, si
 	sa_area_fill(a);
 }
 
-/* An area that is swapped out */
+/* Make an area that is swapped out. */
 static inline void put(struct __test_metadata *_metadata, struct sa_area *a, size_t n,
 		       enum sa_pat pat, __u64 seed)
 {
@@ -128,7 +98,7 @@ static inline void put(struct __test_metadata *_metadata, struct sa_area *a, siz
 	ASSERT_TRUE(push_out(a));
 }
 
-/* The second has the lower priority, hence the greater rank. */
+/* Swap on a device. The second has the lower priority, hence the greater rank. */
 static inline int on(int i)
 {
 	return sa_swapon(sa_dev(i), DEV, i ? 3 : 5);
@@ -142,16 +112,16 @@ static inline int on_in(int i, const char *format)
 }
 
 /*
- * So many pages have gone from one tier to the other since f and t were seen,
- * and nothing else has.
+ * Expect that so many pages have gone from one tier to the other since f and t were
+ * seen, and nothing else has.
  */
 static inline void moved(struct __test_metadata *_metadata, const char *from,
-			 const char *to, struct seen *f, struct seen *t, long long pages)
+			 const char *to, struct sa_seen *f, struct sa_seen *t, long long pages)
 {
 	EXPECT_TRUE(comes_to_hold(from, f->stored - pages * (long long)SA_PAGE));
 	EXPECT_TRUE(comes_to_hold(to, t->stored + pages * (long long)SA_PAGE));
-	since(f, from);
-	since(t, to);
+	sa_since(f, from);
+	sa_since(t, to);
 	EXPECT_EQ(pages, f->moved_out);
 	EXPECT_EQ(0, f->moved_in);
 	EXPECT_EQ(pages, t->moved_in);
@@ -161,15 +131,15 @@ static inline void moved(struct __test_metadata *_metadata, const char *from,
 	EXPECT_EQ(0, sa_violations());
 }
 
-/* Write to demote or promote, and look at what that did. Returns its pages. */
+/* Write to demote or promote, look at what that did, and return its pages. */
 static inline long long move(struct __test_metadata *_metadata, const char *file,
 			     const char *from, const char *to, const char *size)
 {
-	struct seen f, t;
+	struct sa_seen f, t;
 	long long bytes;
 
-	see(&f, from);
-	see(&t, to);
+	sa_see(&f, from);
+	sa_see(&t, to);
 	EXPECT_EQ(0, sa_tier_write(from, file, size)) {
 		TH_LOG("'%s' to %s of %s", size, file, name_of(from));
 	}
@@ -180,31 +150,29 @@ static inline long long move(struct __test_metadata *_metadata, const char *file
 	return bytes / SA_PAGE;
 }
 
-/* All of the area is read from there, and right. */
+/* Expect that all of the area is read from a tier, and right. */
 static inline void check_there(struct __test_metadata *_metadata, struct sa_area *a,
 			       const char *dev)
 {
-	struct seen s;
+	struct sa_seen s;
 
 	/* What is still in the swap cache would not be read at all. */
 	EXPECT_TRUE(sa_area_only_swapped(a));
 	EXPECT_EQ(a->n, sa_swapped(a->p, a->n));
-	see(&s, dev);
+	sa_see(&s, dev);
 	EXPECT_EQ(0, sa_area_check(a));
-	since(&s, dev);
+	sa_since(&s, dev);
 	EXPECT_EQ(a->n, s.load) {
 		TH_LOG("%lld of %zu pages read from %s", s.load, a->n, name_of(dev));
 	}
 	EXPECT_EQ(0, s.errors);
 }
 
-static inline const char *begin(int devices)
+static inline const char *begin(unsigned int needs)
 {
-	const char *why = sa_begin(true);
+	const char *why = sa_begin(true, needs);
 
 	signal(SIGPIPE, SIG_IGN);
-	if (!why && sa_ndevs() < devices)
-		why = devices > 1 ? "needs two block devices" : "no block device to swap on";
 	/* A fault is about one page. */
 	if (!why && sa_write(SA_PAGE_CLUSTER, "0"))
 		why = "no " SA_PAGE_CLUSTER;
