@@ -121,10 +121,11 @@ unsigned long swap_memcg_stored(struct mem_cgroup *memcg)
 
 /**
  * swap_memcg_usage - pages of a cgroup that are in a tier
- * @memcg: the cgroup; of the root, none are counted
+ * @memcg: the cgroup
  * @type: the tier's index
  *
  * Context: any.
+ * Return: pages, those of its children too; 0 for the root, of which none are counted.
  */
 unsigned long swap_memcg_usage(struct mem_cgroup *memcg, unsigned int type)
 {
