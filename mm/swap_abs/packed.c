@@ -30,8 +30,6 @@
  */
 #include <linux/blkdev.h>
 #include <linux/debugfs.h>
-#include <linux/ioprio.h>
-#include <linux/memcontrol.h>
 #include <linux/pagemap.h>
 #include <linux/slab.h>
 #include <linux/suspend.h>

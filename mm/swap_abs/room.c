@@ -42,9 +42,7 @@ unsigned long swap_tier_used(struct swap_tier *tier)
 	if (!tier->si)
 		return zswap_total_pages();
 	/* data_race(): roughly is enough. */
-	used = data_race(percpu_counter_read(&tier->used) +
-			 percpu_counter_read(&tier->segments_held)) -
-	       (long)READ_ONCE(tier->nr_segments) * SWAPFILE_CLUSTER;
+	used = swap_tier_blocks_read(tier) + data_race(percpu_counter_read(&tier->segments_held));
 	return max(used, 0);
 }
 

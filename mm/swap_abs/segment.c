@@ -18,10 +18,8 @@
  * Called by mm/swap_abs/chunk.c, which fills segments, mm/swap_abs/collect.c, which empties
  * them, and mm/swap_abs/packed.c. Locks: swap_pack.lock, then those of the device.
  */
-#include <linux/slab.h>
 #include <linux/swap.h>
 #include <linux/swap_ops.h>
-#include <linux/vmalloc.h>
 #include "../internal.h"
 #include "../swap.h"
 #include "packed.h"

@@ -340,10 +340,7 @@ unsigned long swap_tiers_stored(void)
 		sum = percpu_counter_read_positive(&swap_zswap_tier->used);
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node)
-		/* data_race(): roughly is enough. */
-		sum += data_race(percpu_counter_read(&tier->used)) -
-		       (long)READ_ONCE(tier->nr_segments) * SWAPFILE_CLUSTER +
-		       swap_formats_sum(stored, tier, true);
+		sum += swap_tier_blocks_read(tier) + swap_formats_sum(stored, tier, true);
 	spin_unlock(&swap_tiers_lock);
 	return max(sum, 0);
 }

@@ -527,6 +527,14 @@ static inline int swap_tier_default_rank(struct swap_info_struct *si)
 	return SHRT_MAX + 1 - si->prio;
 }
 
+/* As swap_tier_blocks(), roughly, and less than zero now and then. */
+static inline long swap_tier_blocks_read(struct swap_tier *tier)
+{
+	/* data_race(): roughly is enough. */
+	return data_race(percpu_counter_read(&tier->used)) -
+	       (long)READ_ONCE(tier->nr_segments) * SWAPFILE_CLUSTER;
+}
+
 static inline void swap_tier_count(struct swap_tier *tier,
 				   enum swap_tier_stat stat, long nr)
 {
