@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# What the scripts share: where things are, lines with the time, running a long
-# command with its progress shown. Sourced by every bash script here; it sets
-# shell options and defines functions, and does nothing else.
+# What the scripts share: where things are, lines with the time, results as TAP, and
+# running a long command with its progress shown. Sourced by every bash script here; it
+# sets shell options and defines functions, and does nothing else.
 
 set -euo pipefail
 
@@ -28,6 +28,34 @@ say() {
 die() {
 	printf '[%s] error: %s\n' "$(elapsed)" "$*" >&2
 	exit 1
+}
+
+tap_n=0 tap_bad=0
+# result "ok" or "not ok" WHAT: a line of TAP
+result() {
+	tap_n=$((tap_n + 1))
+	[ "$1" = ok ] || tap_bad=1
+	echo "$1 $tap_n - $2"
+}
+
+# check WHAT COMMAND...: a line of TAP, ok when COMMAND succeeds, else with the end of
+# what it has printed. COMMAND runs in a shell of its own.
+check() {
+	local what=$1 out
+	shift
+	if out=$("$@" 2>&1); then
+		result ok "$what"
+	else
+		result "not ok" "$what"
+		[ -z "$out" ] || tail -n 20 <<<"$out" | sed 's/^/#   /'
+	fi
+}
+
+# tap_end: the plan, and out; fails when a result was not ok, or when there was none
+tap_end() {
+	echo "1..$tap_n"
+	[ "$tap_n" -gt 0 ] || exit 1
+	exit "$tap_bad"
 }
 
 # with_progress LOG WHAT SECONDS COUNTER COMMAND...
