@@ -13,22 +13,19 @@
 #      disk is then drained under the job
 #
 # The tiers are shown as a table before, during and after. Exit 0 only if all of
-# it held; 4 when this kernel has no layer (--no-layer shows the job alone then).
-# Called by scripts/run through scripts/vm, which sets DISKS.
+# it held. Called by scripts/run through scripts/vm, which sets DISKS.
 
 set -u
 export LC_ALL=C
 
-no_layer=
-[ "${1-}" = --no-layer ] && no_layer=1
 top=$(cd "$(dirname "$0")/../.." && pwd)
-sources=$top/build/linux/fs
 cg=/sys/fs/cgroup
 disk=${DISKS%% *}
 disk2=${DISKS##* }
 tiers=/sys/kernel/mm/swap/tiers
 work=/tmp/demo
 bad=0
+limit='' # of memory of the job's cgroup; none if empty
 
 step() { printf '\n== %s\n' "$*"; }
 note() { printf '   %s\n' "$*"; }
@@ -38,124 +35,114 @@ hold() {
 	local what=$1
 	shift
 	if "$@"; then
-		printf '   ok: %s\n' "$what"
+		note "ok: $what"
 	else
-		printf '   NOT SO: %s\n' "$what"
+		note "NOT SO: $what"
 		bad=1
 	fi
 }
 
 mib() { awk -v b="$1" 'BEGIN { printf "%.1f MiB", b / 1048576 }'; }
-value() { cat "$1" 2>/dev/null || echo "${2-0}"; }
+value() { cat "$1" 2>/dev/null || echo 0; }
 
 # tier_of DISK: the directory of its tier
-tier_of() {
-	local t
-	for t in "$tiers"/*/; do
-		case $(value "$t/device" -) in
-		"$1" | "${1#/dev/}") echo "${t%/}" && return ;;
-		esac
-	done
-	echo "$tiers/none"
-}
+tier_of() { dirname "$(grep -lx "$1" "$tiers"/*/device || echo "$tiers/none/device")"; }
 
 # disk_used: bytes of the disk that swap has taken, from /proc/swaps (KiB)
-disk_used() {
-	awk -v d="$disk" '$1 == d { n = $4 * 1024 } END { print n + 0 }' /proc/swaps
-}
+disk_used() { awk -v d="$disk" '$1 == d { n = $4 * 1024 } END { print n + 0 }' /proc/swaps; }
 
-zswap_stored() { # bytes of pages that zswap holds, as they were
-	echo $(($(value /sys/kernel/debug/zswap/stored_pages) * 4096))
-}
-zswap_used() { # bytes of memory that zswap takes for them
-	value /sys/kernel/debug/zswap/pool_total_size
-}
-
-# table: how much sits where
+# table WHEN: how much is where
 table() {
-	if [ -d "$tiers" ]; then
-		"$top/build/swaptiers" | sed 's/^/   /'
-	else
-		printf '   %-8s %12s %12s\n' tier used stored
-		printf '   %-8s %12s %12s\n' zswap "$(mib "$(zswap_used)")" "$(mib "$(zswap_stored)")"
-	fi
+	note "$1:"
+	"$top/build/swaptiers" | sed 's/^/   /'
 	sed '1d; s/^/   \/proc\/swaps: /' /proc/swaps
 }
 
-# job CGROUP: sort, in a cgroup; the checksum of its output goes to $work/sum
+# job: sort, in the cgroup; the checksum of its output goes to $work/sum
 job() {
-	find "$sources" -name '*.[ch]' -print0 | sort -z | xargs -0 cat |
-		(echo 0 >"$cg/$1/cgroup.procs" && exec sort -S 700M --parallel=1 -T /nonexistent) |
+	find "$top/build/linux/fs" -name '*.[ch]' -print0 | sort -z | xargs -0 cat |
+		(echo 0 >"$cg/$group/cgroup.procs" && exec sort -S 700M --parallel=1 -T /nonexistent) |
 		md5sum >"$work/sum"
-	return "${PIPESTATUS[3]}"
+	[ "${PIPESTATUS[3]}" = 0 ] || echo failed >"$work/sum"
 }
 
-# watched CGROUP [FUNCTION]: run the job and look at it every second. Sets most
-# (the disk's highest use) and keeps the table of the moment with most in swap.
-# FUNCTION is called at each look until it returns 0.
+# watched CGROUP [FUNCTION]: run the job there and look at it every second. Sets most (the
+# disk's highest use) and swapped, and keeps the table of the moment with most in swap.
+# FUNCTION is called at each look until it returns 0. The job must end well, with the
+# output that it has without a limit.
 watched() {
-	local group=$1 act=${2-} pid start=$SECONDS swap high=0 d looks=0
-	most=0
-	(job "$group"; echo $? >"$work/rc") &
+	local act=${2-} pid start=$SECONDS swap d looks=0
+	group=$1 most=0 swapped=0
+	mkdir -p "$cg/$group"
+	[ -z "$limit" ] || echo "$limit" >"$cg/$group/memory.max"
+	job &
 	pid=$!
 	while kill -0 "$pid" 2>/dev/null; do
 		sleep 1
 		d=$(disk_used)
 		[ "$d" -le "$most" ] || most=$d
 		swap=$(value "$cg/$group/memory.swap.current")
-		if [ "$swap" -gt "$high" ]; then
-			high=$swap
-			table >"$work/during"
+		if [ "$swap" -gt "$swapped" ]; then
+			swapped=$swap
+			table "during, when most was in swap ($(mib "$swap"))" >"$work/during"
 		fi
 		looks=$((looks + 1))
 		[ $((looks % 5)) != 0 ] || note "$((SECONDS - start)) s: in memory $(mib "$(value "$cg/$group/memory.current")"), in swap $(mib "$swap"), on the disk $(mib "$d")"
-		if [ -n "$act" ] && "$act" "$group"; then
+		if [ -n "$act" ] && "$act"; then
 			act=
 		fi
 	done
 	wait "$pid"
-	took=$((SECONDS - start)) swapped=$high
+	took=$((SECONDS - start))
+	: "${want:=$(cat "$work/sum")}"
+	hold "the job ended well, its output is the same ($took s)" \
+		[ "$(cat "$work/sum")" = "$want" -a "$want" != failed ]
 }
 
-group() { # NAME LIMIT: a new cgroup
-	mkdir "$cg/$1"
-	[ "$2" = max ] || echo "$2" >"$cg/$1/memory.max"
+# small_zswap CGROUP: so much that most goes on to a disk
+small_zswap() {
+	mkdir "$cg/$1" && echo $((need / 64)) >"$cg/$1/memory.zswap.max" || bad=1
 }
 
 # written FORMAT: run the job with the disk in that format, add a line to
 # $work/written, set bytes[FORMAT] (a page) and writes[FORMAT] (1000 pages)
 declare -A bytes writes
 written() {
-	local tier before after pages size nr
+	local tier before after pages size nr stat=/sys/class/block/${disk#/dev/}/stat
 	swapon "$disk" && tier=$(tier_of "$disk") && echo "$1" >"$tier/format" || bad=1
-	group "$1" "$half"
-	echo $((need / 64)) >"$cg/$1/memory.zswap.max"
-	read -ra before <"/sys/class/block/${disk#/dev/}/stat"
+	small_zswap "$1"
+	read -ra before <"$stat"
 	watched "$1"
-	read -ra after <"/sys/class/block/${disk#/dev/}/stat"
+	read -ra after <"$stat"
 	pages=$(($(value "$tier/stats/store") + $(value "$tier/stats/moved_in")))
-	hold "$1: the job ended well" [ "$(value "$work/rc" 99)" = 0 ]
-	hold "$1: its output is the same" [ "$(value "$work/sum" none)" = "$want" ]
 	hold "$1: the disk was needed" [ "$pages" -gt 1000 ]
 	[ "$pages" -gt 0 ] || pages=1
 	size=$(((after[6] - before[6]) * 512)) nr=$((after[4] - before[4]))
 	bytes[$1]=$((size / pages)) writes[$1]=$((nr * 1000 / pages))
-	echo "   $1, at the end of the job:"
-	table
+	table "$1, at the end of the job"
 	printf '   %-8s %12d %14s %12s %14d %10d %4d s\n' "$1" "$pages" "$(mib $((pages * 4096)))" \
 		"$(mib "$size")" "${bytes[$1]}" "$nr" "$took" >>"$work/written"
 	swapoff "$disk" || bad=1
 }
 
-stored() { # TIER...: MiB of pages in each
-	local t
-	for t; do printf '%s ' $(($(value "$t/stored") >> 20)); done
+# Step 3: once there is enough on the disk, zswap may take all, and the disk goes.
+moved=0
+take_away() {
+	local on
+	on=$(disk_used)
+	[ "$on" -gt $((need / 16)) ] || return 1
+	table "before swapoff, $(mib "$on") on the disk"
+	echo max >"$cg/$group/memory.zswap.max"
+	! swapoff "$disk" || moved=$on
+	table "after swapoff"
 }
 
-# Three tiers have a MiB or more each: the one in the middle is drained then.
-full=
+# Step 5: three tiers have a MiB or more each: the one in the middle is drained then.
 drain_middle() {
-	full=$(stored "$tiers/zswap" "$first" "$second")
+	local t full=
+	for t in "$tiers/zswap" "$first" "$second"; do
+		full+="$(($(value "$t/stored") >> 20)) "
+	done
 	case " $full" in *" 0 "*) return 1 ;; esac
 	note "in zswap, $disk and $disk2 are $full(MiB of pages): $disk is drained"
 	echo draining >"$first/state" || bad=1
@@ -163,7 +150,7 @@ drain_middle() {
 
 emptied() { # TIER: within a minute
 	local end=$((SECONDS + 60))
-	until [ "$(value "$1/used")" = 0 ]; do
+	until [ "$(cat "$1/used")" = 0 ]; do
 		[ "$SECONDS" -lt "$end" ] || return 1
 		sleep 1
 	done
@@ -173,23 +160,13 @@ emptied() { # TIER: within a minute
 mkdir -p "$work"
 echo +memory >"$cg/cgroup.subtree_control"
 echo "$(uname -sr), $(nproc) CPUs, $(awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo) MiB"
-layer=1
-if [ ! -e /proc/sys/vm/swap_abs ]; then
-	layer=
-	echo "this kernel has no swap abstraction (no vm.swap_abs)"
-	[ -n "$no_layer" ] || exit 4
-	echo "SKIP: only the job is shown, and what is said of the tiers is not tested"
-fi
 
 step "1. the job without a limit"
-group free max
 watched free
-want=$(value "$work/sum" none)
 need=$(value "$cg/free/memory.peak")
-note "$took s, needs $(mib "$need"), md5 of its output $want"
-hold "the job ended well" [ "$(value "$work/rc" 99)" = 0 ]
+note "needs $(mib "$need"), md5 of its output $want"
 # Less, and 7.3 as it is kills the job, too: what is compressed is charged as well.
-half=$((need * 3 / 4))
+limit=$((need * 3 / 4))
 
 step "2. three quarters of that memory; zswap on, $disk as a second tier"
 # With compressed memory below, reading neighbours ahead only fills the cgroup.
@@ -197,94 +174,52 @@ sysctl -q -w vm.page-cluster=0
 echo zstd >/sys/module/zswap/parameters/compressor
 echo 50 >/sys/module/zswap/parameters/max_pool_percent
 echo 1 >/sys/module/zswap/parameters/enabled
-[ -z "$layer" ] || hold "vm.swap_abs=1" sysctl -q -w vm.swap_abs=1
-mkswap -q "$disk" 2>/dev/null || mkswap "$disk" >/dev/null
-swapon "$disk" || bad=1
+hold "vm.swap_abs=1" sysctl -q -w vm.swap_abs=1
+mkswap "$disk" >/dev/null && swapon "$disk" || bad=1
 # Page by page, so that what the disk has taken is what was written.
-[ -z "$layer" ] || echo raw >"$(tier_of "$disk")/format"
-echo "   before:"
-table
-group half "$half"
+echo raw >"$(tier_of "$disk")/format"
+table before
 watched half
-echo "   during, when most was in swap ($(mib "$swapped")):"
 cat "$work/during"
-echo "   after:"
-table
-note "$took s"
-hold "the job ended well" [ "$(value "$work/rc" 99)" = 0 ]
-hold "its output is the same" [ "$(value "$work/sum" none)" = "$want" ]
+table after
 hold "it did swap" [ "$swapped" -gt $((need / 16)) ]
-if [ -n "$layer" ]; then
-	hold "the disk was not used at all" [ "$most" = 0 ]
-else
-	note "SKIP: without the layer the disk had $(mib "$most") taken for what zswap holds"
-fi
+hold "the disk was not used at all" [ "$most" = 0 ]
 
 step "3. the same, zswap kept small; then swapoff $disk under the job"
-group small "$half"
-echo $((need / 64)) >"$cg/small/memory.zswap.max"
-moved=0
-# Once there is enough on the disk: zswap may take all, and the disk goes.
-take_away() {
-	local on
-	on=$(disk_used)
-	[ "$on" -gt $((need / 16)) ] || return 1
-	echo "   before swapoff, $(mib "$on") on the disk:"
-	table
-	echo max >"$cg/$1/memory.zswap.max"
-	# Without the layer all of it comes back to RAM, more than the limit.
-	[ -n "$layer" ] || echo max >"$cg/$1/memory.max"
-	if swapoff "$disk"; then
-		moved=$on
-	fi
-	echo "   after swapoff:"
-	table
-}
+small_zswap small
 watched small take_away
-echo "   at the end:"
-table
-note "$took s"
-hold "the job ended well" [ "$(value "$work/rc" 99)" = 0 ]
-hold "its output is the same" [ "$(value "$work/sum" none)" = "$want" ]
+table "at the end"
 hold "swapoff emptied the disk under the job: $(mib "$moved") moved" [ "$moved" -gt 0 ]
 hold "the disk is out of /proc/swaps" [ "$(grep -c "^$disk " /proc/swaps)" = 0 ]
 
-if [ -n "$layer" ]; then
-	step "4. zswap kept small: $disk written page by page (raw), and packed"
-	for format in raw packed; do
-		written "$format"
-	done
-	printf '   %-8s %12s %14s %12s %14s %10s %6s\n' format 'pages out' 'memory freed' written \
-		'bytes a page' writes time
-	cat "$work/written"
-	hold "packed, less than three quarters of the bytes a page are written" \
-		[ "$((bytes[packed] * 4))" -lt "$((bytes[raw] * 3))" ]
-	hold "packed, in less than half as many writes a page" \
-		[ "$((writes[packed] * 2))" -lt "${writes[raw]}" ]
+step "4. zswap kept small: $disk written page by page (raw), and packed"
+for format in raw packed; do
+	written "$format"
+done
+printf '   %-8s %12s %14s %12s %14s %10s %6s\n' format 'pages out' 'memory freed' written \
+	'bytes a page' writes time
+cat "$work/written"
+hold "packed, less than three quarters of the bytes a page are written" \
+	[ "$((bytes[packed] * 4))" -lt "$((bytes[raw] * 3))" ]
+hold "packed, in less than half as many writes a page" \
+	[ "$((writes[packed] * 2))" -lt "${writes[raw]}" ]
 
-	step "5. three tiers, small from the top: zswap, $disk, $disk2; then $disk drained"
-	mkswap "$disk" 65536 >/dev/null 2>&1 && mkswap "$disk2" >/dev/null || bad=1
-	swapon -p 20 "$disk" && swapon -p 10 "$disk2" || bad=1
-	first=$(tier_of "$disk") second=$(tier_of "$disk2")
-	# So that even this job has a use for the second one.
-	echo 8 >"$first/low_watermark" && echo 16 >"$first/high_watermark" || bad=1
-	group three "$half"
-	echo $((need / 64)) >"$cg/three/memory.zswap.max"
-	"$top/build/swaptiers" --watch=5 > >(sed 's/^/   /') &
-	watcher=$!
-	watched three drain_middle
-	table >"$work/after"
-	kill "$watcher" && wait "$watcher" 2>/dev/null
-	echo "   at the end of the job:"
-	cat "$work/after"
-	note "$took s"
-	hold "the job ended well" [ "$(value "$work/rc" 99)" = 0 ]
-	hold "its output is the same" [ "$(value "$work/sum" none)" = "$want" ]
-	hold "all three had data at once, from the top down" [ "$(value "$second/stats/moved_in")" -gt 0 ]
-	hold "$disk was drained" [ "$(value "$first/state")" = draining ]
-	hold "$disk is empty" emptied "$first"
-	swapoff "$disk" && swapoff "$disk2" || bad=1
-fi
+step "5. three tiers, small from the top: zswap, $disk, $disk2; then $disk drained"
+mkswap "$disk" 65536 >/dev/null 2>&1 && mkswap "$disk2" >/dev/null || bad=1
+swapon -p 20 "$disk" && swapon -p 10 "$disk2" || bad=1
+first=$(tier_of "$disk") second=$(tier_of "$disk2")
+# So that even this job has a use for the second one.
+echo 8 >"$first/low_watermark" && echo 16 >"$first/high_watermark" || bad=1
+small_zswap three
+"$top/build/swaptiers" --watch=5 > >(sed 's/^/   /') &
+watcher=$!
+watched three drain_middle
+kill "$watcher" && wait "$watcher" 2>/dev/null
+table "at the end of the job"
+hold "all three had data at once, from the top down" [ "$(value "$second/stats/moved_in")" -gt 0 ]
+hold "$disk was drained" [ "$(cat "$first/state")" = draining ]
+hold "$disk is empty" emptied "$first"
+swapoff "$disk" && swapoff "$disk2" || bad=1
 
 echo
 if [ "$bad" = 0 ]; then
