@@ -38,8 +38,8 @@ result() {
 	echo "$1 $tap_n - $2"
 }
 
-# check WHAT COMMAND...: a line of TAP, ok when COMMAND succeeds, else with the end of
-# what it has printed. COMMAND runs in a shell of its own.
+# check WHAT COMMAND...: a line of TAP, ok when COMMAND succeeds, else with what it has
+# printed. COMMAND runs in a shell of its own.
 check() {
 	local what=$1 out
 	shift
@@ -47,9 +47,18 @@ check() {
 		result ok "$what"
 	else
 		result "not ok" "$what"
-		[ -z "$out" ] || tail -n 20 <<<"$out" | sed 's/^/#   /'
+		[ -z "$out" ] || sed 's/^/#   /' <<<"$out"
 	fi
 }
+
+# tap_after FILE: go on behind the results in FILE, which must be there
+tap_after() {
+	tap_n=$(grep -cE '^(not )?ok [0-9]' "$1" || :)
+	[ "$tap_n" -gt 0 ] || result "not ok" "some test has reported something"
+}
+
+# log_clean FILE: is there a guest's log, and scripts/log-check finds nothing in it?
+log_clean() { [ -s "$1" ] && "$TOP/scripts/log-check" "$1"; }
 
 # tap_end: the plan, and out; fails when a result was not ok, or when there was none
 tap_end() {
