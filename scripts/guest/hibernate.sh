@@ -38,33 +38,25 @@ result() {
 
 note() { echo "# $*"; }
 
-# keep NAME KIND PAGES: a program with so much memory, see hold.c; at most one NAME
+# keep NAME PATTERN PAGES: a program with so much memory, see hold.c; at most one NAME
 keep() {
 	mkfifo "/tmp/$1.in" "/tmp/$1.out"
 	owner=$((owner + 1))
-	/bin/hold "$2" "$3" "$owner" <"/tmp/$1.in" >"/tmp/$1.out" &
+	# It has the other ends open as well, so that it sees no end of a file.
+	/bin/hold "$2" "$3" "$owner" <>"/tmp/$1.in" 1<>"/tmp/$1.out" &
 	eval "$1=$!"
-	case $1 in
-	a) exec 3>"/tmp/$1.in" 4<"/tmp/$1.out" ;;
-	b) exec 5>"/tmp/$1.in" 6<"/tmp/$1.out" ;;
-	esac
 }
 
 # ask NAME WORD: tell it, print its answer
 ask() {
-	case $1 in
-	a) echo "$2" >&3 && read -r answer <&4 ;;
-	b) echo "$2" >&5 && read -r answer <&6 ;;
-	esac
+	echo "$2" >"/tmp/$1.in"
+	read -r answer <"/tmp/$1.out"
 	echo "$answer"
 }
 
 # drop NAME: end it
 drop() {
-	case $1 in
-	a) exec 3>&- 4<&- ;;
-	b) exec 5>&- 6<&- ;;
-	esac
+	echo end >"/tmp/$1.in"
 	eval "wait \$$1"
 	rm -f "/tmp/$1.in" "/tmp/$1.out"
 }
@@ -180,7 +172,7 @@ zswap=/sys/module/zswap/parameters/enabled
 
 # --- zswap alone
 echo Y >$zswap
-keep a text 8192
+keep a repeat 8192
 result "zswap has data without a device" [ "$(ask a out)" -gt 8000 ]
 result "no device: hibernation is refused" refused "No such device"
 result "no device: the log says why" said "Cannot find swap device"
@@ -192,7 +184,7 @@ result "no device: the layer's self-check" sane
 # header and is never lent
 swap_on 32768
 echo N >$zswap
-keep b noise 8192
+keep b random 8192
 result "the disk is full" [ "$(ask b out)" -ge $((15 * 512)) ]
 result "full: hibernation is refused" refused "No space left"
 result "full: the log says why" said "No swap slot is left for a hibernation image"
@@ -207,7 +199,7 @@ result "full: swapoff" swapoff $disk
 # --- a disk with data and room for an image
 swap_on 262144
 echo N >$zswap
-keep b noise 8192
+keep b random 8192
 ask b out >/dev/null
 tier=$(basename $tiers/swap*)
 result "data on the disk" stored "$tier" 16000000
@@ -228,7 +220,7 @@ drop b
 echo 0 >/sys/power/image_size
 swap_on 196608
 echo N >$zswap
-keep b noise 48640
+keep b random 48640
 result "all clusters are lent" [ "$(ask b out)" -ge 48640 ]
 ask b thin >/dev/null
 result "half full: the data is on the disk" stored "$tier" 80000000
@@ -268,7 +260,7 @@ drop a
 # --- a packed tier that is half full, of which data dies, is collected, and moves down to
 # the disk of the image, while other data comes from zswap
 echo Y >$zswap
-keep a half 4096
+keep a text 4096
 result "packed: zswap has data" [ "$(ask a out)" -gt 4000 ]
 echo N >$zswap
 swap_on 262144
@@ -276,7 +268,7 @@ mkswap $packed >/dev/null
 swapon $packed
 tier=$(tier_of $packed)
 echo 100 >"$tier/rank"
-keep b half 18000
+keep b text 21500
 ask b out >/dev/null
 ask b scatter >/dev/null
 ask b churn >/dev/null

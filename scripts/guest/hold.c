@@ -2,30 +2,28 @@
 /*
  * What scripts/guest/hibernate.sh runs in its guest:
  *
- *	hold KIND PAGES OWNER	keep that many pages of memory, of known contents. KIND is
- *				"text", which compresses well, "half", which does 2:1, or
- *				"noise", which does not. It does what stdin says:
+ *	hold PATTERN PAGES SEED	keep that many pages of memory, of known contents: "repeat",
+ *				"text" or "random", see lib/pattern.h of the selftests. It
+ *				does what stdin says:
  *				"out" writes them to swap and prints how many are there
  *				"thin" frees every second page
  *				"scatter" frees a quarter of them, at random
  *				"churn" rewrites, frees and writes out some at random
  *				until the next word comes
- *				"check" compares all, prints "right", or "wrong N" and
- *				what is in the first one instead
+ *				"check" compares all, prints "right", or "wrong N"; what
+ *				is in the first ones instead goes to stderr
+ *				"end" ends it
  *	hold snapshot DEV N	make an image in memory by /dev/snapshot, take N slots of
  *				the swap device for it, and give all of it up again.
  *				Meanwhile it frees and evicts memory that is swapped out.
  *				Prints how many slots there were, and how many sectors the
  *				disks have written
  *
- * Built statically by scripts/check.d/47-hibernate.
+ * Built statically with the library of the selftests by scripts/check.d/47-hibernate.
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/suspend_ioctls.h>
 #include <poll.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,8 +33,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define PAGE	4096UL
-#define WORDS	(PAGE / sizeof(uint64_t))
+#include "swap_abs_lib.h"
 
 /* What "churn" rewrites or frees at a time: neighbours, as they are evicted in reclaim. */
 #define RUN	16
@@ -44,18 +41,8 @@
 /* Of a page's generation: it has been freed, and reads as zeros. */
 #define GONE	(1U << 31)
 
-enum kind { TEXT, HALF, NOISE };
-
-/* Each page says at its begin which one it is, and begins with the checksum of all that. */
-enum { SUM, OWNER, NUMBER, GENERATION, HEADER };
-
-struct area {
-	char *mem;
-	size_t pages;
-	enum kind kind;
-	uint64_t owner;
-	uint32_t *generation;	/* of each page: how often it was written, or GONE */
-};
+static struct sa_set set;
+static FILE *answer;
 
 static void die(const char *what)
 {
@@ -63,225 +50,119 @@ static void die(const char *what)
 	exit(1);
 }
 
-static uint64_t scramble(uint64_t x)
+static void *page_of(size_t nr)
 {
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	return x;
+	return set.a.p + nr * SA_PAGE;
 }
 
-static size_t some(size_t below)
+static void make(size_t pages, enum sa_pat pat, __u64 seed)
 {
-	static uint64_t x = 0x9e3779b97f4a7c15ULL;
+	struct sa_area a;
 
-	x = scramble(x);
-	return x % below;
-}
-
-static uint64_t checksum(const uint64_t *page)
-{
-	uint64_t sum = 0;
-	size_t i;
-
-	for (i = SUM + 1; i < WORDS; i++)
-		sum = (sum << 1 | sum >> 63) ^ page[i];
-	return sum;
-}
-
-/* What a page has in a generation: a word throughout, or noise in half or all of it. */
-static void fill(const struct area *a, size_t nr, uint32_t generation, uint64_t *page)
-{
-	uint64_t x = (a->owner << 48 ^ (uint64_t)nr << 24 ^ generation) + 1;
-	size_t i, noise = a->kind == TEXT ? 0 : a->kind == HALF ? WORDS / 2 : WORDS;
-
-	if (generation & GONE) {
-		memset(page, 0, PAGE);
-		return;
-	}
-	x *= 0x9e3779b97f4a7c15ULL;
-	for (i = 0; i < WORDS; i++) {
-		if (i < noise)
-			x = scramble(x);
-		page[i] = x;
-	}
-	page[OWNER] = a->owner;
-	page[NUMBER] = nr;
-	page[GENERATION] = generation;
-	page[SUM] = checksum(page);
-}
-
-static uint64_t *page_of(const struct area *a, size_t nr)
-{
-	return (uint64_t *)(a->mem + nr * PAGE);
-}
-
-static void make(struct area *a)
-{
-	size_t i;
-
-	a->mem = mmap(NULL, a->pages * PAGE, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	a->generation = calloc(a->pages, sizeof(*a->generation));
-	if (a->mem == MAP_FAILED || !a->generation)
+	if (sa_area_map(&a, pages, pat, seed))
 		die("memory");
-	/* What is expected must not go where it is looked for. */
-	if (mlock(a->generation, a->pages * sizeof(*a->generation)))
-		die("mlock");
-	madvise(a->mem, a->pages * PAGE, MADV_NOHUGEPAGE);
-	for (i = 0; i < a->pages; i++)
-		fill(a, i, 0, page_of(a, i));
+	sa_area_fill(&a);
+	if (sa_set_make(&set, &a))
+		die("memory");
 }
 
-static void free_pages(struct area *a, size_t nr, size_t n)
+static void free_pages(size_t nr, size_t n)
 {
 	for (; n; nr++, n--) {
-		a->generation[nr] |= GONE;
-		madvise(page_of(a, nr), PAGE, MADV_DONTNEED);
+		set.gens[nr] |= GONE;
+		madvise(page_of(nr), SA_PAGE, MADV_DONTNEED);
 	}
 }
 
-static void rewrite(struct area *a, size_t nr, size_t n)
+static void rewrite(size_t nr, size_t n)
 {
 	for (; n; nr++, n--) {
-		a->generation[nr] = (a->generation[nr] & ~GONE) + 1;
-		fill(a, nr, a->generation[nr], page_of(a, nr));
+		set.gens[nr] = (set.gens[nr] & ~GONE) + 1;
+		sa_fill(page_of(nr), set.a.pat, set.a.seed, nr, set.gens[nr]);
 	}
 }
 
-static size_t swapped(const struct area *a)
+static size_t page_out(void)
 {
-	static uint64_t map[4096];
-	size_t i, j, n, nr = 0;
-	int fd = open("/proc/self/pagemap", O_RDONLY);
-
-	if (fd < 0)
-		die("/proc/self/pagemap");
-	for (i = 0; i < a->pages; i += n) {
-		n = a->pages - i < 4096 ? a->pages - i : 4096;
-		if (pread(fd, map, n * 8, ((uintptr_t)a->mem / PAGE + i) * 8) !=
-		    (ssize_t)n * 8)
-			die("pagemap");
-		for (j = 0; j < n; j++)
-			nr += map[j] >> 62 & 1;
-	}
-	close(fd);
-	return nr;
+	return sa_pageout(set.a.p, set.a.n);
 }
 
-static size_t page_out(const struct area *a)
-{
-	size_t now = 0, before;
-
-	/* Some are left the first time: in batches of this CPU, or referenced. */
-	do {
-		before = now;
-		if (madvise(a->mem, a->pages * PAGE, MADV_PAGEOUT))
-			die("madvise");
-		now = swapped(a);
-	} while (now > before);
-	return now;
-}
-
-static size_t thin(struct area *a)
+static size_t thin(void)
 {
 	size_t i;
 
-	for (i = 1; i < a->pages; i += 2)
-		free_pages(a, i, 1);
-	return a->pages / 2;
+	for (i = 1; i < set.a.n; i += 2)
+		free_pages(i, 1);
+	return set.a.n / 2;
 }
 
-static size_t scatter(struct area *a)
+static size_t scatter(void)
 {
-	size_t i, left = a->pages;
+	size_t i, left = set.a.n;
 
-	for (i = 0; i < a->pages; i++) {
-		if (some(4))
+	for (i = 0; i < set.a.n; i++) {
+		if (sa_rand(&set.rnd) % 4)
 			continue;
-		free_pages(a, i, 1);
+		free_pages(i, 1);
 		left--;
 	}
 	return left;
 }
 
 /* Until there is something to read on stdin; also what is freed is rewritten some time. */
-static void churn(struct area *a)
+static void churn(void)
 {
 	struct pollfd in = { .fd = 0, .events = POLLIN };
 	size_t nr;
 
 	while (!poll(&in, 1, 0)) {
-		nr = some(a->pages / RUN) * RUN;
-		if (!some(4)) {
-			free_pages(a, nr, RUN);
+		nr = sa_rand(&set.rnd) % (set.a.n / RUN) * RUN;
+		if (sa_rand(&set.rnd) % 4 == 0) {
+			free_pages(nr, RUN);
 			continue;
 		}
-		rewrite(a, nr, RUN);
-		madvise(page_of(a, nr), RUN * PAGE, MADV_PAGEOUT);
+		rewrite(nr, RUN);
+		madvise(page_of(nr), RUN * SA_PAGE, MADV_PAGEOUT);
 	}
 }
 
-/* The first page that is wrong, in words */
-static void print_wrong(const struct area *a, size_t nr)
+/* Return how many pages are wrong */
+static size_t check(void)
 {
-	const uint64_t *page = page_of(a, nr);
-
-	printf(": page %zu of generation %u%s ", nr, a->generation[nr] & ~GONE,
-	       a->generation[nr] & GONE ? ", freed," : "");
-	if (page[SUM] == checksum(page))
-		printf("has page %llu of generation %llu, owner %llu",
-		       (unsigned long long)page[NUMBER], (unsigned long long)page[GENERATION],
-		       (unsigned long long)page[OWNER]);
-	else
-		printf("is damaged, begins with %llx", (unsigned long long)page[SUM]);
-}
-
-static size_t check(const struct area *a, size_t *first)
-{
-	static uint64_t want[WORDS];
 	size_t i, wrong = 0;
 
-	for (i = 0; i < a->pages; i++) {
-		fill(a, i, a->generation[i], want);
-		if (!memcmp(want, page_of(a, i), PAGE))
-			continue;
-		if (!wrong++)
-			*first = i;
-	}
+	for (i = 0; i < set.a.n && wrong < 4; i++)
+		wrong += !!sa_check(page_of(i), set.gens[i] & GONE ? SA_ZERO : set.a.pat,
+				    set.a.seed, i, set.gens[i]);
 	return wrong;
 }
 
-static int keep(struct area *a)
+static int keep(void)
 {
-	size_t wrong, first = 0;
+	size_t wrong;
 	char line[16];
 
 	/* Nothing is read ahead, which poll() would not see. */
 	setbuf(stdin, NULL);
-	make(a);
-	while (fgets(line, sizeof(line), stdin)) {
+	while (fgets(line, sizeof(line), stdin) && strcmp(line, "end\n")) {
 		if (!strcmp(line, "out\n")) {
-			printf("%zu\n", page_out(a));
+			fprintf(answer, "%zu\n", page_out());
 		} else if (!strcmp(line, "thin\n")) {
-			printf("%zu\n", thin(a));
+			fprintf(answer, "%zu\n", thin());
 		} else if (!strcmp(line, "scatter\n")) {
-			printf("%zu\n", scatter(a));
+			fprintf(answer, "%zu\n", scatter());
 		} else if (!strcmp(line, "churn\n")) {
-			printf("churning\n");
-			fflush(stdout);
-			churn(a);
+			fprintf(answer, "churning\n");
+			fflush(answer);
+			churn();
 		} else {
-			wrong = check(a, &first);
-			if (wrong) {
-				printf("wrong %zu", wrong);
-				print_wrong(a, first);
-				printf("\n");
-			} else {
-				printf("right\n");
-			}
+			wrong = check();
+			if (wrong)
+				fprintf(answer, "wrong %zu\n", wrong);
+			else
+				fprintf(answer, "right\n");
 		}
-		fflush(stdout);
+		fflush(answer);
 	}
 	return 0;
 }
@@ -304,22 +185,20 @@ static unsigned long long written(void)
  * While storage is suspended: free what is on the disk, and evict what was. Nothing may
  * be written for it, now or by those who write later.
  */
-static void press(struct area *a)
+static void press(void)
 {
-	free_pages(a, 0, a->pages / 2);
-	rewrite(a, a->pages / 2, a->pages / 4);
-	page_out(a);
+	free_pages(0, set.a.n / 2);
+	rewrite(set.a.n / 2, set.a.n / 4);
+	madvise(set.a.p, set.a.n * SA_PAGE, MADV_PAGEOUT);
 	/* The flush worker comes once a second. */
 	usleep(1500000);
 }
 
 static int snapshot(const char *dev, int want)
 {
-	struct area a = { .pages = 2048, .kind = HALF, .owner = 9 };
 	struct resume_swap_area area = {};
 	int fd, in_suspend = 0, got;
 	unsigned long long before, after;
-	size_t first;
 	struct stat st;
 	loff_t offset;
 
@@ -329,8 +208,7 @@ static int snapshot(const char *dev, int want)
 	fd = open("/dev/snapshot", O_RDONLY);
 	if (fd < 0)
 		die("/dev/snapshot");
-	make(&a);
-	page_out(&a);
+	page_out();
 	if (ioctl(fd, SNAPSHOT_SET_SWAP_AREA, &area))
 		die("SNAPSHOT_SET_SWAP_AREA");
 	if (ioctl(fd, SNAPSHOT_FREEZE))
@@ -338,7 +216,7 @@ static int snapshot(const char *dev, int want)
 	if (ioctl(fd, SNAPSHOT_CREATE_IMAGE, &in_suspend))
 		die("SNAPSHOT_CREATE_IMAGE");
 	before = written();
-	press(&a);
+	press();
 	after = written();
 	for (got = 0; got < want; got++)
 		if (ioctl(fd, SNAPSHOT_ALLOC_SWAP_PAGE, &offset))
@@ -350,30 +228,31 @@ static int snapshot(const char *dev, int want)
 	if (ioctl(fd, SNAPSHOT_UNFREEZE))
 		die("SNAPSHOT_UNFREEZE");
 	close(fd);
-	page_out(&a);
-	if (check(&a, &first)) {
-		print_wrong(&a, first);
+	page_out();
+	if (check())
 		got = -1;
-	}
-	printf("%d %llu\n", in_suspend == 1 ? got : -1, after - before);
+	fprintf(answer, "%d %llu\n", in_suspend == 1 ? got : -1, after - before);
+	fclose(answer);
 	return 0;
-}
-
-static enum kind kind_of(const char *name)
-{
-	return !strcmp(name, "text") ? TEXT : !strcmp(name, "half") ? HALF : NOISE;
 }
 
 int main(int argc, char **argv)
 {
-	struct area a = {};
+	enum sa_pat pat;
 
 	if (argc != 4)
 		return 2;
-	if (!strcmp(argv[1], "snapshot"))
+	/* The library prints what is wrong, which is no answer. */
+	answer = fdopen(dup(1), "w");
+	dup2(2, 1);
+	if (!strcmp(argv[1], "snapshot")) {
+		make(2048, SA_TEXT, 9);
 		return snapshot(argv[2], atoi(argv[3]));
-	a.kind = kind_of(argv[1]);
-	a.pages = strtoul(argv[2], NULL, 0);
-	a.owner = strtoul(argv[3], NULL, 0);
-	return keep(&a);
+	}
+	for (pat = 0; pat < SA_NPAT && strcmp(argv[1], sa_pat_name[pat]); pat++)
+		;
+	if (pat == SA_NPAT)
+		return 2;
+	make(strtoul(argv[2], NULL, 0), pat, strtoul(argv[3], NULL, 0));
+	return keep();
 }
