@@ -3,7 +3,7 @@
 # "make help" lists what there is; the work is done by scripts/.
 
 CONFIG ?= base
-export CONFIG FORCE UPDATE LINUX ONLY SKIP JOBS
+export CONFIG FORCE UPDATE LINUX ONLY SKIP JOBS SIGNOFF
 
 .PHONY: help deps source tree refresh series build run shell check check-quick \
 	lint soak bench clean distclean
@@ -35,7 +35,7 @@ tree: deps ## assemble build/linux: the kernel with the series, as a git reposit
 refresh: ## bring the commits of build/linux back into patches/ and the added files
 	@scripts/refresh
 
-series: tree ## export the mailable series to build/series
+series: tree ## export the mails, a directory a part: SIGNOFF='Name <mail>'
 	@scripts/series
 
 build: tree ## build a kernel, CONFIG=base, debug, uml, ...

@@ -27,7 +27,7 @@
  *    place of its data. A load reads the word after it has locked the folio and
  *    keeps the lock until the data is there.
  * 3. Who copies data without a folio pins the word first and compares it last
- *    (swap_abs_pin(), swap_abs_move_commit()). A pinned copy that is dropped
+ *    (swap_desc_pin(), swap_move_commit()). A pinned copy that is dropped
  *    meanwhile is not freed, so its address can't come back for other data: the
  *    mover finds that the word has changed and frees the orphan.
  * 4. A copy is dropped without replacement only when its slot is freed, or when
@@ -40,7 +40,7 @@
  * 7. Swapping out waits for no mover and gets no folio: a store that can't have the
  *    little memory that it needs leaves the page in RAM.
  * 8. nr_swap_pages counts the slots of devices that are neither used nor
- *    promised. Making a virtual slot takes one (SWAP_DESC_RESERVED), a raw copy
+ *    promised. Making a virtual slot takes one (SWAP_DESC_PROMISED), a raw copy
  *    keeps it, anything else gives it back.
  * 9. What was read of a packed object is not believed until its checksum, its
  *    sequence number and its slot's word confirm it.
@@ -90,7 +90,7 @@ long __swap_abs_ram_pages(struct mem_cgroup *memcg)
 	long room = swap_abs_enabled() ? zswap_room() : 0;
 
 	if (room <= 0 || !mem_cgroup_may_zswap(memcg) ||
-	    !(swap_memcg_tiers(memcg, 1) & SWAP_TIER_ZSWAP) || !swap_abs_hope(memcg))
+	    !(swap_memcg_tiers(memcg, 1) & SWAP_TIER_ZSWAP) || !swap_vain_hope(memcg))
 		return 0;
 	return room;
 }
@@ -129,15 +129,15 @@ enum swap_room swap_abs_reserve(struct folio *folio)
 	device = !swap_tiers_restricted(tiers) ||
 		 swap_tiers_have_room(tiers & ~SWAP_TIER_ZSWAP);
 	/* Before anything is unmapped for what has to be collected first. */
-	if (device && swap_abs_room_is_short()) {
+	if (device && swap_vain_room_is_short()) {
 		if (swap_tiers_have_slots()) {
-			swap_abs_room_gained();
+			swap_vain_room_gained();
 		} else if (!swap_tiers_have_room(tiers & ~SWAP_TIER_ZSWAP)) {
-			swap_abs_room_short();
+			swap_vain_room_short();
 			device = false;
 		}
 	}
-	if (device && swap_abs_take_room(nr))
+	if (device && swap_promise_take(nr))
 		return SWAP_ROOM_DEVICE;
 
 	/* Slots that only the swap cache uses hold capacity: give some back. */
@@ -152,7 +152,7 @@ enum swap_room swap_abs_reserve(struct folio *folio)
 	rcu_read_unlock();
 	if (ram)
 		return SWAP_ROOM_RAM;
-	swap_abs_in_vain(folio);
+	swap_vain_note(folio);
 	return SWAP_ROOM_NONE;
 }
 
@@ -167,16 +167,16 @@ void swap_abs_reserve_end(struct folio *folio, enum swap_room room)
 
 	if (!folio_test_swapcache(folio)) {
 		if (room == SWAP_ROOM_DEVICE)
-			swap_abs_give_room(nr);
+			swap_promise_put(nr);
 		/* There are slots, but in dead space, which must be collected first. */
 		else if (room == SWAP_ROOM_PHYSICAL && nr == 1)
-			swap_abs_room_short();
+			swap_vain_room_short();
 		return;
 	}
 	if (room == SWAP_ROOM_DEVICE || room == SWAP_ROOM_PHYSICAL)
 		return;
 
-	swap_abs_unreserve(folio);
+	swap_desc_unpromise_folio(folio);
 }
 
 /*
@@ -195,7 +195,7 @@ static unsigned long swap_abs_tier_held(struct folio *folio)
 	int tier;
 
 	for (i = 0; i < nr && tiers; i++, slot.val++) {
-		tier = swap_desc_tier(swap_abs_word(slot));
+		tier = swap_desc_tier(swap_desc_read(slot));
 		tiers &= tier < 0 ? 0 : BIT(tier);
 	}
 	return tiers;
@@ -254,10 +254,10 @@ int swap_abs_writeout(struct swap_io_ctx *ctx, struct folio *folio)
 
 	folio_mark_dirty(folio);
 	if (atomic_long_read(&nr_swap_pages) > 0 &&
-	    (swap_tiers_of_folio(folio) & READ_ONCE(swap_tiers_present)))
-		swap_abs_room_short();
-	swap_abs_refuse_folio(folio, room > 0);
-	swap_abs_in_vain(folio);
+	    (swap_tiers_of_folio(folio) & READ_ONCE(swap_tiers_online)))
+		swap_vain_room_short();
+	swap_desc_refuse_folio(folio, room > 0);
+	swap_vain_note(folio);
 	return AOP_WRITEPAGE_ACTIVATE;
 }
 
@@ -270,7 +270,7 @@ int swap_abs_writeout(struct swap_io_ctx *ctx, struct folio *folio)
  */
 void swap_abs_read_folio(struct swap_io_ctx *ctx, struct folio *folio)
 {
-	swap_desc_t word = swap_abs_word(folio->swap);
+	swap_desc_t word = swap_desc_read(folio->swap);
 	const struct swap_backend *backend = swap_backend_of(word);
 
 	if (!backend) {
@@ -306,17 +306,17 @@ void swap_abs_read_again_unlock(struct folio *folio)
 }
 
 /**
- * swap_abs_same_load - can a range of slots be loaded into one folio?
+ * swap_abs_can_load_as_one - can a range of slots be loaded into one folio?
  * @ci: the locked virtual cluster
  * @ci_off: first slot
  * @nr: number of slots, each in use and without a folio, all or none zero
  *
  * Return: true when their data is in places that one load can handle.
  */
-bool swap_abs_same_load(struct swap_cluster_info *ci, unsigned int ci_off,
-			unsigned int nr)
+bool swap_abs_can_load_as_one(struct swap_cluster_info *ci, unsigned int ci_off,
+			      unsigned int nr)
 {
-	const swap_desc_t *desc = swap_abs_desc(ci) + ci_off;
+	const swap_desc_t *desc = swap_desc_table(ci) + ci_off;
 	const struct swap_backend *backend = swap_backend_of(desc[0]);
 	unsigned int i;
 
@@ -325,16 +325,16 @@ bool swap_abs_same_load(struct swap_cluster_info *ci, unsigned int ci_off,
 	for (i = 1; i < nr; i++) {
 		if (swap_desc_tag(desc[i]) != swap_desc_tag(desc[0]))
 			return false;
-		if (backend && !backend->same_load(desc[0], desc[i], i))
+		if (backend && !backend->can_load_as_one(desc[0], desc[i], i))
 			return false;
 	}
-	return !backend || backend->same_load(desc[0], desc[0], 0);
+	return !backend || backend->can_load_as_one(desc[0], desc[0], 0);
 }
 
 /* The answer to swap_entry_synchronous() for a virtual entry. */
 bool swap_abs_synchronous(swp_entry_t entry)
 {
-	swap_desc_t word = swap_abs_word(entry);
+	swap_desc_t word = swap_desc_read(entry);
 	const struct swap_backend *backend = swap_backend_of(word);
 
 	/* In the folio only, zero-filled, or lost: nothing is waited for. */
@@ -350,7 +350,7 @@ bool swap_abs_stable_writes(struct folio *folio)
 	unsigned int i;
 
 	for (i = 0; i < folio_nr_pages(folio); i++, entry.val++) {
-		word = swap_abs_word(entry);
+		word = swap_desc_read(entry);
 		backend = swap_backend_of(word);
 		if (backend && backend->stable(word))
 			return true;

@@ -20,7 +20,7 @@
 struct mem_cgroup;
 struct sysinfo;
 struct swap_move;
-struct swap_pack_object;
+struct swap_object;
 struct swap_tier;
 
 /* What is to become of a tier's data. */
@@ -42,24 +42,24 @@ enum swap_room {
 extern struct swap_info_struct *swap_virtual_area;
 
 /* mm/swap_abs/area.c */
-void swap_abs_cluster_wanted(void);
-void swap_abs_cluster_taken(void);
-void swap_abs_cluster_freed(void);
+void swap_area_cluster_wanted(void);
+void swap_area_cluster_taken(void);
+void swap_area_cluster_freed(void);
 
 /* mm/swap_abs/desc.c */
-void swap_abs_init_slots(struct swap_cluster_info *ci, unsigned int ci_off,
-			 unsigned int nr);
+void swap_desc_init(struct swap_cluster_info *ci, unsigned int ci_off,
+		    unsigned int nr);
 void swap_abs_drop(struct swap_cluster_info *ci, unsigned int ci_off,
 		   unsigned int nr);
 swp_entry_t swap_abs_backing(swp_entry_t entry);
 
 /**
- * swap_abs_give_room - device capacity is not needed any longer
+ * swap_promise_put - device capacity is not needed any longer
  * @nr: pages
  *
  * Context: any.
  */
-static inline void swap_abs_give_room(long nr)
+static inline void swap_promise_put(long nr)
 {
 	if (nr)
 		atomic_long_add(nr, &nr_swap_pages);
@@ -70,8 +70,8 @@ int swap_abs_writeout(struct swap_io_ctx *ctx, struct folio *folio);
 void swap_abs_read_folio(struct swap_io_ctx *ctx, struct folio *folio);
 void swap_abs_read_again(struct folio *folio);
 void swap_abs_read_again_unlock(struct folio *folio);
-bool swap_abs_same_load(struct swap_cluster_info *ci, unsigned int ci_off,
-			unsigned int nr);
+bool swap_abs_can_load_as_one(struct swap_cluster_info *ci, unsigned int ci_off,
+			      unsigned int nr);
 bool swap_abs_synchronous(swp_entry_t entry);
 bool swap_abs_stable_writes(struct folio *folio);
 
@@ -98,16 +98,16 @@ unsigned int swap_block_run(struct folio *folio, unsigned int first,
 			    struct block_device **bdev, sector_t *sector);
 
 /* mm/swap_abs/policy.c */
-void swap_abs_promote(struct folio *folio);
+void swap_abs_mark_for_promotion(struct folio *folio);
 
 /* mm/swap_abs/sweep.c */
 void swap_sweep_later(unsigned long offset);
 
 /* mm/swapfile.c */
-struct swap_info_struct *swap_virtual_area_alloc(const struct swap_ops *ops);
-void swap_virtual_area_start(struct swap_info_struct *si);
-int swap_virtual_area_add(struct swap_info_struct *si, unsigned long first,
-			  unsigned long nr);
+struct swap_info_struct *swap_area_alloc(const struct swap_ops *ops);
+void swap_area_start(struct swap_info_struct *si);
+int swap_area_add(struct swap_info_struct *si, unsigned long first,
+		  unsigned long nr);
 struct swap_cluster_info *swap_cluster_lend(struct swap_info_struct *si,
 					    enum swap_cluster_flags flags);
 struct swap_cluster_info *swap_cluster_lend_holed(struct swap_info_struct *si,
@@ -149,11 +149,11 @@ void swap_tier_stay(struct swap_info_struct *si);
 void swap_tier_destroy(struct swap_info_struct *si);
 
 /* mm/swap_abs/empty.c */
-int swap_abs_drain(struct swap_info_struct *si);
+int swap_abs_empty(struct swap_info_struct *si);
 
 /* mm/swap_abs/state.c */
-int swap_tiers_open_device(struct address_space *mapping, enum swap_tier_state *state);
-void swap_tiers_close_device(struct address_space *mapping, enum swap_tier_state state);
+int swap_tiers_open_file(struct address_space *mapping, enum swap_tier_state *state);
+void swap_tiers_close_file(struct address_space *mapping, enum swap_tier_state state);
 #else
 static inline void swap_abs_trim_info(struct sysinfo *val)
 {
@@ -199,20 +199,20 @@ static inline unsigned long swap_tier_image_room(struct swap_info_struct *si)
 	return 0;
 }
 
-static inline int swap_abs_drain(struct swap_info_struct *si)
+static inline int swap_abs_empty(struct swap_info_struct *si)
 {
 	return 0;
 }
 
-static inline int swap_tiers_open_device(struct address_space *mapping,
-					 enum swap_tier_state *state)
+static inline int swap_tiers_open_file(struct address_space *mapping,
+				       enum swap_tier_state *state)
 {
 	*state = SWAP_TIER_ONLINE;
 	return 0;
 }
 
-static inline void swap_tiers_close_device(struct address_space *mapping,
-					   enum swap_tier_state state)
+static inline void swap_tiers_close_file(struct address_space *mapping,
+					 enum swap_tier_state state)
 {
 }
 #endif
@@ -255,11 +255,11 @@ static inline bool mem_cgroup_may_zswap(struct mem_cgroup *memcg)
 /* mm/zswap.c */
 unsigned long zswap_capacity(void);
 long zswap_room(void);
-void zswap_demote_wanted(void);
-int zswap_demote(struct swap_move *move);
-int zswap_move_slot(swp_entry_t slot, swap_desc_t word);
-int zswap_move_in(swp_entry_t slot, swap_place_t from,
-		  const struct swap_pack_object *object, bool ahead);
+void zswap_kick_shrink(void);
+int zswap_shrink_by(struct swap_move *move);
+int zswap_writeback_slot(swp_entry_t slot, swap_desc_t word);
+int zswap_adopt_object(swp_entry_t slot, swap_place_t from,
+		       const struct swap_object *object, bool neighbour);
 size_t zswap_object_size(void);
 swp_entry_t zswap_object_entry(swap_desc_t word);
 void zswap_init_codec(void);
@@ -279,22 +279,22 @@ static inline long zswap_room(void)
 	return 0;
 }
 
-static inline void zswap_demote_wanted(void)
+static inline void zswap_kick_shrink(void)
 {
 }
 
-static inline int zswap_demote(struct swap_move *move)
+static inline int zswap_shrink_by(struct swap_move *move)
 {
 	return -ENOSPC;
 }
 
-static inline int zswap_move_slot(swp_entry_t slot, swap_desc_t word)
+static inline int zswap_writeback_slot(swp_entry_t slot, swap_desc_t word)
 {
 	return -ENOENT;
 }
 
-static inline int zswap_move_in(swp_entry_t slot, swap_place_t from,
-				const struct swap_pack_object *object, bool ahead)
+static inline int zswap_adopt_object(swp_entry_t slot, swap_place_t from,
+				     const struct swap_object *object, bool neighbour)
 {
 	return -ENOSPC;
 }
@@ -367,7 +367,7 @@ static inline bool swap_entry_synchronous(struct swap_info_struct *si,
  */
 static inline bool swap_folio_is_surplus(struct folio *folio)
 {
-	return mem_cgroup_swap_full(folio) && !swap_folio_copy_is_last(folio);
+	return mem_cgroup_swap_full(folio) && !swap_copy_irreplaceable(folio);
 }
 
 /**
@@ -487,7 +487,7 @@ static inline void swap_read_again_unlock(struct folio *folio)
 }
 
 /**
- * swap_promote - a page has come back
+ * swap_mark_for_promotion - a page has come back
  * @folio: a locked folio of a fault, uptodate
  *
  * If that is soon after it was evicted, and its data is not in the first tier that
@@ -495,10 +495,10 @@ static inline void swap_read_again_unlock(struct folio *folio)
  *
  * Context: process context, does not sleep.
  */
-static inline void swap_promote(struct folio *folio)
+static inline void swap_mark_for_promotion(struct folio *folio)
 {
 	if (swap_abs_used() && folio_test_workingset(folio) && !folio_test_dirty(folio))
-		swap_abs_promote(folio);
+		swap_abs_mark_for_promotion(folio);
 }
 
 /**

@@ -24,8 +24,8 @@ extern bool swap_abs_on;
 
 long __swap_abs_ram_pages(struct mem_cgroup *memcg);
 long __swap_abs_device_pages(struct mem_cgroup *memcg, long nr);
-bool __swap_folio_copy_is_last(struct folio *folio);
-bool __swap_copies_remain(struct mem_cgroup *memcg);
+bool __swap_copy_irreplaceable(struct folio *folio);
+bool __swap_closed_tiers_have_copies(struct mem_cgroup *memcg);
 bool __swap_abs_ram_present(void);
 
 /**
@@ -89,7 +89,7 @@ static inline bool swap_abs_ram_present(void)
 }
 
 /**
- * swap_folio_copy_is_last - would a folio's copy be missed?
+ * swap_copy_irreplaceable - would a folio's copy be missed?
  * @folio: a locked folio in the swap cache
  *
  * On a device that is drained there can't be another one, and there may be nowhere else
@@ -98,13 +98,13 @@ static inline bool swap_abs_ram_present(void)
  * Context: any.
  * Return: true when it is on such a device.
  */
-static inline bool swap_folio_copy_is_last(struct folio *folio)
+static inline bool swap_copy_irreplaceable(struct folio *folio)
 {
-	return swap_abs_used() && __swap_folio_copy_is_last(folio);
+	return swap_abs_used() && __swap_copy_irreplaceable(folio);
 }
 
 /**
- * swap_copies_remain - is memory likely to have its copy in swap already?
+ * swap_closed_tiers_have_copies - is memory likely to have its copy in swap already?
  * @memcg: whose memory, NULL for anybody's
  *
  * What is clean for that reason can be reclaimed though nothing can be swapped out.
@@ -112,9 +112,9 @@ static inline bool swap_folio_copy_is_last(struct folio *folio)
  * Context: any without @memcg; with it, sleeps now and then for the cgroup's statistics.
  * Return: true while there is much in the swap cache, and looking for it pays.
  */
-static inline bool swap_copies_remain(struct mem_cgroup *memcg)
+static inline bool swap_closed_tiers_have_copies(struct mem_cgroup *memcg)
 {
-	return swap_abs_used() && __swap_copies_remain(memcg);
+	return swap_abs_used() && __swap_closed_tiers_have_copies(memcg);
 }
 #else
 static inline bool swap_abs_used(void)
@@ -142,12 +142,12 @@ static inline bool swap_abs_ram_present(void)
 	return false;
 }
 
-static inline bool swap_folio_copy_is_last(struct folio *folio)
+static inline bool swap_copy_irreplaceable(struct folio *folio)
 {
 	return false;
 }
 
-static inline bool swap_copies_remain(struct mem_cgroup *memcg)
+static inline bool swap_closed_tiers_have_copies(struct mem_cgroup *memcg)
 {
 	return false;
 }

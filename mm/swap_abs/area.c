@@ -76,19 +76,19 @@ static struct vm_struct *swap_abs_vm;
 static unsigned long swap_abs_nr_pages;		/* mapped */
 static unsigned long swap_abs_nr_clusters;	/* in the mapped pages */
 static unsigned long swap_abs_cap_clusters;
-static atomic_long_t swap_abs_free_clusters = ATOMIC_LONG_INIT(0);
+static atomic_long_t swap_area_free_clusters = ATOMIC_LONG_INIT(0);
 
-static void swap_abs_grow_work_fn(struct work_struct *work);
-static DECLARE_WORK(swap_abs_grow_work, swap_abs_grow_work_fn);
+static void swap_area_grow_work_fn(struct work_struct *work);
+static DECLARE_WORK(swap_abs_grow_work, swap_area_grow_work_fn);
 
 /* Two a CPU, so that none waits for the worker, and a few for large folios. */
-static long swap_abs_clusters_ahead(void)
+static long swap_area_clusters_ahead(void)
 {
 	return max(2 * num_online_cpus(), 32U);
 }
 
 /* Map one more page of the cluster array. */
-static int swap_abs_grow(void)
+static int swap_area_grow(void)
 {
 	struct swap_info_struct *si = swap_virtual_area;
 	unsigned long start = (unsigned long)swap_abs_vm->addr +
@@ -112,23 +112,23 @@ static int swap_abs_grow(void)
 	/* The last cluster may have its end in the next page. */
 	nr = (swap_abs_nr_pages << PAGE_SHIFT) / sizeof(struct swap_cluster_info);
 	nr = min(nr, swap_abs_cap_clusters) - swap_abs_nr_clusters;
-	err = swap_virtual_area_add(si, swap_abs_nr_clusters, nr);
+	err = swap_area_add(si, swap_abs_nr_clusters, nr);
 	if (err)
 		return err;
 	/* The first cluster has a bad slot, and never is free. */
-	atomic_long_add(swap_abs_nr_clusters ? nr : nr - 1, &swap_abs_free_clusters);
+	atomic_long_add(swap_abs_nr_clusters ? nr : nr - 1, &swap_area_free_clusters);
 	swap_abs_nr_clusters += nr;
 	return 0;
 }
 
-static void swap_abs_grow_work_fn(struct work_struct *work)
+static void swap_area_grow_work_fn(struct work_struct *work)
 {
 	/* Growing is what lets memory be freed: a page now and then may be taken. */
 	unsigned int flags = memalloc_noreclaim_save();
 
 	while (swap_abs_nr_clusters < swap_abs_cap_clusters &&
-	       atomic_long_read(&swap_abs_free_clusters) < 2 * swap_abs_clusters_ahead()) {
-		if (swap_abs_grow())
+	       atomic_long_read(&swap_area_free_clusters) < 2 * swap_area_clusters_ahead()) {
+		if (swap_area_grow())
 			break;
 		cond_resched();
 	}
@@ -137,34 +137,34 @@ static void swap_abs_grow_work_fn(struct work_struct *work)
 }
 
 /**
- * swap_abs_cluster_taken - a free cluster of the virtual area is in use now
+ * swap_area_cluster_taken - a free cluster of the virtual area is in use now
  *
  * Context: under the cluster's lock.
  */
-void swap_abs_cluster_taken(void)
+void swap_area_cluster_taken(void)
 {
-	if (atomic_long_dec_return(&swap_abs_free_clusters) < swap_abs_clusters_ahead())
-		swap_abs_cluster_wanted();
+	if (atomic_long_dec_return(&swap_area_free_clusters) < swap_area_clusters_ahead())
+		swap_area_cluster_wanted();
 }
 
 /**
- * swap_abs_cluster_wanted - the virtual area is too small, or about to be
+ * swap_area_cluster_wanted - the virtual area is too small, or about to be
  *
  * Context: any.
  */
-void swap_abs_cluster_wanted(void)
+void swap_area_cluster_wanted(void)
 {
 	queue_work(swap_abs_wq, &swap_abs_grow_work);
 }
 
 /**
- * swap_abs_cluster_freed - a cluster of the virtual area has become free
+ * swap_area_cluster_freed - a cluster of the virtual area has become free
  *
  * Context: under the cluster's lock.
  */
-void swap_abs_cluster_freed(void)
+void swap_area_cluster_freed(void)
 {
-	atomic_long_inc(&swap_abs_free_clusters);
+	atomic_long_inc(&swap_area_free_clusters);
 }
 
 /**
@@ -186,7 +186,7 @@ int swap_area_create(void)
 		return 0;
 
 	if (!si) {
-		si = swap_virtual_area_alloc(&swap_virtual_ops);
+		si = swap_area_alloc(&swap_virtual_ops);
 		if (IS_ERR(si))
 			return PTR_ERR(si);
 		swap_virtual_area = si;
@@ -206,14 +206,14 @@ int swap_area_create(void)
 	}
 
 	static_branch_enable(&swap_abs_key);
-	while (atomic_long_read(&swap_abs_free_clusters) < swap_abs_clusters_ahead() &&
+	while (atomic_long_read(&swap_area_free_clusters) < swap_area_clusters_ahead() &&
 	       swap_abs_nr_clusters < swap_abs_cap_clusters) {
-		err = swap_abs_grow();
+		err = swap_area_grow();
 		if (err)
 			goto fail;
 	}
-	swap_abs_cluster_wanted();
-	swap_virtual_area_start(si);
+	swap_area_cluster_wanted();
+	swap_area_start(si);
 	return 0;
 fail:
 	static_branch_disable(&swap_abs_key);

@@ -100,7 +100,7 @@ int swap_codec_default(void)
  * swap_codec_compress - compress a page
  * @codec: index
  * @page: the page
- * @dst: gets the result, SWAP_PACK_MAX_LENGTH bytes at most
+ * @dst: gets the result, SWAP_OBJECT_MAX_LENGTH bytes at most
  *
  * Context: process context, does not sleep.
  * Return: the length, or an error when it does not become short enough.
@@ -112,12 +112,12 @@ int swap_codec_compress(unsigned int codec, struct page *page, void *dst)
 	int err;
 
 	acomp_request_set_src_nondma(req, src, PAGE_SIZE);
-	acomp_request_set_dst_nondma(req, dst, SWAP_PACK_MAX_LENGTH);
+	acomp_request_set_dst_nondma(req, dst, SWAP_OBJECT_MAX_LENGTH);
 	err = crypto_acomp_compress(req);
 	kunmap_local(src);
 	if (err)
 		return err;
-	return req->dlen && req->dlen <= SWAP_PACK_MAX_LENGTH ? req->dlen : -ENOSPC;
+	return req->dlen && req->dlen <= SWAP_OBJECT_MAX_LENGTH ? req->dlen : -ENOSPC;
 }
 
 /**

@@ -25,9 +25,9 @@ static inline int swap_codec_get(const char *name)
 
 #ifdef CONFIG_ZSWAP
 /* Where zswap has not said what to use. */
-#define SWAP_CODEC_FIRST	CONFIG_ZSWAP_COMPRESSOR_DEFAULT
+#define SWAP_CODEC_FALLBACK	CONFIG_ZSWAP_COMPRESSOR_DEFAULT
 #else
-#define SWAP_CODEC_FIRST	"lzo"
+#define SWAP_CODEC_FALLBACK	"lzo"
 #endif
 
 #endif /* _MM_SWAP_ABS_CODEC_H */

@@ -11,7 +11,7 @@
  * There is no map from a device's slots back to virtual ones, so that all descriptors are
  * looked at to find the pages: 8 bytes a slot of the virtual area. That is not done for
  * less than a 64th of the device, and each page that is written makes at least another
- * one free (swap_format.pick_sparse()).
+ * one free (swap_format.choose_sparse()).
  *
  * A mover like those of mm/swap_abs/empty.c, with their locks. Asked for by collection,
  * which knows when segments are short (swap_tier_compact(), mm/swap_abs/room.c).
@@ -44,14 +44,14 @@ void swap_tier_compact_work(struct work_struct *work)
 		/* All that was picked. ULONG_MAX would say that the tier is to be emptied. */
 		.want	= tier->si->pages,
 		.moved	= &moved,
-		.stop	= &tier->draining,
+		.stop	= &tier->closed,
 	};
 
 	mutex_lock(&tier->move_lock);
-	picked = swap_formats_sum(pick_sparse, tier, gain);
+	picked = swap_formats_sum(choose_sparse, tier, gain);
 	if (picked) {
-		swap_move_picked(&move);
-		picked -= swap_formats_sum(unpick, tier);
+		swap_move_victims(&move);
+		picked -= swap_formats_sum(unchoose, tier);
 	}
 	/* What could not be moved, or was filled again meanwhile, will not be better soon. */
 	WRITE_ONCE(tier->compact_after,

@@ -182,9 +182,9 @@ static void check_sums(struct swap_check *check, long nr_before, bool moving)
 			break;
 		if (swap_is_virtual(si) || !si->tier)
 			continue;
-		closed += si->tier->draining;
+		closed += si->tier->closed;
 		room += device_room(si) - READ_ONCE(si->tier->hidden);
-		if (si->tier->draining)
+		if (si->tier->closed)
 			room -= si->pages;
 		used[type] = percpu_counter_sum(&si->tier->used) -
 			     (unsigned long)READ_ONCE(si->tier->nr_segments) * SWAPFILE_CLUSTER;

@@ -77,7 +77,7 @@ static struct swap_cluster_info *swap_abs_lock(swp_entry_t entry)
 }
 
 /**
- * swap_abs_word - read a slot's descriptor
+ * swap_desc_read - read a slot's descriptor
  * @entry: a virtual entry
  *
  * Context: any. Stable while a folio is locked in the slot, but for
@@ -85,7 +85,7 @@ static struct swap_cluster_info *swap_abs_lock(swp_entry_t entry)
  * freed: tables may come from a slab that uses them again at once.
  * Return: the word, swap_desc_none() where the slot's cluster is not in use.
  */
-swap_desc_t swap_abs_word(swp_entry_t entry)
+swap_desc_t swap_desc_read(swp_entry_t entry)
 {
 	struct swap_cluster_info *ci = __swap_entry_to_cluster(entry);
 	swap_desc_t *desc, word = swap_desc_none();
@@ -99,14 +99,14 @@ swap_desc_t swap_abs_word(swp_entry_t entry)
 }
 
 /**
- * swap_abs_is_reserved - is device capacity held for a slot besides its data?
+ * swap_desc_slot_is_promised - is device capacity held for a slot besides its data?
  * @entry: a virtual entry, whose folio is locked
  *
  * Return: true when it is.
  */
-bool swap_abs_is_reserved(swp_entry_t entry)
+bool swap_desc_slot_is_promised(swp_entry_t entry)
 {
-	return swap_desc_is_reserved(swap_abs_word(entry));
+	return swap_desc_is_reserved(swap_desc_read(entry));
 }
 
 /**
@@ -117,11 +117,11 @@ bool swap_abs_is_reserved(swp_entry_t entry)
  */
 swp_entry_t swap_abs_backing(swp_entry_t entry)
 {
-	return swap_desc_device_entry(swap_abs_word(entry));
+	return swap_desc_device_entry(swap_desc_read(entry));
 }
 
 /**
- * swap_abs_init_slots - the descriptors of slots that are being allocated
+ * swap_desc_init - the descriptors of slots that are being allocated
  * @ci: the locked virtual cluster
  * @ci_off: first slot
  * @nr: number of slots
@@ -129,10 +129,10 @@ swp_entry_t swap_abs_backing(swp_entry_t entry)
  * Each has a page of device capacity; swap_abs_reserve_end() corrects that
  * where there is none.
  */
-void swap_abs_init_slots(struct swap_cluster_info *ci, unsigned int ci_off,
-			 unsigned int nr)
+void swap_desc_init(struct swap_cluster_info *ci, unsigned int ci_off,
+		    unsigned int nr)
 {
-	swap_desc_t *desc = swap_abs_desc(ci) + ci_off;
+	swap_desc_t *desc = swap_desc_table(ci) + ci_off;
 
 	while (nr--) {
 		VM_WARN_ON_ONCE(!swap_desc_same(*desc, swap_desc_none()));
@@ -141,14 +141,14 @@ void swap_abs_init_slots(struct swap_cluster_info *ci, unsigned int ci_off,
 }
 
 /**
- * swap_abs_unreserve - no device capacity is held for a folio's slots after all
+ * swap_desc_unpromise_folio - no device capacity is held for a folio's slots after all
  * @folio: a locked folio in the swap cache that has not been stored yet
  */
-void swap_abs_unreserve(struct folio *folio)
+void swap_desc_unpromise_folio(struct folio *folio)
 {
 	unsigned int i, nr = folio_nr_pages(folio), ci_off = swp_cluster_offset(folio->swap);
 	struct swap_cluster_info *ci = swap_cluster_get_and_lock(folio);
-	swap_desc_t *desc = swap_abs_desc(ci) + ci_off;
+	swap_desc_t *desc = swap_desc_table(ci) + ci_off;
 
 	for (i = 0; i < nr; i++)
 		WRITE_ONCE(desc[i], swap_desc_none());
@@ -194,24 +194,24 @@ static long swap_abs_drop_copies(const swap_desc_t *words, unsigned int nr)
 void swap_abs_drop(struct swap_cluster_info *ci, unsigned int ci_off,
 		   unsigned int nr)
 {
-	swap_desc_t *desc = swap_abs_desc(ci) + ci_off;
+	swap_desc_t *desc = swap_desc_table(ci) + ci_off;
 	unsigned int i;
 
 	lockdep_assert_held(&ci->lock);
 	swap_memcg_account(ci, ci_off, desc, NULL, nr);
-	swap_abs_give_room(swap_abs_drop_copies(desc, nr));
+	swap_promise_put(swap_abs_drop_copies(desc, nr));
 	for (i = 0; i < nr; i++)
 		WRITE_ONCE(desc[i], swap_desc_none());
 }
 
 /**
- * swap_abs_drop_folio - release the copies of a folio's data
+ * swap_desc_drop_folio - release the copies of a folio's data
  * @folio: a locked folio in the swap cache, uptodate and dirty or about to be
  *	so (a copy without replacement goes only then), not under writeback
  *
  * Capacity that is reserved for the slots stays so.
  */
-void swap_abs_drop_folio(struct folio *folio)
+void swap_desc_drop_folio(struct folio *folio)
 {
 	unsigned int i, nr = folio_nr_pages(folio), ci_off;
 	struct swap_cluster_info *ci;
@@ -223,7 +223,7 @@ void swap_abs_drop_folio(struct folio *folio)
 
 	ci = swap_cluster_get_and_lock(folio);
 	ci_off = swp_cluster_offset(folio->swap);
-	desc = swap_abs_desc(ci) + ci_off;
+	desc = swap_desc_table(ci) + ci_off;
 	swap_memcg_account(ci, ci_off, desc, NULL, nr);
 	room = swap_abs_drop_copies(desc, nr);
 	for (i = 0; i < nr; i++) {
@@ -231,39 +231,39 @@ void swap_abs_drop_folio(struct folio *folio)
 		room -= swap_desc_is_reserved(desc[i]);
 	}
 	swap_cluster_unlock(ci);
-	swap_abs_give_room(room);
+	swap_promise_put(room);
 }
 
 /**
- * swap_abs_refuse_folio - no tier takes a folio
+ * swap_desc_refuse_folio - no tier takes a folio
  * @folio: a locked, dirty folio in the swap cache
  * @refused: zswap has not made it smaller
  *
  * Its copies are stale, and what was promised for it can serve somebody else.
  */
-void swap_abs_refuse_folio(struct folio *folio, bool refused)
+void swap_desc_refuse_folio(struct folio *folio, bool refused)
 {
 	unsigned int i, nr = folio_nr_pages(folio), ci_off = swp_cluster_offset(folio->swap);
 	struct swap_cluster_info *ci = swap_cluster_get_and_lock(folio);
 
 	swap_abs_drop(ci, ci_off, nr);
 	for (i = 0; refused && i < nr; i++)
-		WRITE_ONCE(swap_abs_desc(ci)[ci_off + i], swap_desc_refused());
+		WRITE_ONCE(swap_desc_table(ci)[ci_off + i], swap_desc_refused());
 	swap_cluster_unlock(ci);
 }
 
 /**
- * swap_abs_set_lost - say that a slot's data can't be read any longer
+ * swap_desc_set_lost - say that a slot's data can't be read any longer
  * @ci: the locked virtual cluster
  * @ci_off: the slot, whose folio the caller holds locked, not uptodate
  *
  * Who loads it gets an error for this page, and whatever wanted to move it can
  * go on.
  */
-void swap_abs_set_lost(struct swap_cluster_info *ci, unsigned int ci_off)
+void swap_desc_set_lost(struct swap_cluster_info *ci, unsigned int ci_off)
 {
 	swap_abs_drop(ci, ci_off, 1);
-	WRITE_ONCE(swap_abs_desc(ci)[ci_off], swap_desc_lost());
+	WRITE_ONCE(swap_desc_table(ci)[ci_off], swap_desc_lost());
 }
 
 /* Does the word hold a page of device capacity? */
@@ -273,14 +273,14 @@ static bool swap_desc_holds_room(swap_desc_t word)
 }
 
 /**
- * swap_abs_alloc_words - room for a descriptor a page of a folio
+ * swap_desc_alloc - room for a descriptor a page of a folio
  * @folio: the folio
  * @single: a word of the caller's, enough for a small folio
  *
  * Context: may sleep, GFP_NOIO.
- * Return: the words, which swap_abs_free_words() frees, or NULL.
+ * Return: the words, which swap_desc_free() frees, or NULL.
  */
-swap_desc_t *swap_abs_alloc_words(struct folio *folio, swap_desc_t *single)
+swap_desc_t *swap_desc_alloc(struct folio *folio, swap_desc_t *single)
 {
 	if (!folio_test_large(folio))
 		return single;
@@ -289,27 +289,27 @@ swap_desc_t *swap_abs_alloc_words(struct folio *folio, swap_desc_t *single)
 }
 
 /**
- * swap_abs_free_words - take back swap_abs_alloc_words()
+ * swap_desc_free - take back swap_desc_alloc()
  * @words: what it has returned
  * @single: what it was given
  */
-void swap_abs_free_words(swap_desc_t *words, swap_desc_t *single)
+void swap_desc_free(swap_desc_t *words, swap_desc_t *single)
 {
 	if (words != single)
 		kfree(words);
 }
 
 /**
- * swap_abs_install - say where a folio's data is from now on
+ * swap_desc_install - say where a folio's data is from now on
  * @folio: a locked folio in the swap cache, not under writeback
  * @words: a descriptor a page
  * @taken: pages of device capacity that the caller has taken for them, besides
- *	what the slots hold already: swap_abs_room_needed()
+ *	what the slots hold already: swap_promise_needed()
  *
  * The copies that were known before are released; capacity that the new places
  * don't need is given back.
  */
-void swap_abs_install(struct folio *folio, const swap_desc_t *words, long taken)
+void swap_desc_install(struct folio *folio, const swap_desc_t *words, long taken)
 {
 	unsigned int i, nr = folio_nr_pages(folio), ci_off;
 	struct swap_cluster_info *ci;
@@ -320,7 +320,7 @@ void swap_abs_install(struct folio *folio, const swap_desc_t *words, long taken)
 
 	ci = swap_cluster_get_and_lock(folio);
 	ci_off = swp_cluster_offset(folio->swap);
-	desc = swap_abs_desc(ci) + ci_off;
+	desc = swap_desc_table(ci) + ci_off;
 	swap_memcg_account(ci, ci_off, desc, words, nr);
 	room = swap_abs_drop_copies(desc, nr) + taken;
 	for (i = 0; i < nr; i++) {
@@ -334,11 +334,11 @@ void swap_abs_install(struct folio *folio, const swap_desc_t *words, long taken)
 	swap_cluster_unlock(ci);
 
 	/* Less than zero is what turned out to be bad in the old places. */
-	swap_abs_give_room(room);
+	swap_promise_put(room);
 }
 
 /**
- * swap_abs_pin - keep a copy from being freed while it is moved
+ * swap_desc_pin - keep a copy from being freed while it is moved
  * @entry: the slot
  * @place: swap_desc_place() of the word that was seen there
  *
@@ -347,12 +347,12 @@ void swap_abs_install(struct folio *folio, const swap_desc_t *words, long taken)
  *
  * Context: process context, takes the virtual cluster's lock.
  * Return: true when the word is still there and was not pinned: the caller is
- * its mover and must end with swap_abs_move_commit() or swap_abs_move_abort().
+ * its mover and must end with swap_move_commit() or swap_move_abort().
  */
-bool swap_abs_pin(swp_entry_t entry, swap_place_t place)
+bool swap_desc_pin(swp_entry_t entry, swap_place_t place)
 {
 	struct swap_cluster_info *ci = swap_abs_lock(entry);
-	swap_desc_t *desc = swap_abs_desc(ci);
+	swap_desc_t *desc = swap_desc_table(ci);
 	bool pinned = false;
 
 	if (desc) {
@@ -367,17 +367,17 @@ bool swap_abs_pin(swp_entry_t entry, swap_place_t place)
 }
 
 /**
- * swap_abs_unpin - clear the pin of a move, for swap_abs_move_abort() and its tests
+ * swap_desc_unpin - clear the pin of a move, for swap_move_abort() and its tests
  * @entry: the slot
- * @place: what swap_abs_pin() was given
+ * @place: what swap_desc_pin() was given
  *
  * Return: true when the copy is back where it was; false when it was dropped
  * meanwhile: it is an orphan then, and the caller frees it.
  */
-bool swap_abs_unpin(swp_entry_t entry, swap_place_t place)
+bool swap_desc_unpin(swp_entry_t entry, swap_place_t place)
 {
 	struct swap_cluster_info *ci = swap_abs_lock(entry);
-	swap_desc_t *desc = swap_abs_desc(ci);
+	swap_desc_t *desc = swap_desc_table(ci);
 	bool ours = false;
 
 	if (desc) {
@@ -393,9 +393,9 @@ bool swap_abs_unpin(swp_entry_t entry, swap_place_t place)
 }
 
 /**
- * swap_abs_commit - set the word of a move, for swap_abs_move_commit() and its tests
+ * swap_desc_commit - set the word of a move, for swap_move_commit() and its tests
  * @entry: the slot
- * @place: what swap_abs_pin() was given
+ * @place: what swap_desc_pin() was given
  * @new: the new word; the data is there and safe, or @locked guards it
  * @locked: the folio of the slot when the caller holds it locked, else NULL
  * @taken: pages of device capacity that the caller has taken for @new
@@ -404,14 +404,14 @@ bool swap_abs_unpin(swp_entry_t entry, swap_place_t place)
  * a folio.
  * Return: true when the word is @new now: the caller frees the old copy. False
  * when the copy was dropped meanwhile or its folio is in use: the caller drops
- * the new one and calls swap_abs_unpin().
+ * the new one and calls swap_desc_unpin().
  */
-bool swap_abs_commit(swp_entry_t entry, swap_place_t place, swap_desc_t new,
-		     struct folio *locked, long taken)
+bool swap_desc_commit(swp_entry_t entry, swap_place_t place, swap_desc_t new,
+		      struct folio *locked, long taken)
 {
 	struct swap_cluster_info *ci = swap_abs_lock(entry);
 	unsigned int ci_off = swp_cluster_offset(entry);
-	swap_desc_t *desc = swap_abs_desc(ci);
+	swap_desc_t *desc = swap_desc_table(ci);
 	struct folio *folio = NULL;
 	bool committed = false;
 	unsigned long swp_tb;
@@ -439,7 +439,7 @@ bool swap_abs_commit(swp_entry_t entry, swap_place_t place, swap_desc_t new,
 	room = swap_desc_is_reserved(*desc) + taken - swap_desc_holds_room(new);
 	swap_memcg_account(ci, ci_off, desc, &new, 1);
 	WRITE_ONCE(*desc, new);
-	swap_abs_give_room(room);
+	swap_promise_put(room);
 	committed = true;
 out:
 	if (folio)
@@ -456,26 +456,26 @@ static struct swap_tier *swap_desc_to_tier(swap_desc_t word)
 }
 
 /**
- * swap_abs_move_commit - end a move: the data is at its new place
+ * swap_move_commit - end a move: the data is at its new place
  * @entry: the slot
- * @from: what swap_abs_pin() was given
+ * @from: what swap_desc_pin() was given
  * @to: the new word; the data is there and safe, or @folio guards it
  * @folio: the locked folio that the data is written from, NULL when it moves as it is
  * @taken: pages of device capacity that the caller has taken for @to
  *
  * The old copy is released, and both tiers count the page.
  *
- * Context: process context, as swap_abs_commit(); what the old backend does may sleep.
+ * Context: process context, as swap_desc_commit(); what the old backend does may sleep.
  * Return: false when the copy was dropped meanwhile or its folio is in use: the caller drops
- * the new one, and ends the move with swap_abs_move_abort().
+ * the new one, and ends the move with swap_move_abort().
  */
-bool swap_abs_move_commit(swp_entry_t entry, swap_place_t from, swap_desc_t to,
-			  struct folio *folio, long taken)
+bool swap_move_commit(swp_entry_t entry, swap_place_t from, swap_desc_t to,
+		      struct folio *folio, long taken)
 {
 	swap_desc_t old = swap_place_word(from);
 	struct swap_tier *source, *dest;
 
-	if (!swap_abs_commit(entry, from, to, folio, taken))
+	if (!swap_desc_commit(entry, from, to, folio, taken))
 		return false;
 
 	trace_swap_abs_move(entry, old, to, 0);
@@ -490,15 +490,15 @@ bool swap_abs_move_commit(swp_entry_t entry, swap_place_t from, swap_desc_t to,
 }
 
 /**
- * swap_abs_move_abort - end a move: the data stays where it is
+ * swap_move_abort - end a move: the data stays where it is
  * @entry: the slot
- * @from: what swap_abs_pin() was given
+ * @from: what swap_desc_pin() was given
  * @err: why, for the tracepoint
  *
  * Context: process context, takes the virtual cluster's lock; the backend may sleep.
  * Return: false when the copy was dropped meanwhile: it was an orphan, and is gone now.
  */
-bool swap_abs_move_abort(swp_entry_t entry, swap_place_t from, int err)
+bool swap_move_abort(swp_entry_t entry, swap_place_t from, int err)
 {
 	swap_desc_t word = swap_place_word(from);
 	const struct swap_backend *backend = swap_backend_of(word);
@@ -506,15 +506,15 @@ bool swap_abs_move_abort(swp_entry_t entry, swap_place_t from, int err)
 	trace_swap_abs_move(entry, word, word, err);
 	if (backend->stays)
 		backend->stays(from);
-	if (swap_abs_unpin(entry, from))
+	if (swap_desc_unpin(entry, from))
 		return true;
-	swap_abs_debug_orphan();
+	swap_debug_orphan();
 	backend->drop(&word, 1);
 	return false;
 }
 
 /**
- * swap_abs_cancel_cluster - give up the reservations of a cluster
+ * swap_desc_cancel_promises - give up the reservations of a cluster
  * @slot: its first slot
  *
  * A slot whose folio is locked may not be settled yet (swap_abs_reserve_end()): its bit may
@@ -523,10 +523,10 @@ bool swap_abs_move_abort(swp_entry_t entry, swap_place_t from, int err)
  * Context: process context, takes the virtual cluster's lock.
  * Return: how many of these there are.
  */
-unsigned int swap_abs_cancel_cluster(unsigned long slot)
+unsigned int swap_desc_cancel_promises(unsigned long slot)
 {
 	struct swap_cluster_info *ci = swap_cluster_lock(swap_virtual_area, slot);
-	swap_desc_t *desc = swap_abs_desc(ci);
+	swap_desc_t *desc = swap_desc_table(ci);
 	unsigned long swp_tb;
 	unsigned int i, busy = 0;
 	struct folio *folio;
@@ -546,7 +546,7 @@ unsigned int swap_abs_cancel_cluster(unsigned long slot)
 		if (folio)
 			folio_unlock(folio);
 	}
-	swap_abs_give_room(room);
+	swap_promise_put(room);
 	swap_cluster_unlock(ci);
 	return busy;
 }
@@ -558,11 +558,11 @@ u32 swap_debug_move_delay;
 atomic_long_t swap_debug_orphans = ATOMIC_LONG_INIT(0);
 
 /**
- * swap_abs_debug_move - a mover has pinned something
+ * swap_debug_move - a mover has pinned something
  *
  * Context: process context, sleeps when a test wants that.
  */
-void swap_abs_debug_move(void)
+void swap_debug_move(void)
 {
 	unsigned int delay = READ_ONCE(swap_debug_move_delay);
 
@@ -571,7 +571,7 @@ void swap_abs_debug_move(void)
 }
 
 /* A mover has found that its copy was dropped meanwhile. */
-void swap_abs_debug_orphan(void)
+void swap_debug_orphan(void)
 {
 	atomic_long_inc(&swap_debug_orphans);
 }

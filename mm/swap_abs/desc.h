@@ -69,9 +69,9 @@ enum swap_desc_tag {
 #define SWAP_DESC_PARTS		BIT(0)	/* of a device, but not one of its blocks */
 
 #if BITS_PER_LONG == 64
-#define SWAP_DESC_RESERVED	BIT(62)
+#define SWAP_DESC_PROMISED	BIT(62)
 #define SWAP_DESC_PIN		BIT(63)
-#define SWAP_DESC_PLACE_MASK	(~(SWAP_DESC_PIN | SWAP_DESC_RESERVED))
+#define SWAP_DESC_PLACE_MASK	(~(SWAP_DESC_PIN | SWAP_DESC_PROMISED))
 #define SWAP_DESC_TYPE_SHIFT	57
 
 /* Of a page in RAM alone: zswap has not made it smaller. */
@@ -147,23 +147,23 @@ static inline swap_desc_t swap_desc_clear_pinned(swap_desc_t word)
 
 static inline bool swap_desc_is_reserved(swap_desc_t word)
 {
-	return word.val & SWAP_DESC_RESERVED;
+	return word.val & SWAP_DESC_PROMISED;
 }
 
 static inline swap_desc_t swap_desc_set_reserved(swap_desc_t word)
 {
-	return (swap_desc_t){ word.val | SWAP_DESC_RESERVED };
+	return (swap_desc_t){ word.val | SWAP_DESC_PROMISED };
 }
 
 static inline swap_desc_t swap_desc_clear_reserved(swap_desc_t word)
 {
-	return (swap_desc_t){ word.val & ~SWAP_DESC_RESERVED };
+	return (swap_desc_t){ word.val & ~SWAP_DESC_PROMISED };
 }
 
 /* What is left when the copy is dropped: what is held for the slot stays so. */
 static inline swap_desc_t swap_desc_only_reserved(swap_desc_t word)
 {
-	return (swap_desc_t){ word.val & SWAP_DESC_RESERVED };
+	return (swap_desc_t){ word.val & SWAP_DESC_PROMISED };
 }
 
 /* Means something of a page in RAM alone. */
@@ -224,7 +224,7 @@ static inline swap_place_t swap_place_behind(swap_place_t place, unsigned int nr
 static inline swap_desc_t swap_desc_packed(unsigned int type, u64 address,
 					   unsigned int length, unsigned int codec)
 {
-	unsigned long units = address / SWAP_PACK_ALIGN;
+	unsigned long units = address / SWAP_OBJECT_ALIGN;
 
 	VM_WARN_ON_ONCE(units >> SWAP_DESC_ADDR_BITS);
 	VM_WARN_ON_ONCE(!length || (length - 1) >> SWAP_DESC_LEN_BITS);
@@ -240,7 +240,7 @@ static inline u64 swap_desc_address(swap_desc_t word)
 {
 	VM_WARN_ON_ONCE(swap_desc_tag(word) != SWAP_DESC_PACKED);
 	return (word.val >> SWAP_DESC_TAG_BITS & (BIT(SWAP_DESC_ADDR_BITS) - 1)) *
-	       SWAP_PACK_ALIGN;
+	       SWAP_OBJECT_ALIGN;
 }
 
 static inline unsigned int swap_desc_length(swap_desc_t word)

@@ -5,7 +5,7 @@
  * made at boot.
  *
  *	swapon		swap_tier_create(), swap_tier_join(), swap_tier_ready()
- *	swapoff		swap_tier_leave(), swap_abs_drain(), then
+ *	swapoff		swap_tier_leave(), swap_abs_empty(), then
  *			swap_tier_destroy(), or swap_tier_stay() and
  *			swap_tier_ready() when that failed
  *
@@ -56,7 +56,7 @@ void swap_tiers_adopt(bool adopt)
 		if (!READ_ONCE(swap_info[type]))
 			break;
 		tier = swap_info[type]->tier;
-		if (!tier || !tier->joined || tier->draining)
+		if (!tier || !tier->joined || tier->closed)
 			continue;
 		swap_tier_adopt(tier, adopt);
 		if (adopt)
@@ -139,7 +139,7 @@ void swap_tier_ready(struct swap_info_struct *si)
 {
 	mutex_lock(&swap_abs_mutex);
 	/* Somebody may have swapped it off again already. */
-	if (si->tier && !si->tier->draining) {
+	if (si->tier && !si->tier->closed) {
 		if (swap_abs_on)
 			swap_format_prepare(si->tier);
 		else
@@ -147,7 +147,7 @@ void swap_tier_ready(struct swap_info_struct *si)
 	}
 	swap_tiers_update();
 	mutex_unlock(&swap_abs_mutex);
-	swap_abs_device_came();
+	swap_vain_device_came();
 }
 
 /**
@@ -159,7 +159,7 @@ void swap_tier_ready(struct swap_info_struct *si)
 void swap_tier_leave(struct swap_info_struct *si)
 {
 	mutex_lock(&swap_abs_mutex);
-	WRITE_ONCE(si->tier->draining, true);
+	WRITE_ONCE(si->tier->closed, true);
 	mutex_unlock(&swap_abs_mutex);
 	/*
 	 * These stop by themselves, as the tier is draining, but may wait for a device that
@@ -187,7 +187,7 @@ void swap_tier_stay(struct swap_info_struct *si)
 	swap_device_close_lent(si, false);
 	if (swap_abs_on)
 		swap_tier_adopt(si->tier, true);
-	WRITE_ONCE(si->tier->draining, false);
+	WRITE_ONCE(si->tier->closed, false);
 	mutex_unlock(&swap_abs_mutex);
 }
 
@@ -230,7 +230,7 @@ void swap_tier_destroy(struct swap_info_struct *si)
 	VM_WARN_ON_ONCE(percpu_counter_sum(&tier->used));
 
 	swap_memcg_forget(si->type);
-	swap_abs_cancel_promises();
+	swap_promise_cancel();
 	kobject_put(&tier->kobj);
 }
 

@@ -24,31 +24,31 @@
 #include "slots.h"
 #include "tier.h"
 
-static bool swap_drain_is_on(swap_desc_t word, struct swap_info_struct *si)
+static bool swap_empty_is_on(swap_desc_t word, struct swap_info_struct *si)
 {
 	return swap_desc_tier(word) == si->type;
 }
 
-static bool swap_drain_is_picked(swap_desc_t word)
+static bool swap_empty_is_victim(swap_desc_t word)
 {
 	const struct swap_backend *backend = swap_backend_of(word);
 
-	return backend && backend->picked && backend->picked(word);
+	return backend && backend->is_victim && backend->is_victim(word);
 }
 
-static const struct swap_move_ops swap_drain_ops = {
+static const struct swap_move_ops swap_empty_ops = {
 	.slot	= swap_move_slot,
 	.settle	= swap_move_settle,
 	.end	= swap_move_end,
 };
 
 /* What can leave the device without a look at all descriptors. */
-static int swap_drain_formats(struct swap_move *move)
+static int swap_empty_formats(struct swap_move *move)
 {
 	const struct swap_format *const *pos;
 	int err = 0;
 
-	move->ops = &swap_drain_ops;
+	move->ops = &swap_empty_ops;
 	for (pos = swap_formats; *pos; pos++) {
 		if ((*pos)->move_out)
 			err = (*pos)->move_out(move);
@@ -62,7 +62,7 @@ static int swap_drain_formats(struct swap_move *move)
  * Look at all descriptors once, from where the last one has ended, for data of the
  * device, or of what has been picked there.
  */
-static int swap_drain_scan(struct swap_move *move, bool old)
+static int swap_empty_scan(struct swap_move *move, bool old)
 {
 	unsigned long i, max = READ_ONCE(swap_virtual_area->max);
 	struct swap_info_struct *si = move->si;
@@ -74,15 +74,15 @@ static int swap_drain_scan(struct swap_move *move, bool old)
 
 	blk_start_plug(&plug);
 	for (i = 0; i < max && !err; i++) {
-		tier->hand = tier->hand + 1 < max ? tier->hand + 1 : 0;
-		entry = swp_entry(swap_virtual_area->type, tier->hand);
-		word = swap_abs_word(entry);
-		if (swap_drain_is_on(word, si) && (!old || swap_drain_is_picked(word))) {
+		tier->scan_pos = tier->scan_pos + 1 < max ? tier->scan_pos + 1 : 0;
+		entry = swp_entry(swap_virtual_area->type, tier->scan_pos);
+		word = swap_desc_read(entry);
+		if (swap_empty_is_on(word, si) && (!old || swap_empty_is_victim(word))) {
 			err = swap_move_slot(move, entry, NULL);
 			if (!err && swap_move_stopped(move))
 				err = -EINTR;
 			cond_resched();
-		} else if (tier->hand % SWAPFILE_CLUSTER == 0) {
+		} else if (tier->scan_pos % SWAPFILE_CLUSTER == 0) {
 			/* Somebody may wait for what was found before. */
 			swap_read_submit(&move->reads);
 			if (swap_move_stopped(move))
@@ -114,32 +114,32 @@ int swap_move_some(struct swap_move *move)
 
 	lockdep_assert_held(&tier->move_lock);
 	lru_add_drain_all();
-	err = swap_drain_formats(move);
-	if (!err && !list_empty_careful(&tier->old)) {
-		err = swap_drain_scan(move, true);
+	err = swap_empty_formats(move);
+	if (!err && !list_empty_careful(&tier->victims)) {
+		err = swap_empty_scan(move, true);
 		if (!err)
-			swap_formats_call(unpick, tier);
+			swap_formats_call(unchoose, tier);
 	}
 	if (!err)
-		err = swap_drain_scan(move, false);
+		err = swap_empty_scan(move, false);
 	return err;
 }
 
 /**
- * swap_move_picked - move what is in the clusters that were picked
+ * swap_move_victims - move what is in the clusters that were picked
  * @move: what, and where to; not to RAM
  *
  * Context: process context, sleeps; swap_tier.move_lock held.
  */
-void swap_move_picked(struct swap_move *move)
+void swap_move_victims(struct swap_move *move)
 {
 	lockdep_assert_held(&move->si->tier->move_lock);
 	lru_add_drain_all();
-	swap_drain_scan(move, true);
+	swap_empty_scan(move, true);
 }
 
 /**
- * swap_abs_drain - move all data of virtual slots off a device
+ * swap_abs_empty - move all data of virtual slots off a device
  * @si: a device whose tier has left: nothing new is put there
  *
  * Context: process context, sleeps, takes folio locks.
@@ -147,7 +147,7 @@ void swap_move_picked(struct swap_move *move)
  * clusters are back, -EINTR for a signal, -ENOMEM when there is no room for the
  * data elsewhere. Nothing is lost then, and the device can be used on.
  */
-int swap_abs_drain(struct swap_info_struct *si)
+int swap_abs_empty(struct swap_info_struct *si)
 {
 	struct swap_tier *tier = si->tier;
 	unsigned long moved = 0;
@@ -167,10 +167,10 @@ int swap_abs_drain(struct swap_info_struct *si)
 	if (mutex_lock_interruptible(&tier->move_lock))
 		return -EINTR;
 	lru_add_drain_all();
-	err = swap_drain_formats(&move);
+	err = swap_empty_formats(&move);
 	/* A store that has taken its slots may not have told where they are yet. */
 	while (!err && percpu_counter_sum(&tier->used)) {
-		err = swap_drain_scan(&move, false);
+		err = swap_empty_scan(&move, false);
 		if (!err && percpu_counter_sum(&tier->used))
 			schedule_timeout_interruptible(1);
 		if (!err && signal_pending(current))

@@ -18,28 +18,28 @@
  * Objects do not straddle chunks, and no block is written twice in the life of
  * a segment.
  */
-#ifndef _MM_SWAP_ABS_PACK_H
-#define _MM_SWAP_ABS_PACK_H
+#ifndef _MM_SWAP_ABS_FORMAT_H
+#define _MM_SWAP_ABS_FORMAT_H
 
 #include <linux/types.h>
 
-#define SWAP_PACK_BLOCK		4096U
-#define SWAP_PACK_ALIGN		16U
-#define SWAP_PACK_VERSION	1
+#define SWAP_PACKED_BLOCK		4096U
+#define SWAP_OBJECT_ALIGN		16U
+#define SWAP_OBJECT_VERSION	1
 
 /**
- * struct swap_pack_header - what precedes an object on the device
+ * struct swap_object_header - what precedes an object on the device
  * @slot: the virtual slot whose data it is; a hint that the descriptor of the
  *	slot must confirm, by pointing here
  * @seq: of the segment, which tells it from what the device had here before: a
  *	write that never arrived is noticed
  * @length: bytes of data that follow
  * @codec: index of the compressor
- * @version: SWAP_PACK_VERSION; padding is zero, and thus no header
+ * @version: SWAP_OBJECT_VERSION; padding is zero, and thus no header
  * @crc: crc32c of where the object is on the device (__le64, in bytes), of the fields
  *	above and of the data: a write that went elsewhere is noticed, too
  */
-struct swap_pack_header {
+struct swap_object_header {
 	__le32 slot;
 	__le32 seq;
 	__le16 length;
@@ -48,24 +48,24 @@ struct swap_pack_header {
 	__le32 crc;
 };
 
-#define SWAP_PACK_MAX_LENGTH	(SWAP_PACK_BLOCK - sizeof(struct swap_pack_header))
+#define SWAP_OBJECT_MAX_LENGTH	(SWAP_PACKED_BLOCK - sizeof(struct swap_object_header))
 
-/* What is longer takes no less capacity packed than raw, see swap_pack_held(). */
-static inline bool swap_pack_is_worth(unsigned int length)
+/* What is longer takes no less capacity packed than raw, see swap_segment_pages(). */
+static inline bool swap_object_is_worth(unsigned int length)
 {
-	return length + sizeof(struct swap_pack_header) + SWAP_PACK_ALIGN <=
-	       SWAP_PACK_BLOCK / 12 * 11;
+	return length + sizeof(struct swap_object_header) + SWAP_OBJECT_ALIGN <=
+	       SWAP_PACKED_BLOCK / 12 * 11;
 }
 
 /**
- * struct swap_pack_object - an object that was found on the device
+ * struct swap_object - an object that was found on the device
  * @address: of the header, in bytes from the start of the device
  * @slot: as in the header
  * @length: bytes of data
  * @codec: index of the compressor
  * @data: the data, in the buffer that was searched
  */
-struct swap_pack_object {
+struct swap_object {
 	u64 address;
 	unsigned int slot;
 	unsigned int length;
@@ -74,14 +74,14 @@ struct swap_pack_object {
 };
 
 /**
- * struct swap_pack_chunk - part of a segment that is being filled in RAM
+ * struct swap_chunk_buf - part of a segment that is being filled in RAM
  * @buf: @size bytes
  * @start: where it will be written, in bytes from the start of the device, whole blocks
  * @size: bytes that it can take, whole blocks
  * @used: bytes appended
  * @seq: of the segment
  */
-struct swap_pack_chunk {
+struct swap_chunk_buf {
 	u8 *buf;
 	u64 start;
 	unsigned int size;
@@ -89,16 +89,16 @@ struct swap_pack_chunk {
 	u32 seq;
 };
 
-unsigned int swap_pack_size(unsigned int length);
-void swap_pack_chunk_init(struct swap_pack_chunk *chunk, u8 *buf, u32 seq,
-			  u64 start, unsigned int size);
-bool swap_pack_fits(const struct swap_pack_chunk *chunk, unsigned int length);
-u64 swap_pack_append(struct swap_pack_chunk *chunk, unsigned int slot, const void *data,
-		     unsigned int length, unsigned int codec, unsigned int *blocks);
-unsigned int swap_pack_chunk_end(struct swap_pack_chunk *chunk);
-int swap_pack_check(const void *buf, const struct swap_pack_object *want, u32 seq);
-bool swap_pack_next(const void *buf, unsigned int size, unsigned int *pos,
-		    u64 base, u32 seq, struct swap_pack_object *found);
-u64 swap_pack_benefit(unsigned int live, unsigned int size, unsigned long age);
+unsigned int swap_object_size(unsigned int length);
+void swap_chunk_buf_init(struct swap_chunk_buf *chunk, u8 *buf, u32 seq,
+			 u64 start, unsigned int size);
+bool swap_chunk_buf_fits(const struct swap_chunk_buf *chunk, unsigned int length);
+u64 swap_chunk_buf_append(struct swap_chunk_buf *chunk, unsigned int slot, const void *data,
+			  unsigned int length, unsigned int codec, unsigned int *blocks);
+unsigned int swap_chunk_buf_end(struct swap_chunk_buf *chunk);
+int swap_object_check(const void *buf, const struct swap_object *want, u32 seq);
+bool swap_object_next(const void *buf, unsigned int size, unsigned int *pos,
+		      u64 base, u32 seq, struct swap_object *found);
+u64 swap_victim_benefit(unsigned int live, unsigned int size, unsigned long age);
 
-#endif /* _MM_SWAP_ABS_PACK_H */
+#endif /* _MM_SWAP_ABS_FORMAT_H */

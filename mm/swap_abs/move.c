@@ -53,7 +53,7 @@
 /* Is the tier emptied? Else what a process has mapped has no reason to leave. */
 static bool swap_move_is_drain(struct swap_move *move)
 {
-	return move->want == ULONG_MAX && READ_ONCE(move->si->tier->draining);
+	return move->want == ULONG_MAX && READ_ONCE(move->si->tier->closed);
 }
 
 /* Is there another tier that may take a page? nr_swap_pages is without a closed device. */
@@ -66,7 +66,7 @@ static bool swap_move_tier_has_room(void)
 static bool swap_move_has_tier(struct swap_move *move, swp_entry_t entry)
 {
 	return swap_memcg_tiers_of(entry, 1) & move->tiers &
-	       (READ_ONCE(swap_tiers_present) | SWAP_TIER_ZSWAP);
+	       (READ_ONCE(swap_tiers_online) | SWAP_TIER_ZSWAP);
 }
 
 /* Is there a place for a folio where it is to be moved to? */
@@ -114,9 +114,9 @@ static struct folio *swap_move_alloc_folio(struct swap_move *move, struct swap_m
 
 /* Make a page of an object that has been read, if that still is the folio's data. */
 static bool swap_move_fill(struct swap_move *move, struct folio *folio,
-			   const struct swap_pack_object *object)
+			   const struct swap_object *object)
 {
-	const struct swap_backend *backend = swap_backend_of(swap_abs_word(folio->swap));
+	const struct swap_backend *backend = swap_backend_of(swap_desc_read(folio->swap));
 
 	return backend && backend->fill && backend->fill(folio, move->si, object);
 }
@@ -126,7 +126,7 @@ static bool swap_move_fill(struct swap_move *move, struct folio *folio,
  * data, if that has been read already. NULL when there is none to be had now.
  */
 static struct folio *swap_move_get_folio(struct swap_move *move, struct swap_moving *moving,
-					 const struct swap_pack_object *object)
+					 const struct swap_object *object)
 {
 	struct folio *folio = swap_cache_get_folio(moving->slot);
 
@@ -165,7 +165,7 @@ static int swap_move_read_alone(struct folio *folio)
  */
 static int swap_move_read_again(struct folio *folio, bool to_ram)
 {
-	swap_desc_t word = swap_abs_word(folio->swap);
+	swap_desc_t word = swap_desc_read(folio->swap);
 	struct swap_cluster_info *ci;
 	swp_entry_t slot, backing;
 
@@ -177,14 +177,14 @@ static int swap_move_read_again(struct folio *folio, bool to_ram)
 		return 0;
 
 	slot = folio->swap;
-	if (!swap_desc_is_at(swap_abs_word(slot), swap_desc_place(word)))
+	if (!swap_desc_is_at(swap_desc_read(slot), swap_desc_place(word)))
 		return 0;
 	backing = swap_desc_device_entry(word);
 	swap_tier_count(__swap_entry_to_info(backing)->tier, SWAP_TIER_ERRORS, 1);
 	pr_alert_ratelimited("swap: a page is lost, type %u offset %lu can't be read\n",
 			     swp_type(backing), swp_offset(backing));
 	ci = swap_cluster_get_and_lock(folio);
-	swap_abs_set_lost(ci, swp_cluster_offset(slot));
+	swap_desc_set_lost(ci, swp_cluster_offset(slot));
 	swap_cluster_unlock(ci);
 	trace_swap_abs_move(slot, word, swap_desc_lost(), -EIO);
 	return 0;
@@ -373,7 +373,7 @@ static int swap_move_folio(struct swap_move *move, struct swap_io_ctx *ctx,
 			   struct swap_moving *moving)
 {
 	struct folio *folio = moving->folio;
-	swap_desc_t word = swap_abs_word(folio->swap);
+	swap_desc_t word = swap_desc_read(folio->swap);
 	unsigned int nr = folio_nr_pages(folio);
 	swp_entry_t slot = folio->swap;
 	int err;
@@ -385,12 +385,12 @@ static int swap_move_folio(struct swap_move *move, struct swap_io_ctx *ctx,
 	if (swap_move_in_use(moving) || swap_move_is_broken_large(folio)) {
 		if (!swap_move_is_drain(move) ||
 		    (!move->to_ram && !folio_test_dirty(folio) &&
-		     swap_folio_copy_is_last(folio) && !swap_move_has_place(move, folio))) {
+		     swap_copy_irreplaceable(folio) && !swap_move_has_place(move, folio))) {
 			folio_unlock(folio);
 			return 0;
 		}
 		folio_mark_dirty(folio);
-		swap_abs_drop_folio(folio);
+		swap_desc_drop_folio(folio);
 		folio_unlock(folio);
 		goto moved;
 	}
@@ -412,7 +412,7 @@ static int swap_move_folio(struct swap_move *move, struct swap_io_ctx *ctx,
 			folio_clear_reclaim(folio);
 		if (move->to_ram && !moving->forced && swap_move_ram_has_room()) {
 			folio_mark_dirty(folio);
-			swap_abs_drop_folio(folio);
+			swap_desc_drop_folio(folio);
 			err = 0;
 		} else {
 			err = move->to_ram ? -ENOMEM : -ENOSPC;
@@ -429,7 +429,7 @@ static int swap_move_folio(struct swap_move *move, struct swap_io_ctx *ctx,
 moved:
 	WRITE_ONCE(*move->moved, *move->moved + nr);
 	swap_tier_count(move->si->tier, SWAP_TIER_MOVED_OUT, nr);
-	trace_swap_abs_move(slot, word, swap_abs_word(slot), 0);
+	trace_swap_abs_move(slot, word, swap_desc_read(slot), 0);
 	return 0;
 }
 
@@ -467,7 +467,7 @@ static int swap_move_is_ready(struct swap_move *move, struct swap_moving *moving
 	struct swap_cluster_info *ci;
 
 	if (!folio_matches_swap_entry(folio, entry) || folio_test_writeback(folio) ||
-	    swap_desc_tier(swap_abs_word(entry)) != move->si->type)
+	    swap_desc_tier(swap_desc_read(entry)) != move->si->type)
 		return 0;
 	if (folio_contain_hwpoisoned_page(folio)) {
 		/* Who wants it, and has no other way, will find out. */
@@ -486,7 +486,7 @@ static int swap_move_is_ready(struct swap_move *move, struct swap_moving *moving
 		 * dirty with is gone, and what the device has is older.
 		 */
 		ci = swap_cluster_get_and_lock(folio);
-		swap_abs_set_lost(ci, swp_cluster_offset(entry));
+		swap_desc_set_lost(ci, swp_cluster_offset(entry));
 		swap_cluster_unlock(ci);
 		return 0;
 	}
@@ -633,7 +633,7 @@ static bool swap_move_has_folio(struct swap_move *move, struct folio *folio)
  * no room for this page, or for another one of the batch; -EINTR when it was stopped.
  */
 int swap_move_slot(struct swap_move *move, swp_entry_t entry,
-		   const struct swap_pack_object *object)
+		   const struct swap_object *object)
 {
 	struct swap_tier *tier = move->si->tier;
 	struct swap_moving moving = { .slot = entry };

@@ -9,7 +9,7 @@
 #include <linux/sched/signal.h>
 #include "../swap_abs.h"
 
-struct swap_pack_object;
+struct swap_object;
 struct swap_tier;
 struct work_struct;
 
@@ -45,7 +45,7 @@ struct swap_move_batch {
  */
 struct swap_move_ops {
 	int (*slot)(struct swap_move *move, swp_entry_t entry,
-		    const struct swap_pack_object *object);
+		    const struct swap_object *object);
 	int (*settle)(struct swap_move *move);
 	int (*end)(struct swap_move *move);
 };
@@ -109,11 +109,11 @@ static inline bool swap_move_stopped(struct swap_move *move)
 
 /* mm/swap_abs/empty.c */
 int swap_move_some(struct swap_move *move);
-void swap_move_picked(struct swap_move *move);
+void swap_move_victims(struct swap_move *move);
 
 /* mm/swap_abs/move.c */
 int swap_move_slot(struct swap_move *move, swp_entry_t entry,
-		   const struct swap_pack_object *object);
+		   const struct swap_object *object);
 int swap_move_settle(struct swap_move *move);
 bool swap_move_del_folio(struct folio *folio, void *shadow, int refs);
 int swap_move_end(struct swap_move *move);

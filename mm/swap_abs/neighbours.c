@@ -30,52 +30,52 @@
 #include "packed.h"
 
 /* What is looked at of a read: small objects can be many. */
-#define SWAP_AHEAD_MAX		4
+#define SWAP_NEIGHBOURS_MAX		4
 /* How many are tried before it is believed that it does not pay. */
-#define SWAP_AHEAD_MIN		64
+#define SWAP_NEIGHBOURS_MIN		64
 /* The newest so many count: when there are as many, all are halved. */
-#define SWAP_AHEAD_WINDOW	256
+#define SWAP_NEIGHBOURS_WINDOW	256
 /* Where it does not pay, one read in so many does it. */
-#define SWAP_AHEAD_PROBE	32
+#define SWAP_NEIGHBOURS_PROBE	32
 
 /* Debugfs: tests that count what is read from where switch it off. */
-bool swap_ahead_on = true;
+bool swap_neighbours_on = true;
 
-static atomic_t swap_ahead_tried, swap_ahead_reads;
+static atomic_t swap_neighbours_tried, swap_neighbours_reads;
 
-static bool swap_ahead_pays(void)
+static bool swap_neighbours_pay(void)
 {
-	int tried = atomic_read(&swap_ahead_tried);
+	int tried = atomic_read(&swap_neighbours_tried);
 
-	return tried < SWAP_AHEAD_MIN || 2 * atomic_read(&swap_ahead_used) >= tried ||
-	       atomic_inc_return(&swap_ahead_reads) % SWAP_AHEAD_PROBE == 0;
+	return tried < SWAP_NEIGHBOURS_MIN || 2 * atomic_read(&swap_neighbours_used) >= tried ||
+	       atomic_inc_return(&swap_neighbours_reads) % SWAP_NEIGHBOURS_PROBE == 0;
 }
 
-static void swap_ahead_count(int nr)
+static void swap_neighbours_count(int nr)
 {
-	int tried = atomic_add_return(nr, &swap_ahead_tried);
+	int tried = atomic_add_return(nr, &swap_neighbours_tried);
 
 	/* Who crosses the mark halves, and nobody else. */
-	if (tried < SWAP_AHEAD_WINDOW || tried - nr >= SWAP_AHEAD_WINDOW)
+	if (tried < SWAP_NEIGHBOURS_WINDOW || tried - nr >= SWAP_NEIGHBOURS_WINDOW)
 		return;
-	atomic_sub(SWAP_AHEAD_WINDOW / 2, &swap_ahead_tried);
-	atomic_sub(atomic_read(&swap_ahead_used) / 2, &swap_ahead_used);
+	atomic_sub(SWAP_NEIGHBOURS_WINDOW / 2, &swap_neighbours_tried);
+	atomic_sub(atomic_read(&swap_neighbours_used) / 2, &swap_neighbours_used);
 }
 
 /**
- * swap_packed_ahead_wanted - should what a read has brought along be kept?
+ * swap_neighbours_wanted - should what a read has brought along be kept?
  *
  * Context: process context, does not sleep.
  * Return: true when it should.
  */
-bool swap_packed_ahead_wanted(void)
+bool swap_neighbours_wanted(void)
 {
-	return READ_ONCE(swap_ahead_on) && swap_ahead_pays() && swap_zswap_has_room();
+	return READ_ONCE(swap_neighbours_on) && swap_neighbours_pay() && swap_zswap_has_room();
 }
 
 /* Return: 1 when the object was tried, whether zswap has it now or not. */
-static int swap_ahead_keep(struct swap_tier *tier, const struct swap_pack_object *object,
-			   u32 seq)
+static int swap_neighbour_keep(struct swap_tier *tier, const struct swap_object *object,
+			       u32 seq)
 {
 	swap_place_t place;
 	swp_entry_t slot;
@@ -84,18 +84,18 @@ static int swap_ahead_keep(struct swap_tier *tier, const struct swap_pack_object
 	if (object->slot < READ_ONCE(swap_virtual_area->max) &&
 	    swap_cache_has_folio(swp_entry(swap_virtual_area->type, object->slot)))
 		return 0;
-	if (!swap_pack_pin(tier->si, object, &slot, &place))
+	if (!swap_object_pin(tier->si, object, &slot, &place))
 		return 0;
-	swap_abs_debug_move();
+	swap_debug_move();
 	if (swap_segment_of(swap_place_word(place))->seq != seq ||
 	    !(swap_memcg_tiers_of(slot, 1) & SWAP_TIER_ZSWAP) ||
-	    zswap_move_in(slot, place, object, true))
-		swap_abs_move_abort(slot, place, -EAGAIN);
+	    zswap_adopt_object(slot, place, object, true))
+		swap_move_abort(slot, place, -EAGAIN);
 	return 1;
 }
 
 /**
- * swap_packed_ahead - keep what a read has brought along in zswap
+ * swap_neighbours_keep - keep what a read has brought along in zswap
  * @tier: where it was read, with a reference of its device
  * @offset: of the first block that was read, in pages
  * @buf: the blocks
@@ -105,17 +105,17 @@ static int swap_ahead_keep(struct swap_tier *tier, const struct swap_pack_object
  *
  * Context: process context, does not wait for memory.
  */
-void swap_packed_ahead(struct swap_tier *tier, pgoff_t offset, const void *buf,
-		       unsigned int size, unsigned int pos, u32 seq)
+void swap_neighbours_keep(struct swap_tier *tier, pgoff_t offset, const void *buf,
+			  unsigned int size, unsigned int pos, u32 seq)
 {
-	struct swap_pack_object object;
+	struct swap_object object;
 	int i, tried = 0;
 
-	for (i = 0; i < SWAP_AHEAD_MAX; i++) {
-		if (!swap_pack_next(buf, size, &pos, (u64)offset << PAGE_SHIFT, seq, &object))
+	for (i = 0; i < SWAP_NEIGHBOURS_MAX; i++) {
+		if (!swap_object_next(buf, size, &pos, (u64)offset << PAGE_SHIFT, seq, &object))
 			break;
-		tried += swap_ahead_keep(tier, &object, seq);
+		tried += swap_neighbour_keep(tier, &object, seq);
 	}
 	if (tried)
-		swap_ahead_count(tried);
+		swap_neighbours_count(tried);
 }

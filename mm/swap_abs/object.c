@@ -11,7 +11,7 @@
 #include "packed.h"
 
 /**
- * swap_pack_find - is an object on a device the data of the slot that its header names?
+ * swap_object_find - is an object on a device the data of the slot that its header names?
  * @si: the device
  * @object: what a header on the device says
  * @slot: gets the slot
@@ -20,8 +20,8 @@
  * Context: process context, does not sleep.
  * Return: true when it is, at the moment.
  */
-bool swap_pack_find(struct swap_info_struct *si, const struct swap_pack_object *object,
-		    swp_entry_t *slot, swap_place_t *place)
+bool swap_object_find(struct swap_info_struct *si, const struct swap_object *object,
+		      swp_entry_t *slot, swap_place_t *place)
 {
 	swap_desc_t word;
 
@@ -32,11 +32,11 @@ bool swap_pack_find(struct swap_info_struct *si, const struct swap_pack_object *
 	*slot = swp_entry(swap_virtual_area->type, object->slot);
 	word = swap_desc_packed(si->type, object->address, object->length, object->codec);
 	*place = swap_desc_place(word);
-	return swap_desc_is_at(swap_abs_word(*slot), *place);
+	return swap_desc_is_at(swap_desc_read(*slot), *place);
 }
 
 /**
- * swap_pack_pin - pin the slot that an object on a device may be of
+ * swap_object_pin - pin the slot that an object on a device may be of
  * @si: the device
  * @object: what a header on the device says
  * @slot: gets the slot
@@ -44,10 +44,10 @@ bool swap_pack_find(struct swap_info_struct *si, const struct swap_pack_object *
  *
  * Context: process context, does not sleep.
  * Return: true when the slot's data is that object: the caller is its mover, see
- * swap_abs_pin().
+ * swap_desc_pin().
  */
-bool swap_pack_pin(struct swap_info_struct *si, const struct swap_pack_object *object,
-		   swp_entry_t *slot, swap_place_t *place)
+bool swap_object_pin(struct swap_info_struct *si, const struct swap_object *object,
+		     swp_entry_t *slot, swap_place_t *place)
 {
-	return swap_pack_find(si, object, slot, place) && swap_abs_pin(*slot, *place);
+	return swap_object_find(si, object, slot, place) && swap_desc_pin(*slot, *place);
 }

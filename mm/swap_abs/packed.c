@@ -11,7 +11,7 @@
  *   begun before the chunk can be written; the folio has the data until then.
  * - A mover has pinned a copy elsewhere (zswap, or a segment that is collected)
  *   and appends what is compressed already: no folio, no swap cache entry, no
- *   decompression. The word is set by swap_abs_move_commit() when the chunk is on the
+ *   decompression. The word is set by swap_move_commit() when the chunk is on the
  *   device; until then loads are served from where the data was.
  *
  * This file has the tables of operations: as a backend for what words point to, and as a
@@ -20,8 +20,8 @@
  * mm/swap_abs/packed_read.c, which segments are collected in mm/swap_abs/collect.c, and how
  * objects lie in a segment in mm/swap_abs/format.c.
  *
- * Locks: folio lock, swap_pack_stream.lock, then a virtual cluster's lock or
- * swap_pack.lock, then those of the device (si->lock, its cluster locks). All are
+ * Locks: folio lock, swap_stream.lock, then a virtual cluster's lock or
+ * swap_packed_tier.lock, then those of the device (si->lock, its cluster locks). All are
  * of process context: completions queue work.
  *
  * Forward progress: buffers, chunks and segments are preallocated. Who waits for
@@ -49,10 +49,10 @@ static mempool_t swap_packed_buffers;
 static bool swap_packed_ready;
 
 /*
- * Get a block to compress to, or to copy an object to, for swap_pack_put_buffer(). NULL when
+ * Get a block to compress to, or to copy an object to, for swap_buffer_put(). NULL when
  * there has been no packed tier yet.
  */
-static void *swap_pack_get_buffer(void)
+static void *swap_buffer_get(void)
 {
 	/* Pairs with the release in swap_packed_init(). */
 	if (!smp_load_acquire(&swap_packed_ready))
@@ -60,7 +60,7 @@ static void *swap_pack_get_buffer(void)
 	return page_address(mempool_alloc(&swap_packed_buffers, GFP_NOIO));
 }
 
-static void swap_pack_put_buffer(void *buf)
+static void swap_buffer_put(void *buf)
 {
 	mempool_free(virt_to_page(buf), &swap_packed_buffers);
 }
@@ -68,23 +68,23 @@ static void swap_pack_put_buffer(void *buf)
 /* What is dead in segments is no room until it has been collected. */
 static void swap_packed_make_room(struct swap_tier *tier)
 {
-	if (tier->pack)
-		swap_pack_gc_check(tier->pack);
+	if (tier->packed)
+		swap_collect_kick(tier->packed);
 }
 
 /* Is dead space being collected? A hint. */
 static bool swap_packed_is_collecting(struct swap_tier *tier)
 {
-	return tier->pack && work_busy(&tier->pack->gc_work);
+	return tier->packed && work_busy(&tier->packed->collect_work);
 }
 
 /* Can more be packed in the tier at once? A hint. */
 static bool swap_packed_has_room(struct swap_tier *tier)
 {
-	struct swap_pack *pack = READ_ONCE(tier->pack);
+	struct swap_packed_tier *packed = READ_ONCE(tier->packed);
 
-	return pack && !READ_ONCE(pack->stopped) && !READ_ONCE(pack->quiet) &&
-	       (swap_pack_is_open(pack) || READ_ONCE(pack->tier->nr_spares) > SWAP_PACK_RESERVE);
+	return packed && !READ_ONCE(packed->stopped) && !READ_ONCE(packed->quiet) &&
+	       (swap_streams_are_open(packed) || READ_ONCE(packed->tier->nr_spares) > SWAP_SEGMENT_RESERVE);
 }
 
 /* The rest of swap_abs_end_batch(). */
@@ -92,43 +92,43 @@ static void swap_packed_end_batch(struct swap_io_ctx *ctx)
 {
 	unsigned long streams = ctx->batch_streams;
 	struct swap_info_struct *si = ctx->batch;
-	struct swap_pack *pack;
+	struct swap_packed_tier *packed;
 
 	ctx->batch = NULL;
 	ctx->batch_streams = 0;
 	/* The device may have gone, and with it what was in the chunk; or be another one. */
 	if (!swap_device_tryget(si))
 		return;
-	pack = si->tier ? READ_ONCE(si->tier->pack) : NULL;
-	if (pack)
-		swap_pack_flush_fresh(pack, streams);
+	packed = si->tier ? READ_ONCE(si->tier->packed) : NULL;
+	if (packed)
+		swap_streams_flush_fresh(packed, streams);
 	put_swap_device(si);
 }
 
-static int swap_packed_store_page(struct swap_pack *pack, struct folio *folio,
+static int swap_packed_store_page(struct swap_packed_tier *packed, struct folio *folio,
 				  struct cgroup_subsys_state *css, unsigned int codec,
 				  void *buf, bool urgent, unsigned long *streams)
 {
-	struct swap_pack_item *item;
-	struct swap_pack_io *io;
+	struct swap_chunk_item *item;
+	struct swap_chunk *chunk;
 	int length;
 
 	length = swap_codec_compress(codec, &folio->page, buf);
-	if (length < 0 || !swap_pack_is_worth(length))
+	if (length < 0 || !swap_object_is_worth(length))
 		return -E2BIG;
-	io = swap_pack_lock(pack, SWAP_STREAM_FRESH, css, length, urgent, true);
-	if (!io)
+	chunk = swap_stream_get_chunk(packed, SWAP_STREAM_FRESH, css, length, urgent, true);
+	if (!chunk)
 		return -ENOSPC;
 
 	/* The chunk is not written before the lock is dropped. */
-	item = swap_pack_add(io, folio->swap, buf, length, codec);
+	item = swap_chunk_add(chunk, folio->swap, buf, length, codec);
 	item->folio = folio;
-	swap_pack_hurry(pack, io);
-	swap_abs_install(folio, &item->to, 0);
+	swap_chunk_hurry(packed, chunk);
+	swap_desc_install(folio, &item->to, 0);
 	trace_swap_abs_store(folio->swap, item->to, 1);
 	swap_writeout_begin(folio);
-	*streams |= BIT(io->id);
-	swap_pack_unlock(pack, io);
+	*streams |= BIT(chunk->id);
+	swap_stream_put_chunk(packed, chunk);
 	return 0;
 }
 
@@ -136,16 +136,16 @@ static int swap_packed_store_page(struct swap_pack *pack, struct folio *folio,
  * Page after page. Chunks that are full are written meanwhile, as the folio is
  * locked; its writeback begins when all pages have a place.
  */
-static int swap_packed_store_large(struct swap_pack *pack, struct folio *folio,
+static int swap_packed_store_large(struct swap_packed_tier *packed, struct folio *folio,
 				   struct cgroup_subsys_state *css, unsigned int codec,
 				   void *buf, bool urgent, unsigned long *streams)
 {
 	unsigned int i, nr = folio_nr_pages(folio);
 	swp_entry_t slot = folio->swap;
-	swap_desc_t single, *words = swap_abs_alloc_words(folio, &single);
-	struct swap_pack_write *write;
-	struct swap_pack_item *item;
-	struct swap_pack_io *io;
+	swap_desc_t single, *words = swap_desc_alloc(folio, &single);
+	struct swap_folio_write *write;
+	struct swap_chunk_item *item;
+	struct swap_chunk *chunk;
 	int length, err;
 
 	write = kzalloc_obj(*write, GFP_NOIO | __GFP_NOWARN);
@@ -157,37 +157,37 @@ static int swap_packed_store_large(struct swap_pack *pack, struct folio *folio,
 	for (i = 0; i < nr; i++, slot.val++) {
 		err = -E2BIG;
 		length = swap_codec_compress(codec, folio_page(folio, i), buf);
-		if (length < 0 || !swap_pack_is_worth(length))
+		if (length < 0 || !swap_object_is_worth(length))
 			goto undo;
 		err = -ENOSPC;
-		io = swap_pack_lock(pack, SWAP_STREAM_FRESH, css, length, urgent, true);
-		if (!io)
+		chunk = swap_stream_get_chunk(packed, SWAP_STREAM_FRESH, css, length, urgent, true);
+		if (!chunk)
 			goto undo;
 		atomic_inc(&write->pending);
-		item = swap_pack_add(io, slot, buf, length, codec);
+		item = swap_chunk_add(chunk, slot, buf, length, codec);
 		item->write = write;
-		swap_pack_hurry(pack, io);
+		swap_chunk_hurry(packed, chunk);
 		words[i] = item->to;
-		*streams |= BIT(io->id);
-		swap_pack_unlock(pack, io);
+		*streams |= BIT(chunk->id);
+		swap_stream_put_chunk(packed, chunk);
 		cond_resched();
 	}
 
-	swap_abs_install(folio, words, 0);
+	swap_desc_install(folio, words, 0);
 	trace_swap_abs_store(folio->swap, words[0], nr);
 	write->folio = folio;
 	swap_writeout_begin(folio);
-	swap_pack_write_put(write, false);
-	swap_abs_free_words(words, &single);
+	swap_folio_write_put(write, false);
+	swap_desc_free(words, &single);
 	return 0;
 
 undo:
 	swap_packed_backend.drop(words, i);
-	swap_pack_write_put(write, false);
+	swap_folio_write_put(write, false);
 	write = NULL;
 out:
 	kfree(write);
-	swap_abs_free_words(words, &single);
+	swap_desc_free(words, &single);
 	return err;
 }
 
@@ -200,7 +200,7 @@ static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio,
 	int codec = swap_codec_default(), err;
 	struct cgroup_subsys_state *css;
 	unsigned long left = tiers, streams = 0;
-	struct swap_pack *pack;
+	struct swap_packed_tier *packed;
 	void *buf;
 
 	if (codec < 0)
@@ -209,41 +209,41 @@ static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio,
 		return -EBUSY;
 	/* What others have been promised must not go to what has no promise. */
 	if (atomic_long_read(&nr_swap_pages) < nr &&
-	    atomic_long_read(&nr_swap_pages) < swap_abs_room_needed(folio))
+	    atomic_long_read(&nr_swap_pages) < swap_promise_needed(folio))
 		return -ENOSPC;
 
 	/* One that has just become full is left out, if there are others. */
 	for (;;) {
-		pack = swap_packed_get(left, tiers);
-		if (!pack)
+		packed = swap_packed_get(left, tiers);
+		if (!packed)
 			return -ENOSPC;
 		streams = 0;
-		buf = swap_pack_get_buffer();
+		buf = swap_buffer_get();
 		css = swap_blkcg_get(folio);
 		if (nr == 1)
-			err = swap_packed_store_page(pack, folio, css, codec, buf, urgent,
+			err = swap_packed_store_page(packed, folio, css, codec, buf, urgent,
 						     &streams);
 		else
-			err = swap_packed_store_large(pack, folio, css, codec, buf, urgent,
+			err = swap_packed_store_large(packed, folio, css, codec, buf, urgent,
 						      &streams);
 		swap_blkcg_put(css);
-		swap_pack_put_buffer(buf);
+		swap_buffer_put(buf);
 		if (err != -ENOSPC)
 			break;
-		left &= ~swap_tier_bit(pack->tier);
-		swap_packed_put(pack);
+		left &= ~swap_tier_bit(packed->tier);
+		swap_packed_put(packed);
 	}
 	if (!err) {
-		swap_tier_count(pack->tier, swap_tiers_stat(tiers), nr);
+		swap_tier_count(packed->tier, swap_tiers_stat(tiers), nr);
 		if (urgent) {
-			if (ctx->batch && ctx->batch != pack->tier->si)
+			if (ctx->batch && ctx->batch != packed->tier->si)
 				ctx->end_batch(ctx);
-			ctx->batch = pack->tier->si;
+			ctx->batch = packed->tier->si;
 			ctx->batch_streams |= streams;
 			ctx->end_batch = swap_packed_end_batch;
 		}
 	}
-	swap_packed_put(pack);
+	swap_packed_put(packed);
 	return err == -E2BIG ? -ENOSPC : err;
 }
 
@@ -255,12 +255,12 @@ static void swap_packed_moved(swap_place_t place, struct folio *folio)
 }
 
 /* Page by page, whatever the order: they are apart on the device. */
-static bool swap_packed_same_load(swap_desc_t first, swap_desc_t next, unsigned int i)
+static bool swap_packed_can_load_as_one(swap_desc_t first, swap_desc_t next, unsigned int i)
 {
 	return i == 0;
 }
 
-static bool swap_packed_no(swap_desc_t word)
+static bool swap_packed_false(swap_desc_t word)
 {
 	return false;
 }
@@ -272,7 +272,7 @@ static const char *swap_packed_check_word(swap_desc_t word)
 
 	if (ci->flags != CLUSTER_FLAG_LENT_SEGMENT || !ci->segment)
 		return "in a cluster that is no segment";
-	ci->segment->seen += swap_pack_size(swap_desc_length(word));
+	ci->segment->seen += swap_object_size(swap_desc_length(word));
 	return NULL;
 }
 
@@ -280,11 +280,11 @@ const struct swap_backend swap_packed_backend = {
 	.store		= swap_packed_store,
 	.load		= swap_packed_load,
 	.drop		= swap_packed_drop,
-	.same_load	= swap_packed_same_load,
+	.can_load_as_one	= swap_packed_can_load_as_one,
 	.moved		= swap_packed_moved,
-	.synchronous	= swap_packed_no,
+	.synchronous	= swap_packed_false,
 	/* What is written is a copy. */
-	.stable		= swap_packed_no,
+	.stable		= swap_packed_false,
 	.fill		= swap_packed_fill,
 	.check		= swap_packed_check_word,
 	.order		= SWAP_ORDER_CHOOSY,
@@ -301,7 +301,7 @@ static bool swap_packed_supported(struct swap_info_struct *si)
 {
 	return si->ops == &swap_bdev_ops &&
 	       si->max >= SWAP_PACK_MIN_SEGMENTS * SWAPFILE_CLUSTER &&
-	       (u64)si->max << PAGE_SHIFT <= SWAP_PACK_ALIGN * BIT_ULL(SWAP_DESC_ADDR_BITS);
+	       (u64)si->max << PAGE_SHIFT <= SWAP_OBJECT_ALIGN * BIT_ULL(SWAP_DESC_ADDR_BITS);
 }
 
 /* What needs no I/O gains nothing by it, and would have to be decompressed. */
@@ -310,86 +310,86 @@ static bool swap_packed_wanted(struct swap_info_struct *si)
 	return !(si->flags & SWP_SYNCHRONOUS_IO) && swap_packed_supported(si);
 }
 
-static void swap_pack_free_ios(struct swap_pack *pack)
+static void swap_packed_free_chunks(struct swap_packed_tier *packed)
 {
-	struct swap_pack_io *io, *next;
+	struct swap_chunk *chunk, *next;
 
-	list_for_each_entry_safe(io, next, &pack->idle, list) {
-		vfree(io->buf);
-		kvfree(io);
+	list_for_each_entry_safe(chunk, next, &packed->idle, list) {
+		vfree(chunk->buf);
+		kvfree(chunk);
 	}
 }
 
-static int swap_pack_alloc_ios(struct swap_pack *pack)
+static int swap_packed_alloc_chunks(struct swap_packed_tier *packed)
 {
-	struct swap_pack_io *io;
+	struct swap_chunk *chunk;
 	int i;
 
 	for (i = 0; i < SWAP_NR_CHUNKS; i++) {
-		io = kvzalloc_obj(*io, GFP_KERNEL | __GFP_NOWARN);
-		if (!io)
+		chunk = kvzalloc_obj(*chunk, GFP_KERNEL | __GFP_NOWARN);
+		if (!chunk)
 			return -ENOMEM;
-		io->buf = __vmalloc(SWAP_CHUNK_SIZE, GFP_KERNEL | __GFP_NOWARN);
-		if (!io->buf) {
-			kvfree(io);
+		chunk->buf = __vmalloc(SWAP_CHUNK_SIZE, GFP_KERNEL | __GFP_NOWARN);
+		if (!chunk->buf) {
+			kvfree(chunk);
 			return -ENOMEM;
 		}
-		INIT_WORK(&io->work, swap_pack_io_done);
-		list_add(&io->list, &pack->idle);
-		pack->nr_idle++;
+		INIT_WORK(&chunk->work, swap_chunk_done_work);
+		list_add(&chunk->list, &packed->idle);
+		packed->nr_idle++;
 	}
 	return 0;
 }
 
-static struct swap_pack *swap_pack_alloc(struct swap_tier *tier)
+static struct swap_packed_tier *swap_packed_alloc(struct swap_tier *tier)
 {
-	struct swap_pack *pack = kzalloc_obj(*pack);
+	struct swap_packed_tier *packed = kzalloc_obj(*packed);
 	int i;
 
-	if (!pack)
+	if (!packed)
 		return NULL;
-	pack->tier = tier;
-	pack->format = &swap_packed_format;
-	pack->next_seq = get_random_u32();
-	pack->nr_fresh = clamp(tier->si->max / SWAPFILE_CLUSTER / SWAP_FRESH_SEGMENTS, 2U,
-			       (unsigned int)SWAP_NR_FRESH);
-	spin_lock_init(&pack->lock);
-	INIT_LIST_HEAD(&pack->idle);
-	INIT_LIST_HEAD(&pack->spares);
-	swap_victims_init(&pack->victims, SWAP_SEGMENT_SIZE);
-	INIT_LIST_HEAD(&pack->bad);
-	init_llist_head(&pack->dead);
-	init_waitqueue_head(&pack->wait);
-	INIT_WORK(&pack->release_work, swap_pack_release);
-	INIT_WORK(&pack->gc_work, swap_pack_gc);
-	INIT_DELAYED_WORK(&pack->again_work, swap_pack_gc_again);
-	mutex_init(&pack->read_lock);
+	packed->tier = tier;
+	packed->format = &swap_packed_format;
+	packed->next_seq = get_random_u32();
+	packed->nr_fresh = clamp(tier->si->max / SWAPFILE_CLUSTER / SWAP_FRESH_SEGMENTS, 2U,
+				 (unsigned int)SWAP_NR_FRESH);
+	spin_lock_init(&packed->lock);
+	INIT_LIST_HEAD(&packed->idle);
+	INIT_LIST_HEAD(&packed->spares);
+	swap_victims_init(&packed->victims, SWAP_SEGMENT_SIZE);
+	INIT_LIST_HEAD(&packed->bad);
+	init_llist_head(&packed->dead);
+	init_waitqueue_head(&packed->wait);
+	INIT_WORK(&packed->release_work, swap_segments_release_work);
+	INIT_WORK(&packed->collect_work, swap_collect_work);
+	INIT_DELAYED_WORK(&packed->again_work, swap_collect_again_work);
+	mutex_init(&packed->read_lock);
 	for (i = 0; i < NR_SWAP_STREAMS; i++) {
-		spin_lock_init(&pack->streams[i].lock);
-		INIT_DELAYED_WORK(&pack->streams[i].flush, swap_pack_flush_work);
+		spin_lock_init(&packed->streams[i].lock);
+		INIT_DELAYED_WORK(&packed->streams[i].flush, swap_stream_flush_work);
 	}
 
-	if (percpu_counter_init(&pack->objects, 0, GFP_KERNEL))
+	if (percpu_counter_init(&packed->objects, 0, GFP_KERNEL))
 		goto free_pack;
-	if (percpu_counter_init(&pack->live, 0, GFP_KERNEL))
+	if (percpu_counter_init(&packed->live, 0, GFP_KERNEL))
 		goto free_objects;
-	if (mempool_init_kmalloc_pool(&pack->segments, SWAP_PACK_RESERVE + NR_SWAP_STREAMS,
+	if (mempool_init_kmalloc_pool(&packed->segments, SWAP_SEGMENT_RESERVE + NR_SWAP_STREAMS,
 				      sizeof(struct swap_segment)))
 		goto free_live;
-	if (!swap_pack_alloc_pieces(pack) || swap_pack_alloc_ios(pack))
+	if (!swap_collect_alloc_pieces(packed) || swap_packed_alloc_chunks(packed))
 		goto free_ios;
-	return pack;
+	return packed;
 
 free_ios:
-	swap_pack_free_ios(pack);
-	swap_pack_free_pieces(pack);
-	mempool_exit(&pack->segments);
+	swap_packed_free_chunks(packed);
+	swap_collect_free_pieces(packed);
+	mempool_exit(&packed->segments);
 free_live:
-	percpu_counter_destroy(&pack->live);
+	percpu_counter_destroy(&packed->live);
 free_objects:
-	percpu_counter_destroy(&pack->objects);
+	percpu_counter_destroy(&packed->objects);
 free_pack:
-	kfree(pack);
+	kfree(packed);
 	return NULL;
 }
 
@@ -403,12 +403,12 @@ static int swap_packed_init(void)
 	lockdep_assert_held(&swap_abs_mutex);
 	if (swap_packed_ready)
 		return 0;
-	if (!swap_pack_wq)
-		swap_pack_wq = alloc_workqueue("swap_abs_packed", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!swap_chunk_wq)
+		swap_chunk_wq = alloc_workqueue("swap_abs_packed", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	/* Who submits may have to wait for a device, for which no write of others has to. */
 	if (!swap_flush_wq)
 		swap_flush_wq = alloc_workqueue("swap_abs_flush", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	if (!swap_pack_wq || !swap_flush_wq)
+	if (!swap_chunk_wq || !swap_flush_wq)
 		return -ENOMEM;
 	if (!mempool_initialized(&swap_packed_buffers)) {
 		err = mempool_init_page_pool(&swap_packed_buffers, SWAP_NR_CHUNKS, 0);
@@ -417,10 +417,10 @@ static int swap_packed_init(void)
 	}
 	err = swap_packed_read_init_once();
 	if (!err)
-		err = swap_pack_gc_init();
+		err = swap_collect_init();
 	if (err)
 		return err;
-	/* Who sees it sees the pools: pairs with swap_pack_get_buffer(). */
+	/* Who sees it sees the pools: pairs with swap_buffer_get(). */
 	smp_store_release(&swap_packed_ready, true);
 	return 0;
 }
@@ -434,28 +434,28 @@ static int swap_packed_init(void)
  */
 static int swap_packed_start(struct swap_tier *tier)
 {
-	struct swap_pack *pack = tier->pack;
+	struct swap_packed_tier *packed = tier->packed;
 	int err = swap_packed_init();
 
 	if (err)
 		return err;
 	zswap_init_codec();
-	if (swap_codec_default() < 0 && swap_codec_get(SWAP_CODEC_FIRST) < 0) {
-		pr_warn("swap: no compressor %s, nothing is written packed\n", SWAP_CODEC_FIRST);
+	if (swap_codec_default() < 0 && swap_codec_get(SWAP_CODEC_FALLBACK) < 0) {
+		pr_warn("swap: no compressor %s, nothing is written packed\n", SWAP_CODEC_FALLBACK);
 		return -EOPNOTSUPP;
 	}
-	if (!pack) {
-		pack = swap_pack_alloc(tier);
-		if (!pack)
+	if (!packed) {
+		packed = swap_packed_alloc(tier);
+		if (!packed)
 			return -ENOMEM;
 		/* Under the lock that swap_packed_get() looks for it with. */
 		spin_lock(&swap_tiers_lock);
 		/* Who looks without that, by READ_ONCE(), finds it in order. */
-		smp_store_release(&tier->pack, pack);
+		smp_store_release(&tier->packed, packed);
 		spin_unlock(&swap_tiers_lock);
 	}
-	WRITE_ONCE(pack->stopped, false);
-	WRITE_ONCE(pack->quiet, false);
+	WRITE_ONCE(packed->stopped, false);
+	WRITE_ONCE(packed->quiet, false);
 	return 0;
 }
 
@@ -469,18 +469,18 @@ static int swap_packed_start(struct swap_tier *tier)
  */
 static void swap_packed_quiet(struct swap_tier *tier)
 {
-	struct swap_pack *pack = tier->pack;
+	struct swap_packed_tier *packed = tier->packed;
 
 	lockdep_assert_held(&swap_abs_mutex);
-	if (!pack)
+	if (!packed)
 		return;
-	WRITE_ONCE(pack->quiet, true);
+	WRITE_ONCE(packed->quiet, true);
 	/* swap_packed_get() may have just found that it is not. */
 	spin_lock(&swap_tiers_lock);
 	spin_unlock(&swap_tiers_lock);
-	swap_packed_close(pack);
-	flush_work(&pack->release_work);
-	swap_pack_give_spares(pack);
+	swap_packed_close(packed);
+	flush_work(&packed->release_work);
+	swap_segments_give_spares(packed);
 }
 
 /**
@@ -491,14 +491,14 @@ static void swap_packed_quiet(struct swap_tier *tier)
  */
 static void swap_packed_resume(struct swap_tier *tier)
 {
-	struct swap_pack *pack = tier->pack;
+	struct swap_packed_tier *packed = tier->packed;
 
 	lockdep_assert_held(&swap_abs_mutex);
-	if (!pack)
+	if (!packed)
 		return;
-	WRITE_ONCE(pack->quiet, true);
-	WRITE_ONCE(pack->stopped, false);
-	swap_pack_gc_check(pack);
+	WRITE_ONCE(packed->quiet, true);
+	WRITE_ONCE(packed->stopped, false);
+	swap_collect_kick(packed);
 }
 
 /**
@@ -511,12 +511,12 @@ static void swap_packed_resume(struct swap_tier *tier)
  */
 static void swap_packed_stop_collecting(struct swap_tier *tier)
 {
-	struct swap_pack *pack = READ_ONCE(tier->pack);
+	struct swap_packed_tier *packed = READ_ONCE(tier->packed);
 
-	if (!pack)
+	if (!packed)
 		return;
-	WRITE_ONCE(pack->stopped, true);
-	cancel_work_sync(&pack->gc_work);
+	WRITE_ONCE(packed->stopped, true);
+	cancel_work_sync(&packed->collect_work);
 }
 
 /**
@@ -531,17 +531,17 @@ static void swap_packed_stop_collecting(struct swap_tier *tier)
  */
 static void swap_packed_stop(struct swap_tier *tier)
 {
-	struct swap_pack *pack = tier->pack;
+	struct swap_packed_tier *packed = tier->packed;
 
 	lockdep_assert_held(&swap_abs_mutex);
-	if (!pack)
+	if (!packed)
 		return;
 
 	swap_packed_stop_collecting(tier);
-	cancel_delayed_work_sync(&pack->again_work);
-	swap_packed_close(pack);
-	flush_work(&pack->release_work);
-	swap_pack_give_spares(pack);
+	cancel_delayed_work_sync(&packed->again_work);
+	swap_packed_close(packed);
+	flush_work(&packed->release_work);
+	swap_segments_give_spares(packed);
 }
 
 /**
@@ -552,20 +552,20 @@ static void swap_packed_stop(struct swap_tier *tier)
  */
 static void swap_packed_forget_bad(struct swap_tier *tier)
 {
-	struct swap_pack *pack = READ_ONCE(tier->pack);
+	struct swap_packed_tier *packed = READ_ONCE(tier->packed);
 	struct swap_segment *segment, *next;
 	LIST_HEAD(bad);
 
-	if (!pack)
+	if (!packed)
 		return;
-	flush_work(&pack->release_work);
-	spin_lock(&pack->lock);
-	list_splice_init(&pack->bad, &bad);
+	flush_work(&packed->release_work);
+	spin_lock(&packed->lock);
+	list_splice_init(&packed->bad, &bad);
 	WRITE_ONCE(tier->nr_bad_segments, 0);
-	spin_unlock(&pack->lock);
+	spin_unlock(&packed->lock);
 	list_for_each_entry_safe(segment, next, &bad, victim.list) {
 		list_del_init(&segment->victim.list);
-		percpu_counter_add(&pack->live, SWAP_SEGMENT_BAD);
+		percpu_counter_add(&packed->live, SWAP_SEGMENT_BAD);
 		swap_segment_account(segment, -SWAP_SEGMENT_BAD);
 		swap_segment_return(segment);
 	}
@@ -579,47 +579,47 @@ static void swap_packed_forget_bad(struct swap_tier *tier)
  */
 static void swap_packed_free(struct swap_tier *tier)
 {
-	struct swap_pack *pack = tier->pack;
+	struct swap_packed_tier *packed = tier->packed;
 	int i;
 
-	if (!pack)
+	if (!packed)
 		return;
 	for (i = 0; i < NR_SWAP_STREAMS; i++)
-		cancel_delayed_work_sync(&pack->streams[i].flush);
-	cancel_work_sync(&pack->gc_work);
-	cancel_delayed_work_sync(&pack->again_work);
+		cancel_delayed_work_sync(&packed->streams[i].flush);
+	cancel_work_sync(&packed->collect_work);
+	cancel_delayed_work_sync(&packed->again_work);
 	/* Each chunk is idle after its work has done its last. */
-	flush_workqueue(swap_pack_wq);
-	flush_work(&pack->release_work);
-	VM_WARN_ON_ONCE(pack->tier->nr_segments || pack->tier->nr_spares);
-	VM_WARN_ON_ONCE(percpu_counter_sum(&pack->objects));
-	VM_WARN_ON_ONCE(percpu_counter_sum(&pack->live));
-	swap_pack_free_ios(pack);
-	swap_pack_free_pieces(pack);
-	mempool_exit(&pack->segments);
-	percpu_counter_destroy(&pack->live);
-	percpu_counter_destroy(&pack->objects);
-	kfree(pack);
-	tier->pack = NULL;
+	flush_workqueue(swap_chunk_wq);
+	flush_work(&packed->release_work);
+	VM_WARN_ON_ONCE(packed->tier->nr_segments || packed->tier->nr_spares);
+	VM_WARN_ON_ONCE(percpu_counter_sum(&packed->objects));
+	VM_WARN_ON_ONCE(percpu_counter_sum(&packed->live));
+	swap_packed_free_chunks(packed);
+	swap_collect_free_pieces(packed);
+	mempool_exit(&packed->segments);
+	percpu_counter_destroy(&packed->live);
+	percpu_counter_destroy(&packed->objects);
+	kfree(packed);
+	tier->packed = NULL;
 }
 
 /* Pages that are packed in a tier. */
 static unsigned long swap_packed_stored(struct swap_tier *tier, bool roughly)
 {
-	struct swap_pack *pack = READ_ONCE(tier->pack);
+	struct swap_packed_tier *packed = READ_ONCE(tier->packed);
 
-	if (!pack)
+	if (!packed)
 		return 0;
-	return roughly ? percpu_counter_read_positive(&pack->objects) :
-			 percpu_counter_sum_positive(&pack->objects);
+	return roughly ? percpu_counter_read_positive(&packed->objects) :
+			 percpu_counter_sum_positive(&packed->objects);
 }
 
 /* Bytes of a tier's segments that are in use, with headers. */
 static unsigned long swap_packed_live(struct swap_tier *tier)
 {
-	struct swap_pack *pack = READ_ONCE(tier->pack);
+	struct swap_packed_tier *packed = READ_ONCE(tier->packed);
 
-	return pack ? percpu_counter_sum_positive(&pack->live) : 0;
+	return packed ? percpu_counter_sum_positive(&packed->live) : 0;
 }
 
 /**
@@ -631,22 +631,22 @@ static unsigned long swap_packed_live(struct swap_tier *tier)
  */
 static unsigned long swap_packed_dead(struct swap_tier *tier)
 {
-	struct swap_pack *pack = READ_ONCE(tier->pack);
-	struct swap_pack_stream *stream;
+	struct swap_packed_tier *packed = READ_ONCE(tier->packed);
+	struct swap_stream *stream;
 	unsigned long filled;
 	long dead;
 	int i;
 
-	if (!pack)
+	if (!packed)
 		return 0;
-	filled = (unsigned long)READ_ONCE(pack->tier->nr_segments) * SWAP_SEGMENT_SIZE;
+	filled = (unsigned long)READ_ONCE(packed->tier->nr_segments) * SWAP_SEGMENT_SIZE;
 	for (i = 0; i < NR_SWAP_STREAMS; i++) {
-		stream = &pack->streams[i];
+		stream = &packed->streams[i];
 		spin_lock(&stream->lock);
 		if (stream->segment)
-			filled -= SWAP_SEGMENT_SIZE - stream->segment->victim.end * SWAP_PACK_BLOCK;
-		if (stream->io)
-			filled += stream->io->chunk.used;
+			filled -= SWAP_SEGMENT_SIZE - stream->segment->victim.end * SWAP_PACKED_BLOCK;
+		if (stream->chunk)
+			filled += stream->chunk->fill.used;
 		spin_unlock(&stream->lock);
 	}
 	dead = filled - swap_packed_live(tier);
@@ -670,15 +670,15 @@ static unsigned long swap_packed_nr_bad(struct swap_tier *tier)
  */
 static unsigned int swap_packed_check(struct swap_tier *tier, bool begin)
 {
-	struct swap_pack *pack = tier->pack;
+	struct swap_packed_tier *packed = tier->packed;
 	struct swap_segment *segment;
 	unsigned int i, wrong = 0;
 
-	if (!pack)
+	if (!packed)
 		return 0;
-	spin_lock(&pack->lock);
+	spin_lock(&packed->lock);
 	for (i = 0; i < SWAP_VICTIM_BUCKETS; i++) {
-		list_for_each_entry(segment, &pack->victims.bucket[i], victim.list) {
+		list_for_each_entry(segment, &packed->victims.bucket[i], victim.list) {
 			if (begin)
 				segment->seen = 0;
 			else if (!atomic_read(&segment->writing) &&
@@ -689,19 +689,19 @@ static unsigned int swap_packed_check(struct swap_tier *tier, bool begin)
 				wrong++;
 		}
 	}
-	spin_unlock(&pack->lock);
+	spin_unlock(&packed->lock);
 	return wrong;
 }
 
 /* A block that an object of @length bytes is copied to: what is longer is not packed. */
 static void *swap_packed_get_buffer(unsigned int length)
 {
-	return length <= SWAP_PACK_MAX_LENGTH ? swap_pack_get_buffer() : NULL;
+	return length <= SWAP_OBJECT_MAX_LENGTH ? swap_buffer_get() : NULL;
 }
 
 static void swap_packed_debug_files(struct dentry *dir)
 {
-	debugfs_create_bool("read_ahead", 0600, dir, &swap_ahead_on);
+	debugfs_create_bool("keep_neighbours", 0600, dir, &swap_neighbours_on);
 }
 
 const struct swap_format swap_packed_format = {
@@ -719,11 +719,11 @@ const struct swap_format swap_packed_format = {
 	.making_room	= swap_packed_is_collecting,
 	.yield		= swap_packed_yield,
 	.get_buffer	= swap_packed_get_buffer,
-	.put_buffer	= swap_pack_put_buffer,
+	.put_buffer	= swap_buffer_put,
 	.take		= swap_packed_move,
 	.busy		= swap_packed_is_busy,
 	.settle		= swap_packed_wait_moved,
-	.move_out	= swap_packed_drain,
+	.move_out	= swap_packed_move_out,
 	.forget_bad	= swap_packed_forget_bad,
 	.nr_bad		= swap_packed_nr_bad,
 	.forget_hints	= swap_packed_forget_hints,

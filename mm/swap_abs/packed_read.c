@@ -38,13 +38,13 @@
 #define SWAP_READ_BLOCKS	8
 #define SWAP_READ_ITEMS		SWAP_CLUSTER_MAX
 
-struct swap_pack_read_item {
+struct swap_packed_read_item {
 	struct folio *folio;
 	swap_desc_t word;
 };
 
 /**
- * struct swap_pack_read - one bio, and the pages that are in it
+ * struct swap_packed_read - one bio, and the pages that are in it
  * @io: stands in swap_io_ctx.sio until the read is submitted; its bio is used
  * @work: what is done when it has been read
  * @tier: where it is
@@ -55,7 +55,7 @@ struct swap_pack_read_item {
  * @large: @buf has SWAP_READ_BLOCKS, else SWAP_READ_OBJECT
  * @items: the pages, each locked
  */
-struct swap_pack_read {
+struct swap_packed_read {
 	struct swap_iocb io;
 	struct work_struct work;
 	struct swap_tier *tier;
@@ -64,7 +64,7 @@ struct swap_pack_read {
 	unsigned int nr;
 	void *buf;
 	bool large;
-	struct swap_pack_read_item items[SWAP_READ_ITEMS];
+	struct swap_packed_read_item items[SWAP_READ_ITEMS];
 };
 
 static mempool_t swap_reads;
@@ -72,12 +72,12 @@ static mempool_t swap_read_buffers;
 static struct workqueue_struct *swap_read_wq;
 
 /* The blocks that an object is in. */
-static pgoff_t swap_pack_read_place(swap_desc_t word, unsigned int *blocks)
+static pgoff_t swap_packed_read_place(swap_desc_t word, unsigned int *blocks)
 {
-	unsigned int in_block = swap_desc_address(word) % SWAP_PACK_BLOCK;
+	unsigned int in_block = swap_desc_address(word) % SWAP_PACKED_BLOCK;
 
-	*blocks = DIV_ROUND_UP(in_block + sizeof(struct swap_pack_header) +
-			       swap_desc_length(word), SWAP_PACK_BLOCK);
+	*blocks = DIV_ROUND_UP(in_block + sizeof(struct swap_object_header) +
+			       swap_desc_length(word), SWAP_PACKED_BLOCK);
 	return swp_offset(swap_desc_device_entry(word));
 }
 
@@ -102,45 +102,45 @@ void swap_packed_read_init(struct bio *bio, struct bio_vec *bvec,
 	bio->bi_iter.bi_sector = swap_device_run(si, offset, &run);
 	/* Objects do not straddle extents. */
 	VM_WARN_ON_ONCE(run != blocks);
-	bio_add_virt_nofail(bio, buf, blocks * SWAP_PACK_BLOCK);
+	bio_add_virt_nofail(bio, buf, blocks * SWAP_PACKED_BLOCK);
 }
 
 /* Is it the object that the word says, and does it make a page? */
-static int swap_pack_unpack(struct swap_pack_read *read, struct swap_pack_read_item *item)
+static int swap_object_unpack(struct swap_packed_read *read, struct swap_packed_read_item *item)
 {
 	void *object = read->buf + (swap_desc_address(item->word) -
 				    ((u64)read->offset << PAGE_SHIFT));
-	struct swap_pack_object want = {
+	struct swap_object want = {
 		.slot = swp_offset(item->folio->swap),
 		.address = swap_desc_address(item->word),
 		.length = swap_desc_length(item->word),
 		.codec = swap_desc_codec(item->word),
 	};
 
-	if (swap_pack_check(object, &want, swap_segment_of(item->word)->seq))
+	if (swap_object_check(object, &want, swap_segment_of(item->word)->seq))
 		return -EBADMSG;
-	if (!swap_codec_decompress(want.codec, object + sizeof(struct swap_pack_header),
+	if (!swap_codec_decompress(want.codec, object + sizeof(struct swap_object_header),
 				   want.length, &item->folio->page))
 		return -EBADMSG;
 	return 0;
 }
 
 /* Read an object once more, and nothing else, into a buffer that has room for it. */
-static int swap_pack_read_again(struct swap_pack_read *read, struct swap_pack_read_item *item)
+static int swap_packed_read_again(struct swap_packed_read *read, struct swap_packed_read_item *item)
 {
 	struct bio_vec bvec;
 	struct bio bio;
 	int err;
 
-	read->offset = swap_pack_read_place(item->word, &read->blocks);
+	read->offset = swap_packed_read_place(item->word, &read->blocks);
 	swap_packed_read_init(&bio, &bvec, read->tier->si, read->offset, read->blocks, read->buf);
 	err = submit_bio_wait(&bio);
 	bio_uninit(&bio);
-	return err ? err : swap_pack_unpack(read, item);
+	return err ? err : swap_object_unpack(read, item);
 }
 
-static void swap_pack_read_end_folio(struct swap_pack_read *read,
-				     struct swap_pack_read_item *item, int err)
+static void swap_packed_read_end_folio(struct swap_packed_read *read,
+				       struct swap_packed_read_item *item, int err)
 {
 	struct swap_tier *tier = read->tier;
 	struct folio *folio = item->folio;
@@ -162,7 +162,7 @@ static void swap_pack_read_end_folio(struct swap_pack_read *read,
 	folio_unlock(folio);
 }
 
-static void swap_pack_read_free_buffer(struct swap_pack_read *read)
+static void swap_packed_read_free_buffer(struct swap_packed_read *read)
 {
 	if (read->large)
 		kfree(read->buf);
@@ -171,7 +171,7 @@ static void swap_pack_read_free_buffer(struct swap_pack_read *read)
 }
 
 /* The word of the page that lies behind the others. */
-static swap_desc_t swap_pack_read_last(struct swap_pack_read *read)
+static swap_desc_t swap_packed_read_last(struct swap_packed_read *read)
 {
 	swap_desc_t word = read->items[0].word;
 	unsigned int i;
@@ -182,51 +182,51 @@ static swap_desc_t swap_pack_read_last(struct swap_pack_read *read)
 	return word;
 }
 
-static void swap_pack_read_done(struct work_struct *work)
+static void swap_packed_read_done(struct work_struct *work)
 {
-	struct swap_pack_read *read = container_of(work, struct swap_pack_read, work);
-	swap_desc_t word = swap_pack_read_last(read);
+	struct swap_packed_read *read = container_of(work, struct swap_packed_read, work);
+	swap_desc_t word = swap_packed_read_last(read);
 	struct swap_tier *tier = read->tier;
 	struct bio *bio = &read->io.bio;
 	bool failed = bio->bi_status;
 	unsigned int i, again = 0;
-	bool ahead;
+	bool keep;
 	u32 seq;
 
 	/* Before the first page is unlocked: after the last one the tier may go. */
 	swap_tier_io_done(tier, failed);
 	bio_uninit(bio);
 	seq = swap_segment_of(word)->seq;
-	ahead = !failed && !swap_iocb_is_moved(&read->io) && swap_packed_ahead_wanted() &&
+	keep = !failed && !swap_iocb_is_moved(&read->io) && swap_neighbours_wanted() &&
 		swap_device_tryget(tier->si);
 	for (i = 0; i < read->nr; i++) {
-		struct swap_pack_read_item item = read->items[i];
+		struct swap_packed_read_item item = read->items[i];
 
-		if (!failed && !swap_pack_unpack(read, &item))
-			swap_pack_read_end_folio(read, &item, 0);
+		if (!failed && !swap_object_unpack(read, &item))
+			swap_packed_read_end_folio(read, &item, 0);
 		else
 			read->items[again++] = item;
 	}
 	/* Not before a page that somebody still waits for. */
-	if (ahead && !again)
-		swap_packed_ahead(tier, read->offset, read->buf,
-				  read->blocks * SWAP_PACK_BLOCK,
-				  swap_desc_address(word) - ((u64)read->offset << PAGE_SHIFT) +
-				  swap_pack_size(swap_desc_length(word)), seq);
-	if (ahead)
+	if (keep && !again)
+		swap_neighbours_keep(tier, read->offset, read->buf,
+				     read->blocks * SWAP_PACKED_BLOCK,
+				     swap_desc_address(word) - ((u64)read->offset << PAGE_SHIFT) +
+				     swap_object_size(swap_desc_length(word)), seq);
+	if (keep)
 		put_swap_device(tier->si);
 	/* What is wrong with one object must not cost the pages that were read with it. */
 	for (i = 0; i < again; i++)
-		swap_pack_read_end_folio(read, &read->items[i],
-					 swap_pack_read_again(read, &read->items[i]));
+		swap_packed_read_end_folio(read, &read->items[i],
+					   swap_packed_read_again(read, &read->items[i]));
 
-	swap_pack_read_free_buffer(read);
+	swap_packed_read_free_buffer(read);
 	mempool_free(read, &swap_reads);
 }
 
-static void swap_pack_read_end(struct bio *bio)
+static void swap_packed_read_end(struct bio *bio)
 {
-	struct swap_pack_read *read = container_of(bio, struct swap_pack_read, io.bio);
+	struct swap_packed_read *read = container_of(bio, struct swap_packed_read, io.bio);
 
 	queue_work(swap_read_wq, &read->work);
 }
@@ -241,11 +241,11 @@ static void swap_pack_read_end(struct bio *bio)
  */
 void swap_packed_submit_read(struct swap_io_ctx *ctx)
 {
-	struct swap_pack_read *read = container_of(ctx->sio, struct swap_pack_read, io);
+	struct swap_packed_read *read = container_of(ctx->sio, struct swap_packed_read, io);
 
 	swap_packed_read_init(&read->io.bio, read->io.bvecs, read->tier->si, read->offset,
 			      read->blocks, read->buf);
-	read->io.bio.bi_end_io = swap_pack_read_end;
+	read->io.bio.bi_end_io = swap_packed_read_end;
 	/* As swap_bdev_submit_read(). */
 	if (swap_iocb_is_moved(&read->io))
 		bio_associate_blkg_from_css(&read->io.bio, NULL);
@@ -256,8 +256,8 @@ void swap_packed_submit_read(struct swap_io_ctx *ctx)
  * Can the blocks be read with those of @read? Where they follow each other or are
  * the same: what lies between is not read, as nobody wants it.
  */
-static bool swap_pack_read_join(struct swap_pack_read *read, struct swap_tier *tier,
-				pgoff_t offset, unsigned int blocks)
+static bool swap_packed_read_join(struct swap_packed_read *read, struct swap_tier *tier,
+				  pgoff_t offset, unsigned int blocks)
 {
 	pgoff_t begin = min(read->offset, offset);
 	pgoff_t end = max(read->offset + read->blocks, offset + blocks);
@@ -275,10 +275,10 @@ static bool swap_pack_read_join(struct swap_pack_read *read, struct swap_tier *t
 		return false;
 
 	if (run > SWAP_READ_OBJECT && !read->large) {
-		buf = kmalloc(SWAP_READ_BLOCKS * SWAP_PACK_BLOCK, GFP_NOWAIT | __GFP_NOWARN);
+		buf = kmalloc(SWAP_READ_BLOCKS * SWAP_PACKED_BLOCK, GFP_NOWAIT | __GFP_NOWARN);
 		if (!buf)
 			return false;
-		swap_pack_read_free_buffer(read);
+		swap_packed_read_free_buffer(read);
 		read->buf = buf;
 		read->large = true;
 	}
@@ -299,9 +299,9 @@ static bool swap_pack_read_join(struct swap_pack_read *read, struct swap_tier *t
  */
 void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio)
 {
-	swap_desc_t word = swap_abs_word(folio->swap);
-	struct swap_tier *tier = swap_segment_of(word)->pack->tier;
-	struct swap_pack_read *read = NULL;
+	swap_desc_t word = swap_desc_read(folio->swap);
+	struct swap_tier *tier = swap_segment_of(word)->packed->tier;
+	struct swap_packed_read *read = NULL;
 	unsigned int blocks;
 	pgoff_t offset;
 
@@ -312,10 +312,10 @@ void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio)
 		zswap_folio_swapin(folio);
 	}
 
-	offset = swap_pack_read_place(word, &blocks);
+	offset = swap_packed_read_place(word, &blocks);
 	if (ctx->sio && ctx->sis == swap_virtual_area) {
-		read = container_of(ctx->sio, struct swap_pack_read, io);
-		if (!swap_pack_read_join(read, tier, offset, blocks))
+		read = container_of(ctx->sio, struct swap_packed_read, io);
+		if (!swap_packed_read_join(read, tier, offset, blocks))
 			read = NULL;
 	}
 	if (!read) {
@@ -329,11 +329,11 @@ void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio)
 		read->blocks = blocks;
 		read->nr = 0;
 		swap_iocb_set_moved(&read->io, ctx);
-		INIT_WORK(&read->work, swap_pack_read_done);
+		INIT_WORK(&read->work, swap_packed_read_done);
 		ctx->sis = swap_virtual_area;
 		ctx->sio = &read->io;
 	}
-	read->items[read->nr++] = (struct swap_pack_read_item){ folio, word };
+	read->items[read->nr++] = (struct swap_packed_read_item){ folio, word };
 }
 
 /**
@@ -346,13 +346,13 @@ void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio)
  * Return: true when that is the folio's data.
  */
 bool swap_packed_fill(struct folio *folio, struct swap_info_struct *si,
-		      const struct swap_pack_object *object)
+		      const struct swap_object *object)
 {
 	swap_desc_t word = swap_desc_packed(si->type, object->address, object->length,
 					    object->codec);
 
 	/* The slot may have been stored to since, also at this address of another device. */
-	if (!swap_desc_is_at(swap_abs_word(folio->swap), swap_desc_place(word)))
+	if (!swap_desc_is_at(swap_desc_read(folio->swap), swap_desc_place(word)))
 		return false;
 	return swap_codec_decompress(object->codec, object->data, object->length,
 				     &folio->page);
@@ -370,7 +370,7 @@ int swap_packed_read_init_once(void)
 		return -ENOMEM;
 	if (!mempool_initialized(&swap_reads))
 		err = mempool_init_kmalloc_pool(&swap_reads, SWAP_READ_MIN,
-						sizeof(struct swap_pack_read));
+						sizeof(struct swap_packed_read));
 	if (!err && !mempool_initialized(&swap_read_buffers))
 		err = mempool_init_page_pool(&swap_read_buffers, SWAP_READ_MIN,
 					     order_base_2(SWAP_READ_OBJECT));

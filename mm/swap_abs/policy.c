@@ -6,7 +6,7 @@
  * background, when the tier is fuller than its high watermark, until it is down to
  * the low one; so reclaim finds room in front. What comes back soon after it was
  * evicted is stored anew by its next eviction, in the first tier that has room
- * (swap_promote()). By hand, data is moved down (demote) or up (promote), and all
+ * (swap_mark_for_promotion()). By hand, data is moved down (demote) or up (promote), and all
  * of it away (state: draining, mm/swap_abs/state.c).
  *
  * This file owns that policy; how data is moved is in mm/swap_abs/empty.c, in mm/zswap.c and
@@ -57,20 +57,20 @@ int swap_tier_set_watermark(struct swap_tier *tier, enum swap_watermark which,
 	WRITE_ONCE(tier->demote_after, jiffies);
 	mutex_unlock(&swap_abs_mutex);
 	if (!err)
-		swap_tier_filled(tier);
+		swap_tier_check_high(tier);
 	return err;
 }
 
-/* The rest of swap_promote(). */
-void swap_abs_promote(struct folio *folio)
+/* The rest of swap_mark_for_promotion(). */
+void swap_abs_mark_for_promotion(struct folio *folio)
 {
 	swap_desc_t word;
 
 	if (folio_test_large(folio) || !folio_test_swapcache(folio) ||
 	    !folio_swap_is_virtual(folio))
 		return;
-	word = swap_abs_word(folio->swap);
-	if (!swap_desc_on_device(word) || __swap_folio_copy_is_last(folio) ||
+	word = swap_desc_read(folio->swap);
+	if (!swap_desc_on_device(word) || __swap_copy_irreplaceable(folio) ||
 	    !swap_tier_has_upper(__swap_entry_to_info(swap_desc_device_entry(word))->tier,
 				 swap_tiers_of_folio(folio)))
 		return;
@@ -89,7 +89,7 @@ static void swap_tier_demote_work(struct work_struct *work)
 	struct swap_move move = {
 		.si	= tier->si,
 		.moved	= &moved,
-		.stop	= &tier->draining,
+		.stop	= &tier->closed,
 	};
 	bool picked = false;
 
@@ -102,16 +102,16 @@ static void swap_tier_demote_work(struct work_struct *work)
 		if (used <= low || !swap_tiers_have_room(move.tiers))
 			break;
 		if (!picked)
-			swap_formats_call(pick_old, tier, used - low);
+			swap_formats_call(choose_victims, tier, used - low);
 		picked = true;
 		/* Of objects it takes more, but how many is not known. */
 		move.want = min(used - low, SWAP_DEMOTE_BATCH);
 		swap_move_some(&move);
 		sum += moved;
 		cond_resched();
-	} while (moved && !READ_ONCE(tier->draining) && !swap_move_freezing());
-	swap_formats_call(unpick, tier);
-	swap_tier_demoted(tier, sum);
+	} while (moved && !READ_ONCE(tier->closed) && !swap_move_freezing());
+	swap_formats_call(unchoose, tier);
+	swap_tier_demote_backoff(tier, sum);
 	mutex_unlock(&tier->move_lock);
 	if (swap_move_freezing())
 		swap_move_queue(&tier->demote_work);
@@ -136,7 +136,7 @@ int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages)
 		.tiers	= swap_tiers_beside(tier, up),
 		.want	= pages,
 		.moved	= &tier->moved[up],
-		.stop	= &tier->draining,
+		.stop	= &tier->closed,
 	};
 	unsigned long moved;
 	int err;
@@ -149,14 +149,14 @@ int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages)
 	} else if (!swap_abs_used()) {
 		err = 0;
 	} else if (!tier->si) {
-		err = zswap_demote(&move);
+		err = zswap_shrink_by(&move);
 	} else {
 		/* What is on its way here can go on from here. */
 		swap_formats_call(settle);
 		if (!up)
-			swap_formats_call(pick_old, tier, min(pages, tier->si->pages));
+			swap_formats_call(choose_victims, tier, min(pages, tier->si->pages));
 		err = swap_move_some(&move);
-		swap_formats_call(unpick, tier);
+		swap_formats_call(unchoose, tier);
 	}
 	/* The next command begins with 0. */
 	moved = *move.moved;
@@ -239,7 +239,7 @@ static int swap_excess_slot(struct swap_move *move, swp_entry_t slot, swap_desc_
 	if (swap_desc_tag(word) == SWAP_DESC_ZSWAP) {
 		/* It may wait, for memory too; who waits for a page that was gathered must not. */
 		swap_read_submit(&move->reads);
-		if (!zswap_move_slot(slot, word))
+		if (!zswap_writeback_slot(slot, word))
 			move->nr_objects++;
 		return 0;
 	}
@@ -276,7 +276,7 @@ static void swap_excess_work_fn(struct work_struct *work)
 				continue;
 			}
 		}
-		word = swap_abs_word(slot);
+		word = swap_desc_read(slot);
 		tier = swap_desc_tier(word);
 		if (tier >= 0 && swap_excess_has(&move, slot, tier) &&
 		    swap_excess_slot(&move, slot, word) == -EBUSY)
@@ -312,11 +312,11 @@ static void swap_tier_drain_work(struct work_struct *work)
 		.tiers	= SWAP_TIERS_ALL & ~swap_tier_bit(tier),
 		.want	= ULONG_MAX,
 		.moved	= &moved,
-		.stop	= &tier->stop,
+		.stop	= &tier->drain_stop,
 	};
 
 	if (!swap_abs_used() || !percpu_counter_sum(&tier->used)) {
-		swap_abs_cancel_promises();
+		swap_promise_cancel();
 		return;
 	}
 	mutex_lock(&tier->move_lock);
@@ -328,7 +328,7 @@ static void swap_tier_drain_work(struct work_struct *work)
 		tier->drain_delay = 1;
 	else
 		tier->drain_delay = clamp(2 * tier->drain_delay, HZ, 64UL * HZ);
-	if (!READ_ONCE(tier->stop))
+	if (!READ_ONCE(tier->drain_stop))
 		queue_delayed_work(swap_move_wq, &tier->drain_work, tier->drain_delay);
 }
 

@@ -3,8 +3,8 @@
  * Promises of device capacity: what is stored needs, and what can't be kept.
  *
  * nr_swap_pages counts the slots of devices that are neither used nor promised (rule 8 of
- * mm/swap_abs.c). A slot's word says whether it holds one (SWAP_DESC_RESERVED). Taking
- * and giving them is an atomic operation (swap_abs_take_room(), swap_abs_give_room()).
+ * mm/swap_abs.c). A slot's word says whether it holds one (SWAP_DESC_PROMISED). Taking
+ * and giving them is an atomic operation (swap_promise_take(), swap_promise_put()).
  *
  * Called by the backends before they store, and by mm/swap_abs/device.c and
  * mm/swap_abs/policy.c when a device leaves. Words are changed in mm/swap_abs/desc.c.
@@ -35,23 +35,23 @@ static bool swap_desc_counts(swap_desc_t word)
 }
 
 /**
- * swap_abs_room_needed - what storing a folio on devices takes of their capacity
+ * swap_promise_needed - what storing a folio on devices takes of their capacity
  * @folio: a locked folio in the swap cache of the virtual area
  *
  * Return: pages, besides what its slots hold already.
  */
-long swap_abs_room_needed(struct folio *folio)
+long swap_promise_needed(struct folio *folio)
 {
 	long i, nr = folio_nr_pages(folio), needed = nr;
 	swp_entry_t entry = folio->swap;
 
 	for (i = 0; i < nr; i++, entry.val++)
-		needed -= swap_desc_counts(swap_abs_word(entry));
+		needed -= swap_desc_counts(swap_desc_read(entry));
 	return needed;
 }
 
 /**
- * swap_abs_cancel_promises - give reservations up that can't be kept
+ * swap_promise_cancel - give reservations up that can't be kept
  *
  * After swapoff less is left than was promised, if what it was promised to is
  * in RAM still: folios on their way out, and pages that zswap could not make
@@ -59,7 +59,7 @@ long swap_abs_room_needed(struct folio *folio)
  *
  * Context: process context, sleeps.
  */
-void swap_abs_cancel_promises(void)
+void swap_promise_cancel(void)
 {
 	unsigned long slot;
 	unsigned int busy;
@@ -73,7 +73,7 @@ void swap_abs_cancel_promises(void)
 		for (slot = 0; slot < READ_ONCE(swap_virtual_area->max); slot += SWAPFILE_CLUSTER) {
 			if (atomic_long_read(&nr_swap_pages) >= 0)
 				return;
-			busy += swap_abs_cancel_cluster(slot);
+			busy += swap_desc_cancel_promises(slot);
 			cond_resched();
 		}
 		if (busy)

@@ -25,7 +25,7 @@
  * CLUSTER_FLAG_LENT_EMPTY all clear.
  *
  * Clusters that are full stand in the order in which they were filled. Demotion picks
- * the first ones (swap_raw_pick_old()), and until it has done with them, new slots are
+ * the first ones (swap_raw_choose_victims()), and until it has done with them, new slots are
  * taken there only when there are none on any tier: what was promised is promised.
  *
  * While storage is suspended there may be a hibernation image that refers to
@@ -63,8 +63,8 @@ static DEFINE_PER_CPU(unsigned long [2], swap_raw_hint_until);
 #define SWAP_RAW_MAX_SCAN	8
 
 /* Put a lent cluster on a list of its tier. */
-static void swap_raw_move(struct swap_tier *tier, struct swap_cluster_info *ci,
-			  enum swap_cluster_flags flags, struct list_head *list)
+static void swap_lent_set_list(struct swap_tier *tier, struct swap_cluster_info *ci,
+			       enum swap_cluster_flags flags, struct list_head *list)
 {
 	lockdep_assert_held(&ci->lock);
 
@@ -83,12 +83,12 @@ static void swap_raw_move(struct swap_tier *tier, struct swap_cluster_info *ci,
 }
 
 /* Of the clusters that are emptied, those with a free slot come first. */
-static void swap_raw_sort_old(struct swap_tier *tier, struct swap_cluster_info *ci)
+static void swap_raw_sort_victims(struct swap_tier *tier, struct swap_cluster_info *ci)
 {
 	if (bitmap_full(ci->lent_map, SWAPFILE_CLUSTER))
 		return;
 	spin_lock(&tier->lock);
-	list_move(&ci->list, &tier->old);
+	list_move(&ci->list, &tier->victims);
 	spin_unlock(&tier->lock);
 }
 
@@ -102,16 +102,16 @@ static bool swap_raw_is_empty(struct swap_cluster_info *ci)
 }
 
 /* Put a lent cluster on the list that its bits say. */
-static void swap_raw_relocate(struct swap_tier *tier, struct swap_cluster_info *ci)
+static void swap_lent_refile(struct swap_tier *tier, struct swap_cluster_info *ci)
 {
 	if (swap_raw_is_empty(ci))
-		swap_raw_move(tier, ci, CLUSTER_FLAG_LENT_EMPTY, &tier->empty);
-	else if (ci->flags == CLUSTER_FLAG_LENT_OLD)
-		swap_raw_sort_old(tier, ci);
+		swap_lent_set_list(tier, ci, CLUSTER_FLAG_LENT_EMPTY, &tier->empty);
+	else if (ci->flags == CLUSTER_FLAG_LENT_VICTIM)
+		swap_raw_sort_victims(tier, ci);
 	else if (bitmap_full(ci->lent_map, SWAPFILE_CLUSTER))
-		swap_raw_move(tier, ci, CLUSTER_FLAG_LENT_FULL, &tier->full);
+		swap_lent_set_list(tier, ci, CLUSTER_FLAG_LENT_FULL, &tier->full);
 	else
-		swap_raw_move(tier, ci, CLUSTER_FLAG_LENT_PARTIAL, &tier->partial);
+		swap_lent_set_list(tier, ci, CLUSTER_FLAG_LENT_PARTIAL, &tier->partial);
 }
 
 /*
@@ -147,9 +147,9 @@ static unsigned int swap_raw_take(struct swap_info_struct *si,
 	bitmap_set(map, start, got);
 	/* Before the lock is dropped: swapoff waits for it, then for this to be 0. */
 	percpu_counter_add(&si->tier->used, got);
-	swap_tier_filled(si->tier);
+	swap_tier_check_high(si->tier);
 out:
-	swap_raw_relocate(si->tier, ci);
+	swap_lent_refile(si->tier, ci);
 	swap_cluster_unlock(ci);
 	if (!got)
 		return 0;
@@ -305,15 +305,15 @@ static unsigned int swap_raw_take_tier(struct swap_tier *tier, swap_desc_t *word
  * A cluster that is being emptied, locked and off-list: the first one if that has a
  * free slot, or with @any the last one, whatever it has. Or NULL.
  */
-static struct swap_cluster_info *swap_raw_isolate_old(struct swap_tier *tier, bool any)
+static struct swap_cluster_info *swap_raw_isolate_victim(struct swap_tier *tier, bool any)
 {
 	struct swap_cluster_info *ci = NULL;
 
 	spin_lock(&tier->lock);
-	if (list_empty(&tier->old))
+	if (list_empty(&tier->victims))
 		goto out;
-	ci = any ? list_last_entry(&tier->old, struct swap_cluster_info, list) :
-		   list_first_entry(&tier->old, struct swap_cluster_info, list);
+	ci = any ? list_last_entry(&tier->victims, struct swap_cluster_info, list) :
+		   list_first_entry(&tier->victims, struct swap_cluster_info, list);
 	if (!spin_trylock(&ci->lock)) {
 		ci = NULL;
 		goto out;
@@ -331,8 +331,8 @@ out:
 }
 
 /* No tier has a slot but where demotion makes them free. @scatter: of a large folio. */
-static unsigned int swap_raw_take_old(swap_desc_t *words, unsigned int nr,
-				      bool scatter, unsigned long tiers)
+static unsigned int swap_raw_take_victim(swap_desc_t *words, unsigned int nr,
+					 bool scatter, unsigned long tiers)
 {
 	struct swap_cluster_info *ci;
 	struct swap_tier *tier;
@@ -340,10 +340,10 @@ static unsigned int swap_raw_take_old(swap_desc_t *words, unsigned int nr,
 
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node) {
-		if (!(swap_tier_bit(tier) & tiers) || READ_ONCE(tier->draining) ||
+		if (!(swap_tier_bit(tier) & tiers) || READ_ONCE(tier->closed) ||
 		    (scatter && !swap_raw_may_scatter(tier->si)))
 			continue;
-		ci = swap_raw_isolate_old(tier, false);
+		ci = swap_raw_isolate_victim(tier, false);
 		if (ci)
 			got = swap_raw_take(tier->si, ci, 0, words, nr, false);
 		if (got)
@@ -369,7 +369,7 @@ static unsigned int swap_raw_take_any(swap_desc_t *words, unsigned int nr, bool 
 
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node) {
-		if (!(swap_tier_bit(tier) & tiers) || READ_ONCE(tier->draining))
+		if (!(swap_tier_bit(tier) & tiers) || READ_ONCE(tier->closed))
 			continue;
 		got = swap_raw_take_tier(tier, words, nr, all);
 		if (got) {
@@ -450,9 +450,9 @@ static long swap_raw_free(const swap_desc_t *words, unsigned int nr)
 			 __swap_entry_to_cluster(entry) == ci);
 		percpu_counter_sub(&si->tier->used, i - first);
 		if (pm_suspended_storage())
-			swap_raw_move(si->tier, ci, CLUSTER_FLAG_LENT_HELD, &si->tier->held);
+			swap_lent_set_list(si->tier, ci, CLUSTER_FLAG_LENT_HELD, &si->tier->held);
 		else
-			swap_raw_relocate(si->tier, ci);
+			swap_lent_refile(si->tier, ci);
 		swap_cluster_unlock(ci);
 	}
 	return freed;
@@ -470,7 +470,7 @@ static long swap_raw_free(const swap_desc_t *words, unsigned int nr)
  */
 static void swap_raw_untake(const swap_desc_t *words, unsigned int nr)
 {
-	swap_abs_give_room(swap_raw_free(words, nr) - (long)nr);
+	swap_promise_put(swap_raw_free(words, nr) - (long)nr);
 }
 
 /**
@@ -505,7 +505,7 @@ static bool swap_raw_alloc(swap_desc_t *words, unsigned int nr, unsigned long ti
 		}
 		if (nr == 1 && swap_raw_take_any(words, nr, true, tiers))
 			return true;
-		got = swap_raw_take_old(words + total, nr - total, nr > 1, tiers);
+		got = swap_raw_take_victim(words + total, nr - total, nr > 1, tiers);
 		if (got) {
 			total += got;
 			continue;
@@ -527,7 +527,7 @@ static bool swap_raw_alloc(swap_desc_t *words, unsigned int nr, unsigned long ti
  * Is a word of a device in use that of a raw page in one of them? A hint, as the slot may be
  * freed at any time.
  */
-static bool swap_raw_is_old(swap_desc_t word)
+static bool swap_raw_is_victim(swap_desc_t word)
 {
 	swp_entry_t entry;
 
@@ -538,7 +538,7 @@ static bool swap_raw_is_old(swap_desc_t word)
 	if (swp_offset(entry) >= __swap_entry_to_info(entry)->max)
 		return false;
 	/* Without the cluster's lock: to move a page that is not does no harm. */
-	return data_race(__swap_entry_to_cluster(entry)->flags) == CLUSTER_FLAG_LENT_OLD;
+	return data_race(__swap_entry_to_cluster(entry)->flags) == CLUSTER_FLAG_LENT_VICTIM;
 }
 
 /*
@@ -553,14 +553,14 @@ static bool swap_raw_rewrite(struct folio *folio, unsigned long tiers)
 	swap_desc_t word;
 
 	for (i = 0; i < nr; i++, slot.val++) {
-		word = swap_abs_word(slot);
+		word = swap_desc_read(slot);
 		if (swap_desc_tag(word) != SWAP_DESC_RAW || swap_desc_is_pinned(word))
 			return false;
 		entry = swap_desc_device_entry(word);
 		si = __swap_entry_to_info(entry);
 		if (!(READ_ONCE(si->flags) & SWP_WRITEOK) || !(BIT(si->type) & tiers) ||
 		    swap_raw_is_bad(si->tier, swp_offset(entry)) ||
-		    (READ_ONCE(si->tier->compacting) && swap_raw_is_old(word)))
+		    (READ_ONCE(si->tier->compacting) && swap_raw_is_victim(word)))
 			return false;
 		if (folio_test_workingset(folio) && swap_tier_has_upper(si->tier, tiers))
 			return false;
@@ -571,8 +571,8 @@ static bool swap_raw_rewrite(struct folio *folio, unsigned long tiers)
 /* Take the device capacity that a folio needs besides what its slots have. */
 static bool swap_raw_take_room(struct folio *folio, long *taken)
 {
-	*taken = swap_abs_room_needed(folio);
-	return !*taken || swap_abs_take_room(*taken);
+	*taken = swap_promise_needed(folio);
+	return !*taken || swap_promise_take(*taken);
 }
 
 static struct swap_tier *swap_raw_tier(struct folio *folio)
@@ -598,26 +598,26 @@ static int swap_raw_store(struct swap_io_ctx *ctx, struct folio *folio,
 	if (!swap_raw_rewrite(folio, tiers)) {
 		if (!swap_raw_take_room(folio, &taken))
 			return -ENOSPC;
-		words = swap_abs_alloc_words(folio, &single);
+		words = swap_desc_alloc(folio, &single);
 		if (!words) {
 			err = -ENOMEM;
 			goto give_room;
 		}
 		if (!swap_raw_alloc(words, nr, tiers))
 			goto free_words;
-		swap_abs_install(folio, words, taken);
-		swap_abs_free_words(words, &single);
+		swap_desc_install(folio, words, taken);
+		swap_desc_free(words, &single);
 	}
 
-	trace_swap_abs_store(folio->swap, swap_abs_word(folio->swap), nr);
+	trace_swap_abs_store(folio->swap, swap_desc_read(folio->swap), nr);
 	swap_raw_count(folio, swap_tiers_stat(tiers));
 	swap_tier_count(swap_raw_tier(folio), SWAP_TIER_WRITTEN, (long)nr << PAGE_SHIFT);
 	__swap_writepage(ctx, folio);
 	return 0;
 free_words:
-	swap_abs_free_words(words, &single);
+	swap_desc_free(words, &single);
 give_room:
-	swap_abs_give_room(taken);
+	swap_promise_put(taken);
 	return err;
 }
 
@@ -636,7 +636,7 @@ static struct swap_info_struct *swap_raw_device(swap_desc_t word)
 	return __swap_entry_to_info(swap_desc_device_entry(word));
 }
 
-static bool swap_raw_same_load(swap_desc_t first, swap_desc_t next, unsigned int i)
+static bool swap_raw_can_load_as_one(swap_desc_t first, swap_desc_t next, unsigned int i)
 {
 	/* data_race(): does not change while the device is in use. */
 	if (!data_race(swap_raw_device(first)->flags & SWP_BLKDEV))
@@ -697,14 +697,14 @@ static void swap_raw_forget_bad(struct swap_tier *tier)
 		ci = swap_cluster_lock(si, offset);
 		if (__test_and_clear_bit(offset % SWAPFILE_CLUSTER, ci->lent_map) &&
 		    ci - si->cluster_info >= READ_ONCE(si->nr_closed))
-			swap_abs_give_room(1);
-		swap_raw_relocate(tier, ci);
+			swap_promise_put(1);
+		swap_lent_refile(tier, ci);
 		swap_cluster_unlock(ci);
 	}
 }
 
 /**
- * swap_raw_pick_old - mark the clusters that were filled first
+ * swap_raw_choose_victims - mark the clusters that were filled first
  * @tier: the tier of a device
  * @pages: how much they should hold
  *
@@ -712,9 +712,9 @@ static void swap_raw_forget_bad(struct swap_tier *tier)
  * little is wanted.
  *
  * Context: process context, sleeps; swap_tier.move_lock held, to be ended by
- * swap_raw_unpick().
+ * swap_raw_unchoose().
  */
-static void swap_raw_pick_old(struct swap_tier *tier, unsigned long pages)
+static void swap_raw_choose_victims(struct swap_tier *tier, unsigned long pages)
 {
 	unsigned long nr = DIV_ROUND_UP(pages, SWAPFILE_CLUSTER);
 	struct swap_cluster_info *ci;
@@ -723,7 +723,7 @@ static void swap_raw_pick_old(struct swap_tier *tier, unsigned long pages)
 	if (pages < tier->si->pages / 64)
 		return;
 	while (nr-- && (ci = swap_raw_isolate(tier, &tier->full))) {
-		swap_raw_move(tier, ci, CLUSTER_FLAG_LENT_OLD, &tier->old);
+		swap_lent_set_list(tier, ci, CLUSTER_FLAG_LENT_VICTIM, &tier->victims);
 		swap_cluster_unlock(ci);
 		cond_resched();
 	}
@@ -759,7 +759,7 @@ static struct swap_cluster_info *swap_raw_next_sparse(struct swap_tier *tier,
 }
 
 /**
- * swap_raw_pick_sparse - mark clusters that hold little
+ * swap_raw_choose_sparse - mark clusters that hold little
  * @tier: the tier of a device
  * @gain: clusters, so many or none, as fewer are not worth it
  *
@@ -769,10 +769,10 @@ static struct swap_cluster_info *swap_raw_next_sparse(struct swap_tier *tier,
  * data can't have it.
  *
  * Context: process context, sleeps, looks at each cluster of the device;
- * swap_tier.move_lock held, to be ended by swap_raw_unpick() if there are any.
+ * swap_tier.move_lock held, to be ended by swap_raw_unchoose() if there are any.
  * Return: how many.
  */
-static unsigned long swap_raw_pick_sparse(struct swap_tier *tier, unsigned long gain)
+static unsigned long swap_raw_choose_sparse(struct swap_tier *tier, unsigned long gain)
 {
 	unsigned long nr[16 + 1] = {}, i, want, left, free = 0, picked = 0;
 	unsigned int used, part, limit = 0;
@@ -802,8 +802,8 @@ static unsigned long swap_raw_pick_sparse(struct swap_tier *tier, unsigned long 
 	     spin_unlock(&ci->lock)) {
 		if (part > limit || (part == limit && !left))
 			continue;
-		swap_raw_move(tier, ci, CLUSTER_FLAG_LENT_OLD, &tier->old);
-		swap_raw_sort_old(tier, ci);
+		swap_lent_set_list(tier, ci, CLUSTER_FLAG_LENT_VICTIM, &tier->victims);
+		swap_raw_sort_victims(tier, ci);
 		left -= part == limit;
 		picked++;
 	}
@@ -813,7 +813,7 @@ static unsigned long swap_raw_pick_sparse(struct swap_tier *tier, unsigned long 
 }
 
 /**
- * swap_raw_unpick - take back swap_raw_pick_old()
+ * swap_raw_unchoose - take back swap_raw_choose_victims()
  * @tier: the tier
  *
  * What is full is first in order again.
@@ -821,16 +821,16 @@ static unsigned long swap_raw_pick_sparse(struct swap_tier *tier, unsigned long 
  * Context: process context, sleeps; swap_tier.move_lock held.
  * Return: how many have not become empty.
  */
-static unsigned long swap_raw_unpick(struct swap_tier *tier)
+static unsigned long swap_raw_unchoose(struct swap_tier *tier)
 {
 	struct swap_cluster_info *ci;
 	unsigned long nr = 0;
 
 	lockdep_assert_held(&tier->move_lock);
-	while (!list_empty_careful(&tier->old)) {
-		ci = swap_raw_isolate_old(tier, true);
+	while (!list_empty_careful(&tier->victims)) {
+		ci = swap_raw_isolate_victim(tier, true);
 		if (ci) {
-			swap_raw_relocate(tier, ci);
+			swap_lent_refile(tier, ci);
 			nr += ci->flags != CLUSTER_FLAG_LENT_EMPTY;
 			if (ci->flags == CLUSTER_FLAG_LENT_FULL) {
 				spin_lock(&tier->lock);
@@ -863,7 +863,7 @@ static void swap_raw_release(struct swap_tier *tier)
 	unsigned int bad;
 
 	while ((ci = swap_raw_isolate(tier, &tier->held))) {
-		swap_raw_relocate(tier, ci);
+		swap_lent_refile(tier, ci);
 		swap_cluster_unlock(ci);
 	}
 	while ((ci = swap_raw_isolate(tier, &tier->empty))) {
@@ -914,7 +914,7 @@ static unsigned long swap_raw_alloc_image(struct swap_info_struct *si)
 
 taken:
 	swap_raw_set_hint(0, word);
-	swap_abs_give_room(-1);
+	swap_promise_put(-1);
 	return swp_offset(swap_desc_device_entry(word));
 }
 
@@ -931,7 +931,7 @@ static bool swap_raw_free_image(swp_entry_t entry)
 	/* As long as it is in use, the cluster is either lent or not. */
 	if (data_race(__swap_entry_to_cluster(entry)->flags) < CLUSTER_FLAG_LENT)
 		return false;
-	swap_abs_give_room(swap_raw_free(&word, 1));
+	swap_promise_put(swap_raw_free(&word, 1));
 	return true;
 }
 
@@ -962,10 +962,10 @@ static const struct swap_backend swap_raw_backend = {
 	.store		= swap_raw_store,
 	.load		= swap_raw_load,
 	.drop		= swap_raw_free,
-	.same_load	= swap_raw_same_load,
+	.can_load_as_one	= swap_raw_can_load_as_one,
 	.synchronous	= swap_raw_synchronous,
 	.stable		= swap_raw_stable,
-	.picked		= swap_raw_is_old,
+	.is_victim		= swap_raw_is_victim,
 	.check		= swap_raw_check,
 	.order		= SWAP_ORDER_PLAIN,
 };
@@ -981,9 +981,9 @@ static const struct swap_format swap_raw_format = {
 	.alloc_image	= swap_raw_alloc_image,
 	.free_image	= swap_raw_free_image,
 #endif
-	.pick_old	= swap_raw_pick_old,
-	.pick_sparse	= swap_raw_pick_sparse,
-	.unpick		= swap_raw_unpick,
+	.choose_victims	= swap_raw_choose_victims,
+	.choose_sparse	= swap_raw_choose_sparse,
+	.unchoose		= swap_raw_unchoose,
 	.forget_bad	= swap_raw_forget_bad,
 	.nr_bad		= swap_raw_nr_bad,
 	.forget_hints	= swap_raw_forget_hints,

@@ -98,7 +98,7 @@ bool swap_tier_has_slots(struct swap_tier *tier)
 	return !list_empty_careful(&tier->partial) || !list_empty_careful(&tier->empty) ||
 	       !list_empty_careful(&tier->si->free_clusters) ||
 	       atomic_read(&tier->nr_holed) > 0 ||
-	       (READ_ONCE(tier->compacting) && !list_empty_careful(&tier->old));
+	       (READ_ONCE(tier->compacting) && !list_empty_careful(&tier->victims));
 }
 
 /**
@@ -116,7 +116,7 @@ unsigned long swap_tiers_beside(struct swap_tier *tier, bool up)
 
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(pos, &swap_tiers, node)
-		if (!READ_ONCE(pos->draining) &&
+		if (!READ_ONCE(pos->closed) &&
 		    (up ? pos->node.prio < tier->node.prio : pos->node.prio > tier->node.prio))
 			tiers |= swap_tier_bit(pos);
 	spin_unlock(&swap_tiers_lock);
@@ -158,7 +158,7 @@ bool swap_tiers_have_slots(void)
 
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node)
-		have |= !READ_ONCE(tier->draining) && swap_tier_has_slots(tier);
+		have |= !READ_ONCE(tier->closed) && swap_tier_has_slots(tier);
 	spin_unlock(&swap_tiers_lock);
 	return have;
 }
@@ -309,31 +309,31 @@ unsigned long swap_tiers_of_folio(struct folio *folio)
 }
 
 /**
- * swap_tier_filled - more has been stored in a tier
+ * swap_tier_check_high - more has been stored in a tier
  * @tier: the tier
  *
  * Context: any but interrupts, also with locks held.
  */
-void swap_tier_filled(struct swap_tier *tier)
+void swap_tier_check_high(struct swap_tier *tier)
 {
 	if (swap_tier_used(tier) <= swap_tier_watermark(tier, SWAP_WMARK_HIGH) ||
-	    time_before(jiffies, READ_ONCE(tier->demote_after)) || READ_ONCE(tier->draining))
+	    time_before(jiffies, READ_ONCE(tier->demote_after)) || READ_ONCE(tier->closed))
 		return;
 	if (!tier->si)
-		zswap_demote_wanted();
+		zswap_kick_shrink();
 	else
 		swap_move_queue(&tier->demote_work);
 }
 
 /**
- * swap_tier_demoted - demotion in the background has done what it could
+ * swap_tier_demote_backoff - demotion in the background has done what it could
  * @tier: the tier
  * @moved: has it moved anything?
  *
  * Where it is still too full, there was no room below, or nothing to be moved: that
  * is not tried again at once, nor soon, as it may have to look at every descriptor.
  */
-void swap_tier_demoted(struct swap_tier *tier, bool moved)
+void swap_tier_demote_backoff(struct swap_tier *tier, bool moved)
 {
 	if (swap_tier_used(tier) <= swap_tier_watermark(tier, SWAP_WMARK_HIGH)) {
 		tier->demote_delay = 0;
@@ -363,15 +363,15 @@ void swap_tier_compact(struct swap_tier *tier)
 	swap_move_queue(&tier->compact_work);
 }
 
-/* The rest of swap_folio_copy_is_last(). */
-bool __swap_folio_copy_is_last(struct folio *folio)
+/* The rest of swap_copy_irreplaceable(). */
+bool __swap_copy_irreplaceable(struct folio *folio)
 {
 	struct swap_tier *tier;
 	swap_desc_t word;
 
 	if (!folio_test_swapcache(folio) || !folio_swap_is_virtual(folio))
 		return false;
-	word = swap_abs_word(folio->swap);
+	word = swap_desc_read(folio->swap);
 	if (!swap_desc_on_device(word))
 		return false;
 	tier = __swap_entry_to_info(swap_desc_device_entry(word))->tier;

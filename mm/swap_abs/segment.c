@@ -9,14 +9,14 @@
  * pinned, its segment is where it was and has its sequence number, and no lock is needed to
  * look there.
  *
- * Capacity: a segment takes of nr_swap_pages what its live bytes need (swap_pack_held()), and
+ * Capacity: a segment takes of nr_swap_pages what its live bytes need (swap_segment_pages()), and
  * its dead space is room, because collection can have it back. swap_segment_account() keeps
- * that for each change of the live bytes. The reserve (SWAP_PACK_RESERVE) is in neither
+ * that for each change of the live bytes. The reserve (SWAP_SEGMENT_RESERVE) is in neither
  * nr_swap_pages nor SwapTotal from the first segment on, so that collection always has a
  * segment to fill.
  *
  * Called by mm/swap_abs/chunk.c, which fills segments, mm/swap_abs/collect.c, which empties
- * them, and mm/swap_abs/packed.c. Locks: swap_pack.lock, then those of the device.
+ * them, and mm/swap_abs/packed.c. Locks: swap_packed_tier.lock, then those of the device.
  */
 #include <linux/swap.h>
 #include <linux/swap_ops.h>
@@ -28,65 +28,65 @@
 struct workqueue_struct *swap_flush_wq;
 
 /* Of its own: it waits for work of swap_abs_wq. */
-struct workqueue_struct *swap_gc_wq;
+struct workqueue_struct *swap_collect_wq;
 
 /* Segments that are to be free for a hibernation image; 0 while none is to be made. */
-unsigned long swap_gc_image;
+unsigned long swap_collect_image;
 
 /**
- * swap_packed_free_segments - segments that could be filled at once
- * @pack: of a tier
+ * swap_segments_nr_free - segments that could be filled at once
+ * @packed: of a tier
  *
  * Context: any. A hint: of the device's free space only whole clusters will do.
  * Return: their number, with those in reserve.
  */
-unsigned long swap_packed_free_segments(struct swap_pack *pack)
+unsigned long swap_segments_nr_free(struct swap_packed_tier *packed)
 {
-	return READ_ONCE(pack->tier->nr_spares) + swap_tier_free_clusters(pack->tier);
+	return READ_ONCE(packed->tier->nr_spares) + swap_tier_free_clusters(packed->tier);
 }
 
 /* Are few segments free? */
-bool swap_pack_is_short(struct swap_pack *pack)
+bool swap_segments_are_short(struct swap_packed_tier *packed)
 {
-	return READ_ONCE(pack->starved) ||
-	       swap_packed_free_segments(pack) <
-	       swap_collect_below(pack->tier->si->max / SWAPFILE_CLUSTER);
+	return READ_ONCE(packed->starved) ||
+	       swap_segments_nr_free(packed) <
+	       swap_collect_below(packed->tier->si->max / SWAPFILE_CLUSTER);
 }
 
 /*
  * Are so few segments free that an image might have no room, though there is more dead
  * space than the segments that are being filled may have?
  */
-bool swap_pack_is_short_of_image(struct swap_pack *pack)
+bool swap_segments_short_of_image(struct swap_packed_tier *packed)
 {
-	unsigned long image = READ_ONCE(swap_gc_image);
-	s64 nr = percpu_counter_read_positive(&pack->tier->segments_held) / SWAPFILE_CLUSTER;
+	unsigned long image = READ_ONCE(swap_collect_image);
+	s64 nr = percpu_counter_read_positive(&packed->tier->segments_held) / SWAPFILE_CLUSTER;
 	unsigned int i;
 
-	if (!image || swap_packed_free_segments(pack) >= image)
+	if (!image || swap_segments_nr_free(packed) >= image)
 		return false;
 	for (i = 0; i < NR_SWAP_STREAMS; i++)
-		nr += !!READ_ONCE(pack->streams[i].segment);
-	return READ_ONCE(pack->tier->nr_segments) > nr;
+		nr += !!READ_ONCE(packed->streams[i].segment);
+	return READ_ONCE(packed->tier->nr_segments) > nr;
 }
 
 /**
- * swap_pack_gc_check - segments have come or gone: begin to collect if need be
- * @pack: of a tier
+ * swap_collect_kick - segments have come or gone: begin to collect if need be
+ * @packed: of a tier
  *
  * Context: any, also with a virtual cluster's lock held and interrupts off.
  */
-void swap_pack_gc_check(struct swap_pack *pack)
+void swap_collect_kick(struct swap_packed_tier *packed)
 {
-	bool is_short = swap_pack_is_short(pack);
+	bool is_short = swap_segments_are_short(packed);
 
-	if (READ_ONCE(pack->stopped) || !(is_short || swap_pack_is_short_of_image(pack)))
+	if (READ_ONCE(packed->stopped) || !(is_short || swap_segments_short_of_image(packed)))
 		return;
-	if (READ_ONCE(pack->tier->nr_segments))
-		queue_work(swap_gc_wq, &pack->gc_work);
+	if (READ_ONCE(packed->tier->nr_segments))
+		queue_work(swap_collect_wq, &packed->collect_work);
 	/* What is free beside raw pages will do for an image. */
-	if (is_short && !READ_ONCE(pack->quiet))
-		swap_tier_compact(pack->tier);
+	if (is_short && !READ_ONCE(packed->quiet))
+		swap_tier_compact(packed->tier);
 }
 
 /**
@@ -97,14 +97,14 @@ void swap_pack_gc_check(struct swap_pack *pack)
  */
 void swap_segment_put(struct swap_segment *segment)
 {
-	struct swap_pack *pack = segment->pack;
+	struct swap_packed_tier *packed = segment->packed;
 
 	if (!refcount_dec_and_test(&segment->refs))
 		return;
 	VM_WARN_ON_ONCE(swap_segment_live(segment));
 	VM_WARN_ON_ONCE(atomic_read(&segment->writing));
-	llist_add(&segment->dead, &pack->dead);
-	queue_work(swap_abs_wq, &pack->release_work);
+	llist_add(&segment->dead, &packed->dead);
+	queue_work(swap_abs_wq, &packed->release_work);
 }
 
 /* By the live bytes of a segment; the same as swap_victim_bucket(), in constants. */
@@ -117,7 +117,7 @@ static unsigned int swap_segment_held(unsigned int live)
 {
 	if (live == SWAP_SEGMENT_BAD)
 		return SWAPFILE_CLUSTER;
-	return swap_pack_held(swap_segment_bucket(live), SWAPFILE_CLUSTER);
+	return swap_segment_pages(swap_segment_bucket(live), SWAPFILE_CLUSTER);
 }
 
 /*
@@ -129,25 +129,25 @@ unsigned int swap_segment_account(struct swap_segment *segment, int bytes)
 {
 	unsigned int old = atomic_fetch_add(bytes, &segment->live);
 	unsigned int before = old & ~SWAP_SEGMENT_CLOSED, live = before + bytes;
-	struct swap_pack *pack = segment->pack;
+	struct swap_packed_tier *packed = segment->packed;
 	long held;
 
-	percpu_counter_add(&pack->live, bytes);
+	percpu_counter_add(&packed->live, bytes);
 	if (swap_segment_bucket(before) == swap_segment_bucket(live) &&
 	    before != SWAP_SEGMENT_BAD && live != SWAP_SEGMENT_BAD)
 		return live;
 
 	held = (long)swap_segment_held(live) - (long)swap_segment_held(before);
-	percpu_counter_add(&pack->tier->segments_held, held);
+	percpu_counter_add(&packed->tier->segments_held, held);
 	if (!(old & SWAP_SEGMENT_CLOSED))
-		swap_abs_give_room(-held);
+		swap_promise_put(-held);
 	/* A segment that is being filled is listed when it is closed. */
 	if (bytes < 0) {
-		spin_lock(&pack->lock);
-		swap_victims_update(&pack->victims, &segment->victim,
-				    swap_segment_live(segment), READ_ONCE(pack->next_seq));
-		spin_unlock(&pack->lock);
-		swap_pack_gc_check(pack);
+		spin_lock(&packed->lock);
+		swap_victims_update(&packed->victims, &segment->victim,
+				    swap_segment_live(segment), READ_ONCE(packed->next_seq));
+		spin_unlock(&packed->lock);
+		swap_collect_kick(packed);
 	}
 	return live;
 }
@@ -187,21 +187,21 @@ unsigned long swap_packed_segment_held(struct swap_cluster_info *ci)
  */
 void swap_segment_idle(struct swap_segment *segment)
 {
-	struct swap_pack *pack = segment->pack;
+	struct swap_packed_tier *packed = segment->packed;
 	int i;
 
 	if (swap_segment_live(segment) || atomic_read(&segment->writing))
 		return;
 	for (i = 0; i < NR_SWAP_STREAMS; i++)
-		if (READ_ONCE(pack->streams[i].segment) == segment)
-			mod_delayed_work(swap_flush_wq, &pack->streams[i].flush, 0);
+		if (READ_ONCE(packed->streams[i].segment) == segment)
+			mod_delayed_work(swap_flush_wq, &packed->streams[i].flush, 0);
 }
 
 /* Give a segment's cluster back to the device. */
 void swap_segment_return(struct swap_segment *segment)
 {
-	struct swap_pack *pack = segment->pack;
-	struct swap_tier *tier = pack->tier;
+	struct swap_packed_tier *packed = segment->packed;
+	struct swap_tier *tier = packed->tier;
 	struct swap_cluster_info *ci = &tier->si->cluster_info[segment->index];
 
 	spin_lock(&ci->lock);
@@ -209,7 +209,7 @@ void swap_segment_return(struct swap_segment *segment)
 	ci->segment = NULL;
 	swap_cluster_return(tier->si, ci);
 	spin_unlock(&ci->lock);
-	mempool_free(segment, &pack->segments);
+	mempool_free(segment, &packed->segments);
 	atomic_long_dec(&tier->nr_lent);
 }
 
@@ -217,117 +217,117 @@ void swap_segment_return(struct swap_segment *segment)
  * Is the reserve of no use any longer? Where nothing new is packed, and nothing that
  * is there could have to be collected.
  */
-static bool swap_pack_is_idle(struct swap_pack *pack)
+static bool swap_streams_are_idle(struct swap_packed_tier *packed)
 {
-	return READ_ONCE(pack->stopped) ||
-	       (READ_ONCE(pack->quiet) && !READ_ONCE(pack->tier->nr_segments));
+	return READ_ONCE(packed->stopped) ||
+	       (READ_ONCE(packed->quiet) && !READ_ONCE(packed->tier->nr_segments));
 }
 
 /* Give what is kept as spares back, if that is of no use. */
-void swap_pack_give_spares(struct swap_pack *pack)
+void swap_segments_give_spares(struct swap_packed_tier *packed)
 {
 	struct swap_segment *segment;
 
-	spin_lock(&pack->lock);
-	while (swap_pack_is_idle(pack) && !list_empty(&pack->spares)) {
-		segment = list_first_entry(&pack->spares, struct swap_segment, victim.list);
+	spin_lock(&packed->lock);
+	while (swap_streams_are_idle(packed) && !list_empty(&packed->spares)) {
+		segment = list_first_entry(&packed->spares, struct swap_segment, victim.list);
 		list_del_init(&segment->victim.list);
-		WRITE_ONCE(pack->tier->nr_spares, pack->tier->nr_spares - 1);
-		spin_unlock(&pack->lock);
+		WRITE_ONCE(packed->tier->nr_spares, packed->tier->nr_spares - 1);
+		spin_unlock(&packed->lock);
 		swap_segment_return(segment);
-		spin_lock(&pack->lock);
+		spin_lock(&packed->lock);
 	}
-	if (swap_pack_is_idle(pack) && pack->reserved) {
-		WRITE_ONCE(pack->reserved, false);
-		swap_tier_hide(pack->tier, -(long)SWAP_PACK_RESERVE * SWAPFILE_CLUSTER);
+	if (swap_streams_are_idle(packed) && packed->reserved) {
+		WRITE_ONCE(packed->reserved, false);
+		swap_tier_hide(packed->tier, -(long)SWAP_SEGMENT_RESERVE * SWAPFILE_CLUSTER);
 	}
-	spin_unlock(&pack->lock);
+	spin_unlock(&packed->lock);
 }
 
 /*
  * Segments that nothing refers to are spares again, or go back: on a workqueue
  * that is frozen while there is a hibernation image, which knows them as they are.
  */
-void swap_pack_release_dead(struct swap_pack *pack)
+void swap_segments_release_dead(struct swap_packed_tier *packed)
 {
 	struct swap_segment *segment, *next;
 	bool back, bad, gained = false;
 
-	llist_for_each_entry_safe(segment, next, llist_del_all(&pack->dead), dead) {
+	llist_for_each_entry_safe(segment, next, llist_del_all(&packed->dead), dead) {
 		back = false;
-		spin_lock(&pack->lock);
+		spin_lock(&packed->lock);
 		if (segment->victim.listed)
-			swap_victims_del(&pack->victims, &segment->victim);
-		WRITE_ONCE(pack->tier->nr_segments, pack->tier->nr_segments - 1);
+			swap_victims_del(&packed->victims, &segment->victim);
+		WRITE_ONCE(packed->tier->nr_segments, packed->tier->nr_segments - 1);
 		bad = segment->victim.bad;
 		if (bad) {
-			list_add(&segment->victim.list, &pack->bad);
-			WRITE_ONCE(pack->tier->nr_bad_segments, pack->tier->nr_bad_segments + 1);
-		} else if (pack->tier->nr_spares < SWAP_PACK_RESERVE && !READ_ONCE(pack->stopped)) {
-			list_add(&segment->victim.list, &pack->spares);
-			WRITE_ONCE(pack->tier->nr_spares, pack->tier->nr_spares + 1);
+			list_add(&segment->victim.list, &packed->bad);
+			WRITE_ONCE(packed->tier->nr_bad_segments, packed->tier->nr_bad_segments + 1);
+		} else if (packed->tier->nr_spares < SWAP_SEGMENT_RESERVE && !READ_ONCE(packed->stopped)) {
+			list_add(&segment->victim.list, &packed->spares);
+			WRITE_ONCE(packed->tier->nr_spares, packed->tier->nr_spares + 1);
 		} else {
 			back = true;
 		}
 		gained |= !bad;
-		spin_unlock(&pack->lock);
+		spin_unlock(&packed->lock);
 		/* What nothing can be stored in is no room. */
 		if (bad) {
 			swap_segment_account(segment, SWAP_SEGMENT_BAD);
-			percpu_counter_sub(&pack->live, SWAP_SEGMENT_BAD);
+			percpu_counter_sub(&packed->live, SWAP_SEGMENT_BAD);
 		}
 		if (back) {
 			swap_segment_return(segment);
-			WRITE_ONCE(pack->starved, false);
+			WRITE_ONCE(packed->starved, false);
 		}
 		/* Last: swapoff waits for it, then takes what is left. */
-		percpu_counter_sub(&pack->tier->used, SWAPFILE_CLUSTER);
+		percpu_counter_sub(&packed->tier->used, SWAPFILE_CLUSTER);
 		cond_resched();
 	}
 	if (gained)
-		swap_abs_room_gained();
-	if (swap_pack_is_idle(pack))
-		swap_pack_give_spares(pack);
+		swap_vain_room_gained();
+	if (swap_streams_are_idle(packed))
+		swap_segments_give_spares(packed);
 }
 
-void swap_pack_release(struct work_struct *work)
+void swap_segments_release_work(struct work_struct *work)
 {
-	swap_pack_release_dead(container_of(work, struct swap_pack, release_work));
+	swap_segments_release_dead(container_of(work, struct swap_packed_tier, release_work));
 }
 
 /* Lend a cluster as a spare segment, without waiting. Return: true when there is one more. */
-static bool swap_packed_refill(struct swap_pack *pack)
+static bool swap_segments_refill(struct swap_packed_tier *packed)
 {
-	struct swap_info_struct *si = pack->tier->si;
+	struct swap_info_struct *si = packed->tier->si;
 	struct swap_segment *segment;
 	struct swap_cluster_info *ci;
 
-	segment = mempool_alloc(&pack->segments, GFP_NOWAIT | __GFP_NOWARN);
+	segment = mempool_alloc(&packed->segments, GFP_NOWAIT | __GFP_NOWARN);
 	if (!segment)
 		return false;
 	ci = swap_cluster_lend(si, CLUSTER_FLAG_LENT_SEGMENT);
 	if (!ci) {
-		mempool_free(segment, &pack->segments);
+		mempool_free(segment, &packed->segments);
 		return false;
 	}
 
 	memset(segment, 0, sizeof(*segment));
 	INIT_LIST_HEAD(&segment->victim.list);
-	segment->pack = pack;
+	segment->packed = packed;
 	segment->index = ci - si->cluster_info;
 	ci->segment = segment;
 	spin_unlock(&ci->lock);
-	atomic_long_inc(&pack->tier->nr_lent);
+	atomic_long_inc(&packed->tier->nr_lent);
 
-	spin_lock(&pack->lock);
-	if (READ_ONCE(pack->stopped)) {
-		spin_unlock(&pack->lock);
+	spin_lock(&packed->lock);
+	if (READ_ONCE(packed->stopped)) {
+		spin_unlock(&packed->lock);
 		swap_segment_return(segment);
 		return false;
 	}
-	list_add_tail(&segment->victim.list, &pack->spares);
-	WRITE_ONCE(pack->tier->nr_spares, pack->tier->nr_spares + 1);
-	spin_unlock(&pack->lock);
+	list_add_tail(&segment->victim.list, &packed->spares);
+	WRITE_ONCE(packed->tier->nr_spares, packed->tier->nr_spares + 1);
+	spin_unlock(&packed->lock);
 	return true;
 }
 
@@ -336,70 +336,70 @@ static bool swap_packed_refill(struct swap_pack *pack)
  * lent: raw pages can use what is free, and nothing could be packed. Return: true when
  * that has been done.
  */
-static bool swap_pack_reserve(struct swap_pack *pack)
+static bool swap_segments_reserve(struct swap_packed_tier *packed)
 {
-	long pages = SWAP_PACK_RESERVE * SWAPFILE_CLUSTER;
+	long pages = SWAP_SEGMENT_RESERVE * SWAPFILE_CLUSTER;
 	bool reserved;
 
-	if (READ_ONCE(pack->reserved))
+	if (READ_ONCE(packed->reserved))
 		return true;
-	if (swap_packed_free_segments(pack) <= SWAP_PACK_RESERVE)
+	if (swap_segments_nr_free(packed) <= SWAP_SEGMENT_RESERVE)
 		return false;
-	spin_lock(&pack->lock);
-	if (!pack->reserved && !READ_ONCE(pack->stopped) && swap_abs_take_room(pages)) {
-		swap_tier_hide(pack->tier, pages);
-		WRITE_ONCE(pack->reserved, true);
+	spin_lock(&packed->lock);
+	if (!packed->reserved && !READ_ONCE(packed->stopped) && swap_promise_take(pages)) {
+		swap_tier_hide(packed->tier, pages);
+		WRITE_ONCE(packed->reserved, true);
 	}
-	reserved = pack->reserved;
-	spin_unlock(&pack->lock);
+	reserved = packed->reserved;
+	spin_unlock(&packed->lock);
 	return reserved;
 }
 
 /* Make spares, so that one more can be filled than what is kept for survivors. */
-bool swap_pack_refill_for(struct swap_pack *pack, unsigned int kept)
+bool swap_segments_refill_for(struct swap_packed_tier *packed, unsigned int kept)
 {
-	if (!swap_pack_reserve(pack))
+	if (!swap_segments_reserve(packed))
 		return false;
-	while (READ_ONCE(pack->tier->nr_spares) <= kept)
-		if (!swap_packed_refill(pack))
+	while (READ_ONCE(packed->tier->nr_spares) <= kept)
+		if (!swap_segments_refill(packed))
 			return false;
 	return true;
 }
 
 /* A segment to fill, or NULL. The reserve is for what is collected. */
-struct swap_segment *swap_segment_open(struct swap_pack *pack,
+struct swap_segment *swap_segment_open(struct swap_packed_tier *packed,
 				       enum swap_stream_id id)
 {
 	bool fresh = swap_stream_is_fresh(id);
-	unsigned int kept = fresh ? SWAP_PACK_RESERVE : 0;
+	unsigned int kept = fresh ? SWAP_SEGMENT_RESERVE : 0;
 	struct swap_segment *segment = NULL;
 
-	if (fresh && READ_ONCE(pack->quiet))
+	if (fresh && READ_ONCE(packed->quiet))
 		return NULL;
-	if (!swap_pack_refill_for(pack, kept) && !fresh)
-		swap_packed_refill(pack);
+	if (!swap_segments_refill_for(packed, kept) && !fresh)
+		swap_segments_refill(packed);
 
-	spin_lock(&pack->lock);
+	spin_lock(&packed->lock);
 	/* What survives may go anywhere: without that nothing can be collected. */
-	if (pack->tier->nr_spares > kept && (pack->reserved || !fresh)) {
-		segment = list_first_entry(&pack->spares, struct swap_segment, victim.list);
+	if (packed->tier->nr_spares > kept && (packed->reserved || !fresh)) {
+		segment = list_first_entry(&packed->spares, struct swap_segment, victim.list);
 		list_del_init(&segment->victim.list);
-		WRITE_ONCE(pack->tier->nr_spares, pack->tier->nr_spares - 1);
-		WRITE_ONCE(pack->tier->nr_segments, pack->tier->nr_segments + 1);
-		segment->seq = pack->next_seq++;
+		WRITE_ONCE(packed->tier->nr_spares, packed->tier->nr_spares - 1);
+		WRITE_ONCE(packed->tier->nr_segments, packed->tier->nr_segments + 1);
+		segment->seq = packed->next_seq++;
 	}
 	/* Survivors have one so that others can. */
 	if (segment && fresh)
-		WRITE_ONCE(pack->starved, false);
-	spin_unlock(&pack->lock);
+		WRITE_ONCE(packed->starved, false);
+	spin_unlock(&packed->lock);
 	if (!segment)
 		return NULL;
 
-	swap_pack_gc_check(pack);
+	swap_collect_kick(packed);
 
 	/* Before the lock of the stream is dropped: swapoff takes that once. */
-	percpu_counter_add(&pack->tier->used, SWAPFILE_CLUSTER);
-	swap_tier_filled(pack->tier);
+	percpu_counter_add(&packed->tier->used, SWAPFILE_CLUSTER);
+	swap_tier_check_high(packed->tier);
 	segment->victim.end = 0;
 	segment->victim.skip = 0;
 	segment->victim.dense = 0;
@@ -408,42 +408,42 @@ struct swap_segment *swap_segment_open(struct swap_pack *pack,
 }
 
 /* There is no segment to fill. What is new may find one on another device. */
-void swap_pack_refuse(struct swap_pack *pack, bool fresh)
+void swap_segments_refuse(struct swap_packed_tier *packed, bool fresh)
 {
-	swap_tier_count(pack->tier, SWAP_TIER_REFUSED, 1);
+	swap_tier_count(packed->tier, SWAP_TIER_REFUSED, 1);
 	if (fresh)
-		swap_pack_gc_check(pack);
+		swap_collect_kick(packed);
 	else
-		WRITE_ONCE(pack->starved, true);
+		WRITE_ONCE(packed->starved, true);
 }
 
 bool swap_segment_is_bad(struct swap_segment *segment)
 {
 	bool bad;
 
-	spin_lock(&segment->pack->lock);
+	spin_lock(&segment->packed->lock);
 	bad = segment->victim.bad;
-	spin_unlock(&segment->pack->lock);
+	spin_unlock(&segment->packed->lock);
 	return bad;
 }
 
 /* Nothing more is appended to the stream's segment. */
-void swap_segment_close(struct swap_pack_stream *stream)
+void swap_segment_close(struct swap_stream *stream)
 {
 	struct swap_segment *segment = stream->segment;
-	struct swap_pack *pack = segment->pack;
+	struct swap_packed_tier *packed = segment->packed;
 
 	lockdep_assert_held(&stream->lock);
 	WRITE_ONCE(stream->segment, NULL);
-	spin_lock(&pack->lock);
-	swap_victims_add(&pack->victims, &segment->victim, swap_segment_live(segment),
-			 pack->next_seq);
+	spin_lock(&packed->lock);
+	swap_victims_add(&packed->victims, &segment->victim, swap_segment_live(segment),
+			 packed->next_seq);
 	/* It can't be made any denser before something has died. */
-	segment->victim.dense = !swap_stream_is_fresh(stream - pack->streams) &&
+	segment->victim.dense = !swap_stream_is_fresh(stream - packed->streams) &&
 				segment->victim.end == SWAPFILE_CLUSTER;
-	spin_unlock(&pack->lock);
+	spin_unlock(&packed->lock);
 	swap_segment_put(segment);
-	swap_pack_gc_check(pack);
+	swap_collect_kick(packed);
 }
 
 long swap_packed_drop(const swap_desc_t *words, unsigned int nr)
@@ -453,9 +453,9 @@ long swap_packed_drop(const swap_desc_t *words, unsigned int nr)
 
 	for (i = 0; i < nr; i++) {
 		segment = swap_segment_of(words[i]);
-		percpu_counter_dec(&segment->pack->objects);
+		percpu_counter_dec(&segment->packed->objects);
 		if (!swap_segment_account(segment,
-					  -(int)swap_pack_size(swap_desc_length(words[i]))))
+					  -(int)swap_object_size(swap_desc_length(words[i]))))
 			swap_segment_idle(segment);
 		swap_segment_put(segment);
 	}

@@ -23,47 +23,47 @@ int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio, unsigned long t
 int swap_area_create(void);
 
 /* mm/swap_abs/promise.c */
-long swap_abs_room_needed(struct folio *folio);
-void swap_abs_cancel_promises(void);
+long swap_promise_needed(struct folio *folio);
+void swap_promise_cancel(void);
 
 /* mm/swap_abs/desc.c */
 void __init swap_backend_register(enum swap_desc_tag tag, const struct swap_backend *backend);
 extern const struct swap_backend *swap_store_order[];
 const struct swap_backend *swap_backend_of(swap_desc_t word);
-void swap_abs_drop_folio(struct folio *folio);
-void swap_abs_set_lost(struct swap_cluster_info *ci, unsigned int ci_off);
-void swap_abs_unreserve(struct folio *folio);
-void swap_abs_refuse_folio(struct folio *folio, bool refused);
-unsigned int swap_abs_cancel_cluster(unsigned long slot);
-swap_desc_t swap_abs_word(swp_entry_t entry);
-bool swap_abs_is_reserved(swp_entry_t entry);
-bool swap_abs_pin(swp_entry_t entry, swap_place_t place);
-bool swap_abs_unpin(swp_entry_t entry, swap_place_t place);
-bool swap_abs_commit(swp_entry_t entry, swap_place_t place, swap_desc_t new,
-		     struct folio *locked, long taken);
-bool swap_abs_move_commit(swp_entry_t entry, swap_place_t from, swap_desc_t to,
-			  struct folio *folio, long taken);
-bool swap_abs_move_abort(swp_entry_t entry, swap_place_t from, int err);
-swap_desc_t *swap_abs_alloc_words(struct folio *folio, swap_desc_t *single);
-void swap_abs_free_words(swap_desc_t *words, swap_desc_t *single);
-void swap_abs_install(struct folio *folio, const swap_desc_t *words, long taken);
+void swap_desc_drop_folio(struct folio *folio);
+void swap_desc_set_lost(struct swap_cluster_info *ci, unsigned int ci_off);
+void swap_desc_unpromise_folio(struct folio *folio);
+void swap_desc_refuse_folio(struct folio *folio, bool refused);
+unsigned int swap_desc_cancel_promises(unsigned long slot);
+swap_desc_t swap_desc_read(swp_entry_t entry);
+bool swap_desc_slot_is_promised(swp_entry_t entry);
+bool swap_desc_pin(swp_entry_t entry, swap_place_t place);
+bool swap_desc_unpin(swp_entry_t entry, swap_place_t place);
+bool swap_desc_commit(swp_entry_t entry, swap_place_t place, swap_desc_t new,
+		      struct folio *locked, long taken);
+bool swap_move_commit(swp_entry_t entry, swap_place_t from, swap_desc_t to,
+		      struct folio *folio, long taken);
+bool swap_move_abort(swp_entry_t entry, swap_place_t from, int err);
+swap_desc_t *swap_desc_alloc(struct folio *folio, swap_desc_t *single);
+void swap_desc_free(swap_desc_t *words, swap_desc_t *single);
+void swap_desc_install(struct folio *folio, const swap_desc_t *words, long taken);
 
 #ifdef CONFIG_SWAP_ABS
 /* The descriptors of a locked virtual cluster, NULL when it is not in use. */
-static inline swap_desc_t *swap_abs_desc(struct swap_cluster_info *ci)
+static inline swap_desc_t *swap_desc_table(struct swap_cluster_info *ci)
 {
 	return rcu_dereference_protected(ci->desc, lockdep_is_held(&ci->lock));
 }
 #endif
 
 /**
- * swap_abs_take_room - promise device capacity
+ * swap_promise_take - promise device capacity
  * @nr: pages
  *
  * Context: any.
  * Return: true when devices can still store @nr pages, that are held now.
  */
-static inline bool swap_abs_take_room(long nr)
+static inline bool swap_promise_take(long nr)
 {
 	long room = atomic_long_read(&nr_swap_pages);
 
@@ -92,24 +92,24 @@ struct swap_vain {
 };
 
 /* mm/swap_abs/vain.c */
-void swap_abs_in_vain(struct folio *folio);
-bool swap_abs_hope(struct mem_cgroup *memcg);
-void swap_abs_room_short(void);
-void swap_abs_room_gained(void);
-void swap_abs_device_came(void);
-bool swap_abs_room_is_short(void);
+void swap_vain_note(struct folio *folio);
+bool swap_vain_hope(struct mem_cgroup *memcg);
+void swap_vain_room_short(void);
+void swap_vain_room_gained(void);
+void swap_vain_device_came(void);
+bool swap_vain_room_is_short(void);
 
 #ifdef CONFIG_DEBUG_FS
 extern u32 swap_debug_move_delay;
 extern atomic_long_t swap_debug_orphans;
-void swap_abs_debug_move(void);
-void swap_abs_debug_orphan(void);
+void swap_debug_move(void);
+void swap_debug_orphan(void);
 #else
-static inline void swap_abs_debug_move(void)
+static inline void swap_debug_move(void)
 {
 }
 
-static inline void swap_abs_debug_orphan(void)
+static inline void swap_debug_orphan(void)
 {
 }
 #endif

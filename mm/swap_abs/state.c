@@ -56,7 +56,7 @@ static int swap_tier_close(struct swap_tier *tier, enum swap_tier_state state)
 			return err;
 	}
 	WRITE_ONCE(tier->state, state);
-	WRITE_ONCE(tier->stop, false);
+	WRITE_ONCE(tier->drain_stop, false);
 	tier->drain_delay = 1;
 	mod_delayed_work(swap_move_wq, &tier->drain_work, 0);
 	return 0;
@@ -71,7 +71,7 @@ static void swap_tier_open(struct swap_tier *tier)
 	 * The mover ends by itself. It is not waited for, because it may wait for a device
 	 * that hangs, and who has this mutex keeps others waiting.
 	 */
-	WRITE_ONCE(tier->stop, true);
+	WRITE_ONCE(tier->drain_stop, true);
 	cancel_delayed_work(&tier->drain_work);
 	atomic_set(&tier->io_errors, 0);
 	WRITE_ONCE(tier->state, SWAP_TIER_ONLINE);
@@ -115,17 +115,17 @@ static struct swap_tier *swap_tier_of(struct address_space *mapping)
 }
 
 /**
- * swap_tiers_open_device - take a tier that is drained back, for swapoff
+ * swap_tiers_open_file - take a tier that is drained back, for swapoff
  * @mapping: of the device or swapfile
  *
  * swapoff takes it out of use itself.
  *
- * @state: for the state that it had, for swap_tiers_close_device()
+ * @state: for the state that it had, for swap_tiers_close_file()
  *
  * Context: process context, sleeps.
  * Return: 0, or -EINTR for who is killed, while others wait for their devices.
  */
-int swap_tiers_open_device(struct address_space *mapping, enum swap_tier_state *state)
+int swap_tiers_open_file(struct address_space *mapping, enum swap_tier_state *state)
 {
 	struct swap_tier *tier;
 
@@ -152,13 +152,13 @@ static void swap_tier_queue_reopen(struct swap_tier *tier)
 }
 
 /**
- * swap_tiers_close_device - swapoff has failed: drain the tier as before
+ * swap_tiers_close_file - swapoff has failed: drain the tier as before
  * @mapping: of the device or swapfile, that is in use again
- * @state: what swap_tiers_open_device() has found
+ * @state: what swap_tiers_open_file() has found
  *
  * Context: process context, sleeps.
  */
-void swap_tiers_close_device(struct address_space *mapping, enum swap_tier_state state)
+void swap_tiers_close_file(struct address_space *mapping, enum swap_tier_state state)
 {
 	struct swap_info_struct *si;
 	struct swap_tier *tier;
@@ -222,7 +222,7 @@ static void swap_tier_reopen_work(struct work_struct *work)
 		swap_tier_open(tier);
 	}
 	mutex_unlock(&swap_state_mutex);
-	swap_abs_room_gained();
+	swap_vain_room_gained();
 }
 
 /* The device may have put another block there. Frozen while there is a hibernation image. */
@@ -232,7 +232,7 @@ static void swap_tier_retry_work(struct work_struct *work)
 					      retry_work);
 
 	swap_formats_call(forget_bad, tier);
-	swap_abs_room_gained();
+	swap_vain_room_gained();
 }
 
 /**

@@ -93,7 +93,7 @@ static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr, cha
 	enum swap_tier_state state = READ_ONCE(tier->state);
 
 	/* swapoff has no state of its own. */
-	if (state == SWAP_TIER_ONLINE && READ_ONCE(tier->draining))
+	if (state == SWAP_TIER_ONLINE && READ_ONCE(tier->closed))
 		state = SWAP_TIER_DRAINING;
 	return sysfs_emit(buf, "%s\n", swap_tier_state_names[state]);
 }

@@ -33,13 +33,13 @@ DEFINE_SPINLOCK(swap_tiers_lock);
 struct swap_tier *swap_zswap_tier __read_mostly;
 
 /* Mask of the devices. */
-unsigned long swap_tiers_present __read_mostly;
+unsigned long swap_tiers_online __read_mostly;
 
 /* Bytes of objects that are on their way as they are (swap_format.take). */
 atomic_long_t swap_bytes_moving = ATOMIC_LONG_INIT(0);
 
 /* Objects that zswap was given ahead (mm/swap_abs/neighbours.c), and that were loaded. */
-atomic_t swap_ahead_used = ATOMIC_INIT(0);
+atomic_t swap_neighbours_used = ATOMIC_INIT(0);
 
 /*
  * Formats
@@ -172,7 +172,7 @@ void swap_tiers_update(void)
 	}
 	spin_unlock(&swap_tiers_lock);
 	WRITE_ONCE(swap_virtual_ops.flags, flags);
-	WRITE_ONCE(swap_tiers_present, present);
+	WRITE_ONCE(swap_tiers_online, present);
 	/* Another one may be first now. */
 	swap_formats_call(forget_hints);
 }
@@ -245,7 +245,7 @@ struct swap_tier *swap_tier_alloc(void)
 	spin_lock_init(&tier->lock);
 	INIT_LIST_HEAD(&tier->partial);
 	INIT_LIST_HEAD(&tier->full);
-	INIT_LIST_HEAD(&tier->old);
+	INIT_LIST_HEAD(&tier->victims);
 	INIT_LIST_HEAD(&tier->empty);
 	INIT_LIST_HEAD(&tier->held);
 	INIT_WORK(&tier->release_work, swap_tier_release_work);
@@ -422,7 +422,7 @@ bool swap_tier_has_room(struct swap_tier *tier)
 {
 	const struct swap_format *const *pos;
 
-	if (READ_ONCE(tier->draining))
+	if (READ_ONCE(tier->closed))
 		return false;
 	for (pos = swap_formats; *pos; pos++)
 		if ((*pos)->has_room && (*pos)->has_room(tier))
@@ -462,7 +462,7 @@ bool swap_tiers_making_room(void)
 /**
  * swap_tier_hide - take pages out of what is shown as swap, or give them back
  * @tier: the tier of a device
- * @pages: how many have been taken by swap_abs_take_room(), to be hidden; less than zero
+ * @pages: how many have been taken by swap_promise_take(), to be hidden; less than zero
  *	for what is given back
  *
  * Context: any, also with locks held; serialized by the caller.
@@ -473,7 +473,7 @@ void swap_tier_hide(struct swap_tier *tier, long pages)
 	WRITE_ONCE(tier->hidden, tier->hidden + pages);
 	swap_total_sub(pages);
 	if (pages < 0)
-		swap_abs_give_room(-pages);
+		swap_promise_put(-pages);
 }
 
 /* Make what sysinfo() says sound while promises can't be kept, or a device is closed. */

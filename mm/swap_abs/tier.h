@@ -36,11 +36,11 @@ enum swap_backend_order {
  *	be left in @ctx, which the caller submits. Only tiers of the mask may get it.
  * @load: fill a locked folio that is not uptodate, unlock it when that is done
  *	or failed (not uptodate then). All words of the folio have the backend's
- *	tag and have passed @same_load. I/O may be left in @ctx.
+ *	tag and have passed @can_load_as_one. I/O may be left in @ctx.
  * @drop: release what @nr words (of this backend, not pinned) point to. Called
  *	with the virtual cluster locked, also with interrupts off: O(1) a word,
  *	does not sleep. Returns how many pages of device capacity that frees.
- * @same_load: can the word @next, @i slots after @first, be loaded into one
+ * @can_load_as_one: can the word @next, @i slots after @first, be loaded into one
  *	folio with it?
  * @moved: the data that a mover has pinned at @place is at its new place, or is written
  *	there from the locked @folio, if there is one: release the old copy. May sleep.
@@ -50,7 +50,7 @@ enum swap_backend_order {
  * @stable: must the page not change while it is written there?
  * @fill: make a page of a locked folio that is not uptodate of an object that somebody has
  *	read, if that is its data; NULL where there are no objects. May sleep.
- * @picked: has the data of the word been picked by swap_format.pick_old() or .pick_sparse()?
+ * @is_victim: has the data of the word been picked by swap_format.choose_victims() or .choose_sparse()?
  *	A hint; NULL for never
  * @check: for the self-check: what is wrong with a word of a slot in a locked virtual
  *	cluster, whose device is there; NULL if nothing is. NULL where nothing can be wrong
@@ -63,14 +63,14 @@ struct swap_backend {
 	int (*store)(struct swap_io_ctx *ctx, struct folio *folio, unsigned long tiers);
 	void (*load)(struct swap_io_ctx *ctx, struct folio *folio);
 	long (*drop)(const swap_desc_t *words, unsigned int nr);
-	bool (*same_load)(swap_desc_t first, swap_desc_t next, unsigned int i);
+	bool (*can_load_as_one)(swap_desc_t first, swap_desc_t next, unsigned int i);
 	void (*moved)(swap_place_t place, struct folio *folio);
 	void (*stays)(swap_place_t place);
 	bool (*synchronous)(swap_desc_t word);
 	bool (*stable)(swap_desc_t word);
 	bool (*fill)(struct folio *folio, struct swap_info_struct *si,
-		     const struct swap_pack_object *object);
-	bool (*picked)(swap_desc_t word);
+		     const struct swap_object *object);
+	bool (*is_victim)(swap_desc_t word);
 	const char *(*check)(swap_desc_t word);
 	enum swap_backend_order order;
 };
@@ -142,9 +142,9 @@ struct swap_backend {
  * @move_out: move data to other tiers, what was written first of it first. What it leaves is
  *	for the caller to move by way of folios. Returns 0, -EINTR when it was stopped, -ENOSPC
  *	or -ENOMEM
- * @pick_old: mark where what was written first is, as much as @pages
- * @pick_sparse: mark clusters that hold little, so many or none. Returns how many
- * @unpick: take these two back. Returns how many clusters have not become empty
+ * @choose_victims: mark where what was written first is, as much as @pages
+ * @choose_sparse: mark clusters that hold little, so many or none. Returns how many
+ * @unchoose: take these two back. Returns how many clusters have not become empty
  *
  * What can't be written:
  *
@@ -202,9 +202,9 @@ struct swap_format {
 	void (*settle)(void);
 
 	int (*move_out)(struct swap_move *move);
-	void (*pick_old)(struct swap_tier *tier, unsigned long pages);
-	unsigned long (*pick_sparse)(struct swap_tier *tier, unsigned long gain);
-	unsigned long (*unpick)(struct swap_tier *tier);
+	void (*choose_victims)(struct swap_tier *tier, unsigned long pages);
+	unsigned long (*choose_sparse)(struct swap_tier *tier, unsigned long gain);
+	unsigned long (*unchoose)(struct swap_tier *tier);
 
 	void (*forget_bad)(struct swap_tier *tier);
 	unsigned long (*nr_bad)(struct swap_tier *tier);
@@ -285,7 +285,7 @@ enum swap_watermark {
 	NR_SWAP_WMARKS,
 };
 
-struct swap_pack;
+struct swap_packed_tier;
 
 /**
  * struct swap_tier - one place for swapped data that the administrator sees
@@ -296,9 +296,9 @@ struct swap_pack;
  *	protected by swap_tiers_lock. Of zswap only its rank is used, 0
  * @joined: the device is in use; protected by swap_abs_mutex
  * @adopted: the device's free slots are counted as the layer can use them
- * @draining: closed for new data, by swapoff or @state; protected by swap_abs_mutex
+ * @closed: takes no new data, by swapoff or @state; protected by swap_abs_mutex
  * @state: protected by swap_state_mutex in mm/swap_abs/state.c
- * @stop: asks @drain_work to end
+ * @drain_stop: asks @drain_work to end
  * @drain_delay: jiffies until it tries again when nothing could be moved
  * @watermark: percent of the capacity; written under swap_abs_mutex
  * @demote_after: jiffies before which demotion is not tried again
@@ -311,19 +311,19 @@ struct swap_pack;
  * @reopened: jiffies when it did the last time; under swap_state_mutex
  * @compact_work: makes raw clusters free for packed data
  * @compact_after: jiffies before which that is not tried again
- * @compacting: what is on @old has free slots; protected by @move_lock
+ * @compacting: what is on @victims has free slots; protected by @move_lock
  * @io_errors: I/O errors without a success in between
  * @first_error: jiffies at the first of them
  * @move_lock: for who moves data off the tier
  * @batch: what is moved by way of folios just now
- * @hand: the slot that was looked at last for data of the tier
+ * @scan_pos: the slot that was looked at last for data of the tier
  * @moved: pages moved by the last command, down and up; protected by @move_lock
- * @lock: protects @partial, @full, @old, @empty, @held and what a lent cluster's
+ * @lock: protects @partial, @full, @victims, @empty, @held and what a lent cluster's
  *	flags say of them
  * @partial: lent clusters with a free slot (CLUSTER_FLAG_LENT_PARTIAL)
  * @full: lent clusters without one, in the order in which they were filled
  *	(CLUSTER_FLAG_LENT_FULL)
- * @old: those that demotion or compaction empties (CLUSTER_FLAG_LENT_OLD)
+ * @victims: those that demotion or compaction empties (CLUSTER_FLAG_LENT_VICTIM)
  * @empty: lent clusters that wait to go back (CLUSTER_FLAG_LENT_EMPTY)
  * @held: lent clusters where a slot was freed while storage is suspended
  *	(CLUSTER_FLAG_LENT_HELD)
@@ -337,7 +337,7 @@ struct swap_pack;
  * @segments_held: pages of capacity that the ones with data take
  * @hidden: pages that are in no capacity, as collection needs them
  * @format: how new data is written, NULL for zswap; written under swap_abs_mutex
- * @pack: segments and staging of the packed format, once it has been used
+ * @packed: segments and staging of the packed format, once it has been used
  * @used: slots of the device in use, all those of segments; objects of virtual
  *	slots in zswap
  * @release_work: gives clusters without data back: swap_format.release()
@@ -352,8 +352,8 @@ struct swap_tier {
 	struct plist_node node;
 	bool joined;
 	bool adopted;
-	bool draining;
-	bool stop;
+	bool closed;
+	bool drain_stop;
 	unsigned long drain_delay;
 	enum swap_tier_state state;
 	unsigned int watermark[NR_SWAP_WMARKS];
@@ -372,12 +372,12 @@ struct swap_tier {
 	unsigned long first_error;
 	struct mutex move_lock;		/* outside of all but swap_state_mutex */
 	struct swap_move_batch batch;	/* under move_lock */
-	unsigned long hand;
+	unsigned long scan_pos;
 	unsigned long moved[2];
 	spinlock_t lock;		/* inside of a lent cluster's lock */
 	struct list_head partial;
 	struct list_head full;
-	struct list_head old;
+	struct list_head victims;
 	struct list_head empty;
 	struct list_head held;
 	atomic_long_t nr_lent;
@@ -389,7 +389,7 @@ struct swap_tier {
 	struct percpu_counter segments_held;
 	long hidden;
 	const struct swap_format *format;
-	struct swap_pack *pack;
+	struct swap_packed_tier *packed;
 	struct percpu_counter used;
 	struct work_struct release_work;
 	struct delayed_work retry_work;
@@ -400,7 +400,7 @@ struct swap_tier {
 extern struct plist_head swap_tiers;
 /* Protects the list of tiers; outside of a lent cluster's lock. */
 extern spinlock_t swap_tiers_lock;
-extern unsigned long swap_tiers_present;
+extern unsigned long swap_tiers_online;
 
 /* Masks of tiers: a bit a device, by its swap type, and one for zswap. */
 #define SWAP_TIER_ZSWAP		BIT(SWAP_TIER_INDEX_ZSWAP)
@@ -432,7 +432,7 @@ static inline void swap_move_queue(struct work_struct *work)
 
 /* mm/swap_abs/tier.c */
 extern atomic_long_t swap_bytes_moving;
-extern atomic_t swap_ahead_used;
+extern atomic_t swap_neighbours_used;
 extern bool swap_errors_are_medium;
 extern u32 swap_tier_max_errors;
 void __init swap_format_register(const struct swap_format *format);
@@ -474,8 +474,8 @@ bool swap_zswap_has_room(void);
 bool swap_tier_has_upper(struct swap_tier *tier, unsigned long tiers);
 bool swap_may_grow(struct mem_cgroup *memcg);
 unsigned long swap_tiers_of_folio(struct folio *folio);
-void swap_tier_filled(struct swap_tier *tier);
-void swap_tier_demoted(struct swap_tier *tier, bool moved);
+void swap_tier_check_high(struct swap_tier *tier);
+void swap_tier_demote_backoff(struct swap_tier *tier, bool moved);
 unsigned long swap_tier_compact_gain(struct swap_tier *tier);
 void swap_tier_compact(struct swap_tier *tier);
 
@@ -552,7 +552,7 @@ static inline unsigned long swap_tier_hint_until(struct swap_tier *tier)
 	lockdep_assert_held(&swap_tiers_lock);
 	/* One that is drained takes nothing. */
 	plist_for_each_entry(first, &swap_tiers, node)
-		if (first == tier || !READ_ONCE(first->draining))
+		if (first == tier || !READ_ONCE(first->closed))
 			break;
 	return tier->node.prio <= first->node.prio ? 0 : (jiffies + HZ / 20) | 1;
 }
@@ -565,7 +565,7 @@ static inline bool swap_tier_hint_is_old(unsigned long until)
 /* Is a device not in the mask? What is chosen then is not the first one for others. */
 static inline bool swap_tiers_restricted(unsigned long tiers)
 {
-	return ~tiers & READ_ONCE(swap_tiers_present);
+	return ~tiers & READ_ONCE(swap_tiers_online);
 }
 
 static inline enum swap_tier_stat swap_tiers_stat(unsigned long tiers)

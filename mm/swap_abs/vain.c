@@ -156,12 +156,12 @@ static void swap_vain_sub(struct swap_vain *vain, unsigned long nr)
 }
 
 /**
- * swap_abs_in_vain - a folio could not be swapped out
+ * swap_vain_note - a folio could not be swapped out
  * @folio: the locked folio
  *
  * Context: reclaim, does not sleep.
  */
-void swap_abs_in_vain(struct folio *folio)
+void swap_vain_note(struct folio *folio)
 {
 	unsigned long nr = folio_nr_pages(folio);
 	struct mem_cgroup *memcg;
@@ -195,13 +195,13 @@ void __swap_abs_gone(struct folio *folio)
 }
 
 /**
- * swap_abs_hope - may zswap make pages smaller that have no capacity of devices?
+ * swap_vain_hope - may zswap make pages smaller that have no capacity of devices?
  * @memcg: whose pages, NULL for anybody's
  *
  * Context: any, does not sleep.
  * Return: false when all there are have been tried.
  */
-bool swap_abs_hope(struct mem_cgroup *memcg)
+bool swap_vain_hope(struct mem_cgroup *memcg)
 {
 	unsigned long lru = swap_vain_lru(memcg);
 
@@ -223,7 +223,7 @@ static bool swap_vain_flush(struct mem_cgroup *memcg, unsigned long age)
 	return true;
 }
 
-static bool swap_copies_seem_to_remain(struct mem_cgroup *memcg)
+static bool swap_closed_tiers_seem_to_have_copies(struct mem_cgroup *memcg)
 {
 	unsigned long copies = swap_vain_copies(memcg);
 	/*
@@ -248,14 +248,14 @@ static bool swap_copies_seem_to_remain(struct mem_cgroup *memcg)
 	return swap_vain_below(swap_vain_of(memcg), lru, min(lru, SWAP_VAIN_TRIES * cached));
 }
 
-/* The rest of swap_copies_remain(). */
-bool __swap_copies_remain(struct mem_cgroup *memcg)
+/* The rest of swap_closed_tiers_have_copies(). */
+bool __swap_closed_tiers_have_copies(struct mem_cgroup *memcg)
 {
-	bool remain = swap_copies_seem_to_remain(memcg);
+	bool remain = swap_closed_tiers_seem_to_have_copies(memcg);
 
 	/* To look for what has gone costs time; not to look for what is there, a process. */
 	if (swap_vain_flush(memcg, remain ? HZ / 10 : HZ / 50))
-		remain = swap_copies_seem_to_remain(memcg);
+		remain = swap_closed_tiers_seem_to_have_copies(memcg);
 	return remain;
 }
 
@@ -269,7 +269,7 @@ bool __swap_folio_refused(struct folio *folio)
 	if (folio_test_large(folio) || !folio_test_dirty(folio) ||
 	    !folio_swap_is_virtual(folio))
 		return false;
-	word = swap_abs_word(folio->swap);
+	word = swap_desc_read(folio->swap);
 	if (swap_desc_tag(word) != SWAP_DESC_NONE || swap_desc_is_reserved(word))
 		return false;
 	if (atomic_long_read(&nr_swap_pages) > 0) {
@@ -281,16 +281,16 @@ bool __swap_folio_refused(struct folio *folio)
 	}
 	refused = zswap_room() <= 0 || (swap_desc_is_refused(word) && !folio_mapped(folio));
 	if (refused)
-		swap_abs_in_vain(folio);
+		swap_vain_note(folio);
 	return refused;
 }
 
 /**
- * swap_abs_room_short - what was promised could not be stored at once
+ * swap_vain_room_short - what was promised could not be stored at once
  *
  * Context: any.
  */
-void swap_abs_room_short(void)
+void swap_vain_room_short(void)
 {
 	WRITE_ONCE(swap_room_short, true);
 	swap_tiers_make_room();
@@ -303,35 +303,35 @@ long __swap_abs_device_pages(struct mem_cgroup *memcg, long nr)
 		return nr;
 	/* There are slots by now, for any page. */
 	if (swap_tiers_have_slots())
-		swap_abs_room_gained();
-	else if (!swap_abs_hope(memcg))
+		swap_vain_room_gained();
+	else if (!swap_vain_hope(memcg))
 		return 0;
 	return nr;
 }
 
 /**
- * swap_abs_device_came - a device is in use, or in use again
+ * swap_vain_device_came - a device is in use, or in use again
  *
  * What was tried in vain may go there.
  */
-void swap_abs_device_came(void)
+void swap_vain_device_came(void)
 {
 	atomic_inc(&swap_vain_devices);
-	swap_abs_room_gained();
+	swap_vain_room_gained();
 }
 
 /* May a promise have to wait for collection? A hint. */
-bool swap_abs_room_is_short(void)
+bool swap_vain_room_is_short(void)
 {
 	return READ_ONCE(swap_room_short);
 }
 
 /**
- * swap_abs_room_gained - collection has made room
+ * swap_vain_room_gained - collection has made room
  *
  * Context: any but interrupts.
  */
-void swap_abs_room_gained(void)
+void swap_vain_room_gained(void)
 {
 	WRITE_ONCE(swap_room_short, false);
 	WRITE_ONCE(swap_room_since, 0);

@@ -2,7 +2,7 @@
 /*
  * Which segment of a packed tier is collected next, and when; see
  * mm/swap_abs/victim.h. Called by mm/swap_abs/packed.c and mm/swap_abs/collect.c under
- * swap_pack.lock, and by tools/testing/swap_abs/, which chose the constants.
+ * swap_packed_tier.lock, and by tools/testing/swap_abs/, which chose the constants.
  */
 #include <linux/math.h>
 #include <linux/minmax.h>
@@ -179,8 +179,8 @@ struct swap_victim *swap_victims_choose(struct swap_victims *victims, u32 now,
 		victim = swap_victims_head(victims, bucket);
 		if (!victim)
 			continue;
-		benefit = swap_pack_benefit(victims->size / SWAP_VICTIM_PARTS * bucket,
-					    victims->size, now - victim->since);
+		benefit = swap_victim_benefit(victims->size / SWAP_VICTIM_PARTS * bucket,
+					      victims->size, now - victim->since);
 		if (benefit > most) {
 			most = benefit;
 			best = victim;
@@ -224,12 +224,12 @@ bool swap_victims_is_old(struct swap_victims *victims, const struct swap_victim 
  */
 unsigned int swap_collect_below(unsigned int nr_segments)
 {
-	return SWAP_PACK_RESERVE + clamp(nr_segments / SWAP_COLLECT_SHARE, 1U,
-					 SWAP_COLLECT_MOST);
+	return SWAP_SEGMENT_RESERVE + clamp(nr_segments / SWAP_COLLECT_SHARE, 1U,
+					    SWAP_COLLECT_MOST);
 }
 
 /**
- * swap_pack_held - tell what capacity a segment takes
+ * swap_segment_pages - tell what capacity a segment takes
  * @bucket: swap_victim_bucket() of its live bytes
  * @pages: pages of a segment
  *
@@ -239,7 +239,7 @@ unsigned int swap_collect_below(unsigned int nr_segments)
  *
  * Return: pages, one at least if anything is live.
  */
-unsigned int swap_pack_held(unsigned int bucket, unsigned int pages)
+unsigned int swap_segment_pages(unsigned int bucket, unsigned int pages)
 {
 	unsigned int parts = 2 * SWAP_VICTIM_PARTS * SWAP_PACK_FULL_NUM;
 

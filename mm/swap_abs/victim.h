@@ -30,7 +30,7 @@
 #define SWAP_PACK_FULL_DEN	12U
 
 /* Segments that a tier keeps for survivors, so that it can always collect. */
-#define SWAP_PACK_RESERVE	2U
+#define SWAP_SEGMENT_RESERVE	2U
 
 /* A device with fewer segments is written raw. */
 #define SWAP_PACK_MIN_SEGMENTS	16U
@@ -86,6 +86,6 @@ bool swap_victims_is_old(struct swap_victims *victims, const struct swap_victim 
 struct swap_victim *swap_victims_choose(struct swap_victims *victims, u32 now,
 					unsigned int nr_free, bool elsewhere);
 unsigned int swap_collect_below(unsigned int nr_segments);
-unsigned int swap_pack_held(unsigned int bucket, unsigned int pages);
+unsigned int swap_segment_pages(unsigned int bucket, unsigned int pages);
 
 #endif /* _MM_SWAP_ABS_VICTIM_H */

@@ -48,7 +48,7 @@ static swap_desc_t fake_reserved(unsigned long place)
 
 /* A macro, so that a failure names the line. */
 #define expect_word(test, entry, word) \
-	KUNIT_EXPECT_EQ(test, swap_abs_word(entry).val, (word).val)
+	KUNIT_EXPECT_EQ(test, swap_desc_read(entry).val, (word).val)
 
 /* With all that is not the place's. */
 static swap_desc_t both(swap_desc_t word)
@@ -131,7 +131,7 @@ static void descriptor_bits(struct kunit *test)
 
 static void install(struct folio *folio, swap_desc_t word, long taken)
 {
-	swap_abs_install(folio, &word, taken);
+	swap_desc_install(folio, &word, taken);
 }
 
 static int slot_init(struct kunit *test)
@@ -192,13 +192,13 @@ static void slot_is_reserved(struct kunit *test)
 
 	KUNIT_ASSERT_TRUE(test, folio_swap_is_virtual(slot->folio));
 	expect_word(test, slot->folio->swap, swap_desc_set_reserved(swap_desc_none()));
-	KUNIT_EXPECT_EQ(test, swap_abs_room_needed(slot->folio), 0);
+	KUNIT_EXPECT_EQ(test, swap_promise_needed(slot->folio), 0);
 
 	/* A place that needs no device gives the capacity back. */
 	install(slot->folio, fake_word(1), 0);
 	KUNIT_EXPECT_EQ(test, get_nr_swap_pages(), slot->room + 1);
-	KUNIT_EXPECT_EQ(test, swap_abs_room_needed(slot->folio), 1);
-	KUNIT_EXPECT_TRUE(test, swap_abs_take_room(1));
+	KUNIT_EXPECT_EQ(test, swap_promise_needed(slot->folio), 1);
+	KUNIT_EXPECT_TRUE(test, swap_promise_take(1));
 	install(slot->folio, fake_reserved(1), 1);
 	KUNIT_EXPECT_EQ(test, get_nr_swap_pages(), slot->room);
 }
@@ -209,14 +209,14 @@ static void pin_once(struct kunit *test)
 	swp_entry_t entry = slot->folio->swap;
 
 	install(slot->folio, fake_reserved(1), 0);
-	KUNIT_EXPECT_FALSE(test, swap_abs_pin(entry, fake(2)));
-	KUNIT_EXPECT_TRUE(test, swap_abs_pin(entry, fake(1)));
-	KUNIT_EXPECT_FALSE(test, swap_abs_pin(entry, fake(1)));
-	KUNIT_EXPECT_FALSE(test, swap_abs_unpin(entry, fake(2)));
-	KUNIT_EXPECT_TRUE(test, swap_abs_unpin(entry, fake(1)));
+	KUNIT_EXPECT_FALSE(test, swap_desc_pin(entry, fake(2)));
+	KUNIT_EXPECT_TRUE(test, swap_desc_pin(entry, fake(1)));
+	KUNIT_EXPECT_FALSE(test, swap_desc_pin(entry, fake(1)));
+	KUNIT_EXPECT_FALSE(test, swap_desc_unpin(entry, fake(2)));
+	KUNIT_EXPECT_TRUE(test, swap_desc_unpin(entry, fake(1)));
 	expect_word(test, entry, fake_reserved(1));
-	KUNIT_EXPECT_TRUE(test, swap_abs_pin(entry, fake(1)));
-	KUNIT_EXPECT_TRUE(test, swap_abs_unpin(entry, fake(1)));
+	KUNIT_EXPECT_TRUE(test, swap_desc_pin(entry, fake(1)));
+	KUNIT_EXPECT_TRUE(test, swap_desc_unpin(entry, fake(1)));
 }
 
 static void dropped_is_orphan(struct kunit *test)
@@ -225,11 +225,11 @@ static void dropped_is_orphan(struct kunit *test)
 	swp_entry_t entry = slot->folio->swap;
 
 	install(slot->folio, fake_reserved(1), 0);
-	KUNIT_EXPECT_TRUE(test, swap_abs_pin(entry, fake(1)));
-	swap_abs_drop_folio(slot->folio);
+	KUNIT_EXPECT_TRUE(test, swap_desc_pin(entry, fake(1)));
+	swap_desc_drop_folio(slot->folio);
 	expect_word(test, entry, swap_desc_set_reserved(swap_desc_none()));
-	KUNIT_EXPECT_FALSE(test, swap_abs_commit(entry, fake(1), fake_word(2), slot->folio, 0));
-	KUNIT_EXPECT_FALSE(test, swap_abs_unpin(entry, fake(1)));
+	KUNIT_EXPECT_FALSE(test, swap_desc_commit(entry, fake(1), fake_word(2), slot->folio, 0));
+	KUNIT_EXPECT_FALSE(test, swap_desc_unpin(entry, fake(1)));
 	expect_word(test, entry, swap_desc_set_reserved(swap_desc_none()));
 }
 
@@ -240,10 +240,10 @@ static void stored_again_is_not_ours(struct kunit *test)
 	swp_entry_t entry = slot->folio->swap;
 
 	install(slot->folio, fake_reserved(1), 0);
-	KUNIT_EXPECT_TRUE(test, swap_abs_pin(entry, fake(1)));
+	KUNIT_EXPECT_TRUE(test, swap_desc_pin(entry, fake(1)));
 	install(slot->folio, fake_reserved(1), 0);
-	KUNIT_EXPECT_FALSE(test, swap_abs_commit(entry, fake(1), fake_word(2), slot->folio, 0));
-	KUNIT_EXPECT_FALSE(test, swap_abs_unpin(entry, fake(1)));
+	KUNIT_EXPECT_FALSE(test, swap_desc_commit(entry, fake(1), fake_word(2), slot->folio, 0));
+	KUNIT_EXPECT_FALSE(test, swap_desc_unpin(entry, fake(1)));
 	expect_word(test, entry, fake_reserved(1));
 }
 
@@ -253,15 +253,15 @@ static void commit_moves(struct kunit *test)
 	swp_entry_t entry = slot->folio->swap;
 
 	install(slot->folio, fake_reserved(1), 0);
-	KUNIT_EXPECT_FALSE(test, swap_abs_commit(entry, fake(1), fake_word(2), slot->folio, 0));
-	KUNIT_EXPECT_TRUE(test, swap_abs_pin(entry, fake(1)));
+	KUNIT_EXPECT_FALSE(test, swap_desc_commit(entry, fake(1), fake_word(2), slot->folio, 0));
+	KUNIT_EXPECT_TRUE(test, swap_desc_pin(entry, fake(1)));
 	/* Somebody has the folio locked: never waited for. */
-	KUNIT_EXPECT_FALSE(test, swap_abs_commit(entry, fake(1), fake_word(2), NULL, 0));
+	KUNIT_EXPECT_FALSE(test, swap_desc_commit(entry, fake(1), fake_word(2), NULL, 0));
 	expect_word(test, entry, both(fake_word(1)));
-	KUNIT_EXPECT_TRUE(test, swap_abs_commit(entry, fake(1), fake_reserved(2),
-						slot->folio, 0));
+	KUNIT_EXPECT_TRUE(test, swap_desc_commit(entry, fake(1), fake_reserved(2),
+						 slot->folio, 0));
 	expect_word(test, entry, fake_reserved(2));
-	KUNIT_EXPECT_FALSE(test, swap_abs_unpin(entry, fake(1)));
+	KUNIT_EXPECT_FALSE(test, swap_desc_unpin(entry, fake(1)));
 	KUNIT_EXPECT_EQ(test, get_nr_swap_pages(), slot->room);
 }
 
@@ -271,9 +271,9 @@ static void commit_takes_unlocked_folio(struct kunit *test)
 	swp_entry_t entry = slot->folio->swap;
 
 	install(slot->folio, fake_reserved(1), 0);
-	KUNIT_EXPECT_TRUE(test, swap_abs_pin(entry, fake(1)));
+	KUNIT_EXPECT_TRUE(test, swap_desc_pin(entry, fake(1)));
 	folio_unlock(slot->folio);
-	KUNIT_EXPECT_TRUE(test, swap_abs_commit(entry, fake(1), fake_reserved(3), NULL, 0));
+	KUNIT_EXPECT_TRUE(test, swap_desc_commit(entry, fake(1), fake_reserved(3), NULL, 0));
 	KUNIT_EXPECT_FALSE(test, folio_test_locked(slot->folio));
 	folio_lock(slot->folio);
 	expect_word(test, entry, fake_reserved(3));
@@ -286,11 +286,11 @@ static void promise_of_locked_is_kept(struct kunit *test)
 	swp_entry_t entry = slot->folio->swap;
 
 	atomic_long_sub(slot->room + 1, &nr_swap_pages);
-	swap_abs_cancel_promises();
+	swap_promise_cancel();
 	expect_word(test, entry, swap_desc_set_reserved(swap_desc_none()));
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&nr_swap_pages), -1);
 	folio_unlock(slot->folio);
-	swap_abs_cancel_promises();
+	swap_promise_cancel();
 	folio_lock(slot->folio);
 	expect_word(test, entry, swap_desc_none());
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&nr_swap_pages), 0);

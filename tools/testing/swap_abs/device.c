@@ -5,12 +5,12 @@
 #include "fail.h"
 #include "random.h"
 
-#define BLOCK		SWAP_PACK_BLOCK
+#define BLOCK		SWAP_PACKED_BLOCK
 #define NR_BLOCKS	(DEVICE_SIZE / BLOCK)
 
 static u8 device[DEVICE_SIZE];
 /* One a unit of alignment: it is not what was written. */
-static bool damaged[DEVICE_SIZE / SWAP_PACK_ALIGN];
+static bool damaged[DEVICE_SIZE / SWAP_OBJECT_ALIGN];
 /* For which life of its segment a block was written last. */
 static u32 block_seq[NR_BLOCKS];
 
@@ -23,7 +23,7 @@ void device_reset(void)
 
 static void set_damaged(u64 addr, unsigned int size, bool value)
 {
-	memset(damaged + addr / SWAP_PACK_ALIGN, value, size / SWAP_PACK_ALIGN);
+	memset(damaged + addr / SWAP_OBJECT_ALIGN, value, size / SWAP_OBJECT_ALIGN);
 }
 
 /* Returns false if the write fails. */
@@ -71,7 +71,7 @@ void device_corrupt(unsigned int block, enum device_damage damage, u64 random)
 	switch (damage) {
 	case DAMAGE_BIT:
 		device[byte] ^= 1 << (random >> 32) % 8;
-		set_damaged(byte / SWAP_PACK_ALIGN * SWAP_PACK_ALIGN, SWAP_PACK_ALIGN, true);
+		set_damaged(byte / SWAP_OBJECT_ALIGN * SWAP_OBJECT_ALIGN, SWAP_OBJECT_ALIGN, true);
 		return;
 	case DAMAGE_ZERO:
 		memset(device + start, 0, BLOCK);
@@ -89,7 +89,7 @@ bool device_damaged(u64 addr, unsigned int size)
 {
 	u64 unit;
 
-	for (unit = addr / SWAP_PACK_ALIGN; unit * SWAP_PACK_ALIGN < addr + size; unit++)
+	for (unit = addr / SWAP_OBJECT_ALIGN; unit * SWAP_OBJECT_ALIGN < addr + size; unit++)
 		if (damaged[unit])
 			return true;
 	return false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A libFuzzer target: the input is what a device gives, for swap_pack_next() and
- * swap_pack_check(). Whatever it is, they end, stay in the buffer (which is what
+ * A libFuzzer target: the input is what a device gives, for swap_object_next() and
+ * swap_object_check(). Whatever it is, they end, stay in the buffer (which is what
  * malloc() gave, so that ASan sees it), and what they find holds.
  *
  * The first eight bytes: the seq of the segment (4), flags, where to begin, a
@@ -15,8 +15,8 @@
 #include "../../../mm/swap_abs/format.h"
 #include "fuzz.h"
 
-#define BLOCK		SWAP_PACK_BLOCK
-#define HEADER		((unsigned int)sizeof(struct swap_pack_header))
+#define BLOCK		SWAP_PACKED_BLOCK
+#define HEADER		((unsigned int)sizeof(struct swap_object_header))
 #define PREFIX		8U
 #define MAX_SIZE	(64 * BLOCK)
 
@@ -65,7 +65,7 @@ static void repair(u8 *buf, unsigned int size, u32 seq, unsigned int flags)
 		u8 *header = buf + (i -= 16);
 
 		length = header[8] | header[9] << 8;
-		if (header[11] != SWAP_PACK_VERSION || i + HEADER + length > size)
+		if (header[11] != SWAP_OBJECT_VERSION || i + HEADER + length > size)
 			continue;
 		if (flags & FLAG_SEQ)
 			put32(header + 4, seq);
@@ -75,10 +75,10 @@ static void repair(u8 *buf, unsigned int size, u32 seq, unsigned int flags)
 
 /* What is found is what the format says, and check agrees. */
 static void verify(const u8 *buf, unsigned int size, u64 base, u32 seq,
-		   const struct swap_pack_object *found)
+		   const struct swap_object *found)
 {
 	const u8 *header = buf + (found->address - base);
-	struct swap_pack_object other = *found;
+	struct swap_object other = *found;
 
 	must(found->address >= base && found->address % 16 == 0);
 	must(found->length >= 1 && found->length <= 4080);
@@ -86,22 +86,22 @@ static void verify(const u8 *buf, unsigned int size, u64 base, u32 seq,
 	must(found->data == header + HEADER);
 	must(get32(header) == found->slot && get32(header + 4) == seq);
 	must((header[8] | header[9] << 8) == (int)found->length);
-	must(header[10] == found->codec && header[11] == SWAP_PACK_VERSION);
+	must(header[10] == found->codec && header[11] == SWAP_OBJECT_VERSION);
 	must(get32(header + 12) == checksum(found->address, header, found->length));
 
-	must(!swap_pack_check(header, found, seq));
-	must(swap_pack_check(header, found, seq + 1) == -EBADMSG);
+	must(!swap_object_check(header, found, seq));
+	must(swap_object_check(header, found, seq + 1) == -EBADMSG);
 	other.slot++;
-	must(swap_pack_check(header, &other, seq) == -EBADMSG);
+	must(swap_object_check(header, &other, seq) == -EBADMSG);
 	other = *found;
 	other.address += 16;
-	must(swap_pack_check(header, &other, seq) == -EBADMSG);
+	must(swap_object_check(header, &other, seq) == -EBADMSG);
 	other = *found;
 	other.codec ^= 1;
-	must(swap_pack_check(header, &other, seq) == -EBADMSG);
+	must(swap_object_check(header, &other, seq) == -EBADMSG);
 	other = *found;
 	other.length--;
-	must(swap_pack_check(header, &other, seq) == -EBADMSG);
+	must(swap_object_check(header, &other, seq) == -EBADMSG);
 }
 
 static u32 add(u32 sum, unsigned int offset, unsigned int slot, const u8 *data,
@@ -142,12 +142,12 @@ static u32 walk(const u8 *image, unsigned int size, unsigned int pos, unsigned i
 	while (pos < size) {
 		unsigned int base = pos / BLOCK * BLOCK, at = pos - base, was = at;
 		unsigned int here = size - base < part ? size - base : part;
-		struct swap_pack_object found;
+		struct swap_object found;
 		u8 *buf = malloc(here);
 
 		must(buf);
 		memcpy(buf, image + base, here);
-		while (swap_pack_next(buf, here, &at, START + base, seq, &found)) {
+		while (swap_object_next(buf, here, &at, START + base, seq, &found)) {
 			must(found.address - START - base >= was);
 			must(at >= found.address - START - base + HEADER + found.length);
 			was = at;
@@ -160,7 +160,7 @@ static u32 walk(const u8 *image, unsigned int size, unsigned int pos, unsigned i
 		must(base + here == size || at >= BLOCK);
 		pos = base + at;
 		if (base + here == size)
-			pos += SWAP_PACK_ALIGN;
+			pos += SWAP_OBJECT_ALIGN;
 	}
 	return sum;
 }
@@ -168,7 +168,7 @@ static u32 walk(const u8 *image, unsigned int size, unsigned int pos, unsigned i
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	unsigned int flags, pos, length;
-	struct swap_pack_object want;
+	struct swap_object want;
 	u32 seq, whole;
 	u8 *buf;
 
@@ -176,7 +176,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	seq = get32(data);
 	flags = data[4];
-	pos = data[5] * SWAP_PACK_ALIGN;
+	pos = data[5] * SWAP_OBJECT_ALIGN;
 	want.slot = data[6];
 	want.codec = data[7];
 	data += PREFIX;
@@ -189,7 +189,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(buf, data, HEADER + length);
 	want.length = length;
 	want.address = START;
-	if (!swap_pack_check(buf, &want, seq))
+	if (!swap_object_check(buf, &want, seq))
 		must(get32(buf + 12) == checksum(START, buf, length) && get32(buf) == want.slot);
 	free(buf);
 

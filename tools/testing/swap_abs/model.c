@@ -9,8 +9,8 @@
 #include "random.h"
 #include "tier.h"
 
-#define HEADER		((unsigned int)sizeof(struct swap_pack_header))
-#define MAX_LENGTH	((unsigned int)SWAP_PACK_MAX_LENGTH)
+#define HEADER		((unsigned int)sizeof(struct swap_object_header))
+#define MAX_LENGTH	((unsigned int)SWAP_OBJECT_MAX_LENGTH)
 #define NR_HOT		12U	/* slots that are used half of the time */
 
 /* What a slot must hold; its contents follow from these. */
@@ -59,11 +59,11 @@ static unsigned int choose_slot(struct choices *choices)
 /* A header as it would be at @address, with a checksum that is right if there is room. */
 static void forge(u8 *at, unsigned int room, u32 seq, u64 address, u64 *random)
 {
-	struct swap_pack_header header = {
+	struct swap_object_header header = {
 		.slot = random_below(random, NR_SLOTS + 5),
 		.seq = seq,
 		.length = 1 + random_below(random, MAX_LENGTH),
-		.version = SWAP_PACK_VERSION,
+		.version = SWAP_OBJECT_VERSION,
 	};
 
 	if (header.length > room - HEADER && random_below(random, 2))
@@ -247,7 +247,7 @@ static void commit(struct choices *choices)
 
 static void corrupt(struct choices *choices)
 {
-	unsigned int block = choose(choices, DEVICE_SIZE / SWAP_PACK_BLOCK);
+	unsigned int block = choose(choices, DEVICE_SIZE / SWAP_PACKED_BLOCK);
 
 	/* Rarely, or nothing would be left. */
 	if (choose(choices, 16))

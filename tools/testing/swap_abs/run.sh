@@ -103,22 +103,22 @@ crc with the place of the chunk|s/chunk->start + offset, header/chunk->start, he
 a stale tail of an object|/memset(chunk->buf + offset + end/d
 a stale tail of a chunk|/memset(chunk->buf + chunk->used/d
 a chunk that is never full|s/<= chunk->size;/< chunk->size;/
-a chunk that is too full|s/<= chunk->size;/<= chunk->size + SWAP_PACK_ALIGN;/
-blocks counted where they end|s/DIV_ROUND_UP(offset, SWAP_PACK_BLOCK)/offset \/ SWAP_PACK_BLOCK/
+a chunk that is too full|s/<= chunk->size;/<= chunk->size + SWAP_OBJECT_ALIGN;/
+blocks counted where they end|s/DIV_ROUND_UP(offset, SWAP_PACKED_BLOCK)/offset \/ SWAP_PACKED_BLOCK/
 an offset in the chunk|s/return chunk->start + offset;/return offset;/
-check without version|s/header->version != SWAP_PACK_VERSION ||$/false ||/
+check without version|s/header->version != SWAP_OBJECT_VERSION ||$/false ||/
 check without seq|s/le32_to_cpu(header->seq) != seq ||$/false ||/
 check without slot|s/le32_to_cpu(header->slot) != want->slot/false/
 check without codec|s/header->codec != want->codec/false/
-check without crc|s/le32_to_cpu(header->crc) != swap_pack_crc(.*want->length)/false/
+check without crc|s/le32_to_cpu(header->crc) != swap_object_crc(.*want->length)/false/
 a believed length|s/ header, want->length/ header, le16_to_cpu(header->length)/; /!= want->length/d
-next without version|s/header->version != SWAP_PACK_VERSION || !length ||/!length ||/
+next without version|s/header->version != SWAP_OBJECT_VERSION || !length ||/!length ||/
 next without seq|s/|| le32_to_cpu(header->seq) != seq)$/)/
-next without crc|s/le32_to_cpu(header->crc) != swap_pack_crc(.* length)/false/
-next of any length|s/length > SWAP_PACK_MAX_LENGTH ||/false ||/
+next without crc|s/le32_to_cpu(header->crc) != swap_object_crc(.* length)/false/
+next of any length|s/length > SWAP_OBJECT_MAX_LENGTH ||/false ||/
 next beyond the buffer|s/(\*pos + sizeof(\*header) + length > size)/(false)/
 next misses what goes on|/+ length > size)/{n;s/return false/continue/}
-next looks into objects|s/\*pos += swap_pack_size(length);/*pos += SWAP_PACK_ALIGN;/
+next looks into objects|s/\*pos += swap_object_size(length);/*pos += SWAP_OBJECT_ALIGN;/
 next takes data for padding|s/; \*pos += .*)/; *pos += header->version ? 16 : 4096 - *pos % 4096)/
 an age that overflows|s/min_t(unsigned long, age, ~0U)/age/
 a benefit without age|s/return gain \* .*/return gain;/
@@ -156,7 +156,7 @@ choice ignores other devices|s/elsewhere ? SWAP_VICTIM_ELSEWHERE : //
 choice ignores the need|s/(!nr_free || /(/
 choice ignores cheap ones|s/bucket == SWAP_VICTIM_CHEAP + 1 ||$/false ||/
 choice ignores dear ones|s/bucket >= SWAP_VICTIM_DEAR)/false)/
-collection too late|s/SWAP_PACK_RESERVE + clamp(/0 * clamp(/
+collection too late|s/SWAP_SEGMENT_RESERVE + clamp(/0 * clamp(/
 collection too early|s/nr_segments \/ SWAP_COLLECT_SHARE/nr_segments/
 held rounds down to 0|s/max((\(.*\)) \/ parts, 1U)/(\1) \/ parts \/ 64/
 held of an empty one|s/if (!bucket)/if (false)/

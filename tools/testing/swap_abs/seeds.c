@@ -11,7 +11,7 @@
 #include "../../../mm/swap_abs/format.h"
 #include "random.h"
 
-#define BLOCK	SWAP_PACK_BLOCK
+#define BLOCK	SWAP_PACKED_BLOCK
 
 static u64 rnd = 1;
 
@@ -32,25 +32,25 @@ static void make_bytes(const char *dir)
 {
 	static const unsigned int longest[] = { 1, 40, 200, 1000, 4080 };
 	static u8 file[8 + 16 * BLOCK];
-	struct swap_pack_chunk chunk;
+	struct swap_chunk_buf chunk;
 	unsigned int nr, i, slot, length, blocks, size, written;
-	u8 data[SWAP_PACK_MAX_LENGTH];
+	u8 data[SWAP_OBJECT_MAX_LENGTH];
 
 	for (nr = 0; nr < 40; nr++) {
 		size = (1 + nr % 4) * BLOCK;
 		memset(file, 0, sizeof(file));
 		file[0] = 1 + nr;
 		file[4] = nr % 4;
-		swap_pack_chunk_init(&chunk, file + 8, 1 + nr, 0, size);
+		swap_chunk_buf_init(&chunk, file + 8, 1 + nr, 0, size);
 		for (slot = 0; ; slot++) {
 			length = 1 + random_below(&rnd, longest[nr / 4 % 5]);
-			if (!swap_pack_fits(&chunk, length))
+			if (!swap_chunk_buf_fits(&chunk, length))
 				break;
 			for (i = 0; i < length; i++)
 				data[i] = random_below(&rnd, 3);
-			swap_pack_append(&chunk, slot, data, length, slot % 4, &blocks);
+			swap_chunk_buf_append(&chunk, slot, data, length, slot % 4, &blocks);
 		}
-		written = swap_pack_chunk_end(&chunk);
+		written = swap_chunk_buf_end(&chunk);
 		if (nr % 3 == 1)
 			file[8 + random_below(&rnd, written)] ^= 0xff;
 		if (nr % 3 == 2)

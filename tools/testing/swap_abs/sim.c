@@ -38,11 +38,11 @@
 #ifndef SEGMENT_BLOCKS
 #define SEGMENT_BLOCKS	512U	/* without transparent huge pages 256 */
 #endif
-#define SEGMENT_SIZE	(SEGMENT_BLOCKS * SWAP_PACK_BLOCK)
+#define SEGMENT_SIZE	(SEGMENT_BLOCKS * SWAP_PACKED_BLOCK)
 /* As mm/swap_abs/packed.h has them. */
 #define CHUNK_BLOCKS	32U
 #define NR_CHUNKS	8
-#define READ_BLOCKS	32U	/* of SWAP_GC_SIZE */
+#define READ_BLOCKS	32U	/* of SWAP_COLLECT_SIZE */
 #define NONE		(~0U)
 #define MS		1000000ULL
 #define PATIENCE	(100 * MS)
@@ -97,7 +97,7 @@ struct segment {
 	enum state state;
 };
 
-/* Where an object is, if at all, and its size in units of SWAP_PACK_ALIGN. */
+/* Where an object is, if at all, and its size in units of SWAP_OBJECT_ALIGN. */
 struct object {
 	u32 segment;
 	u16 index;
@@ -174,12 +174,12 @@ static unsigned int random_size(struct sim *sim)
 	if (sim->c.equal)
 		return SEGMENT_SIZE / sim->c.equal;
 	if (sim->c.pattern == INCOMPRESSIBLE && random_below(&sim->rnd, 100) < 31)
-		return SWAP_PACK_BLOCK;
+		return SWAP_PACKED_BLOCK;
 	do {
 		i = random_below(&sim->rnd, 16);
 		i = quantiles[i] + random_below(&sim->rnd, quantiles[i + 1] - quantiles[i]);
-	} while (!swap_pack_is_worth(i));
-	return swap_pack_size(i);
+	} while (!swap_object_is_worth(i));
+	return swap_object_size(i);
 }
 
 static void *alloc(size_t nr, size_t size)
@@ -212,7 +212,7 @@ static u64 disk_io(struct sim *sim, u64 when, unsigned int bytes, bool is_write)
 
 static long held_by(const struct segment *segment)
 {
-	return swap_pack_held(segment->victim.bucket, SEGMENT_BLOCKS);
+	return swap_segment_pages(segment->victim.bucket, SEGMENT_BLOCKS);
 }
 
 static unsigned int index_of(struct sim *sim, struct segment *segment)
@@ -272,11 +272,11 @@ static void take_closed(struct sim *sim, struct segment *segment, enum state sta
 static void end_chunk(struct sim *sim, struct stream *stream, u64 when)
 {
 	struct segment *segment = stream->segment;
-	unsigned int bytes = ALIGN(stream->used, SWAP_PACK_BLOCK);
+	unsigned int bytes = ALIGN(stream->used, SWAP_PACKED_BLOCK);
 
 	stream->done[stream->nr++ % NR_CHUNKS] = disk_io(sim, when, bytes, true);
 	sim->r.written += bytes;
-	segment->victim.end += bytes / SWAP_PACK_BLOCK;
+	segment->victim.end += bytes / SWAP_PACKED_BLOCK;
 	stream->used = 0;
 	stream->size = 0;
 	if (segment->victim.end == SEGMENT_BLOCKS) {
@@ -298,13 +298,13 @@ static bool begin_chunk(struct sim *sim, enum stream_id id)
 	unsigned int blocks;
 
 	if (!stream->segment) {
-		if (sim->nr_free <= (id == FRESH ? SWAP_PACK_RESERVE : 0))
+		if (sim->nr_free <= (id == FRESH ? SWAP_SEGMENT_RESERVE : 0))
 			return false;
 		stream->segment = take_free(sim, OPEN);
 		sim->nr_opened++;
 	}
 	blocks = SEGMENT_BLOCKS - stream->segment->victim.end;
-	stream->size = (sim->c.equal ? blocks : min(blocks, CHUNK_BLOCKS)) * SWAP_PACK_BLOCK;
+	stream->size = (sim->c.equal ? blocks : min(blocks, CHUNK_BLOCKS)) * SWAP_PACKED_BLOCK;
 	stream->used = 0;
 	return true;
 }
@@ -335,7 +335,7 @@ static bool append(struct sim *sim, enum stream_id id, unsigned int nr, unsigned
 	}
 	object->segment = index_of(sim, segment);
 	object->index = segment->nr;
-	object->units = size / SWAP_PACK_ALIGN;
+	object->units = size / SWAP_OBJECT_ALIGN;
 	segment->objects[segment->nr++] = nr;
 	segment->live += size;
 	sim->live += size;
@@ -348,28 +348,28 @@ static bool append_raw(struct sim *sim, unsigned int nr)
 	struct segment *segment;
 
 	if (list_empty(&sim->raw)) {
-		if (sim->nr_free <= SWAP_PACK_RESERVE)
+		if (sim->nr_free <= SWAP_SEGMENT_RESERVE)
 			return false;
 		list_add(&take_free(sim, RAW)->victim.list, &sim->raw);
 	}
 	segment = list_first_entry(&sim->raw, struct segment, victim.list);
 	object->segment = index_of(sim, segment);
-	object->units = SWAP_PACK_BLOCK / SWAP_PACK_ALIGN;
-	segment->live += SWAP_PACK_BLOCK;
+	object->units = SWAP_PACKED_BLOCK / SWAP_OBJECT_ALIGN;
+	segment->live += SWAP_PACKED_BLOCK;
 	if (segment->live == SEGMENT_SIZE)
 		list_del_init(&segment->victim.list);
-	sim->live += SWAP_PACK_BLOCK;
+	sim->live += SWAP_PACKED_BLOCK;
 	sim->held++;
-	disk_io(sim, sim->now, SWAP_PACK_BLOCK, true);
-	sim->r.written += SWAP_PACK_BLOCK;
-	sim->r.raw += SWAP_PACK_BLOCK;
+	disk_io(sim, sim->now, SWAP_PACKED_BLOCK, true);
+	sim->r.written += SWAP_PACKED_BLOCK;
+	sim->r.raw += SWAP_PACKED_BLOCK;
 	return true;
 }
 
 static void drop(struct sim *sim, unsigned int nr)
 {
 	struct object *object = &sim->objects[nr];
-	unsigned int size = object->units * SWAP_PACK_ALIGN;
+	unsigned int size = object->units * SWAP_OBJECT_ALIGN;
 	struct segment *segment;
 
 	if (object->segment == NONE)
@@ -380,7 +380,7 @@ static void drop(struct sim *sim, unsigned int nr)
 	sim->live -= size;
 	if (segment->state == RAW) {
 		sim->held--;
-		if (segment->live == SEGMENT_SIZE - SWAP_PACK_BLOCK)
+		if (segment->live == SEGMENT_SIZE - SWAP_PACKED_BLOCK)
 			list_add_tail(&segment->victim.list, &sim->raw);
 		if (!segment->live) {
 			list_del_init(&segment->victim.list);
@@ -467,7 +467,7 @@ static void collector_step(struct sim *sim)
 		return;
 	}
 	blocks = sim->c.read_blocks;
-	sim->collector = disk_io(sim, sim->collector, blocks * SWAP_PACK_BLOCK, false);
+	sim->collector = disk_io(sim, sim->collector, blocks * SWAP_PACKED_BLOCK, false);
 	sim->to += blocks;
 	/* Objects lie as densely as they do on the average. */
 	nr = min((u64)victim->nr, (u64)victim->nr * sim->to / victim->victim.end);
@@ -479,7 +479,7 @@ static void collector_step(struct sim *sim)
 			continue;
 		if (is_stuck(sim, i))
 			continue;
-		size = object->units * SWAP_PACK_ALIGN;
+		size = object->units * SWAP_OBJECT_ALIGN;
 		if (!append(sim, sim->survivors, i, size, &sim->collector)) {
 			collector_end(sim, true);
 			return;
@@ -519,7 +519,7 @@ static void refuse(struct sim *sim)
 
 static bool try_append(struct sim *sim, unsigned int nr, unsigned int size)
 {
-	if (!sim->c.equal && size == SWAP_PACK_BLOCK)
+	if (!sim->c.equal && size == SWAP_PACKED_BLOCK)
 		return append_raw(sim, nr);
 	return append(sim, FRESH, nr, size, &sim->now);
 }

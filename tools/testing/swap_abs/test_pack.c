@@ -16,9 +16,9 @@
 #include "../../../mm/swap_abs/format.h"
 #include "random.h"
 
-#define BLOCK		SWAP_PACK_BLOCK
-#define HEADER		((unsigned int)sizeof(struct swap_pack_header))
-#define MAX_LENGTH	((unsigned int)SWAP_PACK_MAX_LENGTH)
+#define BLOCK		SWAP_PACKED_BLOCK
+#define HEADER		((unsigned int)sizeof(struct swap_object_header))
+#define MAX_LENGTH	((unsigned int)SWAP_OBJECT_MAX_LENGTH)
 /* Where the segments are on the device, in bytes: more than 32 bits. */
 #define START		(0x54321ULL * 512 * BLOCK)
 
@@ -95,11 +95,11 @@ static void random_data(u8 *data, unsigned int length, u32 seq, u64 address)
 	if (random_below(&rnd, 4) == 0)
 		memset(data, 0, length);
 	if (random_below(&rnd, 4) == 0) {
-		struct swap_pack_header header = {
+		struct swap_object_header header = {
 			.slot = htole32(1),
 			.seq = htole32(seq),
 			.length = htole16(1 + random_below(&rnd, MAX_LENGTH)),
-			.version = SWAP_PACK_VERSION,
+			.version = SWAP_OBJECT_VERSION,
 		};
 
 		for (i = 0; i + HEADER <= length; i += HEADER)
@@ -111,7 +111,7 @@ static void random_data(u8 *data, unsigned int length, u32 seq, u64 address)
 		memcpy(data + 4, &(u32){ htole32(seq) }, 4);
 		data[8] = 5;
 		data[9] = 0;
-		data[11] = SWAP_PACK_VERSION;
+		data[11] = SWAP_OBJECT_VERSION;
 		memcpy(data + 12, &(u32){ htole32(checksum(address, data, 5)) }, 4);
 	}
 }
@@ -134,7 +134,7 @@ static void image_free(struct image *image)
 /* Fill the image, chunk by chunk; @flush: some are written before they are full. */
 static void image_fill(struct image *image, unsigned int chunk_size, bool flush)
 {
-	struct swap_pack_chunk chunk;
+	struct swap_chunk_buf chunk;
 	unsigned int start = 0, blocks, length;
 	u8 data[MAX_LENGTH];
 
@@ -144,12 +144,12 @@ static void image_fill(struct image *image, unsigned int chunk_size, bool flush)
 
 		if (size > chunk_size)
 			size = chunk_size;
-		swap_pack_chunk_init(&chunk, image->buf + start, image->seq, START + start, size);
+		swap_chunk_buf_init(&chunk, image->buf + start, image->seq, START + start, size);
 		for (;;) {
 			struct placed *placed = &image->placed[image->nr];
 
 			length = random_length();
-			if (!swap_pack_fits(&chunk, length) ||
+			if (!swap_chunk_buf_fits(&chunk, length) ||
 			    (flush && chunk.used && !random_below(&rnd, 20)))
 				break;
 			random_data(data, length, image->seq,
@@ -157,14 +157,14 @@ static void image_fill(struct image *image, unsigned int chunk_size, bool flush)
 			placed->slot = image->nr++;
 			placed->length = length;
 			placed->codec = random_below(&rnd, 4);
-			placed->offset = swap_pack_append(&chunk, placed->slot, data, length,
-							  placed->codec, &blocks) - START;
+			placed->offset = swap_chunk_buf_append(&chunk, placed->slot, data, length,
+							       placed->codec, &blocks) - START;
 		}
-		start += swap_pack_chunk_end(&chunk);
+		start += swap_chunk_buf_end(&chunk);
 	}
 }
 
-static bool same_object(const struct swap_pack_object *found, const struct placed *placed)
+static bool same_object(const struct swap_object *found, const struct placed *placed)
 {
 	return found->address == START + placed->offset && found->slot == placed->slot &&
 	       found->length == placed->length && found->codec == placed->codec;
@@ -182,22 +182,22 @@ static unsigned int walk(const struct image *image, unsigned int part,
 	while (pos < image->size) {
 		unsigned int base = pos / BLOCK * BLOCK, at = pos - base;
 		unsigned int size = image->size - base;
-		struct swap_pack_object object;
+		struct swap_object object;
 		u8 *buf;
 
 		if (size > part)
 			size = part;
 		buf = alloc(size);
 		memcpy(buf, image->buf + base, size);
-		while (swap_pack_next(buf, size, &at, START + base, image->seq, &object)) {
+		while (swap_object_next(buf, size, &at, START + base, image->seq, &object)) {
 			unsigned int offset = object.address - START;
 
 			expect(object.address >= START + base);
-			expect(offset % SWAP_PACK_ALIGN == 0);
+			expect(offset % SWAP_OBJECT_ALIGN == 0);
 			expect(object.data == buf + offset - base + HEADER);
 			expect(offset - base + HEADER + object.length <= size);
-			expect(at % SWAP_PACK_ALIGN == 0);
-			expect(!swap_pack_check(buf + offset - base, &object, image->seq));
+			expect(at % SWAP_OBJECT_ALIGN == 0);
+			expect(!swap_object_check(buf + offset - base, &object, image->seq));
 			if (nr < max) {
 				found[nr].offset = offset;
 				found[nr].slot = object.slot;
@@ -211,7 +211,7 @@ static unsigned int walk(const struct image *image, unsigned int part,
 		pos = base + at;
 		if (base + size == image->size) {
 			/* Nothing follows: what seems to begin there has no end. */
-			pos += SWAP_PACK_ALIGN;
+			pos += SWAP_OBJECT_ALIGN;
 		} else if (at < BLOCK) {
 			expect(!"the next part is this one");
 			break;
@@ -258,16 +258,16 @@ static void test_size(void)
 
 	expect(HEADER == 16);
 	expect(MAX_LENGTH == 4080);
-	expect(swap_pack_size(1) == 32);
-	expect(swap_pack_size(16) == 32);
-	expect(swap_pack_size(17) == 48);
-	expect(swap_pack_size(4064) == 4080);
-	expect(swap_pack_size(4079) == 4096);
-	expect(swap_pack_size(4080) == 4096);
+	expect(swap_object_size(1) == 32);
+	expect(swap_object_size(16) == 32);
+	expect(swap_object_size(17) == 48);
+	expect(swap_object_size(4064) == 4080);
+	expect(swap_object_size(4079) == 4096);
+	expect(swap_object_size(4080) == 4096);
 	for (length = 1; length <= MAX_LENGTH; length++) {
-		expect(swap_pack_size(length) % SWAP_PACK_ALIGN == 0);
-		expect(swap_pack_size(length) >= HEADER + length);
-		expect(swap_pack_size(length) < HEADER + length + SWAP_PACK_ALIGN);
+		expect(swap_object_size(length) % SWAP_OBJECT_ALIGN == 0);
+		expect(swap_object_size(length) >= HEADER + length);
+		expect(swap_object_size(length) < HEADER + length + SWAP_OBJECT_ALIGN);
 	}
 }
 
@@ -280,14 +280,14 @@ static void test_layout(void)
 		'1', '2', '3', '4', '5', '6', '7', '8',
 		'9', 0, 0, 0, 0, 0, 0, 0,
 	};
-	struct swap_pack_chunk chunk;
+	struct swap_chunk_buf chunk;
 	u8 *buf = alloc(BLOCK);
 	unsigned int blocks;
 	u32 crc;
 
 	memset(buf, 0xa5, BLOCK);
-	swap_pack_chunk_init(&chunk, buf, 0x89abcdef, 3 * BLOCK, BLOCK);
-	expect(swap_pack_append(&chunk, 0x12345678, "123456789", 9, 2, &blocks) == 3 * BLOCK);
+	swap_chunk_buf_init(&chunk, buf, 0x89abcdef, 3 * BLOCK, BLOCK);
+	expect(swap_chunk_buf_append(&chunk, 0x12345678, "123456789", 9, 2, &blocks) == 3 * BLOCK);
 	expect(!memcmp(buf, want, 12));
 	expect(!memcmp(buf + 16, want + 16, 16));
 	crc = checksum(3 * BLOCK, want, 9);
@@ -299,7 +299,7 @@ static void test_layout(void)
 static void test_one_block_chunk(void)
 {
 	static const unsigned int largest[] = { 4065, 4079, 4080 };
-	struct swap_pack_chunk chunk;
+	struct swap_chunk_buf chunk;
 	unsigned int i, blocks;
 	u8 data[MAX_LENGTH];
 
@@ -307,34 +307,34 @@ static void test_one_block_chunk(void)
 	for (i = 0; i < sizeof(largest) / sizeof(*largest); i++) {
 		u8 *buf = alloc(BLOCK);
 
-		swap_pack_chunk_init(&chunk, buf, 7, 0, BLOCK);
-		expect(swap_pack_fits(&chunk, largest[i]));
-		expect(swap_pack_append(&chunk, 1, data, largest[i], 0, &blocks) == 0);
+		swap_chunk_buf_init(&chunk, buf, 7, 0, BLOCK);
+		expect(swap_chunk_buf_fits(&chunk, largest[i]));
+		expect(swap_chunk_buf_append(&chunk, 1, data, largest[i], 0, &blocks) == 0);
 		expect(blocks == 1);
 		expect(chunk.used == BLOCK);
-		expect(!swap_pack_fits(&chunk, 1));
-		expect(swap_pack_chunk_end(&chunk) == BLOCK);
+		expect(!swap_chunk_buf_fits(&chunk, 1));
+		expect(swap_chunk_buf_end(&chunk) == BLOCK);
 		free(buf);
 	}
 	/* Full but for the smallest object, and that one too. */
 	{
 		u8 *buf = alloc(BLOCK);
 
-		swap_pack_chunk_init(&chunk, buf, 7, 0, BLOCK);
-		swap_pack_append(&chunk, 1, data, BLOCK - 32 - HEADER, 0, &blocks);
-		expect(!swap_pack_fits(&chunk, 17));
-		expect(swap_pack_fits(&chunk, 16));
-		expect(swap_pack_append(&chunk, 2, data, 1, 0, &blocks) == BLOCK - 32);
+		swap_chunk_buf_init(&chunk, buf, 7, 0, BLOCK);
+		swap_chunk_buf_append(&chunk, 1, data, BLOCK - 32 - HEADER, 0, &blocks);
+		expect(!swap_chunk_buf_fits(&chunk, 17));
+		expect(swap_chunk_buf_fits(&chunk, 16));
+		expect(swap_chunk_buf_append(&chunk, 2, data, 1, 0, &blocks) == BLOCK - 32);
 		expect(blocks == 0);
-		expect(!swap_pack_fits(&chunk, 1));
+		expect(!swap_chunk_buf_fits(&chunk, 1));
 		free(buf);
 	}
 	/* An empty chunk is nothing to write. */
 	{
 		u8 *buf = alloc(BLOCK);
 
-		swap_pack_chunk_init(&chunk, buf, 7, 0, BLOCK);
-		expect(swap_pack_chunk_end(&chunk) == 0);
+		swap_chunk_buf_init(&chunk, buf, 7, 0, BLOCK);
+		expect(swap_chunk_buf_end(&chunk) == 0);
 		free(buf);
 	}
 }
@@ -343,26 +343,26 @@ static void test_one_block_chunk(void)
 static void test_straddle(void)
 {
 	unsigned int at, length, blocks, want;
-	struct swap_pack_chunk chunk;
+	struct swap_chunk_buf chunk;
 	u8 *buf = alloc(2 * BLOCK);
 	u8 data[MAX_LENGTH];
 
 	memset(data, 0x5a, sizeof(data));
-	for (at = 0; at < BLOCK; at += SWAP_PACK_ALIGN) {
+	for (at = 0; at < BLOCK; at += SWAP_OBJECT_ALIGN) {
 		for (length = 1; length <= MAX_LENGTH; length += 17) {
-			struct swap_pack_object object = {
+			struct swap_object object = {
 				.slot = 5, .address = START + at, .length = length, .codec = 3,
 			};
 
-			swap_pack_chunk_init(&chunk, buf, 9, START, 2 * BLOCK);
+			swap_chunk_buf_init(&chunk, buf, 9, START, 2 * BLOCK);
 			chunk.used = at;
-			expect(swap_pack_append(&chunk, 5, data, length, 3, &blocks) == START + at);
+			expect(swap_chunk_buf_append(&chunk, 5, data, length, 3, &blocks) == START + at);
 			expect(at / BLOCK == (at + HEADER - 1) / BLOCK);
 			expect((at + HEADER + length - 1) / BLOCK <= 1);
-			want = DIV_ROUND_UP(at + swap_pack_size(length), BLOCK) -
+			want = DIV_ROUND_UP(at + swap_object_size(length), BLOCK) -
 			       DIV_ROUND_UP(at, BLOCK);
 			expect(blocks == want && blocks <= 1);
-			expect(!swap_pack_check(buf + at, &object, 9));
+			expect(!swap_object_check(buf + at, &object, 9));
 		}
 	}
 	free(buf);
@@ -372,7 +372,7 @@ static void test_straddle(void)
 static void test_blocks(void)
 {
 	unsigned int round, sum, blocks, written;
-	struct swap_pack_chunk chunk;
+	struct swap_chunk_buf chunk;
 	u8 data[MAX_LENGTH];
 
 	memset(data, 0x5a, sizeof(data));
@@ -381,15 +381,15 @@ static void test_blocks(void)
 		unsigned int left = 1 + random_below(&rnd, 100), length;
 		u8 *buf = alloc(size);
 
-		swap_pack_chunk_init(&chunk, buf, 9, BLOCK * random_below(&rnd, 500), size);
+		swap_chunk_buf_init(&chunk, buf, 9, BLOCK * random_below(&rnd, 500), size);
 		sum = 0;
-		while (left-- && swap_pack_fits(&chunk, length = random_length())) {
+		while (left-- && swap_chunk_buf_fits(&chunk, length = random_length())) {
 			blocks = UINT_MAX;
-			swap_pack_append(&chunk, 5, data, length, 3, &blocks);
+			swap_chunk_buf_append(&chunk, 5, data, length, 3, &blocks);
 			expect(blocks <= 1);
 			sum += blocks;
 		}
-		written = swap_pack_chunk_end(&chunk);
+		written = swap_chunk_buf_end(&chunk);
 		expect(written % BLOCK == 0);
 		expect(written <= size);
 		expect(sum * BLOCK == written);
@@ -427,12 +427,12 @@ static void test_padding(void)
 static u8 *one_object(unsigned int slot, unsigned int length, unsigned int codec, u32 seq)
 {
 	u8 *block = alloc(BLOCK), *exact = alloc(HEADER + length), data[MAX_LENGTH];
-	struct swap_pack_chunk chunk;
+	struct swap_chunk_buf chunk;
 	unsigned int blocks;
 
 	random_data(data, length, seq, START + HEADER);
-	swap_pack_chunk_init(&chunk, block, seq, START, BLOCK);
-	swap_pack_append(&chunk, slot, data, length, codec, &blocks);
+	swap_chunk_buf_init(&chunk, block, seq, START, BLOCK);
+	swap_chunk_buf_append(&chunk, slot, data, length, codec, &blocks);
 	expect(!memcmp(block + HEADER, data, length));
 	memcpy(exact, block, HEADER + length);
 	free(block);
@@ -445,18 +445,18 @@ static void test_check_bits(void)
 	unsigned int i, bit;
 
 	for (i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
-		struct swap_pack_object want = {
+		struct swap_object want = {
 			.slot = 0x123456, .address = START, .length = lengths[i], .codec = 1,
 		};
 		u8 *buf = one_object(want.slot, want.length, want.codec, 77);
 
-		expect(!swap_pack_check(buf, &want, 77));
+		expect(!swap_object_check(buf, &want, 77));
 		for (bit = 0; bit < 8 * (HEADER + lengths[i]); bit++) {
 			buf[bit / 8] ^= 1 << bit % 8;
-			expect(swap_pack_check(buf, &want, 77) == -EBADMSG);
+			expect(swap_object_check(buf, &want, 77) == -EBADMSG);
 			buf[bit / 8] ^= 1 << bit % 8;
 		}
-		expect(!swap_pack_check(buf, &want, 77));
+		expect(!swap_object_check(buf, &want, 77));
 		free(buf);
 	}
 }
@@ -464,25 +464,25 @@ static void test_check_bits(void)
 /* A whole object, but not the one that the descriptor says. */
 static void test_check_other(void)
 {
-	struct swap_pack_object want = {
+	struct swap_object want = {
 		.slot = 10, .address = START, .length = 100, .codec = 1,
 	};
-	struct swap_pack_object other;
+	struct swap_object other;
 	u8 *buf = one_object(want.slot, 100, want.codec, 77);
 
-	expect(!swap_pack_check(buf, &want, 77));
-	expect(swap_pack_check(buf, &want, 76) == -EBADMSG);
-	expect(swap_pack_check(buf, &want, 0) == -EBADMSG);
-	expect(swap_pack_check(buf, &want, 77 + 0x10000) == -EBADMSG);
+	expect(!swap_object_check(buf, &want, 77));
+	expect(swap_object_check(buf, &want, 76) == -EBADMSG);
+	expect(swap_object_check(buf, &want, 0) == -EBADMSG);
+	expect(swap_object_check(buf, &want, 77 + 0x10000) == -EBADMSG);
 	other = want;
 	other.slot = 11;
-	expect(swap_pack_check(buf, &other, 77) == -EBADMSG);
+	expect(swap_object_check(buf, &other, 77) == -EBADMSG);
 	other = want;
 	other.codec = 0;
-	expect(swap_pack_check(buf, &other, 77) == -EBADMSG);
+	expect(swap_object_check(buf, &other, 77) == -EBADMSG);
 	other = want;
 	other.length = 99;
-	expect(swap_pack_check(buf, &other, 77) == -EBADMSG);
+	expect(swap_object_check(buf, &other, 77) == -EBADMSG);
 	free(buf);
 
 	/* The length is believed of the descriptor only: nothing behind is read. */
@@ -490,7 +490,7 @@ static void test_check_other(void)
 	buf = one_object(10, 101, 1, 77);
 	want.length = 1;
 	buf = realloc(buf, HEADER + 1);
-	expect(swap_pack_check(buf, &want, 77) == -EBADMSG);
+	expect(swap_object_check(buf, &want, 77) == -EBADMSG);
 	free(buf);
 }
 
@@ -501,43 +501,43 @@ static void test_other_place(void)
 		START - 16, START + 16, START - BLOCK, START + BLOCK, START + 512 * BLOCK,
 		START + (1ULL << 32), START - (1ULL << 32), START + (1ULL << 40), 0,
 	};
-	struct swap_pack_object want = { .slot = 10, .length = 100, .codec = 1 };
+	struct swap_object want = { .slot = 10, .length = 100, .codec = 1 };
 	u8 *buf = one_object(want.slot, want.length, want.codec, 77);
-	struct swap_pack_object object;
+	struct swap_object object;
 	unsigned int i, pos;
 
 	for (i = 0; i < sizeof(places) / sizeof(*places); i++) {
 		want.address = places[i];
-		expect(swap_pack_check(buf, &want, 77) == -EBADMSG);
+		expect(swap_object_check(buf, &want, 77) == -EBADMSG);
 		pos = 0;
-		while (swap_pack_next(buf, HEADER + 100, &pos, places[i], 77, &object))
+		while (swap_object_next(buf, HEADER + 100, &pos, places[i], 77, &object))
 			expect(object.address != places[i]);
 	}
 	want.address = START;
-	expect(!swap_pack_check(buf, &want, 77));
+	expect(!swap_object_check(buf, &want, 77));
 	free(buf);
 }
 
 /* The checksum is over what surrounds it too. */
 static void test_check_version(void)
 {
-	struct swap_pack_object want = {
+	struct swap_object want = {
 		.slot = 10, .address = START, .length = 100, .codec = 1,
 	};
 	u8 *buf = one_object(want.slot, want.length, want.codec, 77);
 	unsigned int version;
-	struct swap_pack_object object;
+	struct swap_object object;
 	unsigned int pos;
 	bool found;
 
 	for (version = 0; version < 256; version++) {
 		buf[11] = version;
 		memcpy(buf + 12, &(u32){ htole32(checksum(START, buf, 100)) }, 4);
-		expect(!swap_pack_check(buf, &want, 77) == (version == SWAP_PACK_VERSION));
+		expect(!swap_object_check(buf, &want, 77) == (version == SWAP_OBJECT_VERSION));
 		pos = 0;
-		found = swap_pack_next(buf, HEADER + 100, &pos, START, 77, &object) &&
+		found = swap_object_next(buf, HEADER + 100, &pos, START, 77, &object) &&
 			object.address == START;
-		expect(found == (version == SWAP_PACK_VERSION));
+		expect(found == (version == SWAP_OBJECT_VERSION));
 	}
 	free(buf);
 }
@@ -677,20 +677,20 @@ static void test_next_damaged(void)
 static void test_next_forged(void)
 {
 	unsigned int length, pos;
-	struct swap_pack_object object;
+	struct swap_object object;
 
 	for (length = 0; length < 65536; length += length < 40 || length > 4070 ? 1 : 61) {
-		unsigned int size = ALIGN(HEADER + length, SWAP_PACK_ALIGN);
+		unsigned int size = ALIGN(HEADER + length, SWAP_OBJECT_ALIGN);
 		u8 *buf = alloc(size);
 
 		memset(buf, 0, size);
 		buf[4] = 1;
 		buf[8] = length;
 		buf[9] = length >> 8;
-		buf[11] = SWAP_PACK_VERSION;
+		buf[11] = SWAP_OBJECT_VERSION;
 		memcpy(buf + 12, &(u32){ htole32(checksum(START, buf, length)) }, 4);
 		pos = 0;
-		expect(swap_pack_next(buf, size, &pos, START, 1, &object) ==
+		expect(swap_object_next(buf, size, &pos, START, 1, &object) ==
 		       (length && length <= MAX_LENGTH));
 		/* One byte is missing of it. */
 		pos = 0;
@@ -698,7 +698,7 @@ static void test_next_forged(void)
 			u8 *less = alloc(size - 1);
 
 			memcpy(less, buf, size - 1);
-			expect(!swap_pack_next(less, size - 1, &pos, START, 1, &object));
+			expect(!swap_object_next(less, size - 1, &pos, START, 1, &object));
 			expect(length > MAX_LENGTH || pos == 0);
 			free(less);
 		}
@@ -711,7 +711,7 @@ static void test_next_forged(void)
 /* With false, the next part that begins in the block of @pos misses nothing. */
 static void test_next_carry(void)
 {
-	struct swap_pack_object object;
+	struct swap_object object;
 	struct image image;
 	unsigned int i, pos;
 
@@ -724,9 +724,9 @@ static void test_next_carry(void)
 		if (last == p->offset / BLOCK)
 			continue;
 		pos = p->offset;
-		expect(!swap_pack_next(image.buf, last * BLOCK, &pos, START, 3, &object));
+		expect(!swap_object_next(image.buf, last * BLOCK, &pos, START, 3, &object));
 		expect(pos == p->offset);
-		expect(swap_pack_next(image.buf, (last + 1) * BLOCK, &pos, START, 3, &object));
+		expect(swap_object_next(image.buf, (last + 1) * BLOCK, &pos, START, 3, &object));
 		expect(same_object(&object, p));
 	}
 	image_free(&image);
@@ -743,18 +743,18 @@ static void test_benefit_monotone(void)
 	unsigned int live, i;
 
 	for (i = 0; i < nr; i++) {
-		expect(swap_pack_benefit(size, size, ages[i]) == 0);
-		expect(swap_pack_benefit(size + 16, size, ages[i]) == 0);
+		expect(swap_victim_benefit(size, size, ages[i]) == 0);
+		expect(swap_victim_benefit(size + 16, size, ages[i]) == 0);
 		for (live = 0; live < size; live += 16 * 61) {
-			u64 now = swap_pack_benefit(live, size, ages[i]);
+			u64 now = swap_victim_benefit(live, size, ages[i]);
 
 			expect(now > 0);
-			expect(now > swap_pack_benefit(live + 16 * 61, size, ages[i]));
+			expect(now > swap_victim_benefit(live + 16 * 61, size, ages[i]));
 			if (i)
-				expect(now >= swap_pack_benefit(live, size, ages[i - 1]));
+				expect(now >= swap_victim_benefit(live, size, ages[i - 1]));
 			/* Up to a day in milliseconds, at least, it matters how old. */
 			if (i && ages[i] <= 86400000)
-				expect(now > swap_pack_benefit(live, size, ages[i - 1]));
+				expect(now > swap_victim_benefit(live, size, ages[i - 1]));
 		}
 	}
 }
@@ -777,7 +777,7 @@ static void test_benefit_formula(void)
 							 random_below(&rnd, 100000000);
 			want[i] = (double)(size - live[i]) * (age[i] + 1.0) /
 				  (live[i] + size / 8.0);
-			benefit[i] = swap_pack_benefit(live[i], size, age[i]);
+			benefit[i] = swap_victim_benefit(live[i], size, age[i]);
 		}
 		if (want[0] > want[1] * 1.0001)
 			expect(benefit[0] > benefit[1]);

@@ -10,7 +10,7 @@
 #include "../../../mm/swap_abs/victim.h"
 #include "random.h"
 
-#define SIZE		(512U * SWAP_PACK_BLOCK)
+#define SIZE		(512U * SWAP_PACKED_BLOCK)
 #define PART		(SIZE / SWAP_VICTIM_PARTS)
 #define NR		1000U
 #define MANY_FREE	100U
@@ -325,15 +325,15 @@ static void test_collect_below(void)
 
 	for (nr = SWAP_PACK_MIN_SEGMENTS; nr < 3000000; nr += nr / 16) {
 		below = swap_collect_below(nr);
-		expect(below > SWAP_PACK_RESERVE);
+		expect(below > SWAP_SEGMENT_RESERVE);
 		expect(below >= before);
 		/* What is kept free is neither much of it, nor much at all. */
-		expect(below - SWAP_PACK_RESERVE <= max(nr / 100, 1U));
-		expect(below <= SWAP_PACK_RESERVE + 32);
+		expect(below - SWAP_SEGMENT_RESERVE <= max(nr / 100, 1U));
+		expect(below <= SWAP_SEGMENT_RESERVE + 32);
 		before = below;
 	}
-	expect(swap_collect_below(512) == SWAP_PACK_RESERVE + 4);
-	expect(before == SWAP_PACK_RESERVE + 32);
+	expect(swap_collect_below(512) == SWAP_SEGMENT_RESERVE + 4);
+	expect(before == SWAP_SEGMENT_RESERVE + 32);
 }
 
 static void test_held(void)
@@ -346,9 +346,9 @@ static void test_held(void)
 		pages = sizes[i];
 		before = 0;
 		sum = 0;
-		expect(swap_pack_held(0, pages) == 0);
+		expect(swap_segment_pages(0, pages) == 0);
 		for (b = 1; b <= SWAP_VICTIM_PARTS; b++) {
-			held = swap_pack_held(b, pages);
+			held = swap_segment_pages(b, pages);
 			sum += held;
 			expect(held >= 1);
 			expect(held >= before);

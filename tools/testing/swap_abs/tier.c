@@ -58,8 +58,8 @@ void drop(struct slot *slot)
 			object_free(word_object(word));
 		break;
 	case SWAP_DESC_PACKED:
-		invariant(segment_of(word)->live >= swap_pack_size(swap_desc_length(word)));
-		segment_of(word)->live -= swap_pack_size(swap_desc_length(word));
+		invariant(segment_of(word)->live >= swap_object_size(swap_desc_length(word)));
+		segment_of(word)->live -= swap_object_size(swap_desc_length(word));
 		break;
 	default:
 		break;
@@ -95,7 +95,7 @@ void unpin(struct slot *slot, swap_place_t place)
 int read_packed(unsigned int nr, swap_desc_t word, u8 *data)
 {
 	u32 seq = segment_of(word)->seq;
-	struct swap_pack_object want = {
+	struct swap_object want = {
 		.slot = nr,
 		.address = swap_desc_address(word),
 		.length = swap_desc_length(word),
@@ -108,7 +108,7 @@ int read_packed(unsigned int nr, swap_desc_t word, u8 *data)
 	device_read(swap_desc_address(word), buf, HEADER + want.length);
 	if (MUTANT(NO_SEQ_CHECK))
 		memcpy(&seq, buf + 4, sizeof(seq));
-	ret = swap_pack_check(buf, &want, seq);
+	ret = swap_object_check(buf, &want, seq);
 	memcpy(data, buf + HEADER, want.length);
 	free(buf);
 	return ret;
@@ -174,7 +174,7 @@ bool tier_evict(unsigned int nr, bool direct)
 	slot->folio = FOLIO_WRITEBACK;
 	slot->word = chunk_append(chunk, nr, content->data, content->length,
 				  content->codec, swap_desc_place(swap_desc_none()));
-	segment_of(slot->word)->live += swap_pack_size(content->length);
+	segment_of(slot->word)->live += swap_object_size(content->length);
 	tier_stats.direct++;
 	return true;
 }
@@ -244,7 +244,7 @@ enum tier_fault tier_read_begin(unsigned int nr)
 int tier_read_end(unsigned int nr_read, bool exclusive, unsigned int *nr)
 {
 	struct read *read = &reads[nr_read];
-	u8 data[SWAP_PACK_MAX_LENGTH];
+	u8 data[SWAP_OBJECT_MAX_LENGTH];
 	struct slot *slot;
 
 	if (!read->used)

@@ -26,7 +26,7 @@
 struct content {
 	unsigned int length;
 	unsigned int codec;
-	u8 data[SWAP_PACK_MAX_LENGTH];
+	u8 data[SWAP_OBJECT_MAX_LENGTH];
 };
 
 enum tier_stream {

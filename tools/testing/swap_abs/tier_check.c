@@ -28,15 +28,15 @@ static void check_slot(unsigned int nr, unsigned int *live, bool *taken, bool *o
 		object[word_object(word)] = true;
 		break;
 	case SWAP_DESC_PACKED:
-		size = swap_pack_size(swap_desc_length(word));
+		size = swap_object_size(swap_desc_length(word));
 		invariant(swap_desc_tier(word) == TYPE);
 		invariant(swap_desc_address(word) + size <= DEVICE_SIZE);
 		invariant(segment_of(word)->state != SEGMENT_FREE);
 		live[segment_of(word) - segments] += size;
-		for (i = 0; i < size / SWAP_PACK_ALIGN; i++) {
+		for (i = 0; i < size / SWAP_OBJECT_ALIGN; i++) {
 			/* No two objects overlap. */
-			invariant(!taken[swap_desc_address(word) / SWAP_PACK_ALIGN + i]);
-			taken[swap_desc_address(word) / SWAP_PACK_ALIGN + i] = true;
+			invariant(!taken[swap_desc_address(word) / SWAP_OBJECT_ALIGN + i]);
+			taken[swap_desc_address(word) / SWAP_OBJECT_ALIGN + i] = true;
 		}
 		break;
 	default:

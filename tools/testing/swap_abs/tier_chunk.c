@@ -46,8 +46,8 @@ static struct chunk *chunk_open(enum tier_stream stream)
 		size = CHUNK_SIZE;
 	/* What the memory held before must not be written. */
 	memset(chunk->buf, 0xa5, sizeof(chunk->buf));
-	swap_pack_chunk_init(&chunk->pack, chunk->buf, segment->seq,
-			     segment_start(open_segment[stream]) + segment->fill, size);
+	swap_chunk_buf_init(&chunk->pack, chunk->buf, segment->seq,
+			    segment_start(open_segment[stream]) + segment->fill, size);
 	chunk->state = CHUNK_FILLING;
 	chunk->segment = open_segment[stream];
 	chunk->blocks = 0;
@@ -68,7 +68,7 @@ static void chunk_check(const struct chunk *chunk)
 		offset = swap_desc_address(chunk->moves[i].to) -
 			 chunk->pack.start;
 		end = offset + HEADER + swap_desc_length(chunk->moves[i].to);
-		invariant(offset >= at && offset - at < SWAP_PACK_ALIGN);
+		invariant(offset >= at && offset - at < SWAP_OBJECT_ALIGN);
 		for (j = at; j < offset; j++)
 			must(!chunk->buf[j]);
 		at = end;
@@ -93,7 +93,7 @@ static void chunk_submit(enum tier_stream stream)
 	struct segment *segment = &segments[chunk->segment];
 
 	filling[stream] = NULL;
-	chunk->size = swap_pack_chunk_end(&chunk->pack);
+	chunk->size = swap_chunk_buf_end(&chunk->pack);
 	chunk_check(chunk);
 	chunk->state = CHUNK_FLYING;
 	segment->fill += chunk->size;
@@ -107,12 +107,12 @@ static void chunk_submit(enum tier_stream stream)
 /* A chunk that an object of @length bytes fits, or NULL. */
 struct chunk *chunk_for(enum tier_stream stream, unsigned int length)
 {
-	if (filling[stream] && !swap_pack_fits(&filling[stream]->pack, length))
+	if (filling[stream] && !swap_chunk_buf_fits(&filling[stream]->pack, length))
 		chunk_submit(stream);
 	if (!filling[stream] && !chunk_open(stream))
 		return NULL;
 	/* Whole blocks are left of a segment, so an empty chunk takes any object. */
-	must(swap_pack_fits(&filling[stream]->pack, length));
+	must(swap_chunk_buf_fits(&filling[stream]->pack, length));
 	return filling[stream];
 }
 
@@ -124,7 +124,7 @@ swap_desc_t chunk_append(struct chunk *chunk, unsigned int slot, const void *dat
 	struct move *move;
 	u64 address;
 
-	address = swap_pack_append(&chunk->pack, slot, data, length, codec, &blocks);
+	address = swap_chunk_buf_append(&chunk->pack, slot, data, length, codec, &blocks);
 	chunk->blocks += blocks;
 	must(chunk->nr < NR_MOVES);
 	move = &chunk->moves[chunk->nr++];
@@ -139,12 +139,12 @@ static void replace(struct slot *slot, const struct move *move)
 {
 	swap_desc_t from = swap_place_word(move->from);
 
-	segment_of(move->to)->live += swap_pack_size(swap_desc_length(move->to));
+	segment_of(move->to)->live += swap_object_size(swap_desc_length(move->to));
 	slot->word = move->to;
 	if (swap_desc_tag(from) == SWAP_DESC_ZSWAP)
 		object_free(word_object(from));
 	else if (!MUTANT(LIVE_LEAK))
-		segment_of(from)->live -= swap_pack_size(swap_desc_length(from));
+		segment_of(from)->live -= swap_object_size(swap_desc_length(from));
 }
 
 /* Pin, then copy. The write and the commit follow with the chunk. */

@@ -22,8 +22,8 @@ static bool collector_start(void)
 
 	for (i = 0; i < NR_SEGMENTS; i++) {
 		const struct segment *segment = &segments[i];
-		u64 benefit = swap_pack_benefit(segment->live, SEGMENT_SIZE,
-						ticks - segment->closed);
+		u64 benefit = swap_victim_benefit(segment->live, SEGMENT_SIZE,
+						  ticks - segment->closed);
 
 		if (!is_victim(segment) || benefit <= best)
 			continue;
@@ -73,7 +73,7 @@ static void collector_read(void)
 static void collector_end(void)
 {
 	const struct segment *segment = &segments[collector.segment];
-	u8 data[SWAP_PACK_MAX_LENGTH];
+	u8 data[SWAP_OBJECT_MAX_LENGTH];
 	unsigned int nr;
 
 	for (nr = 0; nr < NR_SLOTS; nr++) {
@@ -84,7 +84,7 @@ static void collector_end(void)
 		if (swap_desc_tag(word) != SWAP_DESC_PACKED || segment_of(word) != segment)
 			continue;
 		address = swap_desc_address(word);
-		if (collector.seen[address % SEGMENT_SIZE / SWAP_PACK_ALIGN])
+		if (collector.seen[address % SEGMENT_SIZE / SWAP_OBJECT_ALIGN])
 			continue;
 		invariant(!swap_desc_is_pinned(word));
 		/* Damage can come, and go when the same bit flips again. */
@@ -106,7 +106,7 @@ static void collector_end(void)
 /* One step: choose a victim, read a piece, or move up to @nr objects. */
 bool tier_collect(unsigned int nr)
 {
-	struct swap_pack_object found;
+	struct swap_object found;
 	struct segment *segment;
 	unsigned int at;
 	swap_desc_t word;
@@ -120,17 +120,17 @@ bool tier_collect(unsigned int nr)
 	}
 	at = collector.pos - collector.base;
 	while (nr--) {
-		if (!swap_pack_next(collector.piece, collector.size, &at,
-				    segment_start(collector.segment) + collector.base,
-				    segment->seq, &found)) {
+		if (!swap_object_next(collector.piece, collector.size, &at,
+				      segment_start(collector.segment) + collector.base,
+				      segment->seq, &found)) {
 			bool last = collector.base + collector.size == segment->fill;
 
 			/* The next piece is another one. */
 			must(last || at >= BLOCK);
 			collector.pos = collector.base + at;
-			if (last && at + SWAP_PACK_ALIGN < collector.size) {
+			if (last && at + SWAP_OBJECT_ALIGN < collector.size) {
 				/* What began there has no end. */
-				collector.pos += SWAP_PACK_ALIGN;
+				collector.pos += SWAP_OBJECT_ALIGN;
 				return true;
 			}
 			if (!last) {
@@ -142,7 +142,7 @@ bool tier_collect(unsigned int nr)
 			return true;
 		}
 		collector.pos = collector.base + at;
-		collector.seen[found.address % SEGMENT_SIZE / SWAP_PACK_ALIGN] = true;
+		collector.seen[found.address % SEGMENT_SIZE / SWAP_OBJECT_ALIGN] = true;
 		if (found.slot >= NR_SLOTS)
 			continue;
 		word = swap_desc_packed(TYPE, found.address, found.length, found.codec);

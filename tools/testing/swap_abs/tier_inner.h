@@ -16,13 +16,13 @@
 #include "tier.h"
 #include "word.h"
 
-#define BLOCK		SWAP_PACK_BLOCK
-#define HEADER		((unsigned int)sizeof(struct swap_pack_header))
+#define BLOCK		SWAP_PACKED_BLOCK
+#define HEADER		((unsigned int)sizeof(struct swap_object_header))
 #define CHUNK_SIZE	(CHUNK_BLOCKS * BLOCK)
 #define TYPE		21	/* of the one device */
 #define NR_OBJECTS	NR_SLOTS
 #define NR_MOVES	(CHUNK_SIZE / (2 * HEADER))
-#define NR_UNITS	(DEVICE_SIZE / SWAP_PACK_ALIGN)
+#define NR_UNITS	(DEVICE_SIZE / SWAP_OBJECT_ALIGN)
 #define RESERVE		2	/* free segments that only survivors get */
 
 #define MUTANT(name)	IS_ENABLED(MUTANT_ ## name)
@@ -81,7 +81,7 @@ enum chunk_state {
 
 struct chunk {
 	enum chunk_state state;
-	struct swap_pack_chunk pack;
+	struct swap_chunk_buf pack;
 	unsigned int segment;
 	unsigned int size;	/* bytes written */
 	unsigned int blocks;	/* that objects begin */
@@ -104,7 +104,7 @@ struct collector {
 	u8 *piece;		/* or NULL */
 	unsigned int base;
 	unsigned int size;
-	bool seen[SEGMENT_SIZE / SWAP_PACK_ALIGN];
+	bool seen[SEGMENT_SIZE / SWAP_OBJECT_ALIGN];
 };
 
 extern struct slot slots[NR_SLOTS];

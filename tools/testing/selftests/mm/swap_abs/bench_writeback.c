@@ -190,7 +190,7 @@ static int read_once(const struct options *o, const char *dev, unsigned char *p,
 	fill(o, p);
 	if (sa_pageout(p, o->n) != o->n || !sa_settle() || sa_zswap(true))
 		return failed("not all pages went to the device");
-	if (sa_write(SA_DEBUG "/read_ahead", keep ? "Y" : "N"))
+	if (sa_write(SA_DEBUG "/keep_neighbours", keep ? "Y" : "N"))
 		return cannot("no debugfs");
 	sa_wait_purged(sa_swap_cached() == 0, 20);
 	sa_io(dev, &before);
@@ -214,7 +214,7 @@ static int neighbours(const struct options *o, const char *dev, unsigned char *p
 
 	for (i = 0; i < 8 && !ret; i++)
 		ret = read_once(o, dev, p, i & 1, i & 2);
-	sa_write(SA_DEBUG "/read_ahead", "N");
+	sa_write(SA_DEBUG "/keep_neighbours", "N");
 	return ret;
 }
 

@@ -424,8 +424,8 @@ TEST_F_TIMEOUT(packed, neighbours, SA_TIMEOUT)
 	struct sa_area a;
 	struct sa_seen s;
 
-	if (sa_write(SA_DEBUG "/read_ahead", "Y"))
-		SKIP(return, "no debugfs/swap_abs/read_ahead");
+	if (sa_write(SA_DEBUG "/keep_neighbours", "Y"))
+		SKIP(return, "no debugfs/swap_abs/keep_neighbours");
 	ASSERT_EQ(0, sa_swapon_packed(dev, 160 * SA_MIB_PAGES, -1));
 	ASSERT_EQ(0, sa_area_map(&a, n, SA_TEXT, 1));
 	sa_area_fill(&a);

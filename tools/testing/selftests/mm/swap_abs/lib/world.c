@@ -130,7 +130,7 @@ void sa_reset(void)
 	sa_write(SA_DEBUG "/reopen_delay", "600");
 	sa_write(SA_DEBUG "/medium_errors", "N");
 	/* Tests count from where pages are read. */
-	sa_write(SA_DEBUG "/read_ahead", "N");
+	sa_write(SA_DEBUG "/keep_neighbours", "N");
 	sa_trace_off();
 	/* Those of devices go with them. */
 	sa_watermarks(NULL, 90, 80);
