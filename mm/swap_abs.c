@@ -1,62 +1,80 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The swap abstraction: what becomes of a swapped page, from the reservation of room for
- * it to the load of its data.
+ * The swap abstraction: what happens to a swapped page, from the reservation of
+ * room for it to the load of its data.
  *
  * A virtual slot stands in page tables and in shmem for as long as the page is
- * swapped; where its data is can change underneath. The slots are those of one
- * swap_info_struct without a device (SWP_VIRTUAL), so that the swap table, the
- * swap cache, the counts and the allocator of mm/swapfile.c serve them as they
- * are (mm/swap_abs/area.c). Beside each swap table stands a table of descriptors, a word
- * a slot (mm/swap_abs/desc.c).
+ * swapped, while the place of its data can change underneath. The slots belong
+ * to one swap_info_struct without a device (SWP_VIRTUAL), so that the swap
+ * table, the swap cache, the counts and the allocator of mm/swapfile.c serve
+ * them unchanged (mm/swap_abs/area.c). Each swap table has a table of
+ * descriptors beside it, with one word for each slot (mm/swap_abs/desc.c).
  *
- * This file asks whether there is room for a page (mm/swap_abs/promise.c) and offers it to
- * the backends. Backends (struct swap_backend) own what a word points to, and register
- * themselves: mm/zswap.c, and a file or more for each format that devices are written in
- * (struct swap_format). mm/swap_abs/tier.c has the lists of tiers and formats,
- * mm/swap_abs/empty.c empties a device for swapoff, mm/swap_abs/memcg.c knows what cgroups
- * have where, and may have. Callers are mm/swapfile.c (allocate, free), mm/page_io.c (write,
- * read) and mm/swap_state.c.
+ * This file asks whether there is room for a page (mm/swap_abs/promise.c) and
+ * offers the page to the backends. A backend (struct swap_backend) owns what
+ * its words point to and registers itself. The backends are mm/zswap.c and one
+ * or more files for each format of a device (struct swap_format).
+ * mm/swap_abs/tier.c has the lists of tiers and formats, mm/swap_abs/empty.c
+ * empties a device for swapoff, and mm/swap_abs/memcg.c knows what each cgroup
+ * has in a tier and may have there. The callers are mm/swapfile.c (allocate,
+ * free), mm/page_io.c (write, read) and mm/swap_state.c.
  *
- * Rules (Documentation/mm/swap-abstraction.rst says why):
+ * Rules (Documentation/mm/swap-abstraction.rst gives the reasons):
  *
- * 1. A word changes only under the lock of its virtual cluster, and only
- *    while no folio is in the slot, or by who holds that folio locked and not
- *    under writeback.
- * 2. So a folio that is locked in the swap cache, or under writeback, pins the
- *    place of its data. A load reads the word after it has locked the folio and
- *    keeps the lock until the data is there.
- * 3. Who copies data without a folio pins the word first and compares it last
- *    (swap_desc_pin(), swap_move_commit()). A pinned copy that is dropped
- *    meanwhile is not freed, so its address can't come back for other data: the
- *    mover finds that the word has changed and frees the orphan.
- * 4. A copy is dropped without replacement only when its slot is freed, or when
- *    its folio is uptodate and dirty.
- * 5. A store sets the word before it submits I/O; the folio's writeback guards
- *    it, and a write error dirties the folio again.
- * 6. A word can say that data is lost. Who holds the slot's folio locked says it,
- *    after two failed reads or when the folio's frame has broken, and never while the
- *    folio is uptodate.
- * 7. Swapping out waits for no mover and gets no folio: a store that can't have the
- *    little memory that it needs leaves the page in RAM.
+ * 1. A word changes only under the lock of its virtual cluster. While a folio
+ *    is in the slot, only a task that holds the folio locked and not under
+ *    writeback may change more of the word than SWAP_DESC_PIN.
+ *
+ * 2. Hence a folio that is locked in the swap cache, or under writeback, pins
+ *    the place of its data. A load reads the word after it has locked the
+ *    folio, and keeps the lock until the data is there.
+ *
+ * 3. A mover that copies data without a folio pins the word first and compares
+ *    it last (swap_desc_pin(), swap_move_commit()). A pinned copy that is
+ *    dropped in between is not freed, so its address can't be used again for
+ *    other data. The mover finds that the word has changed, and frees the
+ *    orphan.
+ *
+ * 4. A copy is dropped without a replacement only when its slot is freed, or
+ *    when its folio is uptodate and dirty.
+ *
+ * 5. A store sets the word before it submits I/O. The folio's writeback guards
+ *    the data until the I/O has ended, and a write error dirties the folio
+ *    again.
+ *
+ * 6. A word can say that data is lost. Only the task that holds the slot's
+ *    folio locked sets such a word, after two failed reads or when the folio's
+ *    frame has broken, and never while the folio is uptodate.
+ *
+ * 7. Swapping out waits for no mover and allocates no folio. A store that can't
+ *    have the little memory that it needs leaves the page in RAM.
+ *
  * 8. nr_swap_pages counts the slots of devices that are neither used nor
- *    promised. Making a virtual slot takes one (SWAP_DESC_PROMISED), a raw copy
- *    keeps it, anything else gives it back.
- * 9. What was read of a packed object is not believed until its checksum, its
- *    sequence number and its slot's word confirm it.
- * 10. Nothing of the kernel's memory goes to a device: what is between packed
- *    objects is zeroed.
- * 11. Dropping a copy takes constant time and does not sleep, because slots are
- *    freed under page-table locks and with interrupts off.
- * 12. While storage is suspended, nothing is written, and what is freed on a
- *    device is not used again: a hibernation image may refer to it.
- * 13. Nobody takes a folio from the swap cache that somebody else may write to
- *    (swap_move_del_folio(), swap_move_in_use()).
- * 14. A move is no page-in: it counts as neither read nor refault, and a folio that
- *    a mover has allocated is on no LRU list until somebody has found it
- *    (mm/swap_abs/move.c).
+ *    promised. A new virtual slot takes one (SWAP_DESC_PROMISED). The slot
+ *    keeps it for a raw copy and for a copy in zswap that is no smaller than
+ *    the page; for any other copy the slot gives it back.
  *
- * Locks, outer first:
+ * 9. A reader does not believe a packed object until the checksum, the sequence
+ *    number and the word of the slot confirm the object.
+ *
+ * 10. No other memory of the kernel goes to a device: the bytes between packed
+ *     objects are zeroed.
+ *
+ * 11. To drop a copy takes constant time and does not sleep, because slots are
+ *     freed under page-table locks and with interrupts off.
+ *
+ * 12. While storage is suspended, nothing is written, and a place on a device
+ *     that becomes free is not used again, because a hibernation image may
+ *     refer to it.
+ *
+ * 13. No folio is taken from the swap cache while another task may still write
+ *     to it (swap_move_del_folio(), swap_move_in_use()).
+ *
+ * 14. A move is no page-in: it counts as neither a read nor a refault. A folio
+ *     that a mover has allocated is on no LRU list until another task has found
+ *     it (mm/swap_abs/move.c).
+ *
+ * Locks, the outer ones first:
  *
  *	folio lock
  *	  virtual cluster's lock
@@ -65,9 +83,10 @@
  *	      swap_tier.lock
  *	      the device's swap_info_struct.lock
  *
- * A virtual cluster's lock is never taken inside of a device's cluster lock,
- * and no lock of the layer in interrupts. swap_abs_mutex (on, off, join, leave)
- * is outside of all of them; swap_tiers_lock is outside of a lent cluster's.
+ * A virtual cluster's lock is never taken inside a device's cluster lock, and
+ * no lock of the layer is taken in interrupts. swap_abs_mutex (switching on and
+ * off, tiers that join and leave) is outside all of them. swap_tiers_lock is
+ * outside a lent cluster's lock.
  */
 #include <linux/memcontrol.h>
 #include <linux/pagemap.h>
@@ -101,15 +120,16 @@ bool __swap_abs_ram_present(void)
 }
 
 /**
- * swap_abs_reserve - is there room for a folio's entries?
+ * swap_abs_reserve - tell whether and where there is room for a folio's entries
  * @folio: a locked folio, not in the swap cache
  *
- * Asked before anything is unmapped. Where devices have no room, zswap alone
- * may still make it smaller: such pages it refuses when they don't compress.
+ * Reclaim asks this before anything is unmapped. When the devices have no room,
+ * zswap alone may still make the page smaller; it refuses such a page if the
+ * page does not compress.
  *
  * Context: reclaim, does not sleep.
- * Return: SWAP_ROOM_DEVICE, SWAP_ROOM_RAM or SWAP_ROOM_NONE; SWAP_ROOM_PHYSICAL
- * or SWAP_ROOM_NONE while the layer is off.
+ * Return: SWAP_ROOM_DEVICE, SWAP_ROOM_RAM or SWAP_ROOM_NONE; while the layer is
+ * off, SWAP_ROOM_PHYSICAL or SWAP_ROOM_NONE.
  */
 enum swap_room swap_abs_reserve(struct folio *folio)
 {
@@ -125,10 +145,13 @@ enum swap_room swap_abs_reserve(struct folio *folio)
 	rcu_read_lock();
 	tiers = swap_memcg_tiers(folio_memcg(folio), nr);
 	rcu_read_unlock();
-	/* Capacity that only other tiers have must not be promised to it. */
+	/* Capacity that only forbidden tiers have must not be promised. */
 	device = !swap_tiers_restricted(tiers) ||
 		 swap_tiers_have_room(tiers & ~SWAP_TIER_ZSWAP);
-	/* Before anything is unmapped for what has to be collected first. */
+	/*
+	 * Ask before anything is unmapped whether the capacity must be
+	 * collected first, because then no tier could store the page now.
+	 */
 	if (device && swap_vain_room_is_short()) {
 		if (swap_tiers_have_slots()) {
 			swap_vain_room_gained();
@@ -140,7 +163,7 @@ enum swap_room swap_abs_reserve(struct folio *folio)
 	if (device && swap_promise_take(nr))
 		return SWAP_ROOM_DEVICE;
 
-	/* Slots that only the swap cache uses hold capacity: give some back. */
+	/* Slots that only the swap cache refers to hold capacity: free some. */
 	if (vm_swap_full() && time_after(jiffies, READ_ONCE(next_reclaim))) {
 		WRITE_ONCE(next_reclaim, jiffies + HZ / 10);
 		schedule_work(&swap_virtual_area->reclaim_work);
@@ -158,8 +181,10 @@ enum swap_room swap_abs_reserve(struct folio *folio)
 
 /**
  * swap_abs_reserve_end - settle a reservation after the entries were allocated
- * @folio: the locked folio, in the swap cache when that has worked
- * @room: what swap_abs_reserve() has said
+ * @folio: the locked folio, in the swap cache if the allocation has worked
+ * @room: the answer of swap_abs_reserve()
+ *
+ * Context: reclaim, does not sleep.
  */
 void swap_abs_reserve_end(struct folio *folio, enum swap_room room)
 {
@@ -168,7 +193,7 @@ void swap_abs_reserve_end(struct folio *folio, enum swap_room room)
 	if (!folio_test_swapcache(folio)) {
 		if (room == SWAP_ROOM_DEVICE)
 			swap_promise_put(nr);
-		/* There are slots, but in dead space, which must be collected first. */
+		/* nr_swap_pages counts dead space, to be collected first. */
 		else if (room == SWAP_ROOM_PHYSICAL && nr == 1)
 			swap_vain_room_short();
 		return;
@@ -179,13 +204,11 @@ void swap_abs_reserve_end(struct folio *folio, enum swap_room room)
 	swap_desc_unpromise_folio(folio);
 }
 
-/*
- * Dispatch
- */
+/* Dispatch */
 
 /*
- * The tier that has a copy of each page of a folio. What is written there anew takes no more
- * of what its cgroup may have.
+ * Return the mask of the tier that has a copy of every page of a folio, or 0. A
+ * folio that is written there anew takes nothing more of its cgroup's limit.
  */
 static unsigned long swap_abs_tier_held(struct folio *folio)
 {
@@ -201,33 +224,34 @@ static unsigned long swap_abs_tier_held(struct folio *folio)
 	return tiers;
 }
 
-/**
- * swap_abs_store - give a folio's data to the first tier that takes it
- * @ctx: I/O that the caller submits
- * @folio: a locked folio in the swap cache, uptodate, not under writeback, that
- *	is not all zero
- * @tiers: mask of the tiers that may get it, if its cgroup allows that
+/*
+ * Give a folio's data to the first backend that takes it. The caller holds
+ * @folio locked in the swap cache, uptodate and not under writeback; it is not
+ * all zero. @tiers is the mask of the tiers that may get the data, as far as
+ * the folio's cgroup allows them. Reclaim and movers call this. May sleep.
  *
- * Context: reclaim or a mover, may sleep.
- * Return: 0 with the folio unlocked, or -ENOSPC with it locked, and its data
- * where it was.
+ * Return 0 with the folio unlocked, and perhaps I/O in @ctx that the caller has
+ * to submit; or -ENOSPC with the folio locked and its data where it was.
  */
 int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio, unsigned long tiers)
 {
 	const struct swap_backend **pos;
 	unsigned long may;
 
-	/* By the slot: when the cgroup has been removed, the folio is its parent's. */
+	/*
+	 * Ask by the slot, because the folio of a removed cgroup belongs to the
+	 * parent.
+	 */
 	may = swap_memcg_tiers_of(folio->swap, folio_nr_pages(folio));
 	if (~may & tiers & SWAP_TIERS_ALL)
 		may |= swap_abs_tier_held(folio) & swap_memcg_tiers_of(folio->swap, 0);
 	tiers &= may | SWAP_TIERS_MOVED;
-	/* There is one at least. */
+	/* At least one backend is registered. */
 	pos = swap_store_order;
 	do {
 		if (!(*pos)->store(ctx, folio, tiers))
 			return 0;
-		/* What zswap refuses stays in RAM then. */
+		/* Without writeback, a page that zswap refuses stays in RAM. */
 		if (!folio_zswap_writeback_enabled(folio))
 			break;
 	} while (*++pos);
@@ -240,8 +264,8 @@ int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio, unsigned long t
  * @folio: as for swap_abs_store()
  *
  * Context: reclaim, may sleep.
- * Return: 0 with the folio unlocked, or AOP_WRITEPAGE_ACTIVATE with it locked
- * and dirty when no tier takes it.
+ * Return: 0 with the folio unlocked. When no tier takes the folio,
+ * AOP_WRITEPAGE_ACTIVATE with the folio locked and dirty.
  */
 int swap_abs_writeout(struct swap_io_ctx *ctx, struct folio *folio)
 {
@@ -266,7 +290,10 @@ int swap_abs_writeout(struct swap_io_ctx *ctx, struct folio *folio)
  * @ctx: I/O that the caller submits
  * @folio: a locked folio in the swap cache, not uptodate, not zero-filled
  *
- * The folio is unlocked when that is done, and uptodate if it went well.
+ * The folio is unlocked when the read has ended, and uptodate if it has
+ * succeeded.
+ *
+ * Context: process context, may sleep.
  */
 void swap_abs_read_folio(struct swap_io_ctx *ctx, struct folio *folio)
 {
@@ -274,7 +301,7 @@ void swap_abs_read_folio(struct swap_io_ctx *ctx, struct folio *folio)
 	const struct swap_backend *backend = swap_backend_of(word);
 
 	if (!backend) {
-		/* Lost: this page is an I/O error, and no other one is. */
+		/* The page is lost, so this read alone fails. */
 		VM_WARN_ON_ONCE_FOLIO(swap_desc_tag(word) != SWAP_DESC_LOST, folio);
 		folio_unlock(folio);
 		return;
@@ -291,14 +318,14 @@ static void swap_abs_read_now(struct folio *folio)
 	swap_read_submit(&ctx);
 }
 
-/* The rest of swap_read_again(). */
+/* Read the folio of swap_read_again() once more, and lock it again. */
 void swap_abs_read_again(struct folio *folio)
 {
 	swap_abs_read_now(folio);
 	folio_lock(folio);
 }
 
-/* The rest of swap_read_again_unlock(). */
+/* Read the folio of swap_read_again_unlock() once more; leave it unlocked. */
 void swap_abs_read_again_unlock(struct folio *folio)
 {
 	swap_abs_read_now(folio);
@@ -306,12 +333,13 @@ void swap_abs_read_again_unlock(struct folio *folio)
 }
 
 /**
- * swap_abs_can_load_as_one - can a range of slots be loaded into one folio?
+ * swap_abs_can_load_as_one - tell whether one folio can load a range of slots
  * @ci: the locked virtual cluster
  * @ci_off: first slot
- * @nr: number of slots, each in use and without a folio, all or none zero
+ * @nr: number of slots, each in use and without a folio; all of them or none
+ *	are zero-filled
  *
- * Return: true when their data is in places that one load can handle.
+ * Return: true when one load can read all places that the data is in.
  */
 bool swap_abs_can_load_as_one(struct swap_cluster_info *ci, unsigned int ci_off,
 			      unsigned int nr)
@@ -331,17 +359,20 @@ bool swap_abs_can_load_as_one(struct swap_cluster_info *ci, unsigned int ci_off,
 	return !backend || backend->can_load_as_one(desc[0], desc[0], 0);
 }
 
-/* The answer to swap_entry_synchronous() for a virtual entry. */
+/* Answer swap_entry_synchronous() for a virtual entry. */
 bool swap_abs_synchronous(swp_entry_t entry)
 {
 	swap_desc_t word = swap_desc_read(entry);
 	const struct swap_backend *backend = swap_backend_of(word);
 
-	/* In the folio only, zero-filled, or lost: nothing is waited for. */
+	/*
+	 * Without a backend the data is in a folio, zero-filled or lost, so no
+	 * I/O is needed.
+	 */
 	return !backend || backend->synchronous(word);
 }
 
-/* The answer to swap_folio_stable_writes() for a virtual folio. */
+/* Answer swap_folio_stable_writes() for a virtual folio. */
 bool swap_abs_stable_writes(struct folio *folio)
 {
 	swp_entry_t entry = folio->swap;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The swap abstraction, as the rest of the swap code sees it: what it calls, and what
- * mm/swapfile.c, mm/zswap.c and mm/memcontrol.c offer in return.
+ * The swap abstraction as the rest of the swap code sees it: the functions of
+ * the layer that other files call, and the functions that mm/swapfile.c,
+ * mm/zswap.c and mm/memcontrol.c offer to the layer.
  *
- * What it is, its rules and its locks are described at the head of mm/swap_abs.c and
- * in Documentation/mm/swap-abstraction.rst. Its own headers are in mm/swap_abs/.
+ * The head of mm/swap_abs.c and Documentation/mm/swap-abstraction.rst describe
+ * the layer, its rules and its locks. The headers inside the layer are in
+ * mm/swap_abs/.
  */
 #ifndef _MM_SWAP_ABS_H
 #define _MM_SWAP_ABS_H
@@ -23,19 +25,19 @@ struct swap_move;
 struct swap_object;
 struct swap_tier;
 
-/* What is to become of a tier's data. */
+/* The states of a tier; see mm/swap_abs/state.c. */
 enum swap_tier_state {
 	SWAP_TIER_ONLINE,
-	SWAP_TIER_DRAINING,	/* takes nothing, and is emptied into the others */
+	SWAP_TIER_DRAINING,	/* takes no new data; a mover empties it */
 	SWAP_TIER_FAILED,	/* the same, because of I/O errors */
 	NR_SWAP_TIER_STATES,
 };
 
-/* What a new entry may count on; see swap_abs_reserve(). */
+/* Where a new entry's page may be stored; see swap_abs_reserve(). */
 enum swap_room {
-	SWAP_ROOM_PHYSICAL,	/* the layer is off: a slot of a device itself */
-	SWAP_ROOM_DEVICE,	/* virtual, device capacity is held for it */
-	SWAP_ROOM_RAM,		/* virtual, but only zswap may take it */
+	SWAP_ROOM_PHYSICAL,	/* the layer is off: a slot of a device */
+	SWAP_ROOM_DEVICE,	/* virtual, with device capacity promised */
+	SWAP_ROOM_RAM,		/* virtual, and only zswap may store it */
 	SWAP_ROOM_NONE,
 };
 
@@ -54,8 +56,8 @@ void swap_abs_drop(struct swap_cluster_info *ci, unsigned int ci_off,
 swp_entry_t swap_abs_backing(swp_entry_t entry);
 
 /**
- * swap_promise_put - device capacity is not needed any longer
- * @nr: pages
+ * swap_promise_put - give device capacity back
+ * @nr: pages; less than zero takes capacity, even beyond what is left
  *
  * Context: any.
  */
@@ -76,9 +78,9 @@ bool swap_abs_synchronous(swp_entry_t entry);
 bool swap_abs_stable_writes(struct folio *folio);
 
 /*
- * What folio_alloc_swap() asks first: where will the new entry be, and is there
- * room for it? SWAP_ROOM_DEVICE and SWAP_ROOM_RAM must be followed by
- * swap_reserve_end().
+ * folio_alloc_swap() asks swap_abs_reserve() first where the entries of a folio
+ * will be, and whether there is room for them. After any answer but
+ * SWAP_ROOM_NONE, it must call swap_abs_reserve_end().
  */
 enum swap_room swap_abs_reserve(struct folio *folio);
 void swap_abs_reserve_end(struct folio *folio, enum swap_room room);
@@ -218,7 +220,7 @@ static inline void swap_tiers_close_file(struct address_space *mapping,
 #endif
 
 #ifdef CONFIG_SWAP_ABS_MEMCG
-/* A cluster of the virtual area has no slots in use any more. */
+/* Forget whose data a virtual cluster may have: all its slots are free. */
 static inline void swap_memcg_forget_cluster(struct swap_cluster_info *ci)
 {
 	WRITE_ONCE(ci->memcgs, 0);
@@ -315,16 +317,14 @@ static inline void zswap_init_codec(void)
 #endif
 
 /*
- * The questions that the swap code asks of an entry or a folio, which has one
- * answer for a physical entry and another one for a virtual entry. The first
- * three cost a static branch while the layer has never been on, and nothing
- * where it is not built in.
+ * The functions below answer questions whose answer differs between physical
+ * and virtual entries. While the layer has never been on, the first three cost
+ * a static branch; where the layer is not built in, they cost nothing.
  */
 
-/* Is this the virtual area? */
 static inline bool swap_is_virtual(struct swap_info_struct *si)
 {
-	/* data_race(): the flag is set before anybody knows of the area, for ever. */
+	/* data_race(): SWP_VIRTUAL is set before swap_abs_used() is true. */
 	return swap_abs_used() && (data_race(si->flags) & SWP_VIRTUAL);
 }
 
@@ -339,31 +339,34 @@ static inline bool folio_swap_is_virtual(const struct folio *folio)
 }
 
 /**
- * swap_entry_synchronous - is a load of the entry done without waiting for I/O?
+ * swap_entry_synchronous - tell whether a load ends without waiting for I/O
  * @si: the swap device of @entry
  * @entry: a valid swap entry
  *
- * Such entries bypass readahead. For a virtual entry it is a hint until a
- * folio of it is locked in the swap cache: either way of loading is right for
- * any backing.
+ * If it does, a fault loads the entry without readahead. For a virtual entry
+ * the answer is a hint until the caller has a folio of the entry locked in the
+ * swap cache. A hint is enough, because either way of loading works for any
+ * backing.
  *
- * Return: true when nothing has to be waited for.
+ * Context: any.
+ * Return: true when a load ends without waiting for I/O.
  */
 static inline bool swap_entry_synchronous(struct swap_info_struct *si,
 					  swp_entry_t entry)
 {
 	if (swap_is_virtual(si))
 		return swap_abs_synchronous(entry);
-	/* data_race(): does not change while the device is in use. */
+	/* data_race(): the flag does not change while the device is in use. */
 	return data_race(si->flags & SWP_SYNCHRONOUS_IO);
 }
 
 /**
- * swap_folio_is_surplus - is the folio's copy in swap better given up?
+ * swap_folio_is_surplus - tell whether a folio should give up its swap copy
  * @folio: a locked folio in the swap cache
  *
- * Return: true where swap gets full, unless giving up the copy makes no room, and the
- * page could not leave memory again.
+ * Return: true when swap gets full, unless the copy is irreplaceable. To give
+ * up an irreplaceable copy would free no capacity that can be used, and the
+ * page might never leave RAM again.
  */
 static inline bool swap_folio_is_surplus(struct folio *folio)
 {
@@ -371,23 +374,24 @@ static inline bool swap_folio_is_surplus(struct folio *folio)
 }
 
 /**
- * swap_folio_stable_writes - must the folio not change while it is written?
+ * swap_folio_stable_writes - tell whether a folio must not change while written
  * @si: the swap device of @folio
  * @folio: a locked folio in the swap cache
  *
- * Return: true when what it is written to can't have it changed meanwhile.
+ * Return: true when the device that has one of the folio's pages needs the data
+ * to stay the same until the write has ended.
  */
 static inline bool swap_folio_stable_writes(struct swap_info_struct *si,
 					    struct folio *folio)
 {
 	if (swap_is_virtual(si))
 		return swap_abs_stable_writes(folio);
-	/* data_race(): does not change while the device is in use. */
+	/* data_race(): the flag does not change while the device is in use. */
 	return data_race(si->flags & SWP_STABLE_WRITES);
 }
 
 /**
- * swap_folio_backing - where on a swap device is the folio's data?
+ * swap_folio_backing - return where on a swap device a folio's data is
  * @folio: a folio in the swap cache, locked or under writeback, whose data is
  *	on a device
  *
@@ -401,7 +405,7 @@ static inline swp_entry_t swap_folio_backing(struct folio *folio)
 }
 
 /**
- * swap_folio_scattered - do the folio's pages lie apart on devices?
+ * swap_folio_scattered - tell whether a folio's pages lie apart on devices
  * @folio: as for swap_folio_backing()
  *
  * Return: true when the folio can't be written by one bio.
@@ -416,14 +420,15 @@ static inline bool swap_folio_scattered(struct folio *folio)
 }
 
 /**
- * swap_entry_large_load - can the entry be part of a large folio's load?
+ * swap_entry_large_load - tell whether a large folio may be loaded for an entry
  * @entry: a valid swap entry
  *
- * zswap finds the objects of physical entries one by one, so it never loads a
- * large folio of these. For virtual entries the words of the whole range are
- * compared when the folio is put into the swap cache.
+ * zswap looks up the objects of physical entries one by one, so once zswap has
+ * been enabled, physical entries are loaded page by page. For virtual entries
+ * the swap cache compares the words of the whole range when it adds the folio
+ * (swap_abs_can_load_as_one()).
  *
- * Return: true when a large folio may be tried.
+ * Return: true when the caller may try a large folio.
  */
 static inline bool swap_entry_large_load(swp_entry_t entry)
 {
@@ -431,11 +436,11 @@ static inline bool swap_entry_large_load(swp_entry_t entry)
 }
 
 /**
- * swap_io_done - an I/O has ended
- * @folio: one of its folios, locked or under writeback yet
- * @failed: how
+ * swap_io_done - report the end of an I/O to the tier
+ * @folio: a folio of the I/O, still locked or under writeback
+ * @failed: whether the I/O has failed
  *
- * Many in a row that fail make the tier fail.
+ * Many failures in a row make the tier fail.
  *
  * Context: any, also interrupts.
  */
@@ -446,8 +451,9 @@ static inline void swap_io_done(struct folio *folio, bool failed)
 }
 
 /*
- * Could the locked folio not be read, and may it be tried once more? Not to a page that
- * memory failure has left so, because what its copy is replaced by has been lost.
+ * Tell whether a locked folio could not be read and may be read once more. A
+ * folio that memory_failure() has left not uptodate must not be read again,
+ * because the data that was to replace its swap copy has been lost.
  */
 static inline bool swap_should_read_again(struct folio *folio)
 {
@@ -457,14 +463,15 @@ static inline bool swap_should_read_again(struct folio *folio)
 }
 
 /**
- * swap_read_again - read a folio by itself that could not be read
- * @folio: a locked folio; nothing is done if it is uptodate
+ * swap_read_again - read a folio once more after an error, by itself
+ * @folio: a locked folio; nothing happens if it is uptodate
  *
- * Folios that lie next to each other on a device are read at once, and when that
- * fails, be it for one page, none of them is uptodate. Physical entries fail as
- * they always have.
+ * One bio reads several folios whose data lies next to each other on a device.
+ * If the bio fails, even if only for one page, none of these folios is
+ * uptodate, so each of them is read once more by itself. The folio of a
+ * physical entry is not read again.
  *
- * Context: process context, sleeps; the folio may be unlocked meanwhile.
+ * Context: process context, sleeps. The folio may be unlocked and locked again.
  */
 static inline void swap_read_again(struct folio *folio)
 {
@@ -473,10 +480,12 @@ static inline void swap_read_again(struct folio *folio)
 }
 
 /**
- * swap_read_again_unlock - the same, for who does not need the lock after it
- * @folio: as for swap_read_again(); is unlocked
+ * swap_read_again_unlock - read a folio once more, and leave it unlocked
+ * @folio: as for swap_read_again(); the function unlocks it
  *
- * Context: process context, sleeps, but not when the task is killed.
+ * For callers that do not need the lock after the read.
+ *
+ * Context: process context, sleeps; a fatal signal ends the wait.
  */
 static inline void swap_read_again_unlock(struct folio *folio)
 {
@@ -487,11 +496,12 @@ static inline void swap_read_again_unlock(struct folio *folio)
 }
 
 /**
- * swap_mark_for_promotion - a page has come back
- * @folio: a locked folio of a fault, uptodate
+ * swap_mark_for_promotion - let a page that has come back move to a better tier
+ * @folio: a locked, uptodate folio that a fault or shmem has swapped in
  *
- * If that is soon after it was evicted, and its data is not in the first tier that
- * has room, the next eviction stores it anew: it is dirtied.
+ * When the page comes back soon after its eviction, and a tier of a smaller
+ * rank than that of its copy has room, the folio is dirtied, so that its next
+ * eviction stores it anew.
  *
  * Context: process context, does not sleep.
  */
@@ -502,10 +512,11 @@ static inline void swap_mark_for_promotion(struct folio *folio)
 }
 
 /**
- * swap_abs_end_batch - nothing more is stored with the I/O of a batch
- * @ctx: the I/O
+ * swap_abs_end_batch - write what a batch of stores has left in RAM
+ * @ctx: the I/O of the batch
  *
- * What was packed is written, as reclaim may have nothing else to wait for.
+ * Reclaim may have nothing else to wait for, so a chunk that the batch has
+ * begun to fill is written at once.
  *
  * Context: process context, submits I/O.
  */
@@ -518,13 +529,13 @@ static inline void swap_abs_end_batch(struct swap_io_ctx *ctx)
 }
 
 /**
- * swap_folio_refused - is it no use to try to swap out a folio again?
+ * swap_folio_refused - tell whether swapping out a folio would fail
  * @folio: a locked folio in the swap cache
  *
- * Asked before it is unmapped.
+ * Reclaim asks this before it unmaps the folio.
  *
  * Context: reclaim, does not sleep.
- * Return: true when it has no copy, and nothing takes it now.
+ * Return: true when the folio has no swap copy and no tier takes it now.
  */
 static inline bool swap_folio_refused(struct folio *folio)
 {
@@ -532,8 +543,11 @@ static inline bool swap_folio_refused(struct folio *folio)
 }
 
 /**
- * swap_folio_gone - a folio leaves RAM, or is about to
- * @folio: a folio of anonymous memory or shmem
+ * swap_folio_gone - report that reclaim has succeeded with a folio
+ * @folio: a folio of anonymous memory or shmem that leaves RAM, or is about to
+ *
+ * A success takes back some of the failures that were counted
+ * (mm/swap_abs/vain.c).
  *
  * Context: any, does not sleep.
  */
@@ -544,17 +558,22 @@ static inline void swap_folio_gone(struct folio *folio)
 }
 
 /**
- * swap_free_later - a folio in the swap cache could not be freed, as it was busy
- * @folio: with a reference; it was locked by somebody else, or under writeback
+ * swap_free_later - free the swap slot of a busy folio later
+ * @folio: a folio in the swap cache that the caller has a reference of, and
+ *	could not free because another task had locked it or it was under
+ *	writeback
  *
- * Its slot will be freed soon, if nobody refers to that by then. Physical entries are left
- * to reclaim as they always have been.
+ * A worker frees the slot soon, if nobody refers to the slot by then. The slots
+ * of physical entries are left to reclaim, as without the layer.
  *
  * Context: process context, does not sleep.
  */
 static inline void swap_free_later(struct folio *folio)
 {
-	/* It may leave the swap cache meanwhile, and this becomes 0: then one looks in vain. */
+	/*
+	 * READ_ONCE(): the folio may leave the swap cache at any time. Then
+	 * this reads 0, and at worst the worker looks at a cluster for nothing.
+	 */
 	swp_entry_t entry = { .val = READ_ONCE(folio->swap.val) };
 
 	if (swap_entry_is_virtual(entry))
@@ -562,18 +581,22 @@ static inline void swap_free_later(struct folio *folio)
 }
 
 /**
- * swap_throttle_reclaim - wait for room that is being made
- * @gfp: what is reclaimed for
- * @writing: nothing could be freed, and most of what was looked at is being written
+ * swap_throttle_reclaim - make direct reclaim wait for room that is being made
+ * @gfp: allocation mask of the reclaim
+ * @writing: reclaim has freed nothing, and most of the pages that it looked at
+ *	are under writeback
  *
- * When pages were refused because dead space has to be collected first, direct reclaim
- * waits until some has been, but no longer than for half a second in all without a gain;
- * and else for what is @writing, because a cgroup of which all memory is on its way out
- * would be out of memory otherwise. 100 ms at most each time; kswapd does not, nor whose
- * allocation may fail (__GFP_NORETRY), nor who may not wait for I/O, nor who is about to
- * be frozen.
+ * Reclaim waits for the collector when pages were refused because dead space
+ * has to be collected first, but for no longer than half a second in all
+ * without a gain. Otherwise it waits for writeback if @writing, because a
+ * cgroup whose memory is all on its way to a device would be out of memory
+ * otherwise. Each wait takes 100 ms at most.
  *
- * Context: reclaim, sleeps, no locks.
+ * These do not wait: kswapd, an allocation that may fail (__GFP_NORETRY) or may
+ * not wait for I/O, and a task that has a fatal signal or is about to be
+ * frozen.
+ *
+ * Context: reclaim, sleeps, no locks held.
  */
 static inline void swap_throttle_reclaim(gfp_t gfp, bool writing)
 {

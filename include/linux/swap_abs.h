@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The swap abstraction: what the rest of mm asks of it.
+ * The swap abstraction as the rest of mm sees it.
  *
- * While it is on, a swap entry in a page table or in shmem is a slot of the
- * virtual area and says nothing about where the data is; see
- * Documentation/mm/swap-abstraction.rst. The parts that only the swap code
- * itself needs are in mm/swap_abs.h.
+ * While the layer is on, a swap entry in a page table or in shmem is a slot of
+ * the virtual area and does not say where the data is; see
+ * Documentation/mm/swap-abstraction.rst. mm/swap_abs.h has what only the swap
+ * code needs.
  */
 #ifndef _LINUX_SWAP_ABS_H
 #define _LINUX_SWAP_ABS_H
@@ -18,7 +18,7 @@ struct folio;
 struct mem_cgroup;
 
 #ifdef CONFIG_SWAP_ABS
-/* Enabled once, when the virtual area is made; it then exists for ever. */
+/* On once the virtual area has been made, which then exists for ever. */
 DECLARE_STATIC_KEY_FALSE(swap_abs_key);
 extern bool swap_abs_on;
 
@@ -29,10 +29,11 @@ bool __swap_closed_tiers_have_copies(struct mem_cgroup *memcg);
 bool __swap_abs_ram_present(void);
 
 /**
- * swap_abs_used - may there be virtual swap entries?
+ * swap_abs_used - tell whether there may be virtual swap entries
  *
- * Return: true once the layer has been switched on since boot, also when it is
- * off again: entries that were made meanwhile live on.
+ * Context: any.
+ * Return: true once the layer has been switched on since boot. This stays true
+ * when the layer is switched off, because virtual entries may still exist.
  */
 static inline bool swap_abs_used(void)
 {
@@ -40,10 +41,10 @@ static inline bool swap_abs_used(void)
 }
 
 /**
- * swap_abs_enabled - are new swap entries virtual?
+ * swap_abs_enabled - tell whether new swap entries are virtual
  *
- * Context: any; the answer can be old by the time that it is used, and both
- * kinds of entry work at any time.
+ * Context: any. The answer may be outdated when the caller uses it; that does
+ * no harm, because both kinds of entry work at any time.
  * Return: true while vm.swap_abs is 1.
  */
 static inline bool swap_abs_enabled(void)
@@ -52,15 +53,15 @@ static inline bool swap_abs_enabled(void)
 }
 
 /**
- * swap_abs_ram_pages - how much zswap can still take without a device
- * @memcg: whose pages, NULL for anybody's
+ * swap_abs_ram_pages - return how much zswap can still take without a device
+ * @memcg: the cgroup that has the pages, NULL for the pages of all
  *
- * zswap needs no device under it while the layer is on, so memory can be
- * reclaimed into it when no device has room, up to the limit of its pool.
+ * While the layer is on, zswap needs no device under it. So when no device has
+ * room, memory can be reclaimed into zswap, up to the limit of its pool.
  *
  * Context: any, does not sleep.
- * Return: pages of zswap's pool that are left; 0 when the layer is off, zswap
- * is off or full, or @memcg may not use it.
+ * Return: pages that zswap's pool may still grow by; 0 when the layer is off,
+ * zswap is off or full, @memcg may not use it, or reclaim has tried in vain.
  */
 static inline long swap_abs_ram_pages(struct mem_cgroup *memcg)
 {
@@ -68,35 +69,36 @@ static inline long swap_abs_ram_pages(struct mem_cgroup *memcg)
 }
 
 /**
- * swap_abs_device_pages - what devices can store, as far as that may be reached
- * @memcg: whose pages, NULL for anybody's
- * @nr: what they have left
+ * swap_abs_device_pages - return how much of device capacity reclaim can reach
+ * @memcg: the cgroup that has the pages, NULL for the pages of all
+ * @nr: pages of capacity that the devices have left
  *
- * Some of it may have to be collected first, or be no place for pages that don't compress.
+ * Part of the capacity may have to be collected first, or may suit only pages
+ * that compress.
  *
  * Context: any, does not sleep.
- * Return: pages; 0 when that was tried in vain.
+ * Return: @nr, or 0 when reclaim has tried to use that capacity in vain.
  */
 static inline long swap_abs_device_pages(struct mem_cgroup *memcg, long nr)
 {
 	return swap_abs_used() && nr > 0 ? __swap_abs_device_pages(memcg, nr) : nr;
 }
 
-/* May pages be swapped out to zswap though there is no device? */
+/* Tell whether pages can be swapped out to zswap without any device. */
 static inline bool swap_abs_ram_present(void)
 {
 	return swap_abs_used() && __swap_abs_ram_present();
 }
 
 /**
- * swap_copy_irreplaceable - would a folio's copy be missed?
+ * swap_copy_irreplaceable - tell whether a folio could not get its copy back
  * @folio: a locked folio in the swap cache
  *
- * On a device that is drained there can't be another one, and there may be nowhere else
- * for it. (A device that has failed is not relied on.)
+ * A device that is being drained takes no new copy, and perhaps no other tier
+ * has room for one. (A device that has failed is not relied on.)
  *
  * Context: any.
- * Return: true when it is on such a device.
+ * Return: true when the folio's copy is on a device that is being drained.
  */
 static inline bool swap_copy_irreplaceable(struct folio *folio)
 {
@@ -104,13 +106,15 @@ static inline bool swap_copy_irreplaceable(struct folio *folio)
 }
 
 /**
- * swap_closed_tiers_have_copies - is memory likely to have its copy in swap already?
- * @memcg: whose memory, NULL for anybody's
+ * swap_closed_tiers_have_copies - tell whether much memory has its copy in swap
+ * @memcg: the cgroup that has the memory, NULL for the memory of all
  *
- * What is clean for that reason can be reclaimed though nothing can be swapped out.
+ * Reclaim can free clean pages of the swap cache even when nothing can be
+ * swapped out.
  *
- * Context: any without @memcg; with it, sleeps now and then for the cgroup's statistics.
- * Return: true while there is much in the swap cache, and looking for it pays.
+ * Context: any without @memcg. With it, may sleep to flush the cgroup's
+ * statistics.
+ * Return: true while there are many such pages, and reclaim still finds some.
  */
 static inline bool swap_closed_tiers_have_copies(struct mem_cgroup *memcg)
 {

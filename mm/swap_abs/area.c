@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The area of virtual slots: one swap_info_struct without a device, whose array of
- * clusters grows as slots are used.
+ * The area of virtual slots: one swap_info_struct without a device, whose array
+ * of clusters grows as slots are used.
  *
- * The array is a sparse vmalloc area of the size for the most slots that there can be, so
- * that finding the cluster of an entry stays plain arithmetic. It grows page by page and
- * never shrinks. Mapping may sleep and allocates page tables, hence reclaim never does it:
- * a worker keeps enough free clusters ahead of it.
+ * The array is a sparse vmalloc area, large enough for the most slots that
+ * there can be, so that plain arithmetic still finds the cluster of an entry.
+ * The array grows page by page and never shrinks. To map a page may sleep and
+ * allocates page tables, so reclaim never does it; a worker keeps enough free
+ * clusters ahead of reclaim.
  *
- * This file owns that array, and what all of the layer looks at to know whether it is in
- * use. Callers are mm/swap_abs/switch.c, which has the area made when the layer is switched
- * on for the first time, and mm/swapfile.c, which says when clusters come into use or become
- * free.
+ * This file owns the array, and the variables that tell the whole layer whether
+ * it is in use. mm/swap_abs/switch.c has the area made when the layer is
+ * switched on for the first time, and mm/swapfile.c reports clusters that come
+ * into use or become free.
  *
- * Locks: swap_abs_mutex while the area is made; then the worker is the only one that adds
- * to the array.
+ * Locks: swap_abs_mutex, while the area is made. After that, only the worker
+ * adds to the array.
  */
 #include <linux/atomic.h>
 #include <linux/cpumask.h>
@@ -43,28 +44,29 @@ DEFINE_MUTEX(swap_abs_mutex);
 struct swap_info_struct *swap_virtual_area __read_mostly;
 
 /*
- * The flags are the union of what the tiers' devices need. I/O of blocks is done with the
- * operations of the device that it goes to. What is read with those here are objects, of
- * which several can be in a block: @submit_read is of the format that has them.
+ * The flags are the union of what the devices of all tiers need. A block is
+ * read and written with the operations of its device. Reads with the operations
+ * of the virtual area are reads of objects, several of which can be in a block,
+ * so the format that has objects sets @submit_read.
  */
 struct swap_ops swap_virtual_ops;
 
-/* For work without which memory can't be freed. */
+/* Runs the work without which memory can't be freed. */
 struct workqueue_struct *swap_abs_wq __read_mostly;
 
-/* For movers, which wait for memory and for I/O: nothing that reclaim waits for. */
+/* Movers wait for memory and I/O, so reclaim must not wait for this queue. */
 struct workqueue_struct *swap_move_wq __read_mostly;
 
-/* For who sees what it is for; tier.h says what it does. */
+/* See tier.h. It is defined in this file so that any file may queue it. */
 struct work_struct swap_excess_work;
 
 /*
- * si->max is unsigned int, offsets are compared as int in places, and a memcg's
- * id is referenced once a slot.
+ * si->max is an unsigned int, some code compares offsets as int, and each slot
+ * takes a reference of its memcg's id.
  */
 #define SWAP_ABS_MAX_SLOTS	((1UL << 31) - SWAPFILE_CLUSTER)
 
-/* swap_abs.max_slots, whatever the name of this file. */
+/* Name the parameter swap_abs.max_slots, whatever the name of this file is. */
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX "swap_abs."
 
@@ -74,14 +76,17 @@ MODULE_PARM_DESC(max_slots, "most virtual swap slots (pages)");
 
 static struct vm_struct *swap_abs_vm;
 static unsigned long swap_abs_nr_pages;		/* mapped */
-static unsigned long swap_abs_nr_clusters;	/* in the mapped pages */
+static unsigned long swap_abs_nr_clusters;	/* in these pages */
 static unsigned long swap_abs_cap_clusters;
 static atomic_long_t swap_area_free_clusters = ATOMIC_LONG_INIT(0);
 
 static void swap_area_grow_work_fn(struct work_struct *work);
 static DECLARE_WORK(swap_abs_grow_work, swap_area_grow_work_fn);
 
-/* Two a CPU, so that none waits for the worker, and a few for large folios. */
+/*
+ * Return how many free clusters to keep: two for each CPU, so that no CPU waits
+ * for the worker, and at least a few, for large folios.
+ */
 static long swap_area_clusters_ahead(void)
 {
 	return max(2 * num_online_cpus(), 32U);
@@ -106,16 +111,16 @@ static int swap_area_grow(void)
 		return err;
 	}
 	swap_abs_nr_pages++;
-	/* Clusters point to what they own; make kmemleak look there. */
+	/* Make kmemleak scan the page: clusters point to memory they own. */
 	kmemleak_alloc((void *)start, PAGE_SIZE, 0, GFP_KERNEL);
 
-	/* The last cluster may have its end in the next page. */
+	/* A cluster that ends in the next page is added with that page. */
 	nr = (swap_abs_nr_pages << PAGE_SHIFT) / sizeof(struct swap_cluster_info);
 	nr = min(nr, swap_abs_cap_clusters) - swap_abs_nr_clusters;
 	err = swap_area_add(si, swap_abs_nr_clusters, nr);
 	if (err)
 		return err;
-	/* The first cluster has a bad slot, and never is free. */
+	/* The first cluster has a bad slot, so it is never free. */
 	atomic_long_add(swap_abs_nr_clusters ? nr : nr - 1, &swap_area_free_clusters);
 	swap_abs_nr_clusters += nr;
 	return 0;
@@ -123,7 +128,10 @@ static int swap_area_grow(void)
 
 static void swap_area_grow_work_fn(struct work_struct *work)
 {
-	/* Growing is what lets memory be freed: a page now and then may be taken. */
+	/*
+	 * Let the worker use the memory reserves for a page now and then,
+	 * because without growth no memory can be freed.
+	 */
 	unsigned int flags = memalloc_noreclaim_save();
 
 	while (swap_abs_nr_clusters < swap_abs_cap_clusters &&
@@ -137,7 +145,9 @@ static void swap_area_grow_work_fn(struct work_struct *work)
 }
 
 /**
- * swap_area_cluster_taken - a free cluster of the virtual area is in use now
+ * swap_area_cluster_taken - count a free cluster of the virtual area as used
+ *
+ * Queues the worker that grows the area when few free clusters are left.
  *
  * Context: under the cluster's lock.
  */
@@ -148,7 +158,9 @@ void swap_area_cluster_taken(void)
 }
 
 /**
- * swap_area_cluster_wanted - the virtual area is too small, or about to be
+ * swap_area_cluster_wanted - queue the worker that grows the virtual area
+ *
+ * Called when the area is too small, or about to be.
  *
  * Context: any.
  */
@@ -158,7 +170,7 @@ void swap_area_cluster_wanted(void)
 }
 
 /**
- * swap_area_cluster_freed - a cluster of the virtual area has become free
+ * swap_area_cluster_freed - count a cluster of the virtual area as free
  *
  * Context: under the cluster's lock.
  */
@@ -167,13 +179,10 @@ void swap_area_cluster_freed(void)
 	atomic_long_inc(&swap_area_free_clusters);
 }
 
-/**
- * swap_area_create - make the virtual area
- *
- * What it has made stays when it fails, for the next try.
- *
- * Context: process context, sleeps; swap_abs_mutex held.
- * Return: 0, -ENOMEM, or -EPERM when all swap types are in use.
+/*
+ * Make the virtual area. After an error, what has been made stays for the next
+ * try. Return 0, -ENOMEM, or -EPERM when all swap types are in use. Process
+ * context, sleeps.
  */
 int swap_area_create(void)
 {
@@ -200,7 +209,7 @@ int swap_area_create(void)
 					  VM_SPARSE);
 		if (!swap_abs_vm)
 			return -ENOMEM;
-		/* One more than can be used (slot 0): the area is never full. */
+		/* Slot 0 can't be used, so the area is never full. */
 		si->pages = swap_abs_cap_clusters * SWAPFILE_CLUSTER;
 		si->cluster_info = swap_abs_vm->addr;
 	}

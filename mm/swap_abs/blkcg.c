@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who pays for the write of a chunk of the swap abstraction's packed backend: the blkcg
- * of the memory cgroup whose pages are in it, as for a page that is written raw.
+ * Charging the writes of the swap abstraction's packed backend. The blkcg of
+ * the memory cgroup whose pages are in a chunk pays for its write, as it pays
+ * for a page that is written raw.
  *
- * So io.stat shows the bytes that a cgroup has had written, compressed and with the
- * padding, and io.max, io.latency and io.cost hold it to account. None of them makes the
- * write itself wait: it has REQ_SWAP, is dispatched at once, and its cgroup pays later.
- * Otherwise one cgroup that is throttled would hold all chunks of a tier.
+ * So io.stat shows the bytes that were written for a cgroup, compressed and
+ * with the padding, and io.max, io.latency and io.cost hold the cgroup to
+ * account. None of these makes the write itself wait: it has REQ_SWAP, is
+ * dispatched at once, and its cgroup pays later. Otherwise one cgroup that is
+ * throttled would hold all chunks of a tier.
  *
- * What movers read is the root's: in debt for that, a cgroup's own faults would be put off,
- * with their folios locked, and the mover has to wait for these.
+ * The root pays for what movers read. If a cgroup were in debt for that, its
+ * own faults would be delayed with their folios locked, and the mover has to
+ * wait for these folios.
  *
- * What collection writes again is the root's: what makes it necessary are the objects
- * that have died, and of whom these were, nothing knows any more. The survivors are of
- * those that have written and freed the least.
+ * The root also pays for what the collector writes again. The objects that have
+ * died make that necessary, and nobody knows any more whose they were. The
+ * survivors belong to the cgroups that have written and freed the least.
  *
- * Called by mm/swap_abs/packed.c. A reference of the css is held while a page is stored, and
- * by a chunk. The blkg is looked up when the chunk is submitted, as one that is held for
- * longer may be without the data of a controller that was switched on meanwhile.
+ * mm/swap_abs/packed.c and mm/swap_abs/chunk.c call this. The css is referenced
+ * while a page is stored, and by a chunk. The blkg is looked up when the chunk
+ * is submitted, because a blkg that is held for longer may lack the data of a
+ * controller that was switched on later.
  *
- * Locks: that of a virtual cluster, for the id of a slot's cgroup.
+ * Locks: that of a virtual cluster, to read the id of a slot's cgroup.
  */
 #include <linux/blk-cgroup.h>
 #include <linux/cgroup.h>
@@ -33,18 +37,18 @@ static struct cgroup_subsys_state *swap_blkcg_get_memcg(struct mem_cgroup *memcg
 {
 	struct cgroup_subsys_state *css = cgroup_e_css(memcg->css.cgroup, &io_cgrp_subsys);
 
-	/* Nearly always: the root needs no reference, and has the queue's root_blkg. */
+	/*
+	 * The usual case is the root. It needs no reference, and NULL stands
+	 * for the queue's root_blkg.
+	 */
 	if (css == blkcg_root_css || !css_tryget(css))
 		return NULL;
 	return css;
 }
 
-/**
- * swap_blkcg_get - who pays for the write of a folio
- * @folio: a locked folio
- *
- * Context: any.
- * Return: a blkcg with a reference, for swap_blkcg_put(), or NULL for the root.
+/*
+ * Return the blkcg that pays for the write of a locked folio, with a reference
+ * that swap_blkcg_put() drops, or NULL for the root.
  */
 struct cgroup_subsys_state *swap_blkcg_get(struct folio *folio)
 {
@@ -58,14 +62,10 @@ struct cgroup_subsys_state *swap_blkcg_get(struct folio *folio)
 	return css;
 }
 
-/**
- * swap_blkcg_get_slot - who pays for the write of what has no folio
- * @slot: a slot that has data, which the caller has pinned
- *
- * With cgroup v1 the slot may not know any more, and then it is the root.
- *
- * Context: any but interrupts.
- * Return: as swap_blkcg_get().
+/*
+ * Return the blkcg that pays for the write of a slot's data without a folio, as
+ * swap_blkcg_get() does. The caller has pinned the data. With cgroup v1 the
+ * slot may have lost its cgroup, and then the root pays. Not for interrupts.
  */
 struct cgroup_subsys_state *swap_blkcg_get_slot(swp_entry_t slot)
 {
@@ -83,21 +83,24 @@ struct cgroup_subsys_state *swap_blkcg_get_slot(swp_entry_t slot)
 	return css;
 }
 
-/* Another reference of what swap_blkcg_get() has returned. */
+/* Take another reference of what swap_blkcg_get() has returned. */
 void swap_blkcg_hold(struct cgroup_subsys_state *css)
 {
 	if (css)
 		css_get(css);
 }
 
-/* Take back swap_blkcg_get(). */
+/* Drop a reference of what swap_blkcg_get() has returned. */
 void swap_blkcg_put(struct cgroup_subsys_state *css)
 {
 	if (css)
 		css_put(css);
 }
 
-/* What tells a blkcg from all others, also from such that come after it; 0 is the root. */
+/*
+ * Return a number that tells a blkcg from all others, also from later ones at
+ * the same address; 0 for the root.
+ */
 u64 swap_blkcg_serial(struct cgroup_subsys_state *css)
 {
 	return css ? css->serial_nr : 0;

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * I/O of pages of virtual slots whose copies are blocks: where on devices a folio's pages
- * are, and what becomes of a block that could not be written or read.
+ * I/O of pages of virtual slots whose copies are blocks: where on devices the
+ * pages of a folio are, and what happens to a block that could not be written
+ * or read.
  *
- * A block is a page as it is, in one slot of a device (swap_desc_is_block()). It is read and
- * written by mm/page_io.c, which calls this file. Which slot it is has been chosen by the
- * format that the folio was stored in (mm/swap_abs/raw.c); the format also looks at what is
- * noted here of bad ones, in swap_tier.bad.
+ * A block is a page as it is, in one slot of a device (swap_desc_is_block()).
+ * mm/page_io.c reads and writes it, and calls this file. The format in which
+ * the folio was stored has chosen the slot (mm/swap_abs/raw.c). This file notes
+ * bad slots in swap_tier.bad, so that they are not taken again
+ * (mm/swap_abs/lent.c).
  *
- * Locks: that of swap_tier.bad, which is taken in interrupts. The folio is locked or under
- * writeback, so its words stay what they are.
+ * Locks: the lock of swap_tier.bad is taken in interrupts. The folio is locked
+ * or under writeback, so that its descriptors do not change.
  */
 #include <linux/blkdev.h>
 #include <linux/mm.h>
@@ -26,13 +28,14 @@ static struct swap_tier *swap_block_tier(struct folio *folio)
 }
 
 /**
- * swap_block_run - pages of a folio that follow each other on a block device
- * @folio: a folio with blocks as its copies, locked or under writeback
- * @first: the page to begin with
- * @bdev: gets the block device
- * @sector: gets where on it the page is
+ * swap_block_run - find the pages of a folio that follow each other on a device
+ * @folio: a folio whose copies are blocks, locked or under writeback
+ * @first: index of the page to begin with
+ * @bdev: out: the block device
+ * @sector: out: the sector of page @first on it
  *
- * Return: how many pages from @first on are in one piece.
+ * Context: any. Takes no lock.
+ * Return: how many pages from @first on lie in one piece.
  */
 unsigned int swap_block_run(struct folio *folio, unsigned int first,
 			    struct block_device **bdev, sector_t *sector)
@@ -56,9 +59,10 @@ unsigned int swap_block_run(struct folio *folio, unsigned int first,
 }
 
 /*
- * Pages of a folio under writeback could not be written. Where the medium is bad, that is
- * remembered, so the folio goes elsewhere. Any other error may be gone the next time that
- * it is written there.
+ * Count the pages of a folio under writeback that could not be written. If the
+ * medium is bad, note their slots, so that the next writeout of the folio goes
+ * elsewhere. After any other error the same slots are tried again, because the
+ * error may be gone by then.
  */
 static void swap_block_mark_failed(struct folio *folio, unsigned int first, unsigned int nr,
 				   blk_status_t status)
@@ -76,7 +80,10 @@ static void swap_block_mark_failed(struct folio *folio, unsigned int first, unsi
 		if (!swap_tier_medium_failed(tier, status))
 			continue;
 		xa_lock_irqsave(&tier->bad, flags);
-		/* Forgotten when there is no memory: it will fail again then. */
+		/*
+		 * Without memory the slot is not noted. That does no harm,
+		 * because the next write will fail again.
+		 */
 		__xa_store(&tier->bad, swp_offset(entry), xa_mk_value(SWAP_BAD_USED),
 			   GFP_ATOMIC);
 		xa_unlock_irqrestore(&tier->bad, flags);
@@ -85,9 +92,9 @@ static void swap_block_mark_failed(struct folio *folio, unsigned int first, unsi
 }
 
 /**
- * swap_block_write_failed - a folio could not be written, or the first piece of it
- * @folio: the folio, still under writeback; dirty again
- * @status: why
+ * swap_block_write_failed - handle a failed write of a folio or its first piece
+ * @folio: the folio, dirty again and still under writeback
+ * @status: the error
  *
  * Context: any, also interrupts.
  */
@@ -100,11 +107,11 @@ void swap_block_write_failed(struct folio *folio, blk_status_t status)
 }
 
 /**
- * swap_block_piece_done - the write of a piece of a folio behind the first has ended
+ * swap_block_piece_done - handle the end of the write of a piece but the first
  * @folio: the folio, still under writeback
- * @first: the first page of the piece
- * @nr: pages of it, all in one run on a device
- * @status: how
+ * @first: index of the first page of the piece
+ * @nr: pages in the piece, which lie in one run on a device
+ * @status: the result of the write
  *
  * Context: any, also interrupts.
  */
@@ -120,7 +127,7 @@ void swap_block_piece_done(struct folio *folio, unsigned int first, unsigned int
 }
 
 /**
- * swap_block_read_failed - a folio could not be read
+ * swap_block_read_failed - count a folio that could not be read
  * @folio: the folio, locked
  *
  * Context: any, also interrupts.
@@ -130,7 +137,7 @@ void swap_block_read_failed(struct folio *folio)
 	swap_tier_count(swap_block_tier(folio), SWAP_TIER_ERRORS, folio_nr_pages(folio));
 }
 
-/* The rest of swap_io_done(). */
+/* Finish what swap_io_done() begins, for a virtual entry. */
 void swap_block_io_done(struct folio *folio, bool failed)
 {
 	swap_tier_io_done(swap_block_tier(folio), failed);

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Chunks of a packed tier: objects are appended to a chunk of a segment in RAM, 128 KiB, which
- * is written when it is full, when the batch of reclaim ends, or when it has waited.
+ * Chunks of a packed tier. Objects are appended to a chunk of 128 KiB in RAM,
+ * which is a part of a segment. A chunk is written when it is full, when the
+ * batch of reclaim ends, or when it has waited long enough.
  *
- * There is a stream for what reclaim stores and movers bring, a few more where I/O is charged
- * to cgroups, and two for what survives of collected segments. Each has one chunk that is
- * filled, under the stream's lock; any number of them are on their way to the device.
+ * Reclaim and movers append to a fresh stream; there are more of these where
+ * I/O is charged to cgroups. What survives of collected segments has two
+ * streams. Each stream has at most one chunk that is being filled, under the
+ * stream's lock; any number of its chunks can be on their way to the device.
  *
- * Forward progress: buffers, chunks and segments are preallocated. Who waits for a chunk
- * waits for I/O that is submitted, or for the flush worker (WQ_MEM_RECLAIM), and holds
- * nothing that these need.
+ * Forward progress: buffers, chunks and segments are preallocated. A task that
+ * waits for a chunk waits for I/O that has been submitted, or for the flush
+ * worker (WQ_MEM_RECLAIM). It holds nothing that these need.
  *
- * Called by mm/swap_abs/packed.c for what is stored, and mm/swap_abs/collect.c for what is
- * moved. Locks: folio lock, swap_stream.lock, then a virtual cluster's lock or
- * swap_packed_tier.lock. All are of process context: completions queue work.
+ * mm/swap_abs/packed.c calls this to store pages, mm/swap_abs/collect.c to move
+ * objects, and movers of other tiers by swap_packed_move(). Locks: folio lock,
+ * swap_stream.lock, then a virtual cluster's lock or swap_packed_tier.lock. All
+ * of them are taken in process context only, so completions queue work.
  */
 #include <linux/blkdev.h>
 #include <linux/ioprio.h>
@@ -27,28 +30,46 @@
 #include "packed.h"
 
 /*
- * How long an object may wait for others to be written with: that of a folio, whose memory
- * somebody waits for, and one that can be loaded from where it was until then.
+ * How long an object may wait for others to be written with. An object of a
+ * folio waits for a short time only, because reclaim waits for the memory of
+ * the folio. An object of a mover can be loaded from its old place until it is
+ * written.
  */
 #define SWAP_FLUSH_DELAY	max(HZ / 200, 1)
 #define SWAP_FLUSH_DELAY_MOVED	HZ
 
-/* Movers leave a device alone for that long when a write has failed: each costs a segment. */
+/*
+ * Movers leave a device alone for this long after a write has failed, because
+ * each failed write uses up a part of a segment.
+ */
 #define SWAP_FAILED_DELAY	(HZ / 10)
 
-/* Writes end here. Never frozen, as reclaim waits for it. */
+/*
+ * This workqueue runs the work of written chunks. It is never frozen, because
+ * reclaim waits for it.
+ */
 struct workqueue_struct *swap_chunk_wq;
 
-/* The device that this CPU has stored to last. These structs are never freed. */
+/*
+ * The device that this CPU has stored to last. It may have left, which
+ * swap_device_tryget() tells, because a struct swap_info_struct is never freed.
+ */
 static DEFINE_PER_CPU(struct swap_info_struct *, swap_packed_hint);
 static DEFINE_PER_CPU(unsigned long, swap_packed_hint_until);
 
-/* Can there be a chunk now? A hint. */
+/*
+ * Tell whether swap_chunk_get() can get a chunk now. Without the lock this is a
+ * hint.
+ */
 static bool swap_chunk_may_get(struct swap_packed_tier *packed, bool urgent)
 {
 	unsigned int nr = READ_ONCE(packed->nr_idle);
 
-	/* One is left for what is urgent. While none is in flight, there are three at least. */
+	/*
+	 * One chunk is left for urgent data. While no chunk is being written,
+	 * at least three are idle, because each of the other five streams has
+	 * at most one.
+	 */
 	return urgent ? nr : nr > 1 && READ_ONCE(packed->nr_lazy) < SWAP_NR_CHUNKS_LAZY;
 }
 
@@ -76,7 +97,7 @@ static void swap_chunk_put(struct swap_packed_tier *packed, struct swap_chunk *c
 	wake_up_all(&packed->wait);
 }
 
-/* Begin a chunk where the stream's segment ends, and say who pays for it. */
+/* Begin a chunk at the end of the stream's segment; @css pays for its write. */
 static void swap_stream_begin_chunk(struct swap_packed_tier *packed,
 				    struct swap_stream *stream,
 				    struct swap_chunk *chunk,
@@ -86,7 +107,7 @@ static void swap_stream_begin_chunk(struct swap_packed_tier *packed,
 	unsigned int blocks = SWAPFILE_CLUSTER - segment->victim.end;
 	pgoff_t offset = swap_segment_offset(segment) + segment->victim.end;
 
-	/* Within one extent of a swapfile. */
+	/* A chunk must lie within one extent of a swapfile. */
 	blocks = min(blocks, SWAP_CHUNK_BLOCKS);
 	chunk->sector = swap_device_run(packed->tier->si, offset, &blocks);
 	chunk->segment = segment;
@@ -109,7 +130,10 @@ static void swap_stream_begin_chunk(struct swap_packed_tier *packed,
 	mod_delayed_work(swap_flush_wq, &stream->flush, SWAP_FLUSH_DELAY_MOVED);
 }
 
-/* Somebody waits for what is in the chunk of a locked stream. */
+/*
+ * Have the chunk written soon, because somebody waits for the memory of a folio
+ * in it. The caller holds the stream's lock.
+ */
 void swap_chunk_hurry(struct swap_packed_tier *packed, struct swap_chunk *chunk)
 {
 	if (chunk->soon)
@@ -118,7 +142,9 @@ void swap_chunk_hurry(struct swap_packed_tier *packed, struct swap_chunk *chunk)
 	mod_delayed_work(swap_flush_wq, &packed->streams[chunk->id].flush, SWAP_FLUSH_DELAY);
 }
 
-/* End the stream's chunk, so that it can be written. */
+/*
+ * End the stream's chunk. The caller submits it after it has dropped the lock.
+ */
 static struct swap_chunk *swap_stream_end_chunk(struct swap_stream *stream)
 {
 	struct swap_segment *segment = stream->segment;
@@ -137,7 +163,10 @@ static struct swap_chunk *swap_stream_end_chunk(struct swap_stream *stream)
 static void swap_chunk_end_folio(struct folio *folio, bool failed)
 {
 	if (failed) {
-		/* Before writeback ends: RAM has the only copy. */
+		/*
+		 * Dirty the folio before writeback ends, because RAM has the
+		 * only copy.
+		 */
 		folio_mark_dirty(folio);
 		folio_clear_reclaim(folio);
 	}
@@ -156,8 +185,8 @@ void swap_folio_write_put(struct swap_folio_write *write, bool failed)
 }
 
 /*
- * End the writeback of what reclaim has stored: it waits for nothing else, and needs no
- * lock of the layer.
+ * End the writeback of what reclaim has stored. This is done in the bio's
+ * completion, because it waits for nothing else and needs no lock of the layer.
  */
 static void swap_chunk_end_folios(struct swap_chunk *chunk)
 {
@@ -197,9 +226,10 @@ static void swap_chunk_submit(struct swap_chunk *chunk)
 	bio->bi_private = chunk;
 	bio->bi_end_io = swap_chunk_write_end;
 	/*
-	 * What goes from one device to another has time. What survives has not: if room
-	 * gets short meanwhile, reclaim waits for it. No chunk has the priority of who
-	 * happens to submit it.
+	 * A write of moved data is not urgent, so it has idle priority. A write
+	 * of survivors has not, because reclaim waits for it if room gets short
+	 * before it ends. The priority is always set, so that the chunk does
+	 * not inherit that of the task that happens to submit it.
 	 */
 	if (chunk->urgent || !swap_stream_is_fresh(chunk->id))
 		bio->bi_ioprio = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_BE_NORM);
@@ -212,19 +242,15 @@ static void swap_chunk_submit(struct swap_chunk *chunk)
 		WRITE_ONCE(packed->nr_lazy, packed->nr_lazy + 1);
 		spin_unlock(&packed->lock);
 	}
-	/* Whole pages, one bio_vec each at most: it fits. */
+	/*
+	 * The buffer is whole pages with at most one bio_vec each, so it fits.
+	 */
 	WARN_ON_ONCE(!bio_add_vmalloc(bio, chunk->buf, chunk->size));
 	swap_tier_count(tier, SWAP_TIER_WRITTEN, chunk->size);
 	submit_bio(bio);
 }
 
-/**
- * swap_stream_flush - write what has been appended to a stream
- * @packed: of a tier
- * @id: the stream
- *
- * Context: process context, submits I/O.
- */
+/* Write what has been appended to a stream. */
 void swap_stream_flush(struct swap_packed_tier *packed, enum swap_stream_id id)
 {
 	struct swap_stream *stream = &packed->streams[id];
@@ -238,7 +264,7 @@ void swap_stream_flush(struct swap_packed_tier *packed, enum swap_stream_id id)
 		swap_chunk_submit(chunk);
 }
 
-/* The same for streams of what is new. */
+/* Write what has been appended to those fresh streams that are in the mask. */
 void swap_streams_flush_fresh(struct swap_packed_tier *packed, unsigned long streams)
 {
 	enum swap_stream_id id = SWAP_STREAM_FRESH;
@@ -256,7 +282,11 @@ void swap_stream_flush_work(struct work_struct *work)
 	struct swap_segment *segment;
 	unsigned int noreclaim;
 
-	/* Rule 12: what is in a hibernation image is written by who resumes from it. */
+	/*
+	 * While storage is suspended, nothing is written (rule 12 in
+	 * mm/swap_abs.c). The chunk is in the hibernation image, and the kernel
+	 * that resumes from it writes it.
+	 */
 	if (pm_suspended_storage()) {
 		mod_delayed_work(swap_flush_wq, &stream->flush, HZ);
 		return;
@@ -271,13 +301,19 @@ void swap_stream_flush_work(struct work_struct *work)
 	spin_unlock(&stream->lock);
 	if (!chunk)
 		return;
-	/* Some devices allocate in submit_bio(); reclaim waits for this as for its own. */
+	/*
+	 * Some devices allocate memory in submit_bio(). They may use the
+	 * reserves, because reclaim waits for this write as for its own.
+	 */
 	noreclaim = memalloc_noreclaim_save();
 	swap_chunk_submit(chunk);
 	memalloc_noreclaim_restore(noreclaim);
 }
 
-/* Write what is in RAM of a stream, and fill another segment from now on. */
+/*
+ * Write what the stream has in RAM, and let it fill another segment from now
+ * on.
+ */
 static void swap_stream_close(struct swap_stream *stream)
 {
 	struct swap_chunk *chunk = NULL;
@@ -292,7 +328,9 @@ static void swap_stream_close(struct swap_stream *stream)
 		swap_chunk_submit(chunk);
 }
 
-/* A fresh stream that has a segment, or NR_SWAP_STREAMS. A hint. */
+/*
+ * Return a fresh stream that has a segment, or NR_SWAP_STREAMS. This is a hint.
+ */
 static enum swap_stream_id swap_streams_open_fresh(struct swap_packed_tier *packed)
 {
 	enum swap_stream_id id = SWAP_STREAM_FRESH;
@@ -303,13 +341,13 @@ static enum swap_stream_id swap_streams_open_fresh(struct swap_packed_tier *pack
 	return NR_SWAP_STREAMS;
 }
 
-/* Is a segment being filled with what is new? */
+/* Tell whether a segment is being filled with new data. */
 bool swap_streams_are_open(struct swap_packed_tier *packed)
 {
 	return swap_streams_open_fresh(packed) != NR_SWAP_STREAMS;
 }
 
-/* Give one spare segment back that is not of the reserve. */
+/* Give one spare segment that is not in the reserve back to the device. */
 static bool swap_streams_yield(struct swap_packed_tier *packed)
 {
 	struct swap_segment *segment = NULL;
@@ -326,15 +364,12 @@ static bool swap_streams_yield(struct swap_packed_tier *packed)
 	return segment;
 }
 
-/**
- * swap_packed_yield - raw pages find no slot: let them have what is lent for packed ones
- * @tiers: mask of the tiers that may be used
- *
- * Where nothing is spare, a segment that is being filled is closed, so that collection
- * can make it dense. Its free end counts as room, but no raw page fits there.
- *
- * Context: process context, submits I/O.
- * Return: true when a cluster has been given back.
+/*
+ * Give a cluster that was lent for packed data back, because raw pages find no
+ * slot (swap_format.yield). Where no segment is spare, close one that is being
+ * filled, so that collection can make it dense: its free end counts as
+ * capacity, but no raw page fits there. Submits I/O. Return true when a cluster
+ * has been given back.
  */
 bool swap_packed_yield(unsigned long tiers)
 {
@@ -364,11 +399,7 @@ bool swap_packed_yield(unsigned long tiers)
 	return yielded;
 }
 
-/**
- * swap_packed_flush_all - write what is new and still in RAM, in all tiers
- *
- * Context: process context, submits I/O.
- */
+/* Write the new data of all tiers that is still in RAM. Submits I/O. */
 void swap_packed_flush_all(void)
 {
 	struct swap_info_struct *si;
@@ -386,11 +417,10 @@ void swap_packed_flush_all(void)
 	}
 }
 
-/**
- * swap_packed_wait_moved - wait until what is on its way now has settled
- *
- * It does so by itself, within the time of a flush and a write; a second is the
- * most that is waited for, as others may go on to move things.
+/*
+ * Wait until the moves that are under way have ended. They end by themselves
+ * within the time of a flush and a write. Wait for a second at most, because
+ * other movers may begin new moves all the time.
  */
 void swap_packed_wait_moved(void)
 {
@@ -402,13 +432,17 @@ void swap_packed_wait_moved(void)
 		schedule_timeout_interruptible(1);
 }
 
-/* Does a chunk of a locked stream end early for less than a block of a few pages each? */
+/*
+ * Tell whether a chunk is so full that it may end early: its last block may be
+ * nearly empty, but the chunk holds at least half of its size. The caller holds
+ * the stream's lock.
+ */
 static bool swap_chunk_is_half_full(struct swap_chunk *chunk)
 {
 	return 2 * chunk->fill.used >= chunk->fill.size;
 }
 
-/* May another blkcg have a stream? A hint. */
+/* Tell whether another blkcg may take the stream over. This is a hint. */
 static bool swap_stream_may_end(struct swap_stream *stream)
 {
 	bool may = true;
@@ -423,10 +457,12 @@ static bool swap_stream_may_end(struct swap_stream *stream)
 }
 
 /*
- * The stream for what a blkcg pays for: the one of its last chunk, or one whose chunk is at
- * least half full, of which the one that was used longest ago. Where there is none, that of
- * the root, which pays then: with more than three at a time, and pages of each one by one,
- * the price would be a block for each page.
+ * Choose the stream for data that a blkcg pays for. That is the stream of its
+ * last chunk. If it has none, it is, of the streams whose chunk is at least
+ * half full or that have no chunk, the one that was used longest ago. If there
+ * is none either, it is the root's stream, and the root pays. A chunk is not
+ * ended sooner, because more than three cgroups that store one page each in
+ * turn would end a chunk with each page, which would cost a whole block.
  */
 static enum swap_stream_id swap_stream_choose(struct swap_packed_tier *packed, u64 payer)
 {
@@ -449,9 +485,11 @@ static enum swap_stream_id swap_stream_choose(struct swap_packed_tier *packed, u
 }
 
 /*
- * Get a chunk that has room for @length more bytes and that @css pays for, and lock its
- * stream. NULL when there is no room on the device, or none at once. What is not
- * @urgent leaves most of the chunks to what is, but becomes so when it has waited.
+ * Get a chunk that @css pays for and that has room for @length more bytes, and
+ * lock its stream. Return NULL when the device has no room, when there is no
+ * chunk without waiting and @may_wait is false, or when the task is killed.
+ * Data that is not @urgent leaves most chunks to urgent data, but becomes
+ * urgent when it has waited.
  */
 struct swap_chunk *swap_stream_get_chunk(struct swap_packed_tier *packed, enum swap_stream_id want,
 					 struct cgroup_subsys_state *css,
@@ -471,7 +509,10 @@ struct swap_chunk *swap_stream_get_chunk(struct swap_packed_tier *packed, enum s
 		shared |= id == SWAP_STREAM_FRESH;
 		spin_lock(&stream->lock);
 		chunk = stream->chunk;
-		/* What somebody has begun since it was chosen is not to end so soon. */
+		/*
+		 * Another blkcg has begun this chunk since the stream was
+		 * chosen. It must not end so soon, so choose again.
+		 */
 		if (chunk && !shared && stream->payer != payer && !swap_chunk_is_half_full(chunk)) {
 			spin_unlock(&stream->lock);
 			id = swap_stream_choose(packed, payer);
@@ -480,10 +521,14 @@ struct swap_chunk *swap_stream_get_chunk(struct swap_packed_tier *packed, enum s
 		if (chunk && (!swap_chunk_buf_fits(&chunk->fill, length) ||
 			      chunk->nr_items == SWAP_CHUNK_ITEMS ||
 			      (!shared && stream->payer != payer))) {
-			/* Or its owner would begin the next one before this is submitted. */
+			/*
+			 * Take the stream over now, because its owner could
+			 * begin the next chunk before this one has been
+			 * submitted.
+			 */
 			if (!shared)
 				WRITE_ONCE(stream->payer, payer);
-			/* It can't be submitted with the lock held. */
+			/* A chunk can't be submitted with the lock held. */
 			chunk = swap_stream_end_chunk(stream);
 			spin_unlock(&stream->lock);
 			swap_chunk_submit(chunk);
@@ -492,13 +537,23 @@ struct swap_chunk *swap_stream_get_chunk(struct swap_packed_tier *packed, enum s
 		if (chunk)
 			goto locked;
 
-		/* Who sets it takes the lock once after that. */
+		/*
+		 * swap_packed_stop() sets this and then takes the lock, so it
+		 * closes every chunk that was begun before.
+		 */
 		if (READ_ONCE(packed->stopped))
 			break;
-		/* A write there has failed since, and so might the next one. */
+		/*
+		 * A write to the segment has failed since, and the next one
+		 * might fail, too.
+		 */
 		if (stream->segment && swap_segment_is_bad(stream->segment))
 			swap_segment_close(stream);
-		/* What others are filling must not end before it is full. */
+		/*
+		 * Only the reserve is free, so append to a segment that another
+		 * stream is filling. It must become full before the tier
+		 * refuses data.
+		 */
 		if (!stream->segment && fresh && !shared &&
 		    swap_segments_nr_free(packed) <= SWAP_SEGMENT_RESERVE &&
 		    swap_streams_are_open(packed)) {
@@ -526,7 +581,10 @@ struct swap_chunk *swap_stream_get_chunk(struct swap_packed_tier *packed, enum s
 		}
 		chunk = swap_chunk_get(packed, urgent);
 		if (chunk) {
-			/* Something is appended before the lock is dropped. */
+			/*
+			 * The caller appends an object before it drops the
+			 * lock, so no chunk is empty.
+			 */
 			swap_stream_begin_chunk(packed, stream, chunk, shared ? NULL : css);
 			goto locked;
 		}
@@ -534,8 +592,9 @@ struct swap_chunk *swap_stream_get_chunk(struct swap_packed_tier *packed, enum s
 		if (!may_wait)
 			return NULL;
 		/*
-		 * All are on the device, or on their way there, and come back by themselves.
-		 * If the device hangs, who is killed must not wait for that.
+		 * All chunks are being written or are about to be, and become
+		 * idle by themselves. If the device hangs, a task that is
+		 * killed must not wait for it.
 		 */
 		left = wait_event_killable_timeout(packed->wait, swap_chunk_may_get(packed, urgent),
 						   urgent ? MAX_SCHEDULE_TIMEOUT : HZ / 10);
@@ -560,7 +619,10 @@ void swap_stream_put_chunk(struct swap_packed_tier *packed, struct swap_chunk *c
 	spin_unlock(&packed->streams[chunk->id].lock);
 }
 
-/* Append an object to a chunk of a locked stream. Its word is in the item. */
+/*
+ * Append an object to a chunk whose stream is locked. Its word is in the item.
+ * The object keeps a reference of the segment.
+ */
 struct swap_chunk_item *swap_chunk_add(struct swap_chunk *chunk, swp_entry_t slot,
 				       const void *data, unsigned int length,
 				       unsigned int codec)
@@ -571,7 +633,8 @@ struct swap_chunk_item *swap_chunk_add(struct swap_chunk *chunk, swp_entry_t slo
 	unsigned int blocks;
 	u64 address;
 
-	address = swap_chunk_buf_append(&chunk->fill, swp_offset(slot), data, length, codec, &blocks);
+	address = swap_chunk_buf_append(&chunk->fill, swp_offset(slot), data, length,
+					codec, &blocks);
 	refcount_inc(&segment->refs);
 	swap_segment_account(segment, swap_object_size(length));
 	percpu_counter_inc(&packed->objects);
@@ -591,7 +654,7 @@ static void swap_chunk_item_moved(struct swap_chunk_item *item, bool failed)
 	atomic_long_sub(swap_desc_length(item->to), &swap_bytes_moving);
 }
 
-/* A chunk has been written, or could not be. */
+/* Settle the objects of a chunk whose write has ended or failed. */
 void swap_chunk_done_work(struct work_struct *work)
 {
 	struct swap_chunk *chunk = container_of(work, struct swap_chunk, work);
@@ -601,7 +664,10 @@ void swap_chunk_done_work(struct work_struct *work)
 
 	if (chunk->failed)
 		WRITE_ONCE(packed->failed, jiffies | 1);
-	/* When it is empty, it is not used again for some time. */
+	/*
+	 * A bad segment is not filled again for some time after it has become
+	 * empty.
+	 */
 	if (chunk->bad) {
 		spin_lock(&packed->lock);
 		segment->victim.bad = 1;
@@ -615,14 +681,17 @@ void swap_chunk_done_work(struct work_struct *work)
 
 		if (chunk->failed)
 			swap_tier_count(packed->tier, SWAP_TIER_ERRORS, 1);
-		/* Folios have been ended by swap_chunk_write_end(). */
+		/* swap_chunk_write_end() has already ended the folios. */
 		if (!swap_place_is_none(item->from))
 			swap_chunk_item_moved(item, chunk->failed);
 		cond_resched();
 	}
 	if (!swap_stream_is_fresh(chunk->id))
 		atomic_sub(chunk->nr_items, &packed->surviving);
-	/* It may be collected from now on, and may have been skipped for that reason. */
+	/*
+	 * The segment may be collected from now on. Let it be chosen again,
+	 * because the collector may have skipped it for the sake of this write.
+	 */
 	if (atomic_dec_and_test(&segment->writing)) {
 		spin_lock(&packed->lock);
 		swap_victims_update(&packed->victims, &segment->victim,
@@ -635,14 +704,16 @@ void swap_chunk_done_work(struct work_struct *work)
 	swap_chunk_put(packed, chunk);
 }
 
-/* Is data packed in a tier now? */
+/* Tell whether new data is packed in a tier now. */
 static bool swap_packed_is_used(struct swap_tier *tier)
 {
 	return tier->packed && READ_ONCE(tier->format) == tier->packed->format &&
 	       !READ_ONCE(tier->packed->stopped);
 }
 
-/* Nobody has a segment for what may go to these tiers: let them all make some. */
+/*
+ * Make every tier of the mask collect, because none has a segment for new data.
+ */
 static void swap_packed_starve(unsigned long tiers)
 {
 	struct swap_tier *tier;
@@ -658,9 +729,10 @@ static void swap_packed_starve(unsigned long tiers)
 }
 
 /*
- * The tier that takes packed data now, with a reference of its device: the first
- * one in order, unless a raw one with room comes before it. When there is none for any
- * other reason, collection is asked for in those that are full of @all.
+ * Return the tier that takes packed data now, with a reference of its device:
+ * the first tier of @tiers in order that has a segment. Return NULL when a raw
+ * tier that has room comes before it. When neither is found, return NULL and
+ * let the tiers of @all collect.
  */
 struct swap_packed_tier *swap_packed_get(unsigned long tiers, unsigned long all)
 {
@@ -670,7 +742,10 @@ struct swap_packed_tier *swap_packed_get(unsigned long tiers, unsigned long all)
 	struct swap_tier *tier;
 	bool raw = false;
 
-	/* The one that this CPU has used last, until its segment is full. */
+	/*
+	 * Go on with the tier that this CPU has used last until its segment is
+	 * full, so that the lock of the list is not taken for each page.
+	 */
 	if (si && !swap_tier_hint_is_old(this_cpu_read(swap_packed_hint_until)) &&
 	    swap_device_tryget(si)) {
 		packed = READ_ONCE(si->tier->packed);
@@ -692,7 +767,10 @@ struct swap_packed_tier *swap_packed_get(unsigned long tiers, unsigned long all)
 				break;
 			continue;
 		}
-		/* One that has just refused is full, until it collects. */
+		/*
+		 * A tier that has no segment to open is full until it has
+		 * collected one.
+		 */
 		if (!swap_streams_are_open(tier->packed) &&
 		    !swap_segments_refill_for(tier->packed, SWAP_SEGMENT_RESERVE)) {
 			swap_segments_refuse(tier->packed, true);
@@ -728,11 +806,9 @@ void swap_packed_put(struct swap_packed_tier *packed)
 	put_swap_device(packed->tier->si);
 }
 
-/**
- * swap_packed_is_busy - would who moves data to a device now have to wait?
- *
- * Context: any but interrupts.
- * Return: true when no packed tier has an idle chunk.
+/*
+ * Tell whether a mover would have to wait now, because no packed tier has an
+ * idle chunk. Not for interrupts.
  */
 bool swap_packed_is_busy(void)
 {
@@ -740,7 +816,10 @@ bool swap_packed_is_busy(void)
 	struct swap_tier *tier;
 	bool busy = true;
 
-	/* Asked for each object, so without a lock while the answer is no. */
+	/*
+	 * Look at the tier of this CPU without a lock first, because movers ask
+	 * for each object.
+	 */
 	if (si && swap_device_tryget(si)) {
 		tier = si->tier;
 		busy = !tier || !swap_packed_is_used(tier) ||
@@ -763,27 +842,23 @@ bool swap_packed_is_busy(void)
 	return busy;
 }
 
-/**
- * swap_stream_move_to - append compressed data that a mover has pinned
- * @packed: of the tier that gets it; with a reference of its device
- * @id: a stream of survivors, whose writes the root pays for, or SWAP_STREAM_FRESH
- * @slot: whose data it is
- * @from: where that is, pinned
- * @data: what is copied
- * @length: bytes of it
- * @codec: index of the compressor
- * @may_wait: wait for an idle chunk
- *
- * Context: process context, submits I/O.
- * Return: true when the rest happens by itself, the end of the pin included;
- * false when there is no room, with the word still pinned.
+/*
+ * Append compressed data that a mover has pinned at @from to a stream of
+ * survivors, whose writes the root pays for, or to SWAP_STREAM_FRESH. The
+ * caller has a reference of the tier's device. With @may_wait, wait for an idle
+ * chunk. Return true when the move ends by itself, which includes the end of
+ * the pin; false when there is no room or no chunk, with the word still pinned.
+ * Submits I/O.
  */
 bool swap_stream_move_to(struct swap_packed_tier *packed, enum swap_stream_id id,
 			 swp_entry_t slot, swap_place_t from, const void *data,
 			 unsigned int length, unsigned int codec, bool may_wait)
 {
 	bool fresh = swap_stream_is_fresh(id);
-	/* Out of RAM; or reclaim has no room while this has not been collected. */
+	/*
+	 * The object leaves RAM, or reclaim waits for the segment that is
+	 * collected.
+	 */
 	bool urgent = swap_desc_tag(swap_place_word(from)) == SWAP_DESC_ZSWAP ||
 		      (!fresh && (READ_ONCE(packed->starved) ||
 				  READ_ONCE(packed->tier->nr_spares) < SWAP_SEGMENT_RESERVE));
@@ -804,20 +879,15 @@ bool swap_stream_move_to(struct swap_packed_tier *packed, enum swap_stream_id id
 	return true;
 }
 
-/**
- * swap_packed_move - move compressed data to the first packed tier with room
- * @slot: whose data it is
- * @place: where that is, pinned by the caller
- * @data: what is copied
- * @length: bytes of it, at most SWAP_OBJECT_MAX_LENGTH
- * @codec: index of the compressor
- * @may_wait: wait for I/O when too much is in flight
- * @tiers: mask of the tiers that may get it
+/*
+ * Move compressed data that the caller has pinned at @place to the first packed
+ * tier of @tiers that has room (swap_format.take). With @may_wait, wait for I/O
+ * when all chunks are in use. Submits I/O.
  *
- * Context: process context, submits I/O.
- * Return: 0 when the move is under way and ends by itself. With the word still
- * pinned, -ENOSPC when no packed tier has room, or -EAGAIN when it would wait, or a
- * write has just failed.
+ * Return 0 when the move is under way and ends by itself. Otherwise the word is
+ * still pinned: -ENOSPC when no packed tier has room, or -EAGAIN when the move
+ * would have to wait, when a write has just failed, or while storage is
+ * suspended.
  */
 int swap_packed_move(swp_entry_t slot, swap_place_t place, const void *data,
 		     unsigned int length, unsigned int codec, bool may_wait,
@@ -829,7 +899,10 @@ int swap_packed_move(swp_entry_t slot, swap_place_t place, const void *data,
 
 	if (pm_suspended_storage())
 		return -EAGAIN;
-	/* It has no promise, so it must not take what others have been promised. */
+	/*
+	 * The object has no promise, so it must not take what others have been
+	 * promised.
+	 */
 	if (!swap_object_is_worth(length) || atomic_long_read(&nr_swap_pages) <= 0)
 		return -ENOSPC;
 	packed = swap_packed_get(tiers, tiers);
@@ -848,11 +921,9 @@ int swap_packed_move(swp_entry_t slot, swap_place_t place, const void *data,
 	return may_wait ? -ENOSPC : -EAGAIN;
 }
 
-/**
- * swap_packed_close - write what is in RAM, and fill other segments from now on
- * @packed: of a tier
- *
- * Context: process context, submits I/O.
+/*
+ * Write what all streams have in RAM, and let them fill other segments from now
+ * on. Submits I/O.
  */
 void swap_packed_close(struct swap_packed_tier *packed)
 {

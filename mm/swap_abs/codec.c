@@ -2,14 +2,16 @@
 /*
  * The compressors of packed objects.
  *
- * An object outlives a change of zswap's compressor, and has two bits for what
- * it was compressed with. So there are at most four in the life of a system,
- * each made once and never destroyed; a fifth is refused, and what zswap has
- * compressed with it is written to devices as it was before.
+ * An object outlives a change of zswap's compressor, so its descriptor says in
+ * two bits what it was compressed with. Therefore at most four compressors are
+ * used in the life of a system. Each is made once and is never destroyed. A
+ * fifth is refused, so that objects which zswap has compressed with it are
+ * decompressed before they go to a device.
  *
- * Called by mm/swap_abs/packed.c and mm/zswap.c. swap_codec_mutex serializes
- * making one; using one takes no lock. A compressor's per-CPU stream is
- * locked by the crypto API itself, so any number of tasks may use one.
+ * mm/swap_abs/packed.c, mm/swap_abs/packed_read.c and mm/zswap.c call this.
+ * swap_codec_mutex serializes making a compressor; using one takes no lock. The
+ * crypto API itself locks a compressor's per-CPU stream, so any number of tasks
+ * may use one.
  */
 #include <crypto/acompress.h>
 #include <linux/cleanup.h>
@@ -49,7 +51,7 @@ static int swap_codec_make(const char *name)
 
 	if (swap_nr_codecs == NR_SWAP_CODECS)
 		return -ENOSPC;
-	/* Synchronous: requests are on the stack. */
+	/* It must be synchronous, because requests are on the stack. */
 	tfm = crypto_alloc_acomp(name, 0, CRYPTO_ALG_ASYNC);
 	if (IS_ERR(tfm))
 		return PTR_ERR(tfm);
@@ -58,16 +60,11 @@ static int swap_codec_make(const char *name)
 	return swap_nr_codecs++;
 }
 
-/**
- * swap_codec_get - the index of a compressor, made when it is new
- * @name: of the algorithm
- *
- * From now on it is also what pages are compressed with that never were in
- * zswap.
- *
- * Context: process context, sleeps.
- * Return: its index, -ENOSPC when there are too many already, or an error of
- * the crypto API.
+/*
+ * Return the index of the compressor @name, and make the compressor if it is
+ * new. From now on it is also used for pages that never were in zswap. May
+ * sleep. Return -ENOSPC when there are too many compressors already, or an
+ * error of the crypto API.
  */
 int swap_codec_get(const char *name)
 {
@@ -78,17 +75,18 @@ int swap_codec_get(const char *name)
 	if (index < 0)
 		index = swap_codec_make(name);
 	if (index >= 0) {
-		/* Who reads the index finds the compressor in order. */
+		/*
+		 * A task that reads the index must find the compressor
+		 * initialized.
+		 */
 		smp_store_release(&swap_codec_current, index);
 	}
 	return index;
 }
 
-/**
- * swap_codec_default - what a page is compressed with that is not in zswap
- *
- * Context: any.
- * Return: an index, or -ENOENT when there is none yet.
+/*
+ * Return the index of the compressor for pages that are not in zswap, or
+ * -ENOENT when there is none yet.
  */
 int swap_codec_default(void)
 {
@@ -96,14 +94,10 @@ int swap_codec_default(void)
 	return smp_load_acquire(&swap_codec_current);
 }
 
-/**
- * swap_codec_compress - compress a page
- * @codec: index
- * @page: the page
- * @dst: gets the result, SWAP_OBJECT_MAX_LENGTH bytes at most
- *
- * Context: process context, does not sleep.
- * Return: the length, or an error when it does not become short enough.
+/*
+ * Compress a page. @dst has room for SWAP_OBJECT_MAX_LENGTH bytes. Return the
+ * length, or an error when the page does not become short enough. Does not
+ * sleep.
  */
 int swap_codec_compress(unsigned int codec, struct page *page, void *dst)
 {
@@ -120,15 +114,10 @@ int swap_codec_compress(unsigned int codec, struct page *page, void *dst)
 	return req->dlen && req->dlen <= SWAP_OBJECT_MAX_LENGTH ? req->dlen : -ENOSPC;
 }
 
-/**
- * swap_codec_decompress - fill a page from an object's data
- * @codec: index, from a descriptor
- * @src: the data, whose checksum was right
- * @length: bytes of it
- * @page: gets the result
- *
- * Context: process context, does not sleep.
- * Return: false when it does not make a page.
+/*
+ * Fill a page from an object's data, whose checksum was right. @codec is from
+ * the descriptor. Return false when the data does not make a page. Does not
+ * sleep.
  */
 bool swap_codec_decompress(unsigned int codec, const void *src,
 			   unsigned int length, struct page *page)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The compressors of objects that are written to devices as they are (mm/swap_abs/codec.c).
+ * The compressors of objects that are written to devices as they are
+ * (mm/swap_abs/codec.c).
  */
 #ifndef _MM_SWAP_ABS_CODEC_H
 #define _MM_SWAP_ABS_CODEC_H
@@ -24,7 +25,7 @@ static inline int swap_codec_get(const char *name)
 #endif
 
 #ifdef CONFIG_ZSWAP
-/* Where zswap has not said what to use. */
+/* The compressor to use before zswap has chosen one. */
 #define SWAP_CODEC_FALLBACK	CONFIG_ZSWAP_COMPRESSOR_DEFAULT
 #else
 #define SWAP_CODEC_FALLBACK	"lzo"

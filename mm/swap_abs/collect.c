@@ -1,32 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Collection of packed segments: what is still in use of a segment is appended
- * to a stream of survivors, and when that is on the device and the last
- * object here has gone, the segment can be filled again. What survives of a victim that
- * is older than most has a stream of its own.
+ * Collection of packed segments. The collector appends the objects of a segment
+ * that are still in use to a stream of survivors. When they are on the device,
+ * and the last object of the segment has gone, the segment can be filled again.
+ * The survivors of a victim that is older than most have a stream of their own.
  *
- * It is a mover like zswap's writeback (rule 3 of mm/swap_abs.c): headers on the
- * device say whose an object may be, the descriptor of that slot confirms it by
- * pointing exactly here, and is pinned until the copy is on the device. What is
- * not confirmed is dead. Who loads or frees an object never waits for this.
+ * The collector is a mover like zswap's writeback (rule 3 in mm/swap_abs.c). A
+ * header on the device says which slot an object may belong to. The descriptor
+ * of that slot confirms it by pointing exactly there, and is pinned until the
+ * copy is on the device. An object that is not confirmed is dead. No task that
+ * loads or frees an object waits for the collector.
  *
- * Which segment is next, and when one is needed, is the policy of
- * mm/swap_abs/victim.c: few segments are free, those in reserve included. It is asked
- * by who opens, closes or is refused a segment (what needs room), and by who drops an
- * object that takes a segment to another bucket (what makes room). A victim of which
- * something can't be moved just now is skipped until it has lost something more, and the
- * next one is taken: one bad object stops nothing.
+ * The policy of mm/swap_abs/victim.h says which segment is next, and when one
+ * is needed: when few segments are free, those in reserve included. It is asked
+ * whenever a segment is opened or closed, when one is refused (because that
+ * needs room), and when a dropped object takes a segment to another bucket
+ * (because that makes room). A victim that has something which can't be moved
+ * just now is skipped until it has lost something more, and the next victim is
+ * taken, so that one bad object stops nothing.
  *
- * One work a tier, and one victim each time that it runs, so that the freezer waits for
- * no more than that; a frozen queue holds the next one. It holds a reference of the
- * segment that it reads, takes no lock for longer than a look at some lists, and
- * allocates nothing. Reads are at idle priority while nobody waits for room.
+ * Each tier has one work, and each run of it collects one victim, so that the
+ * freezer waits for no more than that; a frozen workqueue keeps the next run.
+ * The work holds a reference of the segment that it reads and the tier's
+ * read_lock. It takes other locks only to look at some lists, and waits for no
+ * memory. Its reads have idle priority while nobody waits for room.
  *
- * A hibernation image is written to free slots, and dead space has none. So before all is
- * frozen, as much is collected as the image may need; see swap_collect_make_room_for_image().
+ * A hibernation image is written to free slots, and dead space has none. So as
+ * much is collected before tasks are frozen as the image may need; see
+ * swap_collect_make_room_for_image().
  *
- * To hold: while there is no free segment but the reserve, and a segment that is worth
- * it, this work is queued or runs, but for the time that storage is suspended.
+ * To hold: while no segment is free but the reserve, and a segment is worth
+ * collecting, the work is queued or runs. There are two exceptions: while
+ * storage is suspended, and when the survivors have found no room. In the
+ * second case the next object that dies and takes a segment to another bucket
+ * queues the work again.
  */
 #include <linux/blkdev.h>
 #include <linux/ioprio.h>
@@ -41,31 +48,36 @@
 
 #include <trace/events/swap_abs.h>
 
-/* Clusters that a device which is written raw has free while it is not full */
-#define SWAP_GC_PEER_FREE	8
+/* A raw device with this many free clusters is not full. */
+#define SWAP_COLLECT_PEER_FREE	8
 
-/* The longest that hibernation waits for collection: a few GB of a slow device */
-#define SWAP_GC_IMAGE_TIME	(60 * HZ)
+/*
+ * The longest time that hibernation waits for collection: a few GB of a slow
+ * device.
+ */
+#define SWAP_COLLECT_IMAGE_TIME	(60 * HZ)
 
-/* Are so few segments free that collection is to make some? */
+/* Tell whether so few segments are free that collection must make some. */
 static bool swap_collect_is_needed(struct swap_packed_tier *packed)
 {
 	return !READ_ONCE(packed->stopped) && READ_ONCE(packed->tier->nr_segments) &&
 	       (swap_segments_are_short(packed) || swap_segments_short_of_image(packed));
 }
 
-/* Does somebody wait for room? */
+/* Tell whether reclaim or hibernation waits for room. */
 static bool swap_collect_is_urgent(struct swap_packed_tier *packed)
 {
-	return READ_ONCE(packed->starved) || READ_ONCE(packed->tier->nr_spares) < SWAP_SEGMENT_RESERVE ||
+	return READ_ONCE(packed->starved) ||
+	       READ_ONCE(packed->tier->nr_spares) < SWAP_SEGMENT_RESERVE ||
 	       READ_ONCE(swap_collect_image);
 }
 
 /*
- * Is there another device of the same rank that does not collect, or need not? What is not
- * packed there has clusters that are free as a whole.
+ * Tell whether another device of the same rank can take data without
+ * collecting. A device that is not packed needs clusters that are free as a
+ * whole for that.
  */
-static bool swap_streams_have_peer(struct swap_packed_tier *packed)
+static bool swap_collect_has_peer(struct swap_packed_tier *packed)
 {
 	struct swap_tier *tier;
 	bool found = false;
@@ -79,17 +91,20 @@ static bool swap_streams_have_peer(struct swap_packed_tier *packed)
 			continue;
 		found = tier->packed && !READ_ONCE(tier->packed->stopped) ?
 			!swap_segments_are_short(tier->packed) :
-			swap_tier_free_clusters(tier) >= SWAP_GC_PEER_FREE;
+			swap_tier_free_clusters(tier) >= SWAP_COLLECT_PEER_FREE;
 	}
 	spin_unlock(&swap_tiers_lock);
 	return found;
 }
 
-/* The segment that is best collected, off its list, with a reference; or NULL. */
+/*
+ * Return the segment that is best collected, off its list and with a reference,
+ * or NULL.
+ */
 static struct swap_segment *swap_collect_victim(struct swap_packed_tier *packed)
 {
 	bool elsewhere = !READ_ONCE(packed->starved) && !READ_ONCE(swap_collect_image) &&
-			 swap_streams_have_peer(packed);
+			 swap_collect_has_peer(packed);
 	unsigned int nr_free = swap_segments_nr_free(packed);
 	unsigned int nr = packed->tier->si->max / SWAPFILE_CLUSTER;
 	struct swap_segment *segment;
@@ -99,7 +114,10 @@ static struct swap_segment *swap_collect_victim(struct swap_packed_tier *packed)
 	while ((victim = swap_victims_choose(&packed->victims, packed->next_seq, nr_free,
 					     elsewhere))) {
 		segment = container_of(victim, struct swap_segment, victim);
-		/* What is on its way to it is skipped until it is there. */
+		/*
+		 * Skip a segment that has chunks on their way:
+		 * swap_chunk_done_work() lets it be chosen again.
+		 */
 		if (!atomic_read(&segment->writing) && refcount_inc_not_zero(&segment->refs)) {
 			swap_victims_del(&packed->victims, victim);
 			packed->survivors = swap_victims_is_old(&packed->victims, victim,
@@ -114,8 +132,9 @@ static struct swap_segment *swap_collect_victim(struct swap_packed_tier *packed)
 }
 
 /*
- * Move an object that is pinned to another tier, or to the survivors. Return: 0 when
- * that is under way, -EAGAIN when this object can't be moved so, else -ENOSPC.
+ * Move a pinned object to another tier if there is a @move, else to the
+ * survivors. Return 0 when that is under way, -EAGAIN when this object can't be
+ * moved as it is, or -ENOSPC when there is no room for any survivor.
  */
 static int swap_collect_move_object(struct swap_packed_tier *packed, swp_entry_t slot,
 				    swap_place_t place, const struct swap_object *object,
@@ -139,8 +158,9 @@ static int swap_collect_move_object(struct swap_packed_tier *packed, swp_entry_t
 }
 
 /*
- * An object that was found: to another tier if there is a @move, else to the
- * survivors. Less than zero when there is no room to go on.
+ * Pin and move an object that was found in a segment: to another tier if there
+ * is a @move, else to the survivors. Return an error only when it is useless to
+ * go on with the next object, because there is no room, for instance.
  */
 static int swap_collect_object(struct swap_segment *segment,
 			       const struct swap_object *object,
@@ -162,23 +182,31 @@ static int swap_collect_object(struct swap_segment *segment,
 		return 0;
 	if (!swap_move_abort(slot, place, err))
 		return 0;
-	/* Not as it is, so as a page. */
+	/*
+	 * The object can't be moved as it is, so move it as a page, by way of a
+	 * folio.
+	 */
 	return err == -EAGAIN ? move->ops->slot(move, slot, object) : err;
 }
 
 /*
- * Reading: two pieces, so that one is on its way while what is live of the other is moved.
+ * A segment is read in pieces. There are buffers for two of them, so that one
+ * is read while the live objects of the other are moved.
  */
 
-/* An object is in so many blocks at most, and may begin in one piece and end in the next. */
-#define SWAP_PACK_OVERLAP	(2 * SWAP_PACKED_BLOCK)
+/*
+ * An object lies in at most this many blocks, and may begin in one piece and
+ * end in the next.
+ */
+#define SWAP_COLLECT_OVERLAP	(2 * SWAP_PACKED_BLOCK)
 
 bool swap_collect_alloc_pieces(struct swap_packed_tier *packed)
 {
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(packed->pieces); i++) {
-		packed->pieces[i].buf = kmalloc(SWAP_COLLECT_SIZE, GFP_KERNEL | __GFP_RETRY_MAYFAIL);
+		packed->pieces[i].buf = kmalloc(SWAP_COLLECT_SIZE,
+						GFP_KERNEL | __GFP_RETRY_MAYFAIL);
 		if (!packed->pieces[i].buf)
 			return false;
 	}
@@ -205,7 +233,10 @@ static void swap_collect_read_piece_end(struct bio *bio)
 	complete(&piece->done);
 }
 
-/* Begin to read a piece, from a block on. */
+/*
+ * Begin to read the piece that starts at @base, which is a multiple of the
+ * block size.
+ */
 static void swap_collect_read_piece(struct swap_segment *segment, struct swap_collect_piece *piece,
 				    unsigned int base, bool idle)
 {
@@ -222,15 +253,22 @@ static void swap_collect_read_piece(struct swap_segment *segment, struct swap_co
 	swap_packed_read_init(bio, &piece->bvec, si, offset, blocks, piece->buf);
 	bio->bi_ioprio = idle ? IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0) :
 				IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_BE_NORM);
-	/* Not to be throttled, as all movers and collection wait for it. */
+	/*
+	 * The root pays for the read, because all movers and the collector wait
+	 * for it and a limit must not delay them.
+	 */
 	bio_associate_blkg_from_css(bio, NULL);
 	bio->bi_end_io = swap_collect_read_piece_end;
 	piece->pending = true;
 	submit_bio(bio);
 }
 
-/* Wait until a piece has been read, if it is being read. -EINTR for who is killed. */
-static int swap_collect_wait_piece(struct swap_packed_tier *packed, struct swap_collect_piece *piece)
+/*
+ * Wait for the end of a piece's read, if one is under way. Return -EINTR when
+ * the task is killed; the read stays pending then.
+ */
+static int swap_collect_wait_piece(struct swap_packed_tier *packed,
+				   struct swap_collect_piece *piece)
 {
 	int err;
 
@@ -245,7 +283,7 @@ static int swap_collect_wait_piece(struct swap_packed_tier *packed, struct swap_
 	return err;
 }
 
-/* Nothing is read ahead any longer. */
+/* Wait for the piece that was read ahead, because nobody will ask for it. */
 static void swap_collect_end_ahead(struct swap_packed_tier *packed)
 {
 	if (packed->ahead)
@@ -254,8 +292,9 @@ static void swap_collect_end_ahead(struct swap_packed_tier *packed)
 }
 
 /*
- * Get the piece of a segment that a byte is in, and read the next one meanwhile. NULL when
- * it can't be read, twice; -EINTR for who is killed while the device hangs.
+ * Return the piece of a segment that the byte @pos is in, and begin to read the
+ * next one. Return NULL when the piece can't be read, also when it is tried
+ * again, or -EINTR when the task is killed while the device hangs.
  */
 static struct swap_collect_piece *swap_collect_get_piece(struct swap_segment *segment,
 							 unsigned int pos, bool idle)
@@ -270,7 +309,10 @@ static struct swap_collect_piece *swap_collect_get_piece(struct swap_segment *se
 		err = swap_collect_wait_piece(packed, piece);
 	else
 		piece = &packed->pieces[0];
-	/* Of who was killed here, nothing is ahead, but something may be under way. */
+	/*
+	 * A task that was killed in this function has left no piece ahead, but
+	 * perhaps a read that has not ended.
+	 */
 	if (err == -ENOENT && swap_collect_wait_piece(packed, piece) == -EINTR)
 		err = -EINTR;
 	if (!err && (pos < piece->base || pos >= piece->base + piece->size))
@@ -287,9 +329,12 @@ static struct swap_collect_piece *swap_collect_get_piece(struct swap_segment *se
 	}
 	next = piece->base + piece->size;
 	if (next < end) {
-		/* At the end of an extent, no object goes on. */
+		/*
+		 * An object may go on in the next piece, but not at the end of
+		 * an extent.
+		 */
 		if (piece->size == SWAP_COLLECT_SIZE)
-			next -= SWAP_PACK_OVERLAP;
+			next -= SWAP_COLLECT_OVERLAP;
 		packed->ahead = &packed->pieces[piece == packed->pieces];
 		if (swap_collect_wait_piece(packed, packed->ahead) == -EINTR)
 			packed->ahead = NULL;
@@ -299,7 +344,10 @@ static struct swap_collect_piece *swap_collect_get_piece(struct swap_segment *se
 	return piece;
 }
 
-/* Is the collection, or @move, to end? Also when kernel threads are about to freeze. */
+/*
+ * Tell whether @move, or the collection if that is NULL, must end. Both end
+ * when kernel threads are about to freeze.
+ */
 static bool swap_packed_is_stopped(struct swap_packed_tier *packed, struct swap_move *move)
 {
 	if (move)
@@ -307,7 +355,7 @@ static bool swap_packed_is_stopped(struct swap_packed_tier *packed, struct swap_
 	return READ_ONCE(packed->stopped) || swap_move_freezing() || pm_suspended_storage();
 }
 
-/* Would swap_collect_object() try to move it? */
+/* Tell whether swap_collect_object() would try to move the object. */
 static bool swap_object_is_live(struct swap_segment *segment,
 				const struct swap_object *object)
 {
@@ -319,10 +367,11 @@ static bool swap_object_is_live(struct swap_segment *segment,
 }
 
 /*
- * Move what is in use of a segment, off its list and with a reference; or with @found,
- * only sum up how many bytes of it could be moved. Return: 0 when all of it has been
- * looked at, -EINTR when it was stopped, -EIO when some of it can't be read, or that
- * there is no room.
+ * Move what is in use of a segment that is off its list; the caller has a
+ * reference of it. With @found, only sum up how many bytes could be moved.
+ * Return 0 when all of it has been looked at, -EINTR when it was stopped, -EIO
+ * when some of it can't be read, or the error of swap_collect_object(). The
+ * caller holds swap_packed_tier.read_lock.
  */
 static int swap_collect_segment(struct swap_segment *segment, struct swap_move *move,
 				unsigned int *found)
@@ -339,12 +388,17 @@ static int swap_collect_segment(struct swap_segment *segment, struct swap_move *
 		err = swap_packed_is_stopped(packed, move) ? -EINTR : 0;
 		if (err)
 			break;
-		piece = swap_collect_get_piece(segment, pos, move || !swap_collect_is_urgent(packed));
+		piece = swap_collect_get_piece(segment, pos,
+					       move || !swap_collect_is_urgent(packed));
 		if (IS_ERR(piece)) {
 			err = PTR_ERR(piece);
 			break;
 		}
-		/* It stays there, for who loads it. What is behind it may be readable. */
+		/*
+		 * Leave the objects there as they are, because a load of one
+		 * may still succeed. Go on behind the largest piece that could
+		 * begin there, because the rest may be readable.
+		 */
 		if (!piece) {
 			unreadable = -EIO;
 			pos = ALIGN_DOWN(pos, SWAP_PACKED_BLOCK) + SWAP_COLLECT_SIZE;
@@ -364,7 +418,11 @@ static int swap_collect_segment(struct swap_segment *segment, struct swap_move *
 				if (!err && move && swap_move_stopped(move))
 					err = -EINTR;
 			}
-			/* At the end of a segment or extent, no object goes on. */
+			/*
+			 * No object goes on behind a segment or an extent. What
+			 * seems to is damaged or forged, so step over its
+			 * header.
+			 */
 			if (err || piece->size == SWAP_COLLECT_SIZE || next >= piece->size)
 				break;
 			next += SWAP_OBJECT_ALIGN;
@@ -378,7 +436,11 @@ static int swap_collect_segment(struct swap_segment *segment, struct swap_move *
 	return err ? err : unreadable;
 }
 
-/* Back to the others, if something is in use still. With @skip, not to be chosen soon. */
+/*
+ * Put a segment back on its list and drop the reference; that frees the segment
+ * if nothing of it is in use. With @skip it is not chosen before it has lost
+ * something.
+ */
 static void swap_collect_putback(struct swap_segment *segment, bool skip)
 {
 	struct swap_packed_tier *packed = segment->packed;
@@ -399,8 +461,10 @@ static int swap_collect_once(struct swap_segment *segment)
 
 	mutex_lock(&packed->read_lock);
 	/*
-	 * With the reserve in use, what is moved must make a segment free, or nothing could
-	 * be moved any more. One object that can't be is enough to prevent that.
+	 * While a part of the reserve is in use, move objects only if that
+	 * makes the segment free: otherwise survivors could use up the reserve,
+	 * and nothing could be moved any more. One object that can't be moved
+	 * keeps the segment from becoming free.
 	 */
 	if (READ_ONCE(packed->tier->nr_spares) < SWAP_SEGMENT_RESERVE) {
 		err = swap_collect_segment(segment, NULL, &found);
@@ -415,21 +479,28 @@ static int swap_collect_once(struct swap_segment *segment)
 	trace_swap_abs_collect(packed->tier->si->type, segment->index, live,
 			       swap_segment_live(segment), err);
 	swap_tier_count(packed->tier, SWAP_TIER_COLLECTED, 1);
-	/* Whatever is left could not be moved, unless it was only interrupted, or for room. */
+	/*
+	 * Skip the segment, because the objects that are left could not be
+	 * moved. If collection was stopped or had no room, they say nothing
+	 * about the segment.
+	 */
 	swap_collect_putback(segment, err != -EINTR && err != -ENOSPC);
 	return err;
 }
 
-/* The segment with the coldest data, off its list and with a reference, or NULL. */
-static struct swap_segment *swap_streams_oldest(struct swap_packed_tier *packed)
+/*
+ * Return the segment with the coldest data, off its list and with a reference,
+ * or NULL.
+ */
+static struct swap_segment *swap_collect_oldest(struct swap_packed_tier *packed)
 {
 	struct swap_victim *victim, *oldest = NULL;
 	struct swap_segment *segment = NULL;
 	unsigned int i;
 
 	/*
-	 * The heads of the buckets are those of which nothing has died for longest. What is
-	 * in the first one is empty, and about to go.
+	 * The head of a bucket is the segment of it that has lost nothing for
+	 * longest. The segments in bucket 0 are empty and about to go.
 	 */
 	spin_lock(&packed->lock);
 	for (i = 1; i < SWAP_VICTIM_BUCKETS; i++) {
@@ -450,15 +521,12 @@ static struct swap_segment *swap_streams_oldest(struct swap_packed_tier *packed)
 	return segment;
 }
 
-/**
- * swap_packed_move_out - move packed data to other tiers, to packed ones as it is
- * @move: what is moved, and where to
- *
- * The segment that was filled first is the first. What stays here, because it is in
- * use just now, is for the caller to move in another way.
- *
- * Context: process context, sleeps; swap_tier.move_lock held.
- * Return: 0, -EINTR when it was stopped, or -ENOSPC or -ENOMEM.
+/*
+ * Move packed data to other tiers (swap_format.move_out); packed tiers get it
+ * without decompression. Begin with the segment of which nothing has died for
+ * longest. Objects that are in use just now stay, and the caller moves them in
+ * another way. The caller holds swap_tier.move_lock. May sleep. Return 0,
+ * -EINTR when the move was stopped, -ENOSPC or -ENOMEM.
  */
 int swap_packed_move_out(struct swap_move *move)
 {
@@ -470,13 +538,20 @@ int swap_packed_move_out(struct swap_move *move)
 	if (!packed)
 		return 0;
 
-	/* Else what was written last has to be moved page by page. */
+	/*
+	 * Close the segments that are being filled, because only closed ones
+	 * are moved as they are; the caller would have to move the rest page by
+	 * page.
+	 */
 	if (move->want == ULONG_MAX)
 		swap_packed_close(packed);
 
-	/* Each once: what was looked at goes to the end. */
+	/*
+	 * Look at each segment once: a segment that is put back goes to the end
+	 * of its list.
+	 */
 	for (nr = READ_ONCE(packed->tier->nr_segments); nr && !err; nr--) {
-		segment = swap_move_stopped(move) ? NULL : swap_streams_oldest(packed);
+		segment = swap_move_stopped(move) ? NULL : swap_collect_oldest(packed);
 		if (!segment)
 			break;
 		err = mutex_lock_killable(&packed->read_lock);
@@ -484,12 +559,15 @@ int swap_packed_move_out(struct swap_move *move)
 			err = swap_collect_segment(segment, move, NULL);
 			mutex_unlock(&packed->read_lock);
 		}
-		/* Or it would not be empty yet, and be looked at again. */
+		/*
+		 * Settle the moves before the segment is put back. Otherwise it
+		 * would not be empty yet and would be looked at again.
+		 */
 		ret = move->ops->settle(move);
 		swap_collect_putback(segment, false);
 		if (!err)
 			err = ret;
-		/* Another one may be readable. */
+		/* Go on, because another segment may be readable. */
 		if (err == -EIO)
 			err = 0;
 		cond_resched();
@@ -501,17 +579,15 @@ int swap_packed_move_out(struct swap_move *move)
 	return !err && swap_move_stopped(move) ? -EINTR : err;
 }
 
-/**
- * swap_collect_again_work - try segments again that could not be emptied
- * @work: swap_packed_tier.again_work
- *
- * What was in their way may have been a lock, or an outage. Asked for while somebody is
- * refused room, as there is no other way to have some.
+/*
+ * Let segments be tried again that could not be emptied, because a lock or an
+ * outage may have been in the way. This is done while somebody is refused room,
+ * because there is no other way to make some.
  */
 void swap_collect_again_work(struct work_struct *work)
 {
-	struct swap_packed_tier *packed = container_of(to_delayed_work(work), struct swap_packed_tier,
-						       again_work);
+	struct swap_packed_tier *packed = container_of(to_delayed_work(work),
+						       struct swap_packed_tier, again_work);
 
 	spin_lock(&packed->lock);
 	swap_victims_unskip(&packed->victims);
@@ -519,10 +595,7 @@ void swap_collect_again_work(struct work_struct *work)
 	swap_collect_kick(packed);
 }
 
-/**
- * swap_collect_work - make a segment free
- * @work: swap_packed_tier.collect_work
- */
+/* Make one segment free. */
 void swap_collect_work(struct work_struct *work)
 {
 	struct swap_packed_tier *packed = container_of(work, struct swap_packed_tier, collect_work);
@@ -533,26 +606,39 @@ void swap_collect_work(struct work_struct *work)
 		return;
 	if (!swap_packed_is_stopped(packed, NULL)) {
 		segment = swap_collect_victim(packed);
-		/* Then it begins when more has died, see swap_segment_account(). */
+		/*
+		 * There is no victim now. Collection begins again when more has
+		 * died, see swap_segment_account().
+		 */
 		if (!segment) {
 			if (READ_ONCE(packed->starved))
 				queue_delayed_work(swap_collect_wq, &packed->again_work, HZ);
 			return;
 		}
 		err = swap_collect_once(segment);
-		/* What it has made free must be seen before it is asked again. */
+		/*
+		 * Segments that have become free must be counted before the
+		 * next run is decided on.
+		 */
 		swap_segments_release_dead(packed);
-		/* Nor is there room for any other one before something has died. */
+		/*
+		 * No other victim would find room, either, before something has
+		 * died.
+		 */
 		if (err == -ENOSPC && !READ_ONCE(packed->tier->nr_spares))
 			return;
 	}
-	/* While the system freezes, the queue keeps it for after that. */
+	/*
+	 * While the system freezes, the workqueue keeps the next run until the
+	 * thaw.
+	 */
 	swap_collect_kick(packed);
 }
 
 /*
- * Collect until the image has room, or nothing is worth it any more; not more victims than
- * there are segments, or it would not end while data dies. Each run of the work is one.
+ * Collect until the image has room, or no victim is worth it. Each run of the
+ * work collects one. Wait for no more runs than there are segments, because
+ * data that dies in the course of it makes new victims without an end.
  */
 static void swap_collect_for_image(struct swap_packed_tier *packed, unsigned long end)
 {
@@ -568,7 +654,7 @@ static void swap_collect_for_image(struct swap_packed_tier *packed, unsigned lon
 		 time_before(jiffies, end) && !signal_pending(current));
 }
 
-/* An image has half of the RAM at most, and what is not in use is not in it. */
+/* An image has at most half of the RAM, and free memory is not in it. */
 static unsigned long swap_image_segments(void)
 {
 	unsigned long ram = totalram_pages();
@@ -578,13 +664,14 @@ static unsigned long swap_image_segments(void)
 }
 
 /*
- * Which device will have the image is not known here, so each one is looked at. From now
- * on until the image is dropped, or has been resumed from, as much is kept free: until the
- * freezer has all, there are stores, also those that make room for the image in RAM.
+ * Make room on each device, because this code does not know which one will have
+ * the image. Keep the same amount free until the image has been dropped or
+ * resumed from, because data is stored until the freezer has stopped all tasks,
+ * for instance to make room for the image in RAM.
  */
 static void swap_collect_make_room_for_image(void)
 {
-	unsigned long end = jiffies + SWAP_GC_IMAGE_TIME;
+	unsigned long end = jiffies + SWAP_COLLECT_IMAGE_TIME;
 	struct swap_info_struct *si;
 	int type;
 
@@ -606,7 +693,11 @@ static int swap_collect_pm_notify(struct notifier_block *nb, unsigned long actio
 		swap_collect_make_room_for_image();
 		fallthrough;
 	case PM_SUSPEND_PREPARE:
-		/* What leaves zswap may wait for a second, by which time no device may be up. */
+		/*
+		 * Write now what movers have brought from zswap. It may wait
+		 * for a second in its chunk, and by then the devices may be
+		 * suspended.
+		 */
 		swap_packed_flush_all();
 		break;
 	case PM_POST_HIBERNATION:
@@ -620,12 +711,12 @@ static struct notifier_block swap_collect_pm_nb = {
 	.notifier_call = swap_collect_pm_notify,
 };
 
-/* Once, for all tiers; after a failure it may be tried again. */
+/* Make what all tiers share. It may be called again after a failure. */
 int swap_collect_init(void)
 {
 	if (swap_collect_wq)
 		return 0;
-	swap_collect_wq = alloc_workqueue("swap_abs_gc", WQ_UNBOUND | WQ_FREEZABLE, 0);
+	swap_collect_wq = alloc_workqueue("swap_abs_collect", WQ_UNBOUND | WQ_FREEZABLE, 0);
 	if (!swap_collect_wq)
 		return -ENOMEM;
 	if (IS_ENABLED(CONFIG_PM_SLEEP))

@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Self-checks of the swap abstraction, in debugfs (swap_abs/):
+ * Files for tests of the swap abstraction, in debugfs (swap_abs/):
  *
- *	check		what must always hold, looked at for every slot
- *	metadata	what the layer has allocated, for what
- *	move_delay_ms	how long a mover waits with what it has pinned, so that
- *			tests meet it there
+ *	check		checks the invariants of every slot and compares sums
+ *	metadata	shows how much memory the layer has allocated for what
+ *	move_delay_ms	how long a mover waits while it has a slot pinned, so
+ *			that tests can act at that moment
+ *	max_io_errors	I/O errors in a row after which a tier may fail
+ *	reopen_delay	seconds until a failed tier is opened for the first time
+ *	retry		a write retries bad places and failed tiers at once
+ *	medium_errors	makes each I/O error count as one of the medium
  *
- * Both walk the whole virtual area with one cluster locked at a time. The sums
- * that "check" compares are exact only while nothing is swapped in or out, and
- * are left out when it sees that something was. Who has taken capacity and waits for
- * memory is not seen, so sums that differ are looked at again for two seconds. Called by
- * nobody but tests.
+ * Formats add files of their own (swap_format.debug_files()).
+ *
+ * "check" and "metadata" walk the whole virtual area with one cluster locked at
+ * a time. The sums that "check" compares are exact only while nothing is
+ * swapped in or out, so it skips the comparison when it sees that something
+ * was. It does not see a task that has taken capacity and waits for memory, so
+ * it repeats a comparison that fails for two seconds.
+ *
+ * Nothing but tests reads these files.
  */
 #include <linux/bitmap.h>
 #include <linux/debugfs.h>
@@ -30,11 +38,11 @@
 
 struct swap_check {
 	unsigned long violations;
-	unsigned long slot_violations;	/* those that no waiting mends */
+	unsigned long slot_violations;	/* of single slots, which stay wrong */
 	unsigned long slots, reserved, pinned, lost;
 	unsigned long blocks[MAX_SWAPFILES];
 	unsigned long objects;
-	unsigned long charged[NR_SWAP_TIER_INDEXES];	/* to a cgroup but the root */
+	unsigned long charged[NR_SWAP_TIER_INDEXES];	/* to non-root memcgs */
 	char first[128];
 };
 
@@ -49,7 +57,7 @@ static __printf(2, 3) void violation(struct swap_check *check, const char *fmt, 
 	va_end(args);
 }
 
-/* A word of a device. */
+/* Check the descriptor of a slot whose data is on a device, and count it. */
 static void check_device(struct swap_check *check, unsigned long slot, swap_desc_t word)
 {
 	const struct swap_backend *backend = swap_backend_of(word);
@@ -143,7 +151,10 @@ static void check_clusters(struct swap_check *check)
 	}
 }
 
-/* What swap_room_change() has summed up, counted anew. */
+/*
+ * Count anew what the clusters of a device add to nr_swap_pages. The code that
+ * is tested only adds up the changes, like swap_room_change().
+ */
 static long device_room(struct swap_info_struct *si)
 {
 	unsigned int i, nr = DIV_ROUND_UP(si->max, SWAPFILE_CLUSTER);
@@ -153,7 +164,7 @@ static long device_room(struct swap_info_struct *si)
 	for (i = 0; i < nr; i++) {
 		ci = &si->cluster_info[i];
 		spin_lock(&ci->lock);
-		/* What is on a closed device takes no room of others. */
+		/* Data on a closed device takes no room of other devices. */
 		if (ci->flags >= CLUSTER_FLAG_LENT && i < si->nr_closed)
 			room += SWAPFILE_CLUSTER - swap_cluster_nr_bad(ci);
 		else if (ci->flags == CLUSTER_FLAG_LENT_SEGMENT)
@@ -207,7 +218,10 @@ static void check_sums(struct swap_check *check, long nr_before, bool moving)
 		violation(check, "%ld pages free of %ld", nr_before, total_swap_pages);
 }
 
-/* What cgroups have where, unless something has come or gone since @before. */
+/*
+ * Compare how much cgroups have in each tier with the slots that were found,
+ * unless the counts have changed since @before.
+ */
 static void check_memcgs(struct swap_check *check, const unsigned long *before)
 {
 	unsigned long sum[NR_SWAP_TIER_INDEXES] = {};
@@ -222,7 +236,7 @@ static void check_memcgs(struct swap_check *check, const unsigned long *before)
 				  tier, sum[tier], check->charged[tier]);
 }
 
-/* Sums that differ are looked at so often, with such a pause in between. */
+/* How often sums that differ are compared, and the pause after each time. */
 #define CHECK_TRIES	20
 #define CHECK_PAUSE_MS	100
 
@@ -252,7 +266,10 @@ static int check_show(struct seq_file *m, void *v)
 		check_memcgs(check, charged);
 		if (!check->violations || check->slot_violations)
 			break;
-		/* swapoff may wait for this with half of its sums done. */
+		/*
+		 * Drop the mutex during the pause, because a swapoff that has
+		 * changed some of the sums may wait for it.
+		 */
 		mutex_unlock(&swap_abs_mutex);
 		msleep(CHECK_PAUSE_MS);
 		mutex_lock(&swap_abs_mutex);

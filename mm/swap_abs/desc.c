@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The words of virtual slots, which say where their data is: all that reads and writes
- * them. Their layout is in mm/swap_abs/desc.h.
+ * The words of virtual slots, which say where the data of the slots is: all
+ * code that reads and writes them. mm/swap_abs/desc.h has their layout.
  *
- * Beside the swap table of a cluster of the virtual area stands a table of words, and comes
- * and goes with it. Nobody else writes to one; the rules for that, 1 to 6 in mm/swap_abs.c,
- * are kept here: a word changes under the lock of its cluster, while no folio is in its
- * slot or by who holds that folio locked; a copy that is pinned is not freed, and who has
- * pinned it finds out whether it was dropped meanwhile.
+ * Each swap table of a cluster of the virtual area has a table of words beside
+ * it, which comes and goes with it. No other file writes to a word, so this
+ * file keeps rules 1 to 6 of mm/swap_abs.c: a word changes under the lock of
+ * its cluster, and while a folio is in the slot, only a task that holds the
+ * folio locked changes more of the word than the pin. A pinned copy is not
+ * freed, and the mover that has pinned it finds out whether it was dropped in
+ * between.
  *
- * What a word points to is a backend's, which registers itself for the word's tag. What
- * changes is told to mm/swap_abs/memcg.c, and capacity that a word holds no longer goes
- * back to nr_swap_pages. Called by the backends, by movers, and by mm/swapfile.c when slots
- * are allocated and freed.
+ * What a word points to belongs to a backend, which registers itself for the
+ * tag of the word. This file reports each change to mm/swap_abs/memcg.c, and
+ * gives capacity that a word no longer holds back to nr_swap_pages. The callers
+ * are the backends, the movers, and mm/swapfile.c when slots are allocated and
+ * freed.
  */
 #include <linux/delay.h>
 #include <linux/pagemap.h>
@@ -29,18 +32,18 @@
 #define CREATE_TRACE_POINTS
 #include <trace/events/swap_abs.h>
 
-/* Who knows what a word points to, by its tag. */
+/* The backends, by the tag of their words. */
 static const struct swap_backend *swap_backends[SWAP_DESC_TAG_MASK + 1] __ro_after_init;
 
-/* The same, in the order in which a page is offered to them; NULL behind the last one. */
+/* The backends in the order in which they are offered a page, then NULL. */
 const struct swap_backend *swap_store_order[SWAP_DESC_TAG_MASK + 2] __ro_after_init;
 
 /**
- * swap_backend_register - say who knows what words with a tag point to
+ * swap_backend_register - register the backend of the words with a tag
  * @tag: the tag
- * @backend: who
+ * @backend: its operations
  *
- * A page is offered to it from then on, by its swap_backend.order.
+ * From then on the backend is offered pages, by its swap_backend.order.
  *
  * Context: init, before there are such words.
  */
@@ -61,9 +64,10 @@ void __init swap_backend_register(enum swap_desc_tag tag, const struct swap_back
 }
 
 /**
- * swap_backend_of - who knows what a word points to
+ * swap_backend_of - return the backend of a word
  * @word: a descriptor
  *
+ * Context: any.
  * Return: the backend, NULL for a word that points nowhere.
  */
 const struct swap_backend *swap_backend_of(swap_desc_t word)
@@ -80,10 +84,12 @@ static struct swap_cluster_info *swap_abs_lock(swp_entry_t entry)
  * swap_desc_read - read a slot's descriptor
  * @entry: a virtual entry
  *
- * Context: any. Stable while a folio is locked in the slot, but for
- * SWAP_DESC_PIN; else a hint, which may be anything if the cluster is just being
- * freed: tables may come from a slab that uses them again at once.
- * Return: the word, swap_desc_none() where the slot's cluster is not in use.
+ * While a folio is locked in the slot, the word is stable, except for
+ * SWAP_DESC_PIN. Otherwise it is a hint. While the cluster is being freed, it
+ * may be anything, because a slab may use the table again at once.
+ *
+ * Context: any.
+ * Return: the word, swap_desc_none() if the slot's cluster is not in use.
  */
 swap_desc_t swap_desc_read(swp_entry_t entry)
 {
@@ -99,10 +105,12 @@ swap_desc_t swap_desc_read(swp_entry_t entry)
 }
 
 /**
- * swap_desc_slot_is_promised - is device capacity held for a slot besides its data?
- * @entry: a virtual entry, whose folio is locked
+ * swap_desc_slot_is_promised - tell whether capacity is reserved for a slot
+ * @entry: a virtual entry whose folio is locked or whose copy the caller has
+ *	pinned; without the folio lock, the answer is a hint
  *
- * Return: true when it is.
+ * Context: any.
+ * Return: true when device capacity is held for the slot besides its data.
  */
 bool swap_desc_slot_is_promised(swp_entry_t entry)
 {
@@ -110,9 +118,11 @@ bool swap_desc_slot_is_promised(swp_entry_t entry)
 }
 
 /**
- * swap_abs_backing - where on a device a virtual entry's data is
- * @entry: an entry with a raw copy, whose folio is locked or under writeback
+ * swap_abs_backing - return where on a device a virtual entry's data is
+ * @entry: an entry whose copy is a block, and whose folio is locked or under
+ *	writeback
  *
+ * Context: any.
  * Return: the device's type and offset.
  */
 swp_entry_t swap_abs_backing(swp_entry_t entry)
@@ -121,13 +131,15 @@ swp_entry_t swap_abs_backing(swp_entry_t entry)
 }
 
 /**
- * swap_desc_init - the descriptors of slots that are being allocated
+ * swap_desc_init - set the descriptors of slots that are being allocated
  * @ci: the locked virtual cluster
  * @ci_off: first slot
  * @nr: number of slots
  *
- * Each has a page of device capacity; swap_abs_reserve_end() corrects that
- * where there is none.
+ * Each slot gets a page of device capacity. If there was none,
+ * swap_abs_reserve_end() corrects that.
+ *
+ * Context: any.
  */
 void swap_desc_init(struct swap_cluster_info *ci, unsigned int ci_off,
 		    unsigned int nr)
@@ -141,8 +153,12 @@ void swap_desc_init(struct swap_cluster_info *ci, unsigned int ci_off,
 }
 
 /**
- * swap_desc_unpromise_folio - no device capacity is held for a folio's slots after all
+ * swap_desc_unpromise_folio - forget that capacity is held for a folio's slots
  * @folio: a locked folio in the swap cache that has not been stored yet
+ *
+ * Does not return any capacity, because none was taken for the slots.
+ *
+ * Context: process context, takes the virtual cluster's lock.
  */
 void swap_desc_unpromise_folio(struct folio *folio)
 {
@@ -156,8 +172,9 @@ void swap_desc_unpromise_folio(struct folio *folio)
 }
 
 /*
- * Release the copies that @nr words point to. Pinned ones become orphans, that
- * their movers free. The words themselves are for the caller to set.
+ * Release the copies that @nr words point to, except pinned copies, which
+ * become orphans for their movers to free. The caller sets the words
+ * themselves.
  *
  * Return: pages of device capacity that the words have held.
  */
@@ -187,7 +204,8 @@ static long swap_abs_drop_copies(const swap_desc_t *words, unsigned int nr)
  * @ci_off: first slot
  * @nr: number of slots
  *
- * For slots that are freed, or whose folio makes the copies stale.
+ * For slots that are being freed, and for slots whose folio makes the copies
+ * stale.
  *
  * Context: also under page-table locks and with interrupts off; O(@nr).
  */
@@ -206,10 +224,13 @@ void swap_abs_drop(struct swap_cluster_info *ci, unsigned int ci_off,
 
 /**
  * swap_desc_drop_folio - release the copies of a folio's data
- * @folio: a locked folio in the swap cache, uptodate and dirty or about to be
- *	so (a copy without replacement goes only then), not under writeback
+ * @folio: a locked folio in the swap cache, uptodate and not under writeback;
+ *	dirty or about to be, because only then may a copy go without a
+ *	replacement
  *
- * Capacity that is reserved for the slots stays so.
+ * Capacity that is reserved for the slots stays reserved.
+ *
+ * Context: process context, takes the virtual cluster's lock.
  */
 void swap_desc_drop_folio(struct folio *folio)
 {
@@ -235,11 +256,14 @@ void swap_desc_drop_folio(struct folio *folio)
 }
 
 /**
- * swap_desc_refuse_folio - no tier takes a folio
+ * swap_desc_refuse_folio - record that no tier takes a folio
  * @folio: a locked, dirty folio in the swap cache
- * @refused: zswap has not made it smaller
+ * @refused: zswap has tried the folio and could not make it smaller
  *
- * Its copies are stale, and what was promised for it can serve somebody else.
+ * Drops the folio's stale copies, and gives back the capacity that was promised
+ * to it, so that another page can have it.
+ *
+ * Context: process context, takes the virtual cluster's lock.
  */
 void swap_desc_refuse_folio(struct folio *folio, bool refused)
 {
@@ -253,12 +277,14 @@ void swap_desc_refuse_folio(struct folio *folio, bool refused)
 }
 
 /**
- * swap_desc_set_lost - say that a slot's data can't be read any longer
+ * swap_desc_set_lost - declare that a slot's data can't be read any longer
  * @ci: the locked virtual cluster
  * @ci_off: the slot, whose folio the caller holds locked, not uptodate
  *
- * Who loads it gets an error for this page, and whatever wanted to move it can
- * go on.
+ * A load of the slot fails from now on, and a move of the device's data can go
+ * on without it.
+ *
+ * Context: any; O(1).
  */
 void swap_desc_set_lost(struct swap_cluster_info *ci, unsigned int ci_off)
 {
@@ -266,19 +292,19 @@ void swap_desc_set_lost(struct swap_cluster_info *ci, unsigned int ci_off)
 	WRITE_ONCE(swap_desc_table(ci)[ci_off], swap_desc_lost());
 }
 
-/* Does the word hold a page of device capacity? */
+/* Tell whether a word holds a page of device capacity. */
 static bool swap_desc_holds_room(swap_desc_t word)
 {
 	return swap_desc_is_reserved(word) || swap_desc_is_block(word);
 }
 
 /**
- * swap_desc_alloc - room for a descriptor a page of a folio
+ * swap_desc_alloc - allocate a descriptor for each page of a folio
  * @folio: the folio
- * @single: a word of the caller's, enough for a small folio
+ * @single: a word of the caller, enough for a small folio
  *
  * Context: may sleep, GFP_NOIO.
- * Return: the words, which swap_desc_free() frees, or NULL.
+ * Return: the words, for swap_desc_free(), or NULL.
  */
 swap_desc_t *swap_desc_alloc(struct folio *folio, swap_desc_t *single)
 {
@@ -289,9 +315,11 @@ swap_desc_t *swap_desc_alloc(struct folio *folio, swap_desc_t *single)
 }
 
 /**
- * swap_desc_free - take back swap_desc_alloc()
- * @words: what it has returned
- * @single: what it was given
+ * swap_desc_free - free the words of swap_desc_alloc()
+ * @words: the words, or NULL
+ * @single: as for swap_desc_alloc()
+ *
+ * Context: any.
  */
 void swap_desc_free(swap_desc_t *words, swap_desc_t *single)
 {
@@ -300,14 +328,16 @@ void swap_desc_free(swap_desc_t *words, swap_desc_t *single)
 }
 
 /**
- * swap_desc_install - say where a folio's data is from now on
+ * swap_desc_install - set where a folio's data is from now on
  * @folio: a locked folio in the swap cache, not under writeback
- * @words: a descriptor a page
- * @taken: pages of device capacity that the caller has taken for them, besides
- *	what the slots hold already: swap_promise_needed()
+ * @words: a descriptor for each page
+ * @taken: pages of device capacity that the caller has taken for @words,
+ *	besides the capacity that the slots hold already: swap_promise_needed()
  *
- * The copies that were known before are released; capacity that the new places
- * don't need is given back.
+ * Releases the copies that the slots had before, and gives back the capacity
+ * that the new places don't need.
+ *
+ * Context: process context, takes the virtual cluster's lock.
  */
 void swap_desc_install(struct folio *folio, const swap_desc_t *words, long taken)
 {
@@ -325,7 +355,7 @@ void swap_desc_install(struct folio *folio, const swap_desc_t *words, long taken
 	room = swap_abs_drop_copies(desc, nr) + taken;
 	for (i = 0; i < nr; i++) {
 		word = words[i];
-		/* swapoff has cancelled what the new place wanted to keep. */
+		/* swapoff has cancelled what @words want to keep. */
 		if (!taken && !swap_desc_holds_room(desc[i]))
 			word = swap_desc_clear_reserved(word);
 		WRITE_ONCE(desc[i], word);
@@ -333,21 +363,22 @@ void swap_desc_install(struct folio *folio, const swap_desc_t *words, long taken
 	}
 	swap_cluster_unlock(ci);
 
-	/* Less than zero is what turned out to be bad in the old places. */
+	/* room is below zero when the places of old copies turned out bad. */
 	swap_promise_put(room);
 }
 
 /**
  * swap_desc_pin - keep a copy from being freed while it is moved
  * @entry: the slot
- * @place: swap_desc_place() of the word that was seen there
+ * @place: swap_desc_place() of the word that the mover has seen in the slot
  *
- * Nothing but the word has been looked at until now; once it is pinned, what
- * it points to may be. Loads go on from there.
+ * Before the pin, a mover may look at nothing but the word; after it, also at
+ * the data that the word points to. Loads go on to use the copy.
  *
  * Context: process context, takes the virtual cluster's lock.
- * Return: true when the word is still there and was not pinned: the caller is
- * its mover and must end with swap_move_commit() or swap_move_abort().
+ * Return: true when the copy is still there and no other mover has pinned it.
+ * The caller is its mover then, and must call swap_move_commit() or
+ * swap_move_abort() in the end.
  */
 bool swap_desc_pin(swp_entry_t entry, swap_place_t place)
 {
@@ -367,12 +398,13 @@ bool swap_desc_pin(swp_entry_t entry, swap_place_t place)
 }
 
 /**
- * swap_desc_unpin - clear the pin of a move, for swap_move_abort() and its tests
+ * swap_desc_unpin - clear the pin of a move, for swap_move_abort() and tests
  * @entry: the slot
- * @place: what swap_desc_pin() was given
+ * @place: as for swap_desc_pin()
  *
- * Return: true when the copy is back where it was; false when it was dropped
- * meanwhile: it is an orphan then, and the caller frees it.
+ * Context: process context, takes the virtual cluster's lock.
+ * Return: true when the slot still has the copy. False when the copy was
+ * dropped in between: it is an orphan then, and the caller must free it.
  */
 bool swap_desc_unpin(swp_entry_t entry, swap_place_t place)
 {
@@ -393,18 +425,18 @@ bool swap_desc_unpin(swp_entry_t entry, swap_place_t place)
 }
 
 /**
- * swap_desc_commit - set the word of a move, for swap_move_commit() and its tests
+ * swap_desc_commit - set the word of a move, for swap_move_commit() and tests
  * @entry: the slot
- * @place: what swap_desc_pin() was given
- * @new: the new word; the data is there and safe, or @locked guards it
- * @locked: the folio of the slot when the caller holds it locked, else NULL
+ * @place: as for swap_desc_pin()
+ * @new: the new word; its data has been written, or @locked guards the data
+ * @locked: the folio of the slot if the caller holds it locked, else NULL
  * @taken: pages of device capacity that the caller has taken for @new
  *
- * Context: process context, takes the virtual cluster's lock, never waits for
- * a folio.
- * Return: true when the word is @new now: the caller frees the old copy. False
- * when the copy was dropped meanwhile or its folio is in use: the caller drops
- * the new one and calls swap_desc_unpin().
+ * Context: process context, takes the virtual cluster's lock, never waits for a
+ * folio.
+ * Return: true when @new is set: the caller frees the old copy. False when the
+ * copy was dropped in between, or its folio is in use: the caller drops the new
+ * copy and calls swap_desc_unpin().
  */
 bool swap_desc_commit(swp_entry_t entry, swap_place_t place, swap_desc_t new,
 		      struct folio *locked, long taken)
@@ -426,7 +458,7 @@ bool swap_desc_commit(swp_entry_t entry, swap_place_t place, swap_desc_t new,
 	swp_tb = __swap_table_get(ci, ci_off);
 	if (swp_tb_is_folio(swp_tb) && swp_tb_to_folio(swp_tb) != locked) {
 		folio = swp_tb_to_folio(swp_tb);
-		/* Under the cluster lock it can't leave the swap cache. */
+		/* The cluster's lock keeps the folio in the swap cache. */
 		if (!folio_trylock(folio)) {
 			folio = NULL;
 			goto out;
@@ -435,7 +467,7 @@ bool swap_desc_commit(swp_entry_t entry, swap_place_t place, swap_desc_t new,
 			goto out;
 	}
 
-	/* Less than zero when swapoff has cancelled the reservation meanwhile. */
+	/* room is below zero when swapoff has cancelled the reservation. */
 	room = swap_desc_is_reserved(*desc) + taken - swap_desc_holds_room(new);
 	swap_memcg_account(ci, ci_off, desc, &new, 1);
 	WRITE_ONCE(*desc, new);
@@ -458,16 +490,19 @@ static struct swap_tier *swap_desc_to_tier(swap_desc_t word)
 /**
  * swap_move_commit - end a move: the data is at its new place
  * @entry: the slot
- * @from: what swap_desc_pin() was given
- * @to: the new word; the data is there and safe, or @folio guards it
- * @folio: the locked folio that the data is written from, NULL when it moves as it is
+ * @from: as @place for swap_desc_pin()
+ * @to: the new word; its data has been written, or @folio guards the data
+ * @folio: the locked folio that the data is written from, NULL when the data
+ *	moves as it is
  * @taken: pages of device capacity that the caller has taken for @to
  *
- * The old copy is released, and both tiers count the page.
+ * Releases the old copy, and counts the page in both tiers.
  *
- * Context: process context, as swap_desc_commit(); what the old backend does may sleep.
- * Return: false when the copy was dropped meanwhile or its folio is in use: the caller drops
- * the new one, and ends the move with swap_move_abort().
+ * Context: process context, takes the virtual cluster's lock; the backend of
+ * the old copy may sleep.
+ * Return: true when the move is done. False when the copy was dropped in
+ * between, or its folio is in use: the caller drops the new copy, and ends the
+ * move with swap_move_abort().
  */
 bool swap_move_commit(swp_entry_t entry, swap_place_t from, swap_desc_t to,
 		      struct folio *folio, long taken)
@@ -492,11 +527,13 @@ bool swap_move_commit(swp_entry_t entry, swap_place_t from, swap_desc_t to,
 /**
  * swap_move_abort - end a move: the data stays where it is
  * @entry: the slot
- * @from: what swap_desc_pin() was given
- * @err: why, for the tracepoint
+ * @from: as @place for swap_desc_pin()
+ * @err: the reason, for the tracepoint
  *
- * Context: process context, takes the virtual cluster's lock; the backend may sleep.
- * Return: false when the copy was dropped meanwhile: it was an orphan, and is gone now.
+ * Context: process context, takes the virtual cluster's lock; the backend may
+ * sleep.
+ * Return: true when the slot still has the copy. False when the copy was
+ * dropped in between: it was an orphan, and has been freed.
  */
 bool swap_move_abort(swp_entry_t entry, swap_place_t from, int err)
 {
@@ -514,14 +551,14 @@ bool swap_move_abort(swp_entry_t entry, swap_place_t from, int err)
 }
 
 /**
- * swap_desc_cancel_promises - give up the reservations of a cluster
- * @slot: its first slot
+ * swap_desc_cancel_promises - give up the reservations of a cluster's slots
+ * @slot: the first slot of the cluster
  *
- * A slot whose folio is locked may not be settled yet (swap_abs_reserve_end()): its bit may
- * stand for nothing.
+ * Skips a slot whose folio is locked, because swap_abs_reserve_end() may not
+ * have settled the slot yet, so its bit may stand for no capacity.
  *
  * Context: process context, takes the virtual cluster's lock.
- * Return: how many of these there are.
+ * Return: how many slots it has skipped.
  */
 unsigned int swap_desc_cancel_promises(unsigned long slot)
 {
@@ -554,11 +591,11 @@ unsigned int swap_desc_cancel_promises(unsigned long slot)
 #ifdef CONFIG_DEBUG_FS
 u32 swap_debug_move_delay;
 
-/* Copies whose movers have freed them. */
+/* Counts the orphans that movers have freed. */
 atomic_long_t swap_debug_orphans = ATOMIC_LONG_INIT(0);
 
 /**
- * swap_debug_move - a mover has pinned something
+ * swap_debug_move - let a test delay a mover that has pinned a copy
  *
  * Context: process context, sleeps when a test wants that.
  */
@@ -570,7 +607,7 @@ void swap_debug_move(void)
 		msleep(delay);
 }
 
-/* A mover has found that its copy was dropped meanwhile. */
+/* Count an orphan that its mover frees. */
 void swap_debug_orphan(void)
 {
 	atomic_long_inc(&swap_debug_orphans);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The descriptor of a virtual slot: one word that says where the data is. It stands
- * here once: the tracepoints include it, and tools/testing/swap_abs/ compiles it in user
- * space, so it needs little of the kernel.
+ * The descriptor of a virtual slot: one word that says where the slot's data
+ * is. This file needs little of the kernel, because the tracepoints include it,
+ * and because tools/testing/swap_abs/ compiles it in user space.
  */
 #ifndef _MM_SWAP_ABS_DESC_H
 #define _MM_SWAP_ABS_DESC_H
@@ -12,13 +12,13 @@
 #include <linux/swapops.h>
 #include "format.h"
 
-/* The index of a tier in tables and masks: a device's is its swap type. */
+/* The index of a tier in tables and masks; a device's is its swap type. */
 #define SWAP_TIER_INDEX_ZSWAP	MAX_SWAPFILES
 #define NR_SWAP_TIER_INDEXES	(MAX_SWAPFILES + 1)
 
 /*
  *          63  62         61 ... 3          2..0
- * none:    |0|R|----------- 0 ------------|X|000|  in the folio, zero, or unused
+ * none:    |0|R|----------- 0 ------------|X|000|  in a folio, zero or unused
  * zswap:   |P|R|---- physical address / 8 --|001|  compressed in RAM
  * raw:     |P|0|- type (5) -|- offset (54) -|010|  a block of a swap device
  * packed:  |P|0| type | codec (2) | length - 1 (12) | address / 16 (40) |011|
@@ -26,25 +26,30 @@
  * lost:    |0|0|------------- 0 ------------|100|  could not be read: gone
  * block:   |P|0|- type (5) -|- offset (54) -|110|  as raw, for a format to come
  *
- * P, pinned: a mover copies the data; only the mover clears the bit. A pinned
- * object that is dropped meanwhile is the mover's to free (an orphan).
- * R, reserved: a page of device capacity is held for this slot, so that what
- * was promised when the slot was made can be kept. Pages that zswap stores
- * without making them smaller keep it: they must be able to leave the RAM.
+ * P, pinned: a mover copies the data. Only the mover clears the bit. When a
+ * pinned object is dropped in between, the mover frees it (an orphan).
  *
- * X, refused: zswap has not made it smaller, so it is not tried again.
+ * R, reserved: a page of device capacity is held for this slot, because the
+ * slot was promised room when it was allocated. A page that zswap stores
+ * without making it smaller keeps the bit, because such a page must be able to
+ * leave RAM.
  *
- * Bit 1 says that the word is of a device, whose type is in bits 61..57. Without bit 0 it is
- * of a block: a page as it is, in a slot of the device, and takes a page of capacity.
+ * X, refused: zswap could not make the page smaller, so reclaim does not offer
+ * it to zswap again.
+ *
+ * Bit 1 says that the word is of a device. Bits 61..57 are the device's type
+ * then. Without bit 0 such a word is of a block: a page as it is, in a slot of
+ * the device, which takes a page of capacity.
  *
  * Bits 61..3 with the tag and without P and R are the place; see
- * swap_desc_place(). The word changes only under the lock of its virtual
- * cluster, and only while no folio is in the slot or by who holds that folio
- * locked and not under writeback.
+ * swap_desc_place(). A word changes only under the lock of its virtual cluster.
+ * While a folio is in the slot, only a task that holds the folio locked and not
+ * under writeback may change more of the word than P.
  *
- * The word and the place have types of their own, because P and R are the slot's and
- * not its copy's: compared with a place, a whole word would differ for their sake. Only
- * this file looks inside, and who prints them.
+ * The word and the place have types of their own, so that nobody compares a
+ * whole word with a place: P and R belong to the slot and not to its copy, and
+ * would make the two differ. Only this file, and code that prints a word, looks
+ * inside.
  */
 typedef struct {
 	unsigned long val;
@@ -66,7 +71,8 @@ enum swap_desc_tag {
 #define SWAP_DESC_TAG_MASK	0x7UL
 #define SWAP_DESC_TAG_BITS	3
 #define SWAP_DESC_DEVICE	BIT(1)
-#define SWAP_DESC_PARTS		BIT(0)	/* of a device, but not one of its blocks */
+/* In the word of a device whose copy is not a block. */
+#define SWAP_DESC_PARTS		BIT(0)
 
 #if BITS_PER_LONG == 64
 #define SWAP_DESC_PROMISED	BIT(62)
@@ -74,10 +80,10 @@ enum swap_desc_tag {
 #define SWAP_DESC_PLACE_MASK	(~(SWAP_DESC_PIN | SWAP_DESC_PROMISED))
 #define SWAP_DESC_TYPE_SHIFT	57
 
-/* Of a page in RAM alone: zswap has not made it smaller. */
+/* In the word of a page in RAM alone: zswap could not make the page smaller. */
 #define SWAP_DESC_REFUSED	BIT(SWAP_DESC_TAG_BITS)
 
-/* Of a packed object. The address is that of its header. */
+/* In the word of a packed object. The address is that of its header. */
 #define SWAP_DESC_ADDR_BITS	40
 #define SWAP_DESC_LEN_SHIFT	(SWAP_DESC_TAG_BITS + SWAP_DESC_ADDR_BITS)
 #define SWAP_DESC_LEN_BITS	12
@@ -89,25 +95,28 @@ static inline enum swap_desc_tag swap_desc_tag(swap_desc_t word)
 	return word.val & SWAP_DESC_TAG_MASK;
 }
 
-/* The place alone, which two words for the same copy have in common. */
+/* Return the place alone, which is the same in all words for the same copy. */
 static inline swap_place_t swap_desc_place(swap_desc_t word)
 {
 	return (swap_place_t){ word.val & SWAP_DESC_PLACE_MASK };
 }
 
-/* The word of a place, neither pinned nor reserved: for who asks what is there. */
+/*
+ * Return a word for a place, neither pinned nor reserved, so that the caller
+ * can ask what is there.
+ */
 static inline swap_desc_t swap_place_word(swap_place_t place)
 {
 	return (swap_desc_t){ place.val };
 }
 
-/* The same copy? */
+/* Tell whether two places are those of the same copy. */
 static inline bool swap_place_same(swap_place_t a, swap_place_t b)
 {
 	return a.val == b.val;
 }
 
-/* Is the copy there? */
+/* Tell whether the word's copy is at the place. */
 static inline bool swap_desc_is_at(swap_desc_t word, swap_place_t place)
 {
 	return swap_place_same(swap_desc_place(word), place);
@@ -118,13 +127,16 @@ static inline bool swap_place_is_none(swap_place_t place)
 	return swap_desc_tag(swap_place_word(place)) == SWAP_DESC_NONE;
 }
 
-/* The same to the last bit? */
+/* Tell whether two words are the same to the last bit. */
 static inline bool swap_desc_same(swap_desc_t a, swap_desc_t b)
 {
 	return a.val == b.val;
 }
 
-/* Can the copies be dropped at once: of one backend, and both pinned or neither? */
+/*
+ * Tell whether two copies can be dropped together: both belong to the same
+ * backend, and both are pinned or neither is.
+ */
 static inline bool swap_desc_same_drop(swap_desc_t a, swap_desc_t b)
 {
 	return !((a.val ^ b.val) & (SWAP_DESC_TAG_MASK | SWAP_DESC_PIN));
@@ -160,13 +172,13 @@ static inline swap_desc_t swap_desc_clear_reserved(swap_desc_t word)
 	return (swap_desc_t){ word.val & ~SWAP_DESC_PROMISED };
 }
 
-/* What is left when the copy is dropped: what is held for the slot stays so. */
+/* Return what a word keeps when its copy is dropped: the slot's reservation. */
 static inline swap_desc_t swap_desc_only_reserved(swap_desc_t word)
 {
 	return (swap_desc_t){ word.val & SWAP_DESC_PROMISED };
 }
 
-/* Means something of a page in RAM alone. */
+/* Tell whether zswap has refused a page; only for a page in RAM alone. */
 static inline bool swap_desc_is_refused(swap_desc_t word)
 {
 	return word.val & SWAP_DESC_REFUSED;
@@ -201,7 +213,7 @@ static inline void *swap_desc_object(swap_desc_t word)
 	return __va(word.val & SWAP_DESC_PLACE_MASK & ~SWAP_DESC_TAG_MASK);
 }
 
-/* Of a block of a device, with the tag of a format that takes pages as they are. */
+/* Return a block's word, with the tag of a format that takes pages as is. */
 static inline swap_desc_t swap_desc_block(enum swap_desc_tag tag, unsigned int type,
 					  unsigned long offset)
 {
@@ -215,7 +227,7 @@ static inline bool swap_desc_is_block(swap_desc_t word)
 	return (word.val & (SWAP_DESC_DEVICE | SWAP_DESC_PARTS)) == SWAP_DESC_DEVICE;
 }
 
-/* The place of a block @nr blocks behind another one on its device. */
+/* Return the place of the block that is @nr blocks behind another one. */
 static inline swap_place_t swap_place_behind(swap_place_t place, unsigned int nr)
 {
 	return (swap_place_t){ place.val + ((unsigned long)nr << SWAP_DESC_TAG_BITS) };
@@ -235,7 +247,7 @@ static inline swap_desc_t swap_desc_packed(unsigned int type, u64 address,
 			      units << SWAP_DESC_TAG_BITS | SWAP_DESC_PACKED };
 }
 
-/* Bytes from the start of the device to the object's header. */
+/* Return the bytes from the start of the device to the object's header. */
 static inline u64 swap_desc_address(swap_desc_t word)
 {
 	VM_WARN_ON_ONCE(swap_desc_tag(word) != SWAP_DESC_PACKED);
@@ -260,7 +272,7 @@ static inline bool swap_desc_on_device(swap_desc_t word)
 	return word.val & SWAP_DESC_DEVICE;
 }
 
-/* The index of the tier where the data is, -1 when it is in none. */
+/* Return the index of the tier that has the data, or -1 when no tier has it. */
 static inline int swap_desc_tier(swap_desc_t word)
 {
 	if (swap_desc_on_device(word))
@@ -268,7 +280,7 @@ static inline int swap_desc_tier(swap_desc_t word)
 	return swap_desc_tag(word) == SWAP_DESC_ZSWAP ? SWAP_TIER_INDEX_ZSWAP : -1;
 }
 
-/* The block of a device that is the copy. */
+/* Return the block of a device that is the copy. */
 static inline swp_entry_t swap_desc_block_entry(swap_desc_t word)
 {
 	unsigned long place = word.val & SWAP_DESC_PLACE_MASK;
@@ -279,7 +291,7 @@ static inline swp_entry_t swap_desc_block_entry(swap_desc_t word)
 	return swp_entry(type, place >> SWAP_DESC_TAG_BITS);
 }
 
-/* The block of a device that the data is in, or begins in. */
+/* Return the block of a device where the data begins. */
 static inline swp_entry_t swap_desc_device_entry(swap_desc_t word)
 {
 	unsigned long place = word.val & SWAP_DESC_PLACE_MASK;

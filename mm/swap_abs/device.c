@@ -1,23 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tiers that come and go: that of a device is made by swapon and goes with swapoff, whether
- * the layer is on or not, as data that came while it was on may be there; that of zswap is
- * made at boot.
+ * How tiers come and go. swapon creates the tier of a device and swapoff
+ * destroys it, whether the layer is on or off, because data that was stored
+ * while the layer was on can stay on the device after that. The tier of zswap
+ * is created at boot.
  *
  *	swapon		swap_tier_create(), swap_tier_join(), swap_tier_ready()
  *	swapoff		swap_tier_leave(), swap_abs_empty(), then
  *			swap_tier_destroy(), or swap_tier_stay() and
- *			swap_tier_ready() when that failed
+ *			swap_tier_ready() if the device could not be emptied
  *
- * A tier that is drained or has failed leaves, and stays, in the same way
- * (mm/swap_abs/state.c). This file owns that order of events, and tells it to all that have
- * something of a tier: formats, by their tables, movers, sysfs and cgroups.
+ * When a tier is drained or fails, swap_tier_leave() closes it, and
+ * swap_tier_stay() and swap_tier_ready() open it again (mm/swap_abs/state.c).
+ * This file owns this order of events. It passes the events on to all that keep
+ * something for a tier: the formats, through their tables of operations, the
+ * movers, sysfs and cgroups.
  *
- * Callers are swapon and swapoff in mm/swapfile.c, and mm/swap_abs/switch.c. No other file of
- * the layer calls it, so it may call any.
+ * The callers are mm/swapfile.c (swapon, swapoff, swap_device_close() and
+ * swap_device_reopen()) and mm/swap_abs/switch.c. No other file of the layer
+ * calls this one, so this one may call any of them.
  *
- * Locks: swap_abs_mutex for joining, leaving and switching; swap_tiers_lock for the list of
- * tiers, inside of it.
+ * Locks: swap_abs_mutex serializes joining, leaving and switching.
+ * swap_tiers_lock protects the list of tiers and is taken inside of it.
  */
 #include <linux/init.h>
 #include <linux/kobject.h>
@@ -40,18 +44,22 @@ static void swap_tier_adopt(struct swap_tier *tier, bool adopt)
 	swap_device_adopt(tier->si, adopt);
 }
 
-/**
- * swap_tiers_adopt - count the free space of all devices for the layer, or not
- * @adopt: true when the layer is about to be on, false when it is off
- *
- * Context: process context, swap_abs_mutex held.
+/*
+ * Before the layer is switched on (@adopt), count the free slots of all devices
+ * as the layer can use them, and let the formats prepare for new data. After it
+ * was switched off, count all free slots again, and let the formats write
+ * nothing new. Process context, sleeps.
  */
 void swap_tiers_adopt(bool adopt)
 {
 	struct swap_tier *tier;
 
 	lockdep_assert_held(&swap_abs_mutex);
-	/* Not by swap_tiers: sleeps, and tiers take turns there meanwhile. */
+	/*
+	 * Walk the swap types and not swap_tiers: this loop sleeps, so it can't
+	 * hold swap_tiers_lock, and the order of swap_tiers changes whenever
+	 * tiers of the same rank take turns.
+	 */
 	for (int type = 0; type < MAX_SWAPFILES; type++) {
 		if (!READ_ONCE(swap_info[type]))
 			break;
@@ -66,9 +74,24 @@ void swap_tiers_adopt(bool adopt)
 	}
 }
 
+/*
+ * Let bad places of the device be used again, because the device may have
+ * replaced the blocks. The workqueue is frozen while there is a hibernation
+ * image, because no slot may become free then. So formats must not wait here for
+ * works that are frozen, too.
+ */
+static void swap_tier_retry_work(struct work_struct *work)
+{
+	struct swap_tier *tier = container_of(to_delayed_work(work), struct swap_tier,
+					      retry_work);
+
+	swap_formats_call(forget_bad, tier);
+	swap_vain_room_gained();
+}
+
 /**
- * swap_tier_create - make the tier of a device
- * @si: a device that is being swapped on, not in use yet
+ * swap_tier_create - create the tier of a device
+ * @si: a device that swapon prepares and that is not in use yet
  *
  * Context: process context, sleeps.
  * Return: 0, or -ENOMEM.
@@ -82,6 +105,7 @@ int swap_tier_create(struct swap_info_struct *si)
 		return -ENOMEM;
 
 	swap_tier_init_moves(tier);
+	INIT_DELAYED_WORK(&tier->retry_work, swap_tier_retry_work);
 	tier->si = si;
 	tier->format = swap_format_for(si);
 	err = swap_tier_set_id(tier);
@@ -94,7 +118,7 @@ int swap_tier_create(struct swap_info_struct *si)
 	mutex_lock(&swap_abs_mutex);
 	si->nr_adopted = 0;
 	si->nr_closed = 0;
-	/* Others look at it already, for what is in use of it. */
+	/* From here on, readers of the usage of swap look at the tier. */
 	swap_device_set_tier(si, tier);
 	mutex_unlock(&swap_abs_mutex);
 	return 0;
@@ -108,8 +132,8 @@ fail_sysfs:
 }
 
 /**
- * swap_tier_join - let data be stored on a device
- * @si: a device whose priority is set, and that is enabled next
+ * swap_tier_join - put the tier of a device on the list of tiers
+ * @si: a device whose priority is set and that the caller enables next
  *
  * Context: process context, sleeps.
  */
@@ -130,15 +154,15 @@ void swap_tier_join(struct swap_info_struct *si)
 }
 
 /**
- * swap_tier_ready - a device has been enabled, at first or again
- * @si: the device
+ * swap_tier_ready - let the formats begin to work on a device
+ * @si: a device that has been enabled, for the first time or again
  *
  * Context: process context, sleeps.
  */
 void swap_tier_ready(struct swap_info_struct *si)
 {
 	mutex_lock(&swap_abs_mutex);
-	/* Somebody may have swapped it off again already. */
+	/* Another task may have called swapoff for the device already. */
 	if (si->tier && !si->tier->closed) {
 		if (swap_abs_on)
 			swap_format_prepare(si->tier);
@@ -151,10 +175,11 @@ void swap_tier_ready(struct swap_info_struct *si)
 }
 
 /**
- * swap_tier_leave - a device is about to be emptied
- * @si: a device that nothing new can be put on (not SWP_WRITEOK any more)
+ * swap_tier_leave - stop all work on a device that is about to be emptied
+ * @si: a device that takes no new data, because its SWP_WRITEOK was cleared
  *
- * Context: process context, sleeps.
+ * Context: process context, sleeps; waits for the I/O of collection and
+ * demotion.
  */
 void swap_tier_leave(struct swap_info_struct *si)
 {
@@ -162,8 +187,10 @@ void swap_tier_leave(struct swap_info_struct *si)
 	WRITE_ONCE(si->tier->closed, true);
 	mutex_unlock(&swap_abs_mutex);
 	/*
-	 * These stop by themselves, as the tier is draining, but may wait for a device that
-	 * hangs. Nobody else is to wait for that, so it is done without the mutex.
+	 * Collection ends because end_work() asks it to, and demotion because
+	 * the tier is closed, but either may wait for a device that hangs. Wait
+	 * for them without swap_abs_mutex, so that tasks that need the mutex do
+	 * not wait for this device, too.
 	 */
 	swap_formats_call(end_work, si->tier);
 	cancel_work_sync(&si->tier->demote_work);
@@ -176,8 +203,9 @@ void swap_tier_leave(struct swap_info_struct *si)
 }
 
 /**
- * swap_tier_stay - a device could not be emptied and is used again
- * @si: the device
+ * swap_tier_stay - take back swap_tier_leave()
+ * @si: a device that is used again, because it could not be emptied or because
+ *	its tier is online again; the caller enables it next
  *
  * Context: process context, sleeps.
  */
@@ -192,9 +220,9 @@ void swap_tier_stay(struct swap_info_struct *si)
 }
 
 /**
- * swap_tier_destroy - take the tier of a device away
- * @si: a device that is empty and that nobody can get a reference of, or one
- *	that never was in use
+ * swap_tier_destroy - destroy the tier of a device
+ * @si: a device that is empty and that nobody can get a reference to, or one
+ *	that never was in use; nothing is done if it has no tier
  *
  * Context: process context, sleeps.
  */
@@ -205,14 +233,17 @@ void swap_tier_destroy(struct swap_info_struct *si)
 	if (!tier)
 		return;
 
-	/* No more of its files, nor of their readers. */
+	/* Remove the tier's files and wait for their readers and writers. */
 	kobject_del(&tier->kobj);
 	swap_tier_stop_moves(tier);
 	cancel_delayed_work_sync(&tier->retry_work);
 	cancel_delayed_work_sync(&tier->reopen_work);
 	flush_work(&tier->release_work);
 
-	/* Before what it has goes, as whoever finds the tier looks at that. */
+	/*
+	 * Take the tier off the list before the formats free their data of it,
+	 * because whoever finds the tier looks at that data.
+	 */
 	mutex_lock(&swap_abs_mutex);
 	if (tier->joined) {
 		spin_lock(&swap_tiers_lock);

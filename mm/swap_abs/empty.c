@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Moving the data of virtual slots off a device: all of it, for swapoff and for a
- * tier that is drained, or some of it, to other tiers by their rank.
+ * Moving the data of virtual slots off a device: all of it, for swapoff and for
+ * a tier that is drained, or some of it, to other tiers by their rank.
  *
- * There is no map from a device's slots back to virtual ones. A format that writes on the
- * device whose data it is finds it there, oldest first, and moves it as it is where another
- * device takes it (swap_format.move_out()). For the rest the descriptors are scanned, eight
- * bytes a slot, and no page table is looked at. Pages that are found so are moved by way of
- * folios (mm/swap_abs/move.c).
+ * There is no map from a device's slots back to virtual slots. A format that
+ * can find its data on the device by itself goes first: it moves the oldest
+ * data first, and as it is if another device takes it so
+ * (swap_format.move_out()). For the rest of the data this file scans the
+ * descriptors, eight bytes a slot. It looks at no page table. The pages that it
+ * finds are moved by way of folios (mm/swap_abs/move.c).
  *
- * What is to be moved, and where to, stands in a struct swap_move. Callers are
- * swapoff in mm/swapfile.c after the device has been closed for new data, and
- * mm/swap_abs/policy.c. Holds no lock but swap_tier.move_lock, outside of everything.
+ * A struct swap_move says what is to be moved, and where to. The callers are
+ * swapoff in mm/swapfile.c, after the device has been closed for new data,
+ * mm/swap_abs/policy.c and mm/swap_abs/compact.c.
+ *
+ * Locks: swap_tier.move_lock, which is outside of all other locks of the layer
+ * but swap_state_mutex.
  */
 #include <linux/blkdev.h>
 #include <linux/mm.h>
@@ -42,7 +46,9 @@ static const struct swap_move_ops swap_empty_ops = {
 	.end	= swap_move_end,
 };
 
-/* What can leave the device without a look at all descriptors. */
+/*
+ * Let each format move the data that it can find without a scan of descriptors.
+ */
 static int swap_empty_formats(struct swap_move *move)
 {
 	const struct swap_format *const *pos;
@@ -59,8 +65,9 @@ static int swap_empty_formats(struct swap_move *move)
 }
 
 /*
- * Look at all descriptors once, from where the last one has ended, for data of the
- * device, or of what has been picked there.
+ * Look at all descriptors once, and move the data that is on the device, or
+ * with @old only the data in its victims. The scan begins where the last one
+ * ended.
  */
 static int swap_empty_scan(struct swap_move *move, bool old)
 {
@@ -83,7 +90,7 @@ static int swap_empty_scan(struct swap_move *move, bool old)
 				err = -EINTR;
 			cond_resched();
 		} else if (tier->scan_pos % SWAPFILE_CLUSTER == 0) {
-			/* Somebody may wait for what was found before. */
+			/* A fault may wait for a page that was found before. */
 			swap_read_submit(&move->reads);
 			if (swap_move_stopped(move))
 				err = -EINTR;
@@ -95,17 +102,15 @@ static int swap_empty_scan(struct swap_move *move, bool old)
 	return err && err != -EINTR ? err : ret ? ret : err;
 }
 
-/**
- * swap_move_some - move data of a device to other tiers
- * @move: what, and where to; not to RAM
+/*
+ * Move data of a device to other tiers, but not to RAM: first the data that
+ * formats find by themselves, then the pages in victims, if there are any, and
+ * then the other data in the order of slots, from where the last call ended.
+ * Once all victims have been looked at, they are no victims any more. Sleeps.
  *
- * First what formats can move by themselves, what was written first of it first; then what
- * was picked, until all of that has been looked at; then the rest in the order of slots, from
- * where the last call has ended.
- *
- * Context: process context, sleeps; swap_tier.move_lock held.
- * Return: 0 when all has been looked at once; -EINTR when it was stopped or has moved
- * what was wanted; -ENOSPC when there was no room, -ENOMEM when there was no memory.
+ * Return 0 when all data has been looked at once, -EINTR when the move was
+ * stopped or has moved as much as was wanted, -ENOSPC when there was no room,
+ * or -ENOMEM when there was no memory.
  */
 int swap_move_some(struct swap_move *move)
 {
@@ -125,12 +130,7 @@ int swap_move_some(struct swap_move *move)
 	return err;
 }
 
-/**
- * swap_move_victims - move what is in the clusters that were picked
- * @move: what, and where to; not to RAM
- *
- * Context: process context, sleeps; swap_tier.move_lock held.
- */
+/* Move the pages in victims, but not to RAM. Sleeps. */
 void swap_move_victims(struct swap_move *move)
 {
 	lockdep_assert_held(&move->si->tier->move_lock);
@@ -140,12 +140,17 @@ void swap_move_victims(struct swap_move *move)
 
 /**
  * swap_abs_empty - move all data of virtual slots off a device
- * @si: a device whose tier has left: nothing new is put there
+ * @si: the device; swap_tier_leave() has been called, so that nobody stores new
+ *	data there
  *
- * Context: process context, sleeps, takes folio locks.
- * Return: 0 when no descriptor points to the device any longer and all its
- * clusters are back, -EINTR for a signal, -ENOMEM when there is no room for the
- * data elsewhere. Nothing is lost then, and the device can be used on.
+ * After an error the device can still be used. The only data that is lost is
+ * that of pages which could not be read.
+ *
+ * Context: process context. Sleeps, and takes swap_tier.move_lock and folio
+ * locks.
+ * Return: 0 when no descriptor points to the device any more and all lent
+ * clusters have been returned, -EINTR for a signal, or -ENOMEM when there is no
+ * room for the data elsewhere.
  */
 int swap_abs_empty(struct swap_info_struct *si)
 {
@@ -163,12 +168,15 @@ int swap_abs_empty(struct swap_info_struct *si)
 	if (!swap_abs_used())
 		return 0;
 
-	/* Others that move data off it stop, as the tier is draining. */
+	/* Other movers of the tier stop soon, because it is closed. */
 	if (mutex_lock_interruptible(&tier->move_lock))
 		return -EINTR;
 	lru_add_drain_all();
 	err = swap_empty_formats(&move);
-	/* A store that has taken its slots may not have told where they are yet. */
+	/*
+	 * Scan again while slots are in use, because a store may have taken
+	 * slots that it had not installed in descriptors when the scan came by.
+	 */
 	while (!err && percpu_counter_sum(&tier->used)) {
 		err = swap_empty_scan(&move, false);
 		if (!err && percpu_counter_sum(&tier->used))

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The format of the packed backend of the swap abstraction; see
- * mm/swap_abs/format.h for what it looks like, and mm/swap_abs/packed.c for who
- * uses it. Also compiled in user space: nothing here may need more than
+ * The on-device layout of the packed backend of the swap abstraction.
+ * mm/swap_abs/format.h describes it, and the files of the packed backend use
+ * it. This file also compiles in user space, so it must not need more than
  * tools/testing/swap_abs/ offers.
  *
- * It owns no state. Callers serialize what they do with a chunk.
+ * It owns no state. The callers serialize what they do with a chunk.
  */
 #include <linux/align.h>
 #include <linux/bug.h>
@@ -19,25 +19,19 @@
 #include <asm/byteorder.h>
 #include "format.h"
 
-/**
- * swap_object_size - how much of a segment an object takes
- * @length: bytes of data
- *
- * Return: bytes, with header and alignment.
+/*
+ * Return how many bytes of a segment an object with @length bytes of data
+ * takes, with header and alignment.
  */
 unsigned int swap_object_size(unsigned int length)
 {
 	return ALIGN(sizeof(struct swap_object_header) + length, SWAP_OBJECT_ALIGN);
 }
 
-/**
- * swap_chunk_buf_init - begin to fill a chunk
- * @chunk: what is set up
- * @buf: @size bytes
- * @seq: of the segment
- * @start: where in the segment it will be written, in bytes from the start of the
- *	device, whole blocks
- * @size: how much of the segment, in bytes, whole blocks
+/*
+ * Begin to fill a part of a segment in @buf, which has @size bytes. It will be
+ * written at @start, in bytes from the start of the device. Both are multiples
+ * of the block size.
  */
 void swap_chunk_buf_init(struct swap_chunk_buf *chunk, u8 *buf, u32 seq,
 			 u64 start, unsigned int size)
@@ -50,20 +44,17 @@ void swap_chunk_buf_init(struct swap_chunk_buf *chunk, u8 *buf, u32 seq,
 	chunk->seq = seq;
 }
 
-/**
- * swap_chunk_buf_fits - is there room for one more object?
- * @chunk: the chunk
- * @length: bytes of data, at most SWAP_OBJECT_MAX_LENGTH
- *
- * Return: false when the chunk must be ended first. An empty one has room for
- * any object.
+/*
+ * Tell whether one more object fits. If not, the chunk must be ended first. An
+ * empty chunk has room for any object of at most SWAP_OBJECT_MAX_LENGTH bytes
+ * of data.
  */
 bool swap_chunk_buf_fits(const struct swap_chunk_buf *chunk, unsigned int length)
 {
 	return chunk->used + swap_object_size(length) <= chunk->size;
 }
 
-/* Of an object that is, or will be, at @address. */
+/* Return the checksum of an object that is, or will be, at @address. */
 static u32 swap_object_crc(u64 address, const struct swap_object_header *header,
 			   unsigned int length)
 {
@@ -74,17 +65,12 @@ static u32 swap_object_crc(u64 address, const struct swap_object_header *header,
 	return crc32c(crc, header + 1, length);
 }
 
-/**
- * swap_chunk_buf_append - put an object into a chunk
- * @chunk: a chunk that it fits
- * @slot: the virtual slot
- * @data: what is copied
- * @length: bytes of it, 1 to SWAP_OBJECT_MAX_LENGTH
- * @codec: index of the compressor
- * @blocks: gets how many blocks the object begins, 0 or 1; that many in all
- *	as the chunk will be written
- *
- * Return: where the object will be, in bytes from the start of the device.
+/*
+ * Append an object to a chunk that it fits. Its data has 1 to
+ * SWAP_OBJECT_MAX_LENGTH bytes and is copied. @blocks gets the number of blocks
+ * that the object begins, 0 or 1; their sum is the number of blocks that the
+ * chunk will have when it is written. Return where the object will be, in bytes
+ * from the start of the device.
  */
 u64 swap_chunk_buf_append(struct swap_chunk_buf *chunk, unsigned int slot, const void *data,
 			  unsigned int length, unsigned int codec, unsigned int *blocks)
@@ -102,9 +88,15 @@ u64 swap_chunk_buf_append(struct swap_chunk_buf *chunk, unsigned int slot, const
 	header->codec = codec;
 	header->version = SWAP_OBJECT_VERSION;
 	memcpy(header + 1, data, length);
-	/* The copy, in case somebody changes the original meanwhile. */
+	/*
+	 * Compute the checksum of the copy, because the original may change at
+	 * the same time.
+	 */
 	header->crc = cpu_to_le32(swap_object_crc(chunk->start + offset, header, length));
-	/* Nothing of the kernel's memory goes to the device. */
+	/*
+	 * Zero the padding, so that nothing of the kernel's memory goes to the
+	 * device.
+	 */
 	memset(chunk->buf + offset + end, 0, size - end);
 
 	chunk->used += size;
@@ -113,11 +105,10 @@ u64 swap_chunk_buf_append(struct swap_chunk_buf *chunk, unsigned int slot, const
 	return chunk->start + offset;
 }
 
-/**
- * swap_chunk_buf_end - make a chunk ready to be written
- * @chunk: the chunk; nothing is appended to it from now on
- *
- * Return: bytes to write, whole blocks, zero after the last object.
+/*
+ * Make a chunk ready to be written; nothing may be appended to it after that.
+ * Return how many bytes to write: whole blocks, with zeroes after the last
+ * object.
  */
 unsigned int swap_chunk_buf_end(struct swap_chunk_buf *chunk)
 {
@@ -127,16 +118,12 @@ unsigned int swap_chunk_buf_end(struct swap_chunk_buf *chunk)
 	return size;
 }
 
-/**
- * swap_object_check - is this the object that a descriptor says?
- * @buf: what was read from the place: the header, and all of the data
- * @want: slot, address, length and codec that the descriptor has
- * @seq: of the segment
- *
- * Nothing that was read is believed before it has been compared; the length
- * comes from the descriptor alone.
- *
- * Return: 0, or -EBADMSG when it is not.
+/*
+ * Check that @buf has the object that a descriptor says: @buf is what was read
+ * from its place, the header and all of the data, and @want is what the
+ * descriptor says. Nothing that was read is believed before it has been
+ * compared, and the length comes from the descriptor alone. Return 0, or
+ * -EBADMSG when it is another object or a damaged one.
  */
 int swap_object_check(const void *buf, const struct swap_object *want, u32 seq)
 {
@@ -153,25 +140,24 @@ int swap_object_check(const void *buf, const struct swap_object *want, u32 seq)
 	return 0;
 }
 
-/**
- * swap_object_next - find the next whole object in a part of a segment
- * @buf: what was read, from a block's start on
- * @size: bytes of it, two blocks at least, but for the last part of a segment
- * @pos: where to go on, in bytes from @buf, a multiple of SWAP_OBJECT_ALIGN; moved
- *	behind the object. With false it is where the next part must begin at the
- *	latest: an object may begin there whose end was not read. When no part
- *	follows, what seems to begin there is damaged or forged, and the search
- *	goes on SWAP_OBJECT_ALIGN behind it
- * @base: where @buf begins, in bytes from the start of the device
- * @seq: of the segment
- * @found: the object, with a checksum that is right
+/*
+ * Find the next whole object in a part of a segment. The part begins at @base,
+ * in bytes from the start of the device and a multiple of the block size, and
+ * @buf has @size bytes of it: at least two blocks, except for the last part of
+ * a segment. The search begins at @pos, in bytes from @buf, a multiple of
+ * SWAP_OBJECT_ALIGN.
+ *
+ * Return true with the object in @found, whose checksum is right, and with @pos
+ * behind it. Return false when there is no other whole object. Then @pos is
+ * where the next part must begin at the latest, because an object may begin
+ * there whose end was not read. If no part follows, what seems to begin there
+ * is damaged or forged, and the search must go on SWAP_OBJECT_ALIGN bytes
+ * behind it.
  *
  * What can't be an object is stepped over, so that one bad block hides nothing
- * but what is in it. Padding too is stepped over like that, and not taken for
- * the end of a block: behind a bad block @pos may be inside of an object, whose
- * data can look like padding.
- *
- * Return: true with @found, or false at the end.
+ * but what is in it. Padding is stepped over in the same way, and is not taken
+ * for the end of a block: behind a bad block @pos may be inside of an object,
+ * whose data can look like padding.
  */
 bool swap_object_next(const void *buf, unsigned int size, unsigned int *pos,
 		      u64 base, u32 seq, struct swap_object *found)
@@ -201,21 +187,20 @@ bool swap_object_next(const void *buf, unsigned int size, unsigned int *pos,
 	return false;
 }
 
-/**
- * swap_victim_benefit - how much is gained by collecting a segment
- * @live: bytes in use of it
- * @size: bytes that it has
- * @age: how long ago it was filled, in any unit of which 2^32 are as good as
- *	for ever
+/*
+ * Return how much is gained by collecting a segment of @size bytes of which
+ * @live are in use; a larger figure is a better victim. @age says how long ago
+ * the segment was filled, in any unit, provided that 2^32 units are as good as
+ * for ever.
  *
- * Space gained by age over what it costs, (1 - u) * age / (u + 1/8): u of a
- * segment is written again, and what is old goes on living. Rosenblum and
+ * The figure is the space that is gained, multiplied by its age and divided by
+ * the cost: (1 - u) * age / (u + 1/8). A share u of the segment is written
+ * again, and the age counts because old data goes on living. Rosenblum and
  * Ousterhout, "The Design and Implementation of a Log-Structured File System",
- * 1992, have 1 + u, as the whole segment is read; but that is done when the
- * device has nothing else to do, and wears nothing. An eighth for it is the
- * best of what was tried at a use of 0.7 with tools/testing/swap_abs/sim.c.
- *
- * Return: a figure that is larger for a better victim.
+ * 1992, divide by 1 + u, because they count that the whole segment is read.
+ * This read is done when the device has nothing else to do, and wears nothing.
+ * An eighth for it was the best value of those that
+ * tools/testing/swap_abs/sim.c tried at a use of 0.7.
  */
 u64 swap_victim_benefit(unsigned int live, unsigned int size, unsigned long age)
 {
@@ -223,7 +208,10 @@ u64 swap_victim_benefit(unsigned int live, unsigned int size, unsigned long age)
 
 	if (live >= size)
 		return 0;
-	/* Eight at most with 28 bits behind the point, and 32 of age: it fits. */
+	/*
+	 * The quotient is at most eight with 28 bits behind the point, and the
+	 * age has 32 bits, so that the product fits.
+	 */
 	gain = div_u64((u64)(size - live) << 28, live + size / 8 + 1);
 	return gain * (min_t(unsigned long, age, ~0U) + 1ULL);
 }

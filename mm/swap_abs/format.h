@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The format of the packed backend, and the arithmetic of packing: how objects
- * lie in a segment, how a segment is filled chunk by chunk, which one is best
- * collected. No locks, no I/O and nothing of the kernel but types, so that it
- * also compiles in user space, where tools/testing/swap_abs/ tests it.
+ * The on-device layout of the packed backend, and the arithmetic of packing:
+ * how objects lie in a segment, how a segment is filled chunk by chunk, and
+ * which segment is best collected. This file uses no locks, no I/O and nothing
+ * of the kernel but types, so that it also compiles in user space, where
+ * tools/testing/swap_abs/ tests it.
  *
  * A segment is one cluster of a swap device. Objects are appended to it one
- * after another, aligned to 16 bytes, and straddle blocks::
+ * after another. They are aligned to 16 bytes and may straddle blocks::
  *
  *	|<------------- block ------------>|<------------- block -----...
  *	| header | data  |pad| header | data...       |pad| header |...
  *
- * Little endian on the device, as a descriptor in RAM alone says where an
- * object is; nothing survives a reboot, but hibernation may change nothing.
- * Header and data fit one block, so an object lies in two blocks at most.
- * A chunk is what is written at once: whole blocks, zero after the last object.
- * Objects do not straddle chunks, and no block is written twice in the life of
- * a segment.
+ * The fields are little endian on the device. Only descriptors in RAM say where
+ * objects are, so nothing on the device is of use after a reboot; but after
+ * hibernation all objects must be as they were. Header and data together fit
+ * one block, so an object lies in two blocks at most. A chunk is written at
+ * once. It has whole blocks, with zeroes after the last object. An object does
+ * not straddle chunks, and no block is written twice in the life of a segment.
  */
 #ifndef _MM_SWAP_ABS_FORMAT_H
 #define _MM_SWAP_ABS_FORMAT_H
@@ -29,15 +30,17 @@
 
 /**
  * struct swap_object_header - what precedes an object on the device
- * @slot: the virtual slot whose data it is; a hint that the descriptor of the
- *	slot must confirm, by pointing here
- * @seq: of the segment, which tells it from what the device had here before: a
- *	write that never arrived is noticed
+ * @slot: the virtual slot whose data the object is; a hint, which the
+ *	descriptor of the slot must confirm by pointing to this object
+ * @seq: sequence number of the segment, which differs from that of what the
+ *	device had at this place before, so that a write that never arrived is
+ *	noticed
  * @length: bytes of data that follow
  * @codec: index of the compressor
- * @version: SWAP_OBJECT_VERSION; padding is zero, and thus no header
- * @crc: crc32c of where the object is on the device (__le64, in bytes), of the fields
- *	above and of the data: a write that went elsewhere is noticed, too
+ * @version: SWAP_OBJECT_VERSION; zero in padding, which is thus no header
+ * @crc: crc32c of the place of the object on the device (__le64, in bytes), of
+ *	the fields above and of the data, so that a write that went elsewhere is
+ *	noticed, too
  */
 struct swap_object_header {
 	__le32 slot;
@@ -50,7 +53,10 @@ struct swap_object_header {
 
 #define SWAP_OBJECT_MAX_LENGTH	(SWAP_PACKED_BLOCK - sizeof(struct swap_object_header))
 
-/* What is longer takes no less capacity packed than raw, see swap_segment_pages(). */
+/*
+ * Tell whether data of @length bytes is worth packing. Longer data takes no
+ * less capacity packed than raw, see swap_segment_pages().
+ */
 static inline bool swap_object_is_worth(unsigned int length)
 {
 	return length + sizeof(struct swap_object_header) + SWAP_OBJECT_ALIGN <=
@@ -59,8 +65,8 @@ static inline bool swap_object_is_worth(unsigned int length)
 
 /**
  * struct swap_object - an object that was found on the device
- * @address: of the header, in bytes from the start of the device
- * @slot: as in the header
+ * @address: place of the header, in bytes from the start of the device
+ * @slot: the virtual slot that the header names
  * @length: bytes of data
  * @codec: index of the compressor
  * @data: the data, in the buffer that was searched
@@ -75,11 +81,14 @@ struct swap_object {
 
 /**
  * struct swap_chunk_buf - part of a segment that is being filled in RAM
- * @buf: @size bytes
- * @start: where it will be written, in bytes from the start of the device, whole blocks
- * @size: bytes that it can take, whole blocks
- * @used: bytes appended
- * @seq: of the segment
+ * @buf: buffer of @size bytes
+ * @start: place where the buffer will be written, in bytes from the start of
+ *	the device, a multiple of the block size
+ * @size: bytes that fit, a multiple of the block size
+ * @used: bytes appended so far
+ * @seq: sequence number of the segment
+ *
+ * The caller serializes what it does with one of these.
  */
 struct swap_chunk_buf {
 	u8 *buf;

@@ -1,45 +1,52 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How much of each tier of the swap abstraction a memory cgroup uses, and may use.
+ * How much a memory cgroup has in each tier of the swap abstraction, and how
+ * much it may have there.
  *
- * A page counts in the tier where its descriptor says that its data is: one page,
- * however small it has become, from the moment that the descriptor says so. It
- * counts for the cgroup whose id stands beside the slot, and for the parents of
- * that, without the root. The id is there before the first descriptor and is
- * cleared after the last one (folio_alloc_swap(), __swap_cluster_free_entries()),
- * and keeps the cgroup from being freed. So a cgroup that was removed goes on to be
- * counted, and its limits go on to apply, until its last page has left swap.
+ * A page counts in the tier where its descriptor says that its data is, from
+ * the moment that the descriptor says so. It counts as one page, however small
+ * its data has become. It counts for the cgroup whose id stands beside the
+ * slot, and for that cgroup's parents without the root. The id is set before
+ * the first descriptor and cleared after the last one (folio_alloc_swap(),
+ * __swap_cluster_free_entries()), and keeps the cgroup from being freed. So the
+ * pages of a removed cgroup count, and its limits apply, until its last page
+ * has left swap.
  *
- * With cgroup v1 the id comes and goes while the data stays, and there is no file
- * for limits: nothing is kept there. The hierarchy can't change while there are
- * cgroups besides the root.
+ * With cgroup v1, nothing is counted: the id comes and goes while the data
+ * stays, and there is no file for limits. The hierarchy can't change while
+ * there are cgroups besides the root.
  *
- * Limits are asked for before data is copied (swap_memcg_tiers_of()), and not when the
- * descriptor changes, because it must not fail any more by then: the data is where
- * it is, and for pages that several CPUs store at once a reservation would be
- * needed, taken and given back in all the ways that a store or a move can end. So
- * there may be more in a tier than its limit by what was on the way when others
- * asked. Who adds it sees that, and so does who lowers a limit: one of the two
- * queues swap_excess_work, which moves it out. A limit of 0 lets nobody begin.
+ * Stores and movers ask for limits before they copy data
+ * (swap_memcg_tiers_of()), not when they change the descriptor. The change must
+ * not fail, because the data is in its new place by then. A reservation would
+ * make the limit exact when several CPUs store at once, but it would have to be
+ * taken and given back in all the ways in which a store or a move can end. So a
+ * cgroup may exceed its limit by the pages that were on their way when others
+ * asked. The task that adds the last pages sees the excess, or the task that
+ * lowers a limit does, and queues swap_excess_work, which moves the excess to
+ * other tiers. A limit of 0 lets no store begin.
  *
- * What it costs: for each cgroup but the root a pointer, and a struct with 16 bytes
- * a tier that there could be, which takes 512 bytes of kmalloc's. A change of tier
- * costs, for each run of slots that have it in common, a look-up of the id and an
- * atomic operation a level where data appears or goes, as the swap charge does, or
- * two where it moves. For the root's pages it is a comparison. While there is no
- * limit anywhere, asking costs a static branch.
+ * Counting costs a pointer for each cgroup, and for each but the root a struct
+ * with 16 bytes a possible tier, which takes 512 bytes of kmalloc's. A change
+ * of tiers costs a look-up of the id and atomic operations for each run of
+ * slots with the same change: one a level when data appears or goes, as for the
+ * swap charge, and two a level when data moves. For the root's pages it costs a
+ * comparison. As long as no cgroup has a limit, asking costs a static branch.
  *
- * What zswap has of a cgroup counts for the memory that the cgroup may have, and may take
- * no more than half of that. The number of pages in that tier tells by how much the
- * statistics, which know the bytes, are behind (swap_memcg_zswap_full()).
+ * The data that zswap has of a cgroup counts for the memory that the cgroup may
+ * have, and may take no more than half of that. The statistics know the bytes,
+ * but may be behind. The number of pages in the zswap tier tells how far they
+ * are behind (swap_memcg_zswap_full()).
  *
- * Callers are mm/swap_abs/desc.c, which reports changes, the stores and movers, which
- * ask, mm/swap_abs/room.c, which knows what has room besides, mm/swap_abs/memcg_files.c,
- * where limits are set, mm/swap_abs/device.c and mm/memcontrol.c. Nothing of the layer is
- * called from here, as this is below all that stores and moves.
+ * Callers are mm/swap_abs/desc.c, which reports changes, stores and movers,
+ * which ask, mm/swap_abs/room.c, which adds which tiers have room,
+ * mm/swap_abs/memcg_files.c, which sets limits, mm/swap_abs/device.c and
+ * mm/memcontrol.c. This file calls no other file of the layer, because it is
+ * below all that store and move.
  *
- * Locks: swap_memcg_mutex, for changes of limits, inside of cgroup_mutex. Usage is atomic,
- * and changes under the lock of a virtual cluster.
+ * Locks: swap_memcg_mutex protects changes of limits and is inside of
+ * cgroup_mutex. Usage is atomic, and changes under the lock of a virtual
+ * cluster.
  */
 #include <linux/atomic.h>
 #include <linux/bitops.h>
@@ -59,12 +66,14 @@
 
 /**
  * struct swap_memcg - a memory cgroup in the tiers of swap
- * @vain: what reclaim has tried in vain, of its own pages
- * @zswap_flushed: pages in zswap when the statistics were flushed last for their size
+ * @vain: vain attempts of reclaim to swap out pages of this cgroup
+ * @zswap_flushed: pages in zswap when the statistics were flushed last for
+ *	their size
  * @limited: mask of the tiers with a limit; changed under swap_memcg_mutex
- * @tier: by swap_desc_tier()
- * @tier.usage: pages in the tier, those of the children too
- * @tier.max: limit in pages; means something only where @limited says so
+ * @tier: usage and limit by the index of swap_desc_tier()
+ * @tier.usage: pages in the tier, with those of the children; atomic
+ * @tier.max: limit in pages, valid for the tiers in @limited; changed under
+ *	swap_memcg_mutex
  */
 struct swap_memcg {
 	struct swap_vain vain;
@@ -76,7 +85,7 @@ struct swap_memcg {
 	} tier[NR_SWAP_TIER_INDEXES];
 };
 
-/* Counts the cgroups that have a limit. */
+/* Enabled while a cgroup has a limit. */
 DEFINE_STATIC_KEY_FALSE(swap_memcg_limited);
 
 /* Serializes changes of limits. */
@@ -86,13 +95,9 @@ DEFINE_MUTEX(swap_memcg_mutex);
  * Cgroups that come and go
  */
 
-/**
- * swap_memcg_alloc - make what a cgroup needs
- * @memcg: the cgroup that is being made
- * @parent: its parent, NULL for the root
- *
- * Context: process context, sleeps.
- * Return: 0 or -ENOMEM.
+/*
+ * Give a new cgroup its counters, but not the root (@parent is NULL), and not
+ * with cgroup v1. Sleeps. Return 0 or -ENOMEM.
  */
 int swap_memcg_alloc(struct mem_cgroup *memcg, struct mem_cgroup *parent)
 {
@@ -102,13 +107,16 @@ int swap_memcg_alloc(struct mem_cgroup *memcg, struct mem_cgroup *parent)
 	return memcg->swap_tiers ? 0 : -ENOMEM;
 }
 
-/* What reclaim has tried in vain of a cgroup's pages; NULL where only all are counted. */
+/*
+ * Return the vain attempts of reclaim on a cgroup's pages, or NULL if they are
+ * counted only for all cgroups together.
+ */
 struct swap_vain *swap_memcg_vain(struct mem_cgroup *memcg)
 {
 	return memcg && memcg->swap_tiers ? &memcg->swap_tiers->vain : NULL;
 }
 
-/* Pages of a cgroup that are in tiers. */
+/* Return the pages in all tiers of a cgroup, which must not be the root. */
 unsigned long swap_memcg_stored(struct mem_cgroup *memcg)
 {
 	unsigned long sum = 0;
@@ -119,26 +127,25 @@ unsigned long swap_memcg_stored(struct mem_cgroup *memcg)
 	return sum;
 }
 
-/**
- * swap_memcg_usage - pages of a cgroup that are in a tier
- * @memcg: the cgroup
- * @type: the tier's index
- *
- * Context: any.
- * Return: pages, those of its children too; 0 for the root, of which none are counted.
+/*
+ * Return the pages that a cgroup and its children have in a tier, or 0 for the
+ * root, which is not counted.
  */
 unsigned long swap_memcg_usage(struct mem_cgroup *memcg, unsigned int type)
 {
 	return memcg->swap_tiers ? atomic_long_read(&memcg->swap_tiers->tier[type].usage) : 0;
 }
 
-/* Slots that it has. */
+/* Return the slots of a cgroup and its children, with or without data. */
 unsigned long swap_memcg_slots(struct mem_cgroup *memcg)
 {
 	return page_counter_read(&memcg->swap);
 }
 
-/* Called under swap_memcg_mutex, or when nobody knows the cgroup any more. */
+/*
+ * Set the mask of tiers with a limit. The caller holds swap_memcg_mutex, or
+ * nobody can find the cgroup any more.
+ */
 static void swap_memcg_set_limited(struct swap_memcg *tiers, unsigned long limited)
 {
 	unsigned long before = tiers->limited;
@@ -151,11 +158,9 @@ static void swap_memcg_set_limited(struct swap_memcg *tiers, unsigned long limit
 		static_branch_dec(&swap_memcg_limited);
 }
 
-/**
- * swap_memcg_free - take back swap_memcg_alloc()
- * @memcg: the cgroup, which nobody can find any more
- *
- * Context: process context, sleeps.
+/*
+ * Take back swap_memcg_alloc(), when nobody can find the cgroup any more.
+ * Sleeps.
  */
 void swap_memcg_free(struct mem_cgroup *memcg)
 {
@@ -165,11 +170,9 @@ void swap_memcg_free(struct mem_cgroup *memcg)
 	kfree(memcg->swap_tiers);
 }
 
-/**
- * swap_memcg_reset - take all limits of a cgroup away
- * @memcg: the cgroup, whose controller is being disabled
- *
- * Context: process context, sleeps.
+/*
+ * Remove all limits of a cgroup, because its controller is being disabled.
+ * Sleeps.
  */
 void swap_memcg_reset(struct mem_cgroup *memcg)
 {
@@ -180,12 +183,10 @@ void swap_memcg_reset(struct mem_cgroup *memcg)
 	mutex_unlock(&swap_memcg_mutex);
 }
 
-/**
- * swap_memcg_forget - take the limits of a tier away
- * @type: swap type of a device that is being swapped off: it is no longer in
- *	swap_tiers, and the type can't be used for another one yet
- *
- * Context: process context, sleeps.
+/*
+ * Remove the limits of all cgroups in the tier of a device that is being
+ * swapped off. The tier is no longer in swap_tiers, and the swap type can't be
+ * another device's yet. Sleeps.
  */
 void swap_memcg_forget(unsigned int type)
 {
@@ -195,7 +196,7 @@ void swap_memcg_forget(unsigned int type)
 	mutex_lock(&swap_memcg_mutex);
 	if (!static_key_enabled(&swap_memcg_limited))
 		goto out;
-	/* Removed ones are among them while they have pages in swap. */
+	/* This includes removed cgroups, as long as they have pages in swap. */
 	while ((memcg = mem_cgroup_iter(NULL, memcg, NULL))) {
 		tiers = memcg->swap_tiers;
 		if (tiers)
@@ -210,21 +211,21 @@ out:
  * Limits
  */
 
-/* With what is set, its limit is there too. */
+/* Return the mask of tiers with a limit, so that these limits can be read. */
 static unsigned long swap_memcg_load_limited(struct swap_memcg *tiers)
 {
 	/* Pairs with the store in swap_memcg_set_limited(). */
 	return smp_load_acquire(&tiers->limited);
 }
 
-/* Of a tier with a limit. */
+/* Tell whether @nr more pages are within a limit. The tier must have one. */
 static bool swap_memcg_fits(struct swap_memcg *tiers, unsigned int type, long nr)
 {
 	return atomic_long_read(&tiers->tier[type].usage) + nr <=
 	       (long)READ_ONCE(tiers->tier[type].max);
 }
 
-/* The slow path of swap_memcg_tiers(). */
+/* Do the slow path of swap_memcg_tiers(). */
 unsigned long __swap_memcg_tiers(struct mem_cgroup *memcg, long nr)
 {
 	unsigned long limited, allowed = SWAP_TIERS_ALL;
@@ -239,14 +240,13 @@ unsigned long __swap_memcg_tiers(struct mem_cgroup *memcg, long nr)
 	return allowed;
 }
 
-/**
- * swap_memcg_set_limits - limit what a cgroup may have in some tiers
- * @memcg: the cgroup, not the root
- * @max: pages by the tier's index, PAGE_COUNTER_MAX for no limit
- * @given: mask of these tiers
+/*
+ * Set the limits of a cgroup other than the root in the tiers of the mask
+ * @given. @max has them in pages by the tier's index, PAGE_COUNTER_MAX for no
+ * limit.
  *
- * Context: swap_memcg_mutex held.
- * Return: is there more in one of them than the new limit?
+ * Return true if the cgroup has more in one of the tiers than the new limit.
+ * The caller has to queue swap_excess_work then.
  */
 bool swap_memcg_set_limits(struct mem_cgroup *memcg, const unsigned long *max,
 			   unsigned long given)
@@ -267,8 +267,9 @@ bool swap_memcg_set_limits(struct mem_cgroup *memcg, const unsigned long *max,
 	swap_memcg_set_limited(tiers, limited);
 
 	/*
-	 * The limits are set before usage is read, and swap_memcg_add() adds before
-	 * it reads limits: what was on its way is seen here or there.
+	 * Read usage after the limits are set. swap_memcg_add() adds to usage
+	 * before it reads the limits, so that one of the two sees an excess of
+	 * pages that are just being added.
 	 */
 	smp_mb();
 	given &= limited;
@@ -277,13 +278,9 @@ bool swap_memcg_set_limits(struct mem_cgroup *memcg, const unsigned long *max,
 	return excess;
 }
 
-/**
- * swap_memcg_limit - what a cgroup may have in a tier
- * @memcg: the cgroup, not the root
- * @type: the tier's index
- *
- * Context: swap_memcg_mutex held.
- * Return: pages, PAGE_COUNTER_MAX for no limit.
+/*
+ * Return the limit of a cgroup in a tier in pages, PAGE_COUNTER_MAX for none.
+ * The cgroup must not be the root.
  */
 unsigned long swap_memcg_limit(struct mem_cgroup *memcg, unsigned int type)
 {
@@ -294,28 +291,28 @@ unsigned long swap_memcg_limit(struct mem_cgroup *memcg, unsigned int type)
 }
 
 /*
- * Clusters know by a bit a cgroup, of which several have the same, whose data may be in
- * them: who looks for what a cgroup has too much skips the others. That is 8 bytes a
- * cluster, of which 2 TiB have a million, where the descriptors would be 4 GiB.
+ * Return a cgroup's bit in swap_cluster_info.memcgs, a mask of the cgroups
+ * whose data may be in a cluster of the virtual area. Several cgroups share a
+ * bit. swap_excess_work skips the clusters that have no data of a cgroup with
+ * an excess. That saves time, because the masks of 2 TiB of slots are 8 MiB
+ * while their descriptors are 4 GiB.
  */
 static unsigned long swap_memcg_bit(unsigned short id)
 {
 	return BIT(id % BITS_PER_LONG);
 }
 
-/**
- * swap_memcg_excess - who has more in a tier than he may?
- *
- * Context: process context, sleeps. O(cgroups).
- * Return: mask for swap_memcg_may_have(), of cgroups that are above a limit, and of those
- * below them.
+/*
+ * Return a mask for swap_memcg_may_have() of the cgroups that have more in a
+ * tier than they may, or that have a parent which has. Sleeps, and takes
+ * O(cgroups).
  */
 unsigned long swap_memcg_excess(void)
 {
 	struct mem_cgroup *memcg = NULL;
 	unsigned long mask = 0;
 
-	/* Removed ones are among them while they have pages in swap. */
+	/* This includes removed cgroups, as long as they have pages in swap. */
 	while ((memcg = mem_cgroup_iter(NULL, memcg, NULL))) {
 		if (__swap_memcg_tiers(memcg, 0) != SWAP_TIERS_ALL)
 			mask |= swap_memcg_bit(mem_cgroup_private_id(memcg));
@@ -324,27 +321,26 @@ unsigned long swap_memcg_excess(void)
 	return mask;
 }
 
-/**
- * swap_memcg_may_have - may a cluster have data of such cgroups?
- * @slot: the first slot of a cluster of the virtual area
- * @mask: of swap_memcg_excess()
- *
- * Context: any.
- * Return: false when it has none.
+/*
+ * Tell whether a cluster of the virtual area, with the first slot @slot, may
+ * have data of a cgroup in the mask of swap_memcg_excess().
  */
 bool swap_memcg_may_have(swp_entry_t slot, unsigned long mask)
 {
 	return READ_ONCE(__swap_entry_to_cluster(slot)->memcgs) & mask;
 }
 
-/* The slow path of swap_memcg_tiers_of(). */
+/* Do the slow path of swap_memcg_tiers_of(). */
 unsigned long __swap_memcg_tiers_of(swp_entry_t slot, long nr)
 {
 	unsigned long allowed = SWAP_TIERS_ALL;
 	struct swap_cluster_info *ci;
 	unsigned short id;
 
-	/* The table of ids comes and goes with the cluster's use. */
+	/*
+	 * Lock the cluster, because the table of ids exists only while it is
+	 * used.
+	 */
 	ci = swap_cluster_lock(swap_virtual_area, swp_offset(slot));
 	id = __swap_cgroup_get(ci, swp_cluster_offset(slot));
 	if (id) {
@@ -357,9 +353,12 @@ unsigned long __swap_memcg_tiers_of(swp_entry_t slot, long nr)
 }
 
 /*
- * What zswap has of a cgroup counts for memory.max, and reclaim can't take it: left alone,
- * it grows until nothing else fits, and the cgroup is killed with devices empty. With a half
- * there is as much for what is in use as for what is not, however well that compresses.
+ * Return how many pages of RAM zswap may take for a cgroup: half of what the
+ * cgroup may have. The objects of zswap count for memory.max, and reclaim can't
+ * free them. Without a bound they would grow until no other memory of the
+ * cgroup fits, and the cgroup would be killed while devices are empty. With a
+ * half, the pages in use have as much RAM as the pages in zswap, however well
+ * these compress.
  */
 static unsigned long swap_memcg_zswap_max(struct mem_cgroup *memcg)
 {
@@ -369,10 +368,14 @@ static unsigned long swap_memcg_zswap_max(struct mem_cgroup *memcg)
 }
 
 /*
- * Has zswap that much of a cgroup? Its statistics may be two seconds old, and to flush them
- * for each page costs more than compression. Objects that have come since are counted, and
- * taken to be as large as the others. With @flush the statistics are flushed when that is
- * the limit, or may be wrong by a quarter of it; they leave out what is on its way to a
+ * Tell whether zswap takes that much for a cgroup. The statistics may be two
+ * seconds old, because flushing them for each page costs more than compression
+ * does. The objects that were added since the last flush are counted, and are
+ * taken to be as large as the others on average.
+ *
+ * With @flush, the statistics are flushed if this estimate reaches the limit,
+ * or if the number of pages has changed by more than a quarter of the limit.
+ * The flushed statistics do not include objects that are on their way to a
  * device.
  */
 static bool swap_memcg_zswap_is_full(struct mem_cgroup *memcg, bool flush)
@@ -386,7 +389,7 @@ static bool swap_memcg_zswap_is_full(struct mem_cgroup *memcg, bool flush)
 	flushed = READ_ONCE(tiers->zswap_flushed);
 	objects = memcg_page_state(memcg, MEMCG_ZSWAPPED);
 	bytes = memcg_page_state(memcg, MEMCG_ZSWAP_B);
-	/* A page each, before anything has been counted. */
+	/* Take the objects for a page each if the statistics know none yet. */
 	if (nr > flushed)
 		bytes += (nr - flushed) * (objects ? bytes / objects : PAGE_SIZE);
 	pages = bytes >> PAGE_SHIFT;
@@ -398,13 +401,11 @@ static bool swap_memcg_zswap_is_full(struct mem_cgroup *memcg, bool flush)
 	return memcg_page_state(memcg, MEMCG_ZSWAP_B) >> PAGE_SHIFT >= max;
 }
 
-/**
- * swap_memcg_zswap_full - has zswap half of what a cgroup or one above it may have?
- * @memcg: the cgroup, which the caller keeps from going, or NULL
- * @flush: it has to be known now; else it is a hint, and may be two seconds old
- *
- * Context: any but interrupts; with @flush, sleeps.
- * Return: true when it has.
+/*
+ * Tell whether zswap takes half of the memory that a cgroup, or a parent of it,
+ * may have. The caller keeps the cgroup from going; it may be NULL. Without
+ * @flush, this is a hint and may be two seconds old. With @flush, this sleeps.
+ * Must not be called in interrupts.
  */
 bool swap_memcg_zswap_full(struct mem_cgroup *memcg, bool flush)
 {
@@ -420,7 +421,7 @@ bool swap_memcg_zswap_full(struct mem_cgroup *memcg, bool flush)
  * Usage
  */
 
-/* What the slots of a run have in common. */
+/* The cgroup and the change of tiers that the slots of a run have in common. */
 struct swap_memcg_change {
 	unsigned short id;
 	short from, to;
@@ -453,7 +454,10 @@ static void swap_memcg_move(struct swap_cluster_info *ci,
 {
 	struct mem_cgroup *memcg;
 
-	/* The root has the most to lose by a look-up for nothing. */
+	/*
+	 * Leave out the root before the look-up, because it may have the most
+	 * pages and they are not counted.
+	 */
 	if (change->from == change->to || !change->id ||
 	    change->id == mem_cgroup_private_id(root_mem_cgroup))
 		return;
@@ -471,15 +475,11 @@ static void swap_memcg_move(struct swap_cluster_info *ci,
 	rcu_read_unlock();
 }
 
-/**
- * swap_memcg_account - the data of slots goes to another place
- * @ci: the locked virtual cluster
- * @ci_off: first slot, which like the others has its cgroup's id
- * @old: descriptors as they have been, a slot each
- * @new: descriptors as they will be, NULL when the slots have no data any more
- * @nr: number of slots
- *
- * Context: also under page-table locks and with interrupts off; O(@nr).
+/*
+ * Count @nr slots of a locked virtual cluster from @ci_off on in the tiers of
+ * their descriptors @new, and no longer in those of @old. @new is NULL if the
+ * slots have no data any more. The ids of their cgroups must be set. May be
+ * called under page-table locks and with interrupts off. Takes O(@nr).
  */
 void swap_memcg_account(struct swap_cluster_info *ci, unsigned int ci_off,
 			const swap_desc_t *old, const swap_desc_t *new,
@@ -503,14 +503,9 @@ void swap_memcg_account(struct swap_cluster_info *ci, unsigned int ci_off,
 	swap_memcg_move(ci, &run, nr - first);
 }
 
-/**
- * swap_memcg_counts - does a slot count for a cgroup?
- * @ci: the locked virtual cluster
- * @ci_off: the slot
- *
- * For the self-check.
- *
- * Return: true when it does, in the tier where its data is.
+/*
+ * Tell the self-check whether a slot of a locked virtual cluster counts for a
+ * cgroup.
  */
 bool swap_memcg_counts(struct swap_cluster_info *ci, unsigned int ci_off)
 {
@@ -527,11 +522,9 @@ bool swap_memcg_counts(struct swap_cluster_info *ci, unsigned int ci_off)
 	return counts;
 }
 
-/**
- * swap_memcg_sum - what counts for any cgroup
- * @sum: pages by swap_desc_tier(), for the self-check to compare
- *
- * Context: process context.
+/*
+ * Add up for the self-check what all cgroups have in each tier: @sum gets pages
+ * by the index of swap_desc_tier().
  */
 void swap_memcg_sum(unsigned long *sum)
 {
@@ -540,7 +533,9 @@ void swap_memcg_sum(unsigned long *sum)
 
 	memset(sum, 0, NR_SWAP_TIER_INDEXES * sizeof(*sum));
 	while ((memcg = mem_cgroup_iter(NULL, memcg, NULL))) {
-		/* The children of the root count all that is below them. */
+		/*
+		 * Add only the root's children, because they include all below.
+		 */
 		if (!memcg->swap_tiers || parent_mem_cgroup(memcg)->swap_tiers)
 			continue;
 		for (type = 0; type < NR_SWAP_TIER_INDEXES; type++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What cgroups have in each tier, and may have (mm/swap_abs/memcg.c, memcg_files.c).
+ * What each cgroup has in a tier and may have there (mm/swap_abs/memcg.c,
+ * memcg_files.c).
  */
 #ifndef _MM_SWAP_ABS_MEMCG_H
 #define _MM_SWAP_ABS_MEMCG_H
@@ -42,23 +43,22 @@ bool swap_memcg_set_limits(struct mem_cgroup *memcg, const unsigned long *max,
 /* mm/swap_abs/memcg_files.c */
 void swap_memcg_stat_format(struct mem_cgroup *memcg, struct seq_buf *s);
 
-/* Pages that may not have been counted for a cgroup yet, at most. */
+/* Return how many pages a cgroup's statistics may lack, as they are batched. */
 static inline unsigned long swap_memcg_uncounted(void)
 {
 	return (unsigned long)MEMCG_CHARGE_BATCH * num_online_cpus();
 }
 
-/**
- * swap_memcg_tiers - where may a cgroup have more?
- * @memcg: the cgroup, which the caller keeps from going, or NULL
- * @nr: pages; with 0 the tiers are left out that it has too much in, with less than that
- *	those that it will have too much in when so many have gone
+/*
+ * Return the mask of the tiers where a cgroup may have @nr more pages: those
+ * that the cgroup and all its parents allow, whether the tiers exist or not.
+ * With @nr 0, the mask leaves out the tiers where the cgroup has more than its
+ * limit; with @nr below zero, those where it has more even when so many pages
+ * have gone.
  *
- * Asked before data is copied. Nothing is reserved; see mm/swap_abs/memcg.c.
- *
- * Context: any.
- * Return: mask of the tiers that it and all its parents allow, of those also that
- * there are not.
+ * Callers ask before they copy data, and nothing is reserved; see
+ * mm/swap_abs/memcg.c. @memcg may be NULL; otherwise the caller keeps it from
+ * going. Any context.
  */
 static inline unsigned long swap_memcg_tiers(struct mem_cgroup *memcg, long nr)
 {
@@ -67,13 +67,9 @@ static inline unsigned long swap_memcg_tiers(struct mem_cgroup *memcg, long nr)
 	return __swap_memcg_tiers(memcg, nr);
 }
 
-/**
- * swap_memcg_tiers_of - where may the cgroup of a slot have more?
- * @slot: a virtual entry, that may have been freed meanwhile
- * @nr: as for swap_memcg_tiers()
- *
- * Context: takes the virtual cluster's lock.
- * Return: mask of tiers.
+/*
+ * Return swap_memcg_tiers() for the cgroup of a virtual slot, which may have
+ * been freed in between. Takes the virtual cluster's lock.
  */
 static inline unsigned long swap_memcg_tiers_of(swp_entry_t slot, long nr)
 {
@@ -165,18 +161,15 @@ static inline unsigned long swap_memcg_tiers_of(swp_entry_t slot, long nr)
 #endif
 
 #ifdef CONFIG_SWAP_ABS
-/**
- * swap_memcg_may_swap - is there a tier that a cgroup may have more in?
- * @memcg: the cgroup
- *
- * Context: any but interrupts.
- * Return: false when none of those that it may use has room.
+/*
+ * Return false when a cgroup may not use all devices, and none of the tiers
+ * that it may use has room. Any context but interrupts.
  */
 static inline bool swap_memcg_may_swap(struct mem_cgroup *memcg)
 {
 	unsigned long tiers = swap_memcg_tiers(memcg, 1);
 
-	/* Room that there is elsewhere is none for it. */
+	/* Room in tiers that the cgroup may not use does not count. */
 	return !swap_tiers_restricted(tiers) || swap_tiers_have_room(tiers);
 }
 #else

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The files of a memory cgroup that speak of tiers of swap: swap.tiers.max, and lines of
- * memory.stat. Names and sizes are read and printed here, and limits handed to
- * mm/swap_abs/memcg.c, which keeps them.
+ * The files of a memory cgroup that speak of tiers of swap: swap.tiers.max, and
+ * lines of memory.stat.
  *
- * Called by cgroups' own files, and by mm/memcontrol.c.
+ * This file reads and prints names and sizes. It hands limits to
+ * mm/swap_abs/memcg.c, which keeps them. The cgroup core calls it for
+ * swap.tiers.max, and mm/memcontrol.c for memory.stat.
  *
- * Locks: swap_memcg_mutex, so that a tier keeps its name and its limits meanwhile, inside of
- * cgroup_mutex; swap_tiers_lock inside of that.
+ * Locks: swap_memcg_mutex, so that a tier keeps its name and its limits while
+ * they are used; it is inside of cgroup_mutex. swap_tiers_lock is inside of
+ * swap_memcg_mutex.
  */
 #include <linux/cgroup.h>
 #include <linux/ctype.h>
@@ -24,7 +26,10 @@
 #include "memcg.h"
 #include "tier.h"
 
-/* The tier after @tier (NULL: the first one): zswap, then the devices by rank. */
+/*
+ * Return the tier after @tier, or the first one for NULL: zswap comes first,
+ * then the devices by rank.
+ */
 static struct swap_tier *swap_tiers_next(struct swap_tier *tier)
 {
 	struct plist_node *node;
@@ -42,12 +47,10 @@ static struct swap_tier *swap_tiers_next(struct swap_tier *tier)
 	return container_of(plist_next(node), struct swap_tier, node);
 }
 
-/**
- * swap_memcg_stat_format - the tiers' lines of memory.stat
- * @memcg: the cgroup; for the root, where it is not counted, there are none
- * @s: where to
- *
- * Context: any but interrupts, does not sleep: the OOM killer prints it.
+/*
+ * Print the lines of memory.stat for tiers; the root has none, because it is
+ * not counted. Does not sleep, because the OOM killer prints them too. Must not
+ * be called in interrupts.
  */
 void swap_memcg_stat_format(struct mem_cgroup *memcg, struct seq_buf *s)
 {
@@ -87,7 +90,10 @@ static int swap_tiers_max_show(struct seq_file *m, void *v)
 	return 0;
 }
 
-/* A tier's index by its name. Under swap_memcg_mutex its limits stay its own. */
+/*
+ * Return the index of a tier by its name, or -EINVAL. The index remains this
+ * tier's until the caller drops swap_memcg_mutex.
+ */
 static int swap_memcg_find(const char *name)
 {
 	struct swap_tier *tier = NULL;
@@ -102,7 +108,10 @@ static int swap_memcg_find(const char *name)
 	return type;
 }
 
-/* "<tier> <bytes or max>", of a tier that is not in @given yet. */
+/*
+ * Parse a line "<tier> <bytes or max>", for a tier that is not in @given yet.
+ * Set its bit in @given, and its limit in @max in pages.
+ */
 static int swap_memcg_parse(char *line, unsigned long *max, unsigned long *given)
 {
 	unsigned long long bytes;
@@ -116,7 +125,10 @@ static int swap_memcg_parse(char *line, unsigned long *max, unsigned long *given
 		return -EINVAL;
 
 	line = skip_spaces(line);
-	/* What is no number at all is 0 for memparse(), and too large ones wrap. */
+	/*
+	 * Refuse these first, because memparse() takes a word for 0 and lets a
+	 * number that is too large wrap.
+	 */
 	if ((!isdigit(*line) && strcmp(line, "max")) ||
 	    kstrtoull(line, 0, &bytes) == -ERANGE)
 		return -EINVAL;

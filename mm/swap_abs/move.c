@@ -2,31 +2,36 @@
 /*
  * Moving pages to other tiers by way of folios, a batch at a time.
  *
- * What can't move as it is comes into the swap cache and is stored anew. A mover
- * gathers up to SWAP_MOVE_BATCH pages, whose reads are submitted together; then it
- * stores them, and submits these writes together, too; and it waits for them only
- * after the reads of the next batch are on their way. So a slow device is waited for
- * twice a batch, and not once a page. The batch stands in the tier that is moved
- * from, as nothing may have to be allocated for it.
+ * A page whose data can't move as it is comes into the swap cache and is stored
+ * anew. A mover gathers up to SWAP_MOVE_BATCH pages and submits their reads
+ * together. It then stores the pages and submits the writes together as well.
+ * It waits for the writes only after it has submitted the reads of the next
+ * batch. So the mover waits for a slow device twice a batch and not once a
+ * page. The batch is part of the tier from which it is moved, because a mover
+ * must not have to allocate memory for it.
  *
  * While a folio is locked, nobody else changes where its data is (rule 1 of
- * mm/swap_abs.c). The copy on the device goes only when there is another one, or its
- * folio is dirty; so this can be given up at any point.
+ * mm/swap_abs.c). The copy on the device is dropped only when there is another
+ * copy, or when the folio is dirty. So a move can be given up at any point.
  *
- * A move is no fault, and nobody shall see one: nothing is counted as read, and
+ * A move is no fault, and must not look like one. It counts no page as read.
  *
- *	a folio that a mover has allocated leaves the swap cache again, with its slot's
- *	shadow and its charge to memsw (cgroup v1) as they were, unless somebody has
- *	found it there meanwhile; only then is it put on the LRU lists, as that one
- *	would have done.
+ * To hold: a folio that a mover has allocated leaves the swap cache again, and
+ * the slot's shadow and charge to memsw (cgroup v1) are then as they were
+ * before. Exception: when somebody has found the folio in the swap cache, the
+ * mover puts it on the LRU lists, as a fault would have done.
  *
- * Until then it is on no list, so that reclaim can't find it, and a reference besides
- * the mover's and the swap cache's is somebody's who uses it. A folio that the mover
- * has found in the swap cache leaves it, too, if nobody uses it.
+ * Until then the folio is on no LRU list, so that reclaim can't find it. So
+ * whoever has a reference to it, besides the mover and the swap cache, is using
+ * it. A folio that the mover has found in the swap cache leaves the swap cache
+ * too, if nobody is using it.
  *
- * Called by mm/swap_abs/empty.c and mm/swap_abs/policy.c, and by formats (struct
- * swap_move_ops), with swap_tier.move_lock held; takes the locks of the batch's folios, one
- * at a time but for those that are being read.
+ * Callers are mm/swap_abs/empty.c, mm/swap_abs/policy.c, and formats by way of
+ * struct swap_move_ops. They hold swap_tier.move_lock. mm/zswap.c calls
+ * swap_move_del_folio() for its own writeback.
+ *
+ * Locks: the locks of the batch's folios, of which the mover holds one at a
+ * time, and the locks of the folios that are being read.
  */
 #include <linux/iocontext.h>
 #include <linux/ioprio.h>
@@ -47,44 +52,57 @@
 
 #include <trace/events/swap_abs.h>
 
-/* It must fail rather than have anybody killed for the sake of swapoff. */
+/* An allocation must fail rather than have a process killed for swapoff. */
 #define SWAP_MOVE_GFP	(GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
-/* Is the tier emptied? Else what a process has mapped has no reason to leave. */
+/*
+ * Tell whether the move empties the tier. Only such a move has to drop the
+ * copies of pages that are in use.
+ */
 static bool swap_move_is_drain(struct swap_move *move)
 {
 	return move->want == ULONG_MAX && READ_ONCE(move->si->tier->closed);
 }
 
-/* Is there another tier that may take a page? nr_swap_pages is without a closed device. */
+/*
+ * Tell whether some tier may take a page. nr_swap_pages does not include a
+ * device that is closed.
+ */
 static bool swap_move_tier_has_room(void)
 {
 	return atomic_long_read(&nr_swap_pages) > 0 || swap_tiers_have_room(SWAP_TIER_ZSWAP);
 }
 
-/* May the slot's cgroup have it where it is to be moved to? */
+/*
+ * Tell whether the slot's cgroup may have the page in one of the move's tiers.
+ */
 static bool swap_move_has_tier(struct swap_move *move, swp_entry_t entry)
 {
 	return swap_memcg_tiers_of(entry, 1) & move->tiers &
 	       (READ_ONCE(swap_tiers_online) | SWAP_TIER_ZSWAP);
 }
 
-/* Is there a place for a folio where it is to be moved to? */
+/* Tell whether one of the move's tiers has room that the folio may use. */
 static bool swap_move_has_place(struct swap_move *move, struct folio *folio)
 {
 	return swap_tiers_have_room(swap_tiers_of_folio(folio) & move->tiers);
 }
 
-/* May the data stay in RAM? Not when the system would have to kill for it. */
+/*
+ * Tell whether the data may stay in RAM. It may not when the system would soon
+ * have to kill a process for it.
+ */
 static bool swap_move_ram_has_room(void)
 {
 	return si_mem_available() > totalreserve_pages + totalram_pages() / 128;
 }
 
 /*
- * Allocate a folio for a slot in the swap cache, on no LRU list. Memory is reclaimed for it
- * only after the others' reads have been submitted, as that may take long. When its cgroup
- * is full but the page is only on its way to another tier, one may be had for that.
+ * Allocate a folio for a slot in the swap cache, on no LRU list. Submit the
+ * reads of the batch before memory is reclaimed for the folio, because that may
+ * take long. When the cgroup is full, but the page is only on its way to
+ * another tier, charge the folio beyond the cgroup's limit
+ * (swap_moving.forced).
  */
 static struct folio *swap_move_alloc_folio(struct swap_move *move, struct swap_moving *moving)
 {
@@ -98,7 +116,9 @@ static struct folio *swap_move_alloc_folio(struct swap_move *move, struct swap_m
 		folio = swap_cache_alloc_moved(moving->slot, SWAP_MOVE_GFP, &moving->shadow);
 	}
 	if (PTR_ERR_OR_ZERO(folio) == -ENOMEM && move->nr_reading + move->nr_writing) {
-		/* What is on its way takes memory of the same cgroup, maybe. */
+		/*
+		 * Finish the batch, which may take memory of the same cgroup.
+		 */
 		swap_move_end(move);
 		folio = swap_cache_alloc_moved(moving->slot, SWAP_MOVE_GFP, &moving->shadow);
 	}
@@ -112,7 +132,9 @@ static struct folio *swap_move_alloc_folio(struct swap_move *move, struct swap_m
 	return folio;
 }
 
-/* Make a page of an object that has been read, if that still is the folio's data. */
+/*
+ * Fill a folio from an object that was read, if that is still the folio's data.
+ */
 static bool swap_move_fill(struct swap_move *move, struct folio *folio,
 			   const struct swap_object *object)
 {
@@ -122,8 +144,10 @@ static bool swap_move_fill(struct swap_move *move, struct folio *folio,
 }
 
 /*
- * Get a slot's folio: the one that is there, or one that is being read. @object is its
- * data, if that has been read already. NULL when there is none to be had now.
+ * Get a slot's folio: the one in the swap cache, or a new one whose read has
+ * been begun. A new one is filled from @object if the data has been read
+ * already. Return NULL when there is none to be had now, or an ERR_PTR() of
+ * -ENOMEM.
  */
 static struct folio *swap_move_get_folio(struct swap_move *move, struct swap_moving *moving,
 					 const struct swap_object *object)
@@ -147,7 +171,11 @@ static struct folio *swap_move_get_folio(struct swap_move *move, struct swap_mov
 	return folio;
 }
 
-/* As swap_read_again(), but this is no fault, and -EINTR for who is killed, without the lock. */
+/*
+ * Read a locked folio by itself if a read of it has failed. This is as
+ * swap_read_again(), but is no fault. Return 0 with the lock held, or -EINTR
+ * without it when the task is killed.
+ */
 static int swap_move_read_alone(struct folio *folio)
 {
 	struct swap_io_ctx ctx = { .moved = true };
@@ -160,8 +188,11 @@ static int swap_move_read_alone(struct folio *folio)
 }
 
 /*
- * A read has failed. Try once more; then, with @to_ram, say in the descriptor that it's gone.
- * Return: 0 with the lock, or -EINTR without it.
+ * Read a locked folio once more if a read of it has failed. If that fails too,
+ * say in the descriptor that the data is lost, but only with @to_ram: swapoff
+ * has to give the data up, and other moves leave it where it is.
+ *
+ * Return 0 with the lock held, or -EINTR without it when the task is killed.
  */
 static int swap_move_read_again(struct folio *folio, bool to_ram)
 {
@@ -191,9 +222,12 @@ static int swap_move_read_again(struct folio *folio, bool to_ram)
 }
 
 /*
- * Take a locked folio, of which the caller has @refs references and nobody else knows, out
- * of the swap cache. As reclaim does: who could still write to it has a reference, and who
- * has written says so before he lets go of that. With @evict, when that was is noted.
+ * Take a locked folio out of the swap cache, if nobody but the caller, who has
+ * @refs references, and the swap cache has a reference to it. This is safe for
+ * the same reason as in reclaim: a task that can still write to the folio has a
+ * reference, and a task that has written marks the folio dirty before it drops
+ * its reference. With @evict, give the slot the shadow of an eviction instead
+ * of @shadow.
  */
 static bool __swap_move_del_folio(struct folio *folio, void *shadow, int refs, bool evict)
 {
@@ -209,7 +243,7 @@ static bool __swap_move_del_folio(struct folio *folio, void *shadow, int refs, b
 		goto unlock;
 	}
 	if (evict) {
-		/* As shrink_active_list(), which it has not come to. */
+		/* Do what shrink_active_list() would have done to the folio. */
 		if (folio_test_active(folio))
 			folio_set_workingset(folio);
 		rcu_read_lock();
@@ -224,14 +258,11 @@ unlock:
 	return deleted;
 }
 
-/**
- * swap_move_del_folio - take a folio of swap_cache_alloc_moved() out of the swap cache
- * @folio: a locked folio, whose data is elsewhere
- * @shadow: of the slot
- * @refs: references that the caller has
- *
- * Context: process context, takes the lock of the slot's cluster.
- * Return: false when somebody else has a reference, or has written to it.
+/*
+ * Take a locked folio of swap_cache_alloc_moved() out of the swap cache, and
+ * give the slot its @shadow back. The folio's data is elsewhere, and the caller
+ * has @refs references. Return false when somebody else has a reference or has
+ * written to the folio.
  */
 bool swap_move_del_folio(struct folio *folio, void *shadow, int refs)
 {
@@ -239,8 +270,9 @@ bool swap_move_del_folio(struct folio *folio, void *shadow, int refs)
 }
 
 /*
- * Take a locked folio that is not mapped, and that was found, out of the swap cache: this
- * is its eviction, which reclaim has begun.
+ * Take a locked folio that was found in the swap cache, and that is not mapped,
+ * out of it, if nobody uses the folio. This ends an eviction that reclaim has
+ * begun.
  */
 static void swap_move_del_found(struct folio *folio)
 {
@@ -255,7 +287,10 @@ static void swap_move_del_found(struct folio *folio)
 	}
 }
 
-/* Let go of a folio without waiting for anything. */
+/*
+ * Let go of a folio that stays in the swap cache, without waiting for anything.
+ * One that was allocated for the move goes to the LRU lists.
+ */
 static void swap_move_leave(struct swap_moving *moving)
 {
 	if (moving->own)
@@ -263,7 +298,11 @@ static void swap_move_leave(struct swap_moving *moving)
 	folio_put(moving->folio);
 }
 
-/* Does nobody want a locked folio any more? Then take it out of the swap cache. */
+/*
+ * Take a locked folio out of the swap cache, if nobody wants it any more.
+ * Return true if it was allocated for the move and has been taken out; the
+ * caller then has the last reference.
+ */
 static bool swap_move_del(struct swap_moving *moving)
 {
 	struct folio *folio = moving->folio;
@@ -273,15 +312,16 @@ static bool swap_move_del(struct swap_moving *moving)
 		return false;
 	if (moving->own)
 		return swap_move_del_folio(folio, moving->shadow, 1);
-	/* A broken one is for memory_failure(). */
+	/* Leave a poisoned folio to memory_failure(). */
 	if (!folio_contain_hwpoisoned_page(folio))
 		swap_move_del_found(folio);
 	return false;
 }
 
 /*
- * A folio has been stored, or could not be. Of one that was found, who has its lock is not
- * waited for; reclaim takes what stays.
+ * Let go of a folio that has been stored, or could not be. Do not wait for the
+ * lock of a folio that was found in the swap cache, because reclaim can take it
+ * later.
  */
 static void swap_move_release(struct swap_moving *moving)
 {
@@ -294,7 +334,10 @@ static void swap_move_release(struct swap_moving *moving)
 		return;
 	}
 	deleted = swap_move_del(moving);
-	/* If not, it was a fault that has found it, and would have read it otherwise. */
+	/*
+	 * Count the refault of a folio that a fault has found and mapped,
+	 * because the fault would have read the page without this move.
+	 */
 	if (!deleted && moving->shadow && folio_mapped(folio))
 		workingset_refault(folio, moving->shadow);
 	folio_unlock(folio);
@@ -304,7 +347,7 @@ static void swap_move_release(struct swap_moving *moving)
 		swap_move_leave(moving);
 }
 
-/* Store a locked folio anew. */
+/* Store a locked folio anew in one of the move's tiers. */
 static int swap_move_store(struct swap_move *move, struct swap_io_ctx *ctx,
 			   struct swap_moving *moving)
 {
@@ -320,12 +363,16 @@ static int swap_move_store(struct swap_move *move, struct swap_io_ctx *ctx,
 }
 
 /*
- * Has somebody a reference of a folio besides the caller and the swap cache? Who takes it
- * off the LRU, or has not put it there yet, has one; it is looked at before and after, as
- * it may be put back meanwhile. On one that was allocated for the move, nobody has.
+ * Tell whether somebody uses a folio: has a reference to it, besides the caller
+ * and the swap cache. A task that has isolated the folio from the LRU lists, or
+ * has yet to put it there, has a reference too, which does not count. The LRU
+ * flag tells that; it is read before and after the reference count, because the
+ * folio may be put back in between. Nobody isolates a folio that was allocated
+ * for the move.
  *
- * One that is put back and taken off again in between is not noticed. Then a page is stored
- * that may be written to, which is only in vain: its folio stays, and will be dirty.
+ * A folio that is put back and isolated again in between is not noticed. Then a
+ * page is stored that somebody may write to. That is only in vain, because the
+ * folio stays in the swap cache and will be dirty.
  */
 static bool swap_move_is_held(struct swap_moving *moving)
 {
@@ -333,20 +380,29 @@ static bool swap_move_is_held(struct swap_moving *moving)
 	bool isolated = !moving->own && !folio_test_lru(folio);
 	int refs;
 
-	/* Who isolates it takes his reference first, so this bit is looked at before. */
+	/*
+	 * Read the flag first, because the task that isolates the folio takes
+	 * its reference before it clears the flag.
+	 */
 	smp_rmb();
 	refs = folio_ref_count(folio);
-	/* Who puts it back drops his reference last, so it is looked at again after. */
+	/*
+	 * Read the flag again last, because the task that puts the folio back
+	 * sets the flag before it drops its reference.
+	 */
 	smp_rmb();
 	isolated &= !folio_test_lru(folio);
 	return refs > 1 + folio_nr_pages(folio) + isolated;
 }
 
 /*
- * May what a locked folio holds become another than its copy, or has it? Who has a
- * reference from get_user_pages() may write to it when nobody has mapped it any more, and
- * says so only later. The LRU's batches have references, too; those of other CPUs have been
- * emptied when the move began.
+ * Tell whether the contents of a locked folio may become different from its
+ * copy, or are different already. A task that has a reference from
+ * get_user_pages() may write to the folio when no process maps it any more, and
+ * marks it dirty only later.
+ *
+ * LRU batches have references as well. Those of this CPU are drained if there
+ * is a doubt; those of other CPUs were drained when the move began.
  */
 static bool swap_move_in_use(struct swap_moving *moving)
 {
@@ -357,18 +413,27 @@ static bool swap_move_in_use(struct swap_moving *moving)
 		if (swap_move_is_held(moving))
 			return true;
 	}
-	/* Last: who has written says so before he lets go of it. */
+	/*
+	 * Read the dirty flag last, because a task that has written to the
+	 * folio sets the flag before it drops its reference.
+	 */
 	smp_rmb();
 	return folio_test_dirty(moving->folio);
 }
 
-/* Such a folio must not be freed as a whole, or its broken page would be used again. */
+/*
+ * Tell whether a large folio has a poisoned page. It must not be freed as a
+ * whole, because the poisoned page would be used again.
+ */
 static bool swap_move_is_broken_large(struct folio *folio)
 {
 	return folio_test_large(folio) && folio_contain_hwpoisoned_page(folio);
 }
 
-/* Take the data of a locked, uptodate folio off the device. Unlocks it. */
+/*
+ * Take the data of a locked, uptodate folio off the device, and unlock the
+ * folio.
+ */
 static int swap_move_folio(struct swap_move *move, struct swap_io_ctx *ctx,
 			   struct swap_moving *moving)
 {
@@ -379,8 +444,10 @@ static int swap_move_folio(struct swap_move *move, struct swap_io_ctx *ctx,
 	int err;
 
 	/*
-	 * In use: it stays in RAM. But where nobody waits for the device, not if it could
-	 * never leave that again.
+	 * The page is in use, so it stays in RAM. A move that empties the tier
+	 * can drop its copy. Exception: a background drain must not drop the
+	 * only copy of a page that no other tier has room for. Other moves
+	 * leave the copy alone.
 	 */
 	if (swap_move_in_use(moving) || swap_move_is_broken_large(folio)) {
 		if (!swap_move_is_drain(move) ||
@@ -396,8 +463,10 @@ static int swap_move_folio(struct swap_move *move, struct swap_io_ctx *ctx,
 	}
 
 	/*
-	 * A fault may have to take its range apart, see do_swap_page(), so it must be clean
-	 * and at rest for that. Its pages are moved one by one, the next time round.
+	 * Take a large folio out of the swap cache instead of storing it,
+	 * because a fault may have to split its range, see do_swap_page(), for
+	 * which it must be clean and not under writeback. Its pages are moved
+	 * one by one when the caller comes to them the next time.
 	 */
 	if (folio_test_large(folio)) {
 		swap_move_del_found(folio);
@@ -405,7 +474,11 @@ static int swap_move_folio(struct swap_move *move, struct swap_io_ctx *ctx,
 		return 0;
 	}
 
-	/* To zswap, to another device, or else it is dirty and stays. */
+	/*
+	 * Store the page in zswap or on another device. If no tier takes it,
+	 * swapoff keeps it in RAM as a dirty page, if there is enough RAM.
+	 * Other moves leave it on the device.
+	 */
 	err = swap_move_store(move, ctx, moving);
 	if (err) {
 		if (!moving->own)
@@ -418,7 +491,7 @@ static int swap_move_folio(struct swap_move *move, struct swap_io_ctx *ctx,
 			err = move->to_ram ? -ENOMEM : -ENOSPC;
 		}
 		folio_unlock(folio);
-		/* It may be this page alone that the others do not take. */
+		/* Go on, because the tiers may refuse this page alone. */
 		if (err == -ENOSPC && swap_tiers_have_room(move->tiers))
 			return 0;
 		if (err)
@@ -434,10 +507,14 @@ moved:
 }
 
 /*
- * A locked folio of one page has broken, but still has its data: is that to be moved?
- * memory_failure() lets a clean page go, because its copy is good, whoever has a reference.
- * It may be on its way for that, and may have given up, keeping its own reference for ever. So
- * the same is done here: who still could write to it, would to broken memory.
+ * Tell whether a locked folio of one poisoned page, which still has its data,
+ * stays in RAM because it is mapped or dirty. Otherwise take it out of the swap
+ * cache, because the copy is good and can be read into another page.
+ *
+ * memory_failure() discards a clean page in the same way, whoever has a
+ * reference. It may be about to do that, or it may have given up, and it then
+ * keeps its reference for ever. So references are not looked at here either: a
+ * task that can still write to the page would write to broken memory.
  */
 static bool swap_move_broken_stays(struct folio *folio)
 {
@@ -449,7 +526,7 @@ static bool swap_move_broken_stays(struct folio *folio)
 	if (folio_isolate_lru(folio)) {
 		folio_clear_active(folio);
 		folio_clear_unevictable(folio);
-		/* It may never be freed. */
+		/* Uncharge it, because it may never be freed. */
 		mem_cgroup_uncharge(folio);
 		folio_put(folio);
 	}
@@ -457,8 +534,9 @@ static bool swap_move_broken_stays(struct folio *folio)
 }
 
 /*
- * Is the data of a locked folio there, and its own? Else there is nothing to be moved now.
- * -EINTR for who is killed while it is read once more, without the lock.
+ * Tell whether a locked folio is still its slot's, and has its data. Return 1
+ * if so, and 0 if there is nothing to be moved now. Return -EINTR, without the
+ * lock, when the task is killed while the folio is read once more.
  */
 static int swap_move_is_ready(struct swap_move *move, struct swap_moving *moving)
 {
@@ -470,20 +548,30 @@ static int swap_move_is_ready(struct swap_move *move, struct swap_moving *moving
 	    swap_desc_tier(swap_desc_read(entry)) != move->si->type)
 		return 0;
 	if (folio_contain_hwpoisoned_page(folio)) {
-		/* Who wants it, and has no other way, will find out. */
+		/*
+		 * Leave a poisoned page alone, because the next fault reports
+		 * the error. Only swapoff has to declare its data lost.
+		 */
 		if (!move->to_ram)
 			return 0;
-		/* The other pages of a large one, which could not be split, are good. */
+		/*
+		 * Keep a large folio in RAM, because its other pages are good
+		 * and memory_failure() could not split it.
+		 */
 		if (folio_test_large(folio))
 			return 1;
-		/* The frame broke before it was used: once it is free, it never is again. */
+		/*
+		 * Free a new folio whose frame broke before it had data. The
+		 * frame will not be used again.
+		 */
 		if (moving->own)
 			return 0;
 		if (folio_test_uptodate(folio))
 			return swap_move_broken_stays(folio);
 		/*
-		 * Memory failure has left it there for who comes across it. What it was
-		 * dirty with is gone, and what the device has is older.
+		 * memory_failure() has left the folio in the swap cache, so
+		 * that the next fault fails. The folio was dirty and its data
+		 * is gone; the copy on the device is older.
 		 */
 		ci = swap_cluster_get_and_lock(folio);
 		swap_desc_set_lost(ci, swp_cluster_offset(entry));
@@ -492,7 +580,10 @@ static int swap_move_is_ready(struct swap_move *move, struct swap_moving *moving
 	}
 	if (folio_test_uptodate(folio))
 		return 1;
-	/* Parts of a large folio are tried one by one. */
+	/*
+	 * Take a large folio that could not be read out of the swap cache, so
+	 * that its pages are tried one by one.
+	 */
 	if (folio_test_large(folio)) {
 		swap_move_del_found(folio);
 		return 0;
@@ -504,8 +595,9 @@ static int swap_move_is_ready(struct swap_move *move, struct swap_moving *moving
 }
 
 /*
- * Lock a folio that may be being read, or written. Nobody must have to wait for a write
- * that is waiting here to be submitted.
+ * Lock a folio that may be under a read or a write. Before waiting, submit the
+ * gathered writes, because nobody must have to wait for a write that has not
+ * been submitted.
  */
 static int swap_move_lock(struct swap_io_ctx *writes, struct folio *folio)
 {
@@ -519,7 +611,7 @@ static int swap_move_lock(struct swap_io_ctx *writes, struct folio *folio)
 	return 0;
 }
 
-/* Store what has been gathered. The caller submits the writes. */
+/* Store the pages that have been gathered. The caller submits the writes. */
 static int swap_move_store_batch(struct swap_move *move, struct swap_io_ctx *ctx)
 {
 	struct swap_move_batch *batch = &move->si->tier->batch;
@@ -530,7 +622,10 @@ static int swap_move_store_batch(struct swap_move *move, struct swap_io_ctx *ctx
 	for (i = 0; i < move->nr_reading; i++) {
 		moving = &batch->reading[i];
 		ret = swap_move_lock(ctx, moving->folio);
-		/* It may be read once more, which takes its time. */
+		/*
+		 * Submit the writes before a page is read once more, which is
+		 * slow.
+		 */
 		if (!ret && !folio_test_uptodate(moving->folio))
 			swap_write_submit(ctx);
 		ready = ret ? ret : swap_move_is_ready(move, moving);
@@ -551,7 +646,10 @@ static int swap_move_store_batch(struct swap_move *move, struct swap_io_ctx *ctx
 	return err;
 }
 
-/* Wait for what was stored, which makes its folios free. */
+/*
+ * Wait until the pages of the last batch have been written, and free the
+ * folios.
+ */
 static void swap_move_release_batch(struct swap_move *move)
 {
 	struct swap_move_batch *batch = &move->si->tier->batch;
@@ -562,15 +660,14 @@ static void swap_move_release_batch(struct swap_move *move)
 	move->nr_writing = 0;
 }
 
-/**
- * swap_move_settle - store what has been gathered
- * @move: the move
+/*
+ * Store the pages that have been gathered. The caller still has to call
+ * swap_move_end(). Sleeps, and takes folio locks.
  *
- * What is moved in the background has time, and other writes have not; who moves by hand
- * has a priority of his own.
+ * Writes of a background mover have idle priority, because other writes are
+ * more urgent. A task that moves data on command has its own priority.
  *
- * Context: as swap_move_slot(), after which swap_move_end() has to be called all the same.
- * Return: as swap_move_slot().
+ * Return what swap_move_slot() does.
  */
 int swap_move_settle(struct swap_move *move)
 {
@@ -589,13 +686,12 @@ int swap_move_settle(struct swap_move *move)
 	return err;
 }
 
-/**
- * swap_move_end - move what has been gathered, and let go of it
- * @move: the move
+/*
+ * Store the pages that have been gathered, wait for the writes, and let go of
+ * the folios. The caller of swap_move_slot() must call this before it drops
+ * swap_tier.move_lock. Sleeps, and takes folio locks.
  *
- * Context: process context, sleeps, takes folio locks; swap_tier.move_lock held. Callers of
- * swap_move_slot() must call it before they give that up.
- * Return: as swap_move_slot().
+ * Return what swap_move_slot() does.
  */
 int swap_move_end(struct swap_move *move)
 {
@@ -605,7 +701,10 @@ int swap_move_end(struct swap_move *move)
 	return err;
 }
 
-/* Is a folio in the batch already? Of a large one, each slot is found. */
+/*
+ * Tell whether a folio is in the batch already. The scan comes across a large
+ * folio once for each of its slots.
+ */
 static bool swap_move_has_folio(struct swap_move *move, struct folio *folio)
 {
 	struct swap_move_batch *batch = &move->si->tier->batch;
@@ -620,17 +719,16 @@ static bool swap_move_has_folio(struct swap_move *move, struct folio *folio)
 	return false;
 }
 
-/**
- * swap_move_slot - move a page, whatever its format, by way of a folio
- * @move: what is moved
- * @entry: a slot that was on the device a moment ago
- * @object: its data, if it is packed and has been read already, or NULL
+/*
+ * Move the page of slot @entry by way of a folio, whatever the format of its
+ * data. The data was on the device a moment ago. @object is the data if it is
+ * packed and has been read already, or NULL. The page is gathered, and a later
+ * call or swap_move_end() moves it together with others. Sleeps, and takes
+ * folio locks.
  *
- * It is done, with others, by a later call or by swap_move_end().
- *
- * Context: process context, sleeps, takes folio locks; swap_tier.move_lock held.
- * Return: 0 when that is under way, or can't be done now; -ENOMEM or -ENOSPC when there is
- * no room for this page, or for another one of the batch; -EINTR when it was stopped.
+ * Return 0 when the move is under way or can't be done now, -ENOMEM or -ENOSPC
+ * when there is no room for this page or for another one of the batch, or
+ * -EINTR when the move was stopped.
  */
 int swap_move_slot(struct swap_move *move, swp_entry_t entry,
 		   const struct swap_object *object)
@@ -639,7 +737,10 @@ int swap_move_slot(struct swap_move *move, swp_entry_t entry,
 	struct swap_moving moving = { .slot = entry };
 
 	lockdep_assert_held(&tier->move_lock);
-	/* Nobody else's data is to wait for what its cgroup keeps here. */
+	/*
+	 * Skip a page that its cgroup may not have elsewhere, so that it does
+	 * not hold up the pages of others.
+	 */
 	if (!move->to_ram && !swap_move_has_tier(move, entry))
 		return 0;
 	moving.folio = swap_move_get_folio(move, &moving, object);
@@ -651,7 +752,7 @@ int swap_move_slot(struct swap_move *move, swp_entry_t entry,
 	}
 
 	tier->batch.reading[move->nr_reading++] = moving;
-	/* Its cgroup has more than it may, until the page is gone. */
+	/* Finish at once, because the folio exceeds its cgroup's limit. */
 	if (moving.forced)
 		return swap_move_end(move);
 	if (move->nr_reading == SWAP_MOVE_BATCH ||

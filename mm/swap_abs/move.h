@@ -16,12 +16,13 @@ struct work_struct;
 #define SWAP_MOVE_BATCH		SWAP_CLUSTER_MAX
 
 /**
- * struct swap_moving - a page that is moved by way of a folio
+ * struct swap_moving - a page that a mover moves by way of a folio
  * @folio: the folio, with a reference
- * @slot: whose data it is
- * @shadow: what the swap table had for the slot, if @own
- * @own: it was allocated for this, and is on no LRU list
- * @forced: its cgroup had no room for it
+ * @slot: the virtual slot that the data belongs to
+ * @shadow: the shadow that the swap table had for the slot, if @own
+ * @own: the mover has allocated the folio, which is on no LRU list
+ * @forced: the folio was charged beyond its cgroup's limit; it must leave RAM
+ *	again
  */
 struct swap_moving {
 	struct folio *folio;
@@ -31,17 +32,17 @@ struct swap_moving {
 	bool forced;
 };
 
-/* What a mover has gathered, and what of it is on its way; see mm/swap_abs/move.c. */
+/* Pages that a mover reads and pages that it writes; see mm/swap_abs/move.c. */
 struct swap_move_batch {
 	struct swap_moving reading[SWAP_MOVE_BATCH];
 	struct swap_moving writing[SWAP_MOVE_BATCH];
 };
 
 /**
- * struct swap_move_ops - how a format hands on what it can't move as it is
+ * struct swap_move_ops - moves pages that a format can't move as they are
  * @slot: move a page by way of a folio: swap_move_slot()
- * @settle: store what has been gathered: swap_move_settle()
- * @end: and let go of it: swap_move_end()
+ * @settle: store the pages that were gathered: swap_move_settle()
+ * @end: store them and let go of their folios: swap_move_end()
  */
 struct swap_move_ops {
 	int (*slot)(struct swap_move *move, swp_entry_t entry,
@@ -51,20 +52,21 @@ struct swap_move_ops {
 };
 
 /**
- * struct swap_move - data that is to be moved off a tier
+ * struct swap_move - a move of data off a tier
  * @si: the device, NULL for zswap
- * @tiers: mask of the tiers that may get it
- * @to_ram: what they don't take may stay in RAM, and what can't be read is lost:
- *	for swapoff
- * @want: pages, at most; ULONG_MAX for all
- * @floor: of zswap, pages of its pool to be left
+ * @tiers: mask of the tiers that may get the data
+ * @to_ram: the move is for swapoff: pages that no tier takes may stay in RAM,
+ *	and pages that can't be read are declared lost
+ * @want: pages to move at most; ULONG_MAX for all
+ * @floor: pages that zswap's pool keeps; for zswap only
  * @moved: pages moved so far, or on their way
  * @ops: for swap_format.move_out()
- * @stop: set when it is to end before that, or NULL
- * @reads: I/O of @nr_reading
+ * @stop: set by another task when the move is to end early, or NULL
+ * @reads: I/O of the pages in @nr_reading
  * @nr_reading: pages of swap_tier.batch that are being read
- * @nr_writing: pages of it that are being written
- * @nr_objects: of zswap, those that are on their way to a packed device
+ * @nr_writing: pages of swap_tier.batch that are being written
+ * @nr_objects: objects of zswap that are on their way to a device as they are;
+ *	for zswap only
  */
 struct swap_move {
 	struct swap_info_struct *si;
@@ -82,7 +84,10 @@ struct swap_move {
 };
 
 #ifdef CONFIG_SWAP_ABS
-/* Does the system wait for the works of movers to end? They go on when it thaws. */
+/*
+ * Tell whether the system is about to freeze and waits for the works of movers
+ * to end. They go on after the thaw.
+ */
 static inline bool swap_move_freezing(void)
 {
 #ifdef CONFIG_FREEZER
@@ -92,13 +97,11 @@ static inline bool swap_move_freezing(void)
 #endif
 }
 
-/**
- * swap_move_stopped - is a move to end before it is done?
- * @move: the move
- *
- * Return: true for a signal, when all that was wanted has been moved, when somebody has
- * set @move->stop, or when the system is about to freeze kernel threads: who moves in the
- * background has his work queued again for after that.
+/*
+ * Tell whether a move is to end before it is done: a signal is pending, all
+ * that was wanted has been moved, another task has set @move->stop, or the
+ * system is about to freeze kernel threads. In the last case a mover in the
+ * background queues its work again, for after the thaw.
  */
 static inline bool swap_move_stopped(struct swap_move *move)
 {
@@ -119,7 +122,6 @@ bool swap_move_del_folio(struct folio *folio, void *shadow, int refs);
 int swap_move_end(struct swap_move *move);
 
 /* mm/swap_abs/compact.c */
-void swap_tier_compact(struct swap_tier *tier);
 void swap_tier_compact_work(struct work_struct *work);
 #else
 static inline bool swap_move_stopped(struct swap_move *move)

@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a read of packed pages has brought along: objects behind the ones that were
- * wanted, whole and in the same blocks. They were evicted next to them, and where
- * memory is used in the same order they are wanted next. Then a copy in zswap, as they
- * are, saves a read each.
+ * Neighbours of packed pages that were read: objects that lie whole in the same
+ * blocks, behind the ones that were wanted. They were evicted together with
+ * these, and where a program uses its memory in the same order, it wants them
+ * next. A copy of them in zswap, compressed as they are, saves a read each
+ * then.
  *
- * Where it is not, they would only fill zswap. So this is done while zswap is below its
- * high watermark and the cgroup below its limits, as it frees nothing; and while at
- * least every second object that was kept so is loaded from zswap, be it by readahead.
- * Else one read in 32 still does it, to notice when that changes. What is counted is of
- * all cgroups and tiers together.
+ * If a program uses its memory in another order, the copies only fill zswap. So
+ * neighbours are kept only while zswap is below its high watermark and the
+ * cgroup is below its limits, because keeping them frees nothing; and while at
+ * least every second one of them is loaded from zswap, be it by readahead.
+ * Otherwise one read in 32 still keeps its neighbours, to notice when that
+ * changes. The counts are of all cgroups and tiers together.
  *
- * It is a mover as any (rule 3 of mm/swap_abs.c): a header says whose an object may be,
- * and the descriptor of that slot confirms it by pointing exactly there. What was read
- * may be old by then: the sequence number of the segment has to be that of the read,
- * as no block is written twice under one.
+ * This code is a mover like all others (rule 3 in mm/swap_abs.c). A header says
+ * which slot an object may belong to, and the descriptor of that slot confirms
+ * it by pointing exactly there. The blocks may be old by then, so the segment
+ * must still have the sequence number that it had when they were read; no block
+ * is written twice under the same number.
  *
- * Called by mm/swap_abs/packed_read.c when the pages have been unlocked. That is on a
- * workqueue that reclaim may wait for, and other reads wait for their turn there: so it
- * allocates without waiting, and looks at a few objects only. No locks.
+ * mm/swap_abs/packed_read.c calls this when the pages have been unlocked. It
+ * does so on a workqueue that reclaim may wait for and that other reads wait
+ * for, so this code allocates without waiting and looks at a few objects only.
+ * It takes no locks.
  */
 #include <linux/memcontrol.h>
 #include <linux/swap.h>
@@ -29,16 +33,27 @@
 #include "memcg.h"
 #include "packed.h"
 
-/* What is looked at of a read: small objects can be many. */
+/*
+ * Look at this many objects of a read at most, because small objects can be
+ * many.
+ */
 #define SWAP_NEIGHBOURS_MAX		4
-/* How many are tried before it is believed that it does not pay. */
+/* Try this many neighbours before concluding that keeping them does not pay. */
 #define SWAP_NEIGHBOURS_MIN		64
-/* The newest so many count: when there are as many, all are halved. */
+/*
+ * Halve both counts when this many have been tried, so that the newest ones
+ * count.
+ */
 #define SWAP_NEIGHBOURS_WINDOW	256
-/* Where it does not pay, one read in so many does it. */
+/*
+ * Where keeping neighbours does not pay, one read in this many still does it.
+ */
 #define SWAP_NEIGHBOURS_PROBE	32
 
-/* Debugfs: tests that count what is read from where switch it off. */
+/*
+ * Switched off through debugfs by tests that count what is read from which
+ * tier.
+ */
 bool swap_neighbours_on = true;
 
 static atomic_t swap_neighbours_tried, swap_neighbours_reads;
@@ -55,32 +70,27 @@ static void swap_neighbours_count(int nr)
 {
 	int tried = atomic_add_return(nr, &swap_neighbours_tried);
 
-	/* Who crosses the mark halves, and nobody else. */
+	/* Only the task that crosses the mark halves the counts. */
 	if (tried < SWAP_NEIGHBOURS_WINDOW || tried - nr >= SWAP_NEIGHBOURS_WINDOW)
 		return;
 	atomic_sub(SWAP_NEIGHBOURS_WINDOW / 2, &swap_neighbours_tried);
 	atomic_sub(atomic_read(&swap_neighbours_used) / 2, &swap_neighbours_used);
 }
 
-/**
- * swap_neighbours_wanted - should what a read has brought along be kept?
- *
- * Context: process context, does not sleep.
- * Return: true when it should.
- */
+/* Tell whether the neighbours of a read are to be kept. */
 bool swap_neighbours_wanted(void)
 {
 	return READ_ONCE(swap_neighbours_on) && swap_neighbours_pay() && swap_zswap_has_room();
 }
 
-/* Return: 1 when the object was tried, whether zswap has it now or not. */
+/* Return 1 when the object was tried, whether zswap has it now or not. */
 static int swap_neighbour_keep(struct swap_tier *tier, const struct swap_object *object,
 			       u32 seq)
 {
 	swap_place_t place;
 	swp_entry_t slot;
 
-	/* By readahead, mostly. */
+	/* The page is in the swap cache already, mostly by readahead. */
 	if (object->slot < READ_ONCE(swap_virtual_area->max) &&
 	    swap_cache_has_folio(swp_entry(swap_virtual_area->type, object->slot)))
 		return 0;
@@ -94,16 +104,12 @@ static int swap_neighbour_keep(struct swap_tier *tier, const struct swap_object 
 	return 1;
 }
 
-/**
- * swap_neighbours_keep - keep what a read has brought along in zswap
- * @tier: where it was read, with a reference of its device
- * @offset: of the first block that was read, in pages
- * @buf: the blocks
- * @size: bytes of them
- * @pos: where the objects that were wanted end, in bytes from @buf
- * @seq: of the segment, when the read had ended
- *
- * Context: process context, does not wait for memory.
+/*
+ * Give zswap copies of the neighbours of a read. The @size bytes of @buf were
+ * read from @tier at @offset (in pages), the wanted objects end at @pos (in
+ * bytes from @buf), and the segment had the sequence number @seq when the read
+ * had ended. The caller has a reference of the device. Does not wait for
+ * memory.
  */
 void swap_neighbours_keep(struct swap_tier *tier, pgoff_t offset, const void *buf,
 			  unsigned int size, unsigned int pos, u32 seq)

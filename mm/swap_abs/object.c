@@ -1,31 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Whose an object on a packed device is: what its header says is a hint, which only the word
- * of the slot can confirm (rule 9 in mm/swap_abs.c).
+ * Owners of objects on a packed device. An object's header says which slot the
+ * object may belong to, but that is a hint, which only the word of the slot can
+ * confirm (rule 9 in mm/swap_abs.c).
  *
- * Called by who has read objects: mm/swap_abs/collect.c and mm/swap_abs/neighbours.c.
+ * mm/swap_abs/collect.c and mm/swap_abs/neighbours.c call this for the objects
+ * that they have read.
  */
 #include <linux/swap.h>
 #include <linux/swapops.h>
 #include "../swap.h"
 #include "packed.h"
 
-/**
- * swap_object_find - is an object on a device the data of the slot that its header names?
- * @si: the device
- * @object: what a header on the device says
- * @slot: gets the slot
- * @place: gets the place of its data
- *
- * Context: process context, does not sleep.
- * Return: true when it is, at the moment.
+/*
+ * Tell whether an object that was found on @si is the data of the slot that its
+ * header names. Without the pin that is true only at the moment. @slot and
+ * @place get the slot and the place of the object.
  */
 bool swap_object_find(struct swap_info_struct *si, const struct swap_object *object,
 		      swp_entry_t *slot, swap_place_t *place)
 {
 	swap_desc_t word;
 
-	/* What the device says is checked before it is used for anything. */
+	/* Check what the device says before it is used for anything. */
 	if (!object->slot || object->slot >= READ_ONCE(swap_virtual_area->max) ||
 	    object->codec >> SWAP_DESC_CODEC_BITS)
 		return false;
@@ -35,16 +32,9 @@ bool swap_object_find(struct swap_info_struct *si, const struct swap_object *obj
 	return swap_desc_is_at(swap_desc_read(*slot), *place);
 }
 
-/**
- * swap_object_pin - pin the slot that an object on a device may be of
- * @si: the device
- * @object: what a header on the device says
- * @slot: gets the slot
- * @place: gets the place of its data
- *
- * Context: process context, does not sleep.
- * Return: true when the slot's data is that object: the caller is its mover, see
- * swap_desc_pin().
+/*
+ * Pin the slot that an object on @si may belong to. Return true when the slot's
+ * data is that object: the caller is its mover then, see swap_desc_pin().
  */
 bool swap_object_pin(struct swap_info_struct *si, const struct swap_object *object,
 		     swp_entry_t *slot, swap_place_t *place)

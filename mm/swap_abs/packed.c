@@ -1,32 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The packed backend of the swap abstraction: compressed pages on a swap device
- * as they are, one behind another, so that the same I/O frees more memory.
+ * The packed backend of the swap abstraction: it writes compressed pages to a
+ * swap device as they are, one behind another, so that the same I/O frees more
+ * memory.
  *
  * A segment is a cluster that the device has lent. Objects are appended to a
- * chunk of it in RAM, 128 KiB, which is written when it is full, when the batch of
- * reclaim ends, or when it has waited. There are two ways in, that meet in a chunk:
+ * chunk of 128 KiB in RAM. A chunk is written when it is full, when the batch
+ * of reclaim ends, or when it has waited long enough. Objects come to a chunk
+ * in two ways:
  *
- * - Reclaim stores a folio. It is compressed, its word set and its writeback
- *   begun before the chunk can be written; the folio has the data until then.
- * - A mover has pinned a copy elsewhere (zswap, or a segment that is collected)
- *   and appends what is compressed already: no folio, no swap cache entry, no
- *   decompression. The word is set by swap_move_commit() when the chunk is on the
- *   device; until then loads are served from where the data was.
+ * - Reclaim stores a folio. The page is compressed, its word is set and its
+ *   writeback begins before the chunk can be written. The folio has the data
+ *   until its writeback ends.
+ * - A mover has pinned a copy elsewhere (in zswap, or in a segment that is
+ *   collected) and appends data that is compressed already. That needs no
+ *   folio, no entry in the swap cache and no decompression. swap_move_commit()
+ *   sets the word when the chunk is on the device; until then a load reads the
+ *   old copy.
  *
- * This file has the tables of operations: as a backend for what words point to, and as a
- * format for what is asked of a tier (mm/swap_abs/tier.h). Segments are in
- * mm/swap_abs/segment.c, chunks in mm/swap_abs/chunk.c, what is read in
- * mm/swap_abs/packed_read.c, which segments are collected in mm/swap_abs/collect.c, and how
- * objects lie in a segment in mm/swap_abs/format.c.
+ * This file has the two tables of operations (mm/swap_abs/tier.h): as a backend
+ * this code serves the words that point to packed objects, and as a format it
+ * serves a tier. Segments are in mm/swap_abs/segment.c, chunks in
+ * mm/swap_abs/chunk.c, reads in mm/swap_abs/packed_read.c, the collection of
+ * segments in mm/swap_abs/collect.c, and the on-device layout of objects in
+ * mm/swap_abs/format.c.
  *
  * Locks: folio lock, swap_stream.lock, then a virtual cluster's lock or
- * swap_packed_tier.lock, then those of the device (si->lock, its cluster locks). All are
- * of process context: completions queue work.
+ * swap_packed_tier.lock, then those of the device (si->lock, its cluster
+ * locks). All of them are taken in process context only, so completions queue
+ * work.
  *
- * Forward progress: buffers, chunks and segments are preallocated. Who waits for
- * a chunk or a buffer waits for I/O that is submitted, or for the flush worker
- * (WQ_MEM_RECLAIM), and holds nothing that these need.
+ * Forward progress: buffers, chunks and segments are preallocated. A task that
+ * waits for a chunk or a buffer waits for I/O that has been submitted, or for
+ * the flush worker (WQ_MEM_RECLAIM). It holds nothing that these need.
  */
 #include <linux/blkdev.h>
 #include <linux/debugfs.h>
@@ -42,15 +48,19 @@
 
 #include <trace/events/swap_abs.h>
 
-/* Where pages are compressed to, or objects copied to: blocks. */
+/* Blocks that pages are compressed to, or that objects are copied to. */
 static mempool_t swap_packed_buffers;
 
-/* What serves all tiers is there. It is made with the first one, and stays. */
+/*
+ * The workqueues and mempools that all tiers share exist. They are made with
+ * the first packed tier, and stay for ever.
+ */
 static bool swap_packed_ready;
 
 /*
- * Get a block to compress to, or to copy an object to, for swap_buffer_put(). NULL when
- * there has been no packed tier yet.
+ * Get a block to compress a page to, or to copy an object to. swap_buffer_put()
+ * takes it back. Return NULL when there has been no packed tier yet. May sleep
+ * and allocate with GFP_NOIO.
  */
 static void *swap_buffer_get(void)
 {
@@ -65,29 +75,32 @@ static void swap_buffer_put(void *buf)
 	mempool_free(virt_to_page(buf), &swap_packed_buffers);
 }
 
-/* What is dead in segments is no room until it has been collected. */
+/*
+ * Begin to collect, because the dead space of segments is no room before that.
+ */
 static void swap_packed_make_room(struct swap_tier *tier)
 {
 	if (tier->packed)
 		swap_collect_kick(tier->packed);
 }
 
-/* Is dead space being collected? A hint. */
+/* Tell whether dead space is being collected. This is a hint. */
 static bool swap_packed_is_collecting(struct swap_tier *tier)
 {
 	return tier->packed && work_busy(&tier->packed->collect_work);
 }
 
-/* Can more be packed in the tier at once? A hint. */
+/* Tell whether more can be packed in the tier at once. This is a hint. */
 static bool swap_packed_has_room(struct swap_tier *tier)
 {
 	struct swap_packed_tier *packed = READ_ONCE(tier->packed);
 
 	return packed && !READ_ONCE(packed->stopped) && !READ_ONCE(packed->quiet) &&
-	       (swap_streams_are_open(packed) || READ_ONCE(packed->tier->nr_spares) > SWAP_SEGMENT_RESERVE);
+	       (swap_streams_are_open(packed) ||
+		READ_ONCE(packed->tier->nr_spares) > SWAP_SEGMENT_RESERVE);
 }
 
-/* The rest of swap_abs_end_batch(). */
+/* Write what a batch of reclaim has packed (swap_io_ctx.end_batch). */
 static void swap_packed_end_batch(struct swap_io_ctx *ctx)
 {
 	unsigned long streams = ctx->batch_streams;
@@ -96,7 +109,11 @@ static void swap_packed_end_batch(struct swap_io_ctx *ctx)
 
 	ctx->batch = NULL;
 	ctx->batch_streams = 0;
-	/* The device may have gone, and with it what was in the chunk; or be another one. */
+	/*
+	 * The device may have left since the batch was packed: then
+	 * swap_packed_stop() has written the chunks. If another device has
+	 * taken its place, flushing that one does no harm.
+	 */
 	if (!swap_device_tryget(si))
 		return;
 	packed = si->tier ? READ_ONCE(si->tier->packed) : NULL;
@@ -120,7 +137,10 @@ static int swap_packed_store_page(struct swap_packed_tier *packed, struct folio 
 	if (!chunk)
 		return -ENOSPC;
 
-	/* The chunk is not written before the lock is dropped. */
+	/*
+	 * The chunk can't be written before swap_stream_put_chunk() drops the
+	 * lock.
+	 */
 	item = swap_chunk_add(chunk, folio->swap, buf, length, codec);
 	item->folio = folio;
 	swap_chunk_hurry(packed, chunk);
@@ -133,8 +153,9 @@ static int swap_packed_store_page(struct swap_packed_tier *packed, struct folio 
 }
 
 /*
- * Page after page. Chunks that are full are written meanwhile, as the folio is
- * locked; its writeback begins when all pages have a place.
+ * Append a large folio page by page. Chunks that become full in between are
+ * submitted at once, which is safe because the folio stays locked. Its
+ * writeback begins when all of its pages have a place.
  */
 static int swap_packed_store_large(struct swap_packed_tier *packed, struct folio *folio,
 				   struct cgroup_subsys_state *css, unsigned int codec,
@@ -194,7 +215,10 @@ out:
 static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio,
 			     unsigned long tiers)
 {
-	/* What comes from another device has time. */
+	/*
+	 * The data of a mover is not urgent, because reclaim does not wait for
+	 * it.
+	 */
 	bool urgent = !(tiers & SWAP_TIERS_MOVED);
 	unsigned int nr = folio_nr_pages(folio);
 	int codec = swap_codec_default(), err;
@@ -207,12 +231,15 @@ static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio,
 		return -ENOSPC;
 	if (pm_suspended_storage())
 		return -EBUSY;
-	/* What others have been promised must not go to what has no promise. */
+	/*
+	 * A folio whose slots hold no promise must not take the capacity that
+	 * other slots have been promised.
+	 */
 	if (atomic_long_read(&nr_swap_pages) < nr &&
 	    atomic_long_read(&nr_swap_pages) < swap_promise_needed(folio))
 		return -ENOSPC;
 
-	/* One that has just become full is left out, if there are others. */
+	/* Try each tier once: leave out a tier that turned out to be full. */
 	for (;;) {
 		packed = swap_packed_get(left, tiers);
 		if (!packed)
@@ -254,7 +281,10 @@ static void swap_packed_moved(swap_place_t place, struct folio *folio)
 	swap_packed_drop(&word, 1);
 }
 
-/* Page by page, whatever the order: they are apart on the device. */
+/*
+ * Load every page by itself, because the objects of neighbouring slots lie
+ * apart on the device.
+ */
 static bool swap_packed_can_load_as_one(swap_desc_t first, swap_desc_t next, unsigned int i)
 {
 	return i == 0;
@@ -265,7 +295,11 @@ static bool swap_packed_false(swap_desc_t word)
 	return false;
 }
 
-/* A slot's word has been seen, under the lock of its cluster. Is something wrong with it? */
+/*
+ * Return what is wrong with the word of a slot, for the self-check, or NULL.
+ * Add up the bytes of its object for swap_packed_check(). The caller holds the
+ * lock of the slot's virtual cluster, and the device is in use.
+ */
 static const char *swap_packed_check_word(swap_desc_t word)
 {
 	struct swap_cluster_info *ci = __swap_entry_to_cluster(swap_desc_device_entry(word));
@@ -283,28 +317,30 @@ const struct swap_backend swap_packed_backend = {
 	.can_load_as_one	= swap_packed_can_load_as_one,
 	.moved		= swap_packed_moved,
 	.synchronous	= swap_packed_false,
-	/* What is written is a copy. */
+	/* The page may change, because its compressed copy is written. */
 	.stable		= swap_packed_false,
 	.fill		= swap_packed_fill,
 	.check		= swap_packed_check_word,
 	.order		= SWAP_ORDER_CHOOSY,
 };
 
-/**
- * swap_packed_supported - can data be packed on a device?
- * @si: the device
- *
- * Return: false for filesystems that do their own swap I/O, devices of a few
- * MiB, and such that an object's address has too few bits for.
+/*
+ * Tell whether data can be packed on a device. It can't be where a filesystem
+ * does its own swap I/O, because chunks are written by bios; on a device of a
+ * few MiB, which has too few segments; or on a device so large that
+ * SWAP_DESC_ADDR_BITS can't address all of its objects.
  */
 static bool swap_packed_supported(struct swap_info_struct *si)
 {
 	return si->ops == &swap_bdev_ops &&
-	       si->max >= SWAP_PACK_MIN_SEGMENTS * SWAPFILE_CLUSTER &&
+	       si->max >= SWAP_PACKED_MIN_SEGMENTS * SWAPFILE_CLUSTER &&
 	       (u64)si->max << PAGE_SHIFT <= SWAP_OBJECT_ALIGN * BIT_ULL(SWAP_DESC_ADDR_BITS);
 }
 
-/* What needs no I/O gains nothing by it, and would have to be decompressed. */
+/*
+ * Leave a device that needs no I/O to the raw format, because packing gains
+ * nothing there, and each load would have to decompress the page.
+ */
 static bool swap_packed_wanted(struct swap_info_struct *si)
 {
 	return !(si->flags & SWP_SYNCHRONOUS_IO) && swap_packed_supported(si);
@@ -370,17 +406,17 @@ static struct swap_packed_tier *swap_packed_alloc(struct swap_tier *tier)
 	}
 
 	if (percpu_counter_init(&packed->objects, 0, GFP_KERNEL))
-		goto free_pack;
+		goto free_packed;
 	if (percpu_counter_init(&packed->live, 0, GFP_KERNEL))
 		goto free_objects;
 	if (mempool_init_kmalloc_pool(&packed->segments, SWAP_SEGMENT_RESERVE + NR_SWAP_STREAMS,
 				      sizeof(struct swap_segment)))
 		goto free_live;
 	if (!swap_collect_alloc_pieces(packed) || swap_packed_alloc_chunks(packed))
-		goto free_ios;
+		goto free_chunks;
 	return packed;
 
-free_ios:
+free_chunks:
 	swap_packed_free_chunks(packed);
 	swap_collect_free_pieces(packed);
 	mempool_exit(&packed->segments);
@@ -388,7 +424,7 @@ free_live:
 	percpu_counter_destroy(&packed->live);
 free_objects:
 	percpu_counter_destroy(&packed->objects);
-free_pack:
+free_packed:
 	kfree(packed);
 	return NULL;
 }
@@ -397,7 +433,7 @@ static int swap_packed_init(void)
 {
 	int err;
 
-	/* What 512 slots cost, see "What it costs" in the documentation. */
+	/* Documentation/mm/swap-abs-packed.rst promises that. */
 	BUILD_BUG_ON(sizeof(struct swap_segment) > 64);
 
 	lockdep_assert_held(&swap_abs_mutex);
@@ -405,7 +441,11 @@ static int swap_packed_init(void)
 		return 0;
 	if (!swap_chunk_wq)
 		swap_chunk_wq = alloc_workqueue("swap_abs_packed", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	/* Who submits may have to wait for a device, for which no write of others has to. */
+	/*
+	 * The flush worker may have to wait for a device in submit_bio(). It
+	 * has a workqueue of its own, so that the completion of other writes
+	 * does not wait for it.
+	 */
 	if (!swap_flush_wq)
 		swap_flush_wq = alloc_workqueue("swap_abs_flush", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!swap_chunk_wq || !swap_flush_wq)
@@ -420,17 +460,18 @@ static int swap_packed_init(void)
 		err = swap_collect_init();
 	if (err)
 		return err;
-	/* Who sees it sees the pools: pairs with swap_buffer_get(). */
+	/*
+	 * A task that sees the flag must also see the mempools; pairs with
+	 * swap_buffer_get().
+	 */
 	smp_store_release(&swap_packed_ready, true);
 	return 0;
 }
 
-/**
- * swap_packed_start - let packed data be stored in a tier
- * @tier: the tier of a device that is supported
- *
- * Context: process context, sleeps; serialized by swap_abs_mutex.
- * Return: 0, -ENOMEM, or -EOPNOTSUPP when there is nothing to compress with.
+/*
+ * Let packed data be stored in a tier whose device is supported. Return 0,
+ * -ENOMEM, or -EOPNOTSUPP when there is no compressor. The caller holds
+ * swap_abs_mutex. May sleep.
  */
 static int swap_packed_start(struct swap_tier *tier)
 {
@@ -448,9 +489,12 @@ static int swap_packed_start(struct swap_tier *tier)
 		packed = swap_packed_alloc(tier);
 		if (!packed)
 			return -ENOMEM;
-		/* Under the lock that swap_packed_get() looks for it with. */
+		/* swap_packed_get() looks for the struct under this lock. */
 		spin_lock(&swap_tiers_lock);
-		/* Who looks without that, by READ_ONCE(), finds it in order. */
+		/*
+		 * Other readers look for it with READ_ONCE() and without the
+		 * lock, so it must be initialized before they can see it.
+		 */
 		smp_store_release(&tier->packed, packed);
 		spin_unlock(&swap_tiers_lock);
 	}
@@ -459,13 +503,10 @@ static int swap_packed_start(struct swap_tier *tier)
 	return 0;
 }
 
-/**
- * swap_packed_quiet - pack nothing new in a tier
- * @tier: a tier whose format is not packed any more, or while the layer is off
- *
- * What is there is collected as before, until nothing is.
- *
- * Context: process context, submits I/O; serialized by swap_abs_mutex.
+/*
+ * Pack nothing new in a tier, because its format has been changed or the layer
+ * is off. Old segments are collected as before, until none is left. May sleep;
+ * submits I/O.
  */
 static void swap_packed_quiet(struct swap_tier *tier)
 {
@@ -475,7 +516,11 @@ static void swap_packed_quiet(struct swap_tier *tier)
 	if (!packed)
 		return;
 	WRITE_ONCE(packed->quiet, true);
-	/* swap_packed_get() may have just found that it is not. */
+	/*
+	 * swap_packed_get() may have just seen that the tier was not quiet, and
+	 * lends spare segments to it under this lock. Wait for that, so that
+	 * they are given back below.
+	 */
 	spin_lock(&swap_tiers_lock);
 	spin_unlock(&swap_tiers_lock);
 	swap_packed_close(packed);
@@ -483,11 +528,9 @@ static void swap_packed_quiet(struct swap_tier *tier)
 	swap_segments_give_spares(packed);
 }
 
-/**
- * swap_packed_resume - collect again in a tier that was stopped, pack nothing new
- * @tier: a tier whose device is in use again, with the layer off
- *
- * Context: any; serialized by swap_abs_mutex.
+/*
+ * Collect again in a tier that was stopped, because its device is in use again,
+ * but pack nothing new, because the layer is off. Does not sleep.
  */
 static void swap_packed_resume(struct swap_tier *tier)
 {
@@ -501,13 +544,11 @@ static void swap_packed_resume(struct swap_tier *tier)
 	swap_collect_kick(packed);
 }
 
-/**
- * swap_packed_stop_collecting - end collection before swap_packed_stop()
- * @tier: a tier whose device is about to be emptied
- *
- * Who chooses the format meanwhile may begin it again, and then swap_packed_stop() waits.
- *
- * Context: process context, sleeps.
+/*
+ * End the collection in a tier before its device is emptied. swap_abs_mutex is
+ * not held, because this may wait for the device. If the administrator chooses
+ * a format before swap_packed_stop(), collection may begin again; then
+ * swap_packed_stop() waits for it. May sleep.
  */
 static void swap_packed_stop_collecting(struct swap_tier *tier)
 {
@@ -519,15 +560,12 @@ static void swap_packed_stop_collecting(struct swap_tier *tier)
 	cancel_work_sync(&packed->collect_work);
 }
 
-/**
- * swap_packed_stop - nothing more is packed in a tier, nor collected
- * @tier: a tier whose device is about to be emptied
- *
- * What is in RAM is on its way to the device when this returns, and spare
- * segments are back at it. Until swap_packed_start() no segment is opened, and
- * what becomes free is no spare.
- *
- * Context: process context, sleeps; serialized by swap_abs_mutex.
+/*
+ * Pack and collect nothing more in a tier whose device is about to be emptied.
+ * When this returns, what was in RAM is on its way to the device, and the spare
+ * segments have been given back. Until swap_packed_start() or
+ * swap_packed_resume() no segment is opened, and a segment that becomes free is
+ * not kept as a spare. May sleep.
  */
 static void swap_packed_stop(struct swap_tier *tier)
 {
@@ -544,12 +582,7 @@ static void swap_packed_stop(struct swap_tier *tier)
 	swap_segments_give_spares(packed);
 }
 
-/**
- * swap_packed_forget_bad - let segments be used again that could not be written
- * @tier: the tier
- *
- * Context: process context, sleeps.
- */
+/* Let segments be used again whose medium was bad. May sleep. */
 static void swap_packed_forget_bad(struct swap_tier *tier)
 {
 	struct swap_packed_tier *packed = READ_ONCE(tier->packed);
@@ -558,7 +591,6 @@ static void swap_packed_forget_bad(struct swap_tier *tier)
 
 	if (!packed)
 		return;
-	flush_work(&packed->release_work);
 	spin_lock(&packed->lock);
 	list_splice_init(&packed->bad, &bad);
 	WRITE_ONCE(tier->nr_bad_segments, 0);
@@ -571,11 +603,9 @@ static void swap_packed_forget_bad(struct swap_tier *tier)
 	}
 }
 
-/**
- * swap_packed_free - free what the packed format of a tier has
- * @tier: a tier that was stopped, without data
- *
- * Context: process context, sleeps.
+/*
+ * Free what the packed format has of a tier that was stopped and has no data.
+ * May sleep.
  */
 static void swap_packed_free(struct swap_tier *tier)
 {
@@ -588,7 +618,10 @@ static void swap_packed_free(struct swap_tier *tier)
 		cancel_delayed_work_sync(&packed->streams[i].flush);
 	cancel_work_sync(&packed->collect_work);
 	cancel_delayed_work_sync(&packed->again_work);
-	/* Each chunk is idle after its work has done its last. */
+	/*
+	 * A chunk becomes idle at the end of its work, so wait for the last of
+	 * them.
+	 */
 	flush_workqueue(swap_chunk_wq);
 	flush_work(&packed->release_work);
 	VM_WARN_ON_ONCE(packed->tier->nr_segments || packed->tier->nr_spares);
@@ -603,7 +636,7 @@ static void swap_packed_free(struct swap_tier *tier)
 	tier->packed = NULL;
 }
 
-/* Pages that are packed in a tier. */
+/* Return the number of pages that are packed in a tier. */
 static unsigned long swap_packed_stored(struct swap_tier *tier, bool roughly)
 {
 	struct swap_packed_tier *packed = READ_ONCE(tier->packed);
@@ -614,7 +647,7 @@ static unsigned long swap_packed_stored(struct swap_tier *tier, bool roughly)
 			 percpu_counter_sum_positive(&packed->objects);
 }
 
-/* Bytes of a tier's segments that are in use, with headers. */
+/* Return the bytes of a tier's segments that are in use, with headers. */
 static unsigned long swap_packed_live(struct swap_tier *tier)
 {
 	struct swap_packed_tier *packed = READ_ONCE(tier->packed);
@@ -622,12 +655,11 @@ static unsigned long swap_packed_live(struct swap_tier *tier)
 	return packed ? percpu_counter_sum_positive(&packed->live) : 0;
 }
 
-/**
- * swap_packed_dead - space of a tier that collection could have back
- * @tier: the tier
- *
- * Context: process context, does not sleep; looks at the segments that are being filled.
- * Return: bytes that were written, or left out, and are in no object that is in use.
+/*
+ * Return the bytes that collection could have back: those that were written, or
+ * were left out at the end of a chunk or segment, and are in no object in use.
+ * Takes the locks of the streams, because the segments that they fill are not
+ * full yet.
  */
 static unsigned long swap_packed_dead(struct swap_tier *tier)
 {
@@ -644,7 +676,8 @@ static unsigned long swap_packed_dead(struct swap_tier *tier)
 		stream = &packed->streams[i];
 		spin_lock(&stream->lock);
 		if (stream->segment)
-			filled -= SWAP_SEGMENT_SIZE - stream->segment->victim.end * SWAP_PACKED_BLOCK;
+			filled -= SWAP_SEGMENT_SIZE -
+				  stream->segment->victim.end * SWAP_PACKED_BLOCK;
 		if (stream->chunk)
 			filled += stream->chunk->fill.used;
 		spin_unlock(&stream->lock);
@@ -653,20 +686,21 @@ static unsigned long swap_packed_dead(struct swap_tier *tier)
 	return max(dead, 0);
 }
 
-/* Segments whose medium is bad, without those that still have data. */
+/*
+ * Return the number of segments whose medium is bad and that have no data any
+ * more.
+ */
 static unsigned long swap_packed_nr_bad(struct swap_tier *tier)
 {
 	return READ_ONCE(tier->nr_bad_segments);
 }
 
-/**
- * swap_packed_check - for the self-check: are the bytes in use right?
- * @tier: the tier
- * @begin: forget what was seen, before the words are walked; else compare
- *
- * Means something only while nothing is swapped in or out.
- *
- * Return: number of full segments in which not as much is in use as is counted.
+/*
+ * Check the count of live bytes, for the self-check. With @begin, forget what
+ * was seen, before swap_packed_check_word() looks at all words. Otherwise
+ * return the number of closed segments whose live bytes differ from what was
+ * seen, or that are in a wrong bucket. The result means something only while
+ * nothing is swapped in or out.
  */
 static unsigned int swap_packed_check(struct swap_tier *tier, bool begin)
 {
@@ -693,7 +727,10 @@ static unsigned int swap_packed_check(struct swap_tier *tier, bool begin)
 	return wrong;
 }
 
-/* A block that an object of @length bytes is copied to: what is longer is not packed. */
+/*
+ * Get a block to copy an object of @length bytes to. Return NULL for an object
+ * that is too long to be packed. May sleep.
+ */
 static void *swap_packed_get_buffer(unsigned int length)
 {
 	return length <= SWAP_OBJECT_MAX_LENGTH ? swap_buffer_get() : NULL;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The packed backend inside of its files: mm/swap_abs/packed.c (segments, what
- * is written), mm/swap_abs/packed_read.c, mm/swap_abs/neighbours.c and
- * mm/swap_abs/collect.c. How objects lie on a device is in mm/swap_abs/format.h. Others call
- * it through two tables of operations (mm/swap_abs/tier.h).
+ * The packed backend as its own files see it: packed.c (the tables of
+ * operations), segment.c, chunk.c, object.c, packed_read.c, collect.c,
+ * neighbours.c and blkcg.c in mm/swap_abs/. How objects lie on a device is in
+ * mm/swap_abs/format.h. All other code calls this backend through two tables of
+ * operations (mm/swap_abs/tier.h).
  */
 #ifndef _MM_SWAP_ABS_PACKED_H
 #define _MM_SWAP_ABS_PACKED_H
@@ -25,37 +26,48 @@
 
 #define SWAP_SEGMENT_SIZE	(SWAPFILE_CLUSTER * SWAP_PACKED_BLOCK)
 
-/* What is written at once, and how much of that a tier can have in flight. */
+/* The size of one write, and the number of chunks that a tier has. */
 #define SWAP_CHUNK_BLOCKS	32
 #define SWAP_CHUNK_SIZE		(SWAP_CHUNK_BLOCKS * SWAP_PACKED_BLOCK)
 #define SWAP_CHUNK_ITEMS	512
 #define SWAP_NR_CHUNKS		8
-/* Of these, what can be written at once of what has time */
+/*
+ * This many chunks at most are written at the same time without being urgent.
+ */
 #define SWAP_NR_CHUNKS_LAZY	2
 
-/* What is read at once of a segment that is collected. */
+/* The collector reads a segment in pieces of this size. */
 #define SWAP_COLLECT_SIZE		(32 * SWAP_PACKED_BLOCK)
 
-/* In swap_segment.live: the segment's device is closed, and its bytes count for nobody. */
+/*
+ * Flag in swap_segment.live: the device of the segment is closed, so the live
+ * bytes take nothing from nr_swap_pages.
+ */
 #define SWAP_SEGMENT_CLOSED	BIT(30)
 
 /*
- * What is new and what has survived a collection is kept apart: the one dies
- * soon, the other late, and a segment of both would have to be collected again.
- * So is what has survived for longer than most. Of what is new, the first stream is the
- * root's and everybody's, and each other one is of one blkcg at a time, which pays for what
- * is written; see swap_stream_choose().
+ * New data and data that has survived a collection go to different segments,
+ * because new data dies soon and survivors die late. A segment with both would
+ * have to be collected again. The survivors of a victim that is older than most
+ * have a stream of their own for the same reason.
+ *
+ * The root blkcg pays for the first fresh stream, and data of every cgroup may
+ * go there. Each other fresh stream belongs to one blkcg at a time, which pays
+ * for its writes; see swap_stream_choose().
  */
 #define SWAP_NR_FRESH		4
 
 enum swap_stream_id {
 	SWAP_STREAM_SURVIVORS,
 	SWAP_STREAM_OLD,
-	SWAP_STREAM_FRESH,		/* and those that follow */
+	SWAP_STREAM_FRESH,		/* the first of SWAP_NR_FRESH */
 	NR_SWAP_STREAMS = SWAP_STREAM_FRESH + SWAP_NR_FRESH,
 };
 
-/* A fresh stream for each so many segments, two at least, or small tiers would be all open. */
+/*
+ * A device gets one fresh stream for this many segments, but at least two
+ * streams. With more streams, all segments of a small tier would be open.
+ */
 #define SWAP_FRESH_SEGMENTS	8
 
 static inline bool swap_stream_is_fresh(enum swap_stream_id id)
@@ -65,21 +77,24 @@ static inline bool swap_stream_is_fresh(enum swap_stream_id id)
 
 /**
  * struct swap_segment - a lent cluster that objects are packed into
- * @victim: in swap_packed_tier.victims while it may be collected; its list is also that of
- *	swap_packed_tier.spares and .bad; protected by swap_packed_tier.lock, but for @victim.end
- *	(blocks appended), which the stream's lock protects
- * @dead: in swap_packed_tier.dead
- * @packed: whose it is
- * @index: of the cluster
- * @seq: tells what is written now from what was here before
- * @live: bytes of the objects that are in use, and SWAP_SEGMENT_CLOSED
- * @refs: one for the stream that fills it or the collection that empties it, one
- *	for each chunk that is not done, one for each object. At zero nothing
- *	points here, writes here or reads here, and the cluster can be used again
- * @writing: chunks that are not done
- * @seen: for the self-check, sum of the objects that descriptors point to
+ * @victim: entry in swap_packed_tier.victims while the segment may be
+ *	collected, else in swap_packed_tier.spares, in .bad or in no list;
+ *	protected by swap_packed_tier.lock, except for @victim.end (blocks
+ *	appended), which the stream's lock protects
+ * @dead: entry in swap_packed_tier.dead
+ * @packed: the tier that fills the segment
+ * @index: number of the cluster on its device
+ * @seq: sequence number, which tells objects of this segment from what the
+ *	device had at the same place before
+ * @live: bytes of the objects in use, and the flag SWAP_SEGMENT_CLOSED
+ * @refs: one for the stream that fills the segment or the mover that empties
+ *	it, one for each chunk that is not done, one for each object in use. At
+ *	zero no word points to the segment and no I/O uses it, so its cluster
+ *	can be used again
+ * @writing: number of chunks that are not done
+ * @seen: for the self-check, bytes of the objects that descriptors point to
  *
- * There is one for each segment with data: 64 bytes, and no more.
+ * Each segment with data has one of these, so it must not exceed 64 bytes.
  */
 struct swap_segment {
 	struct swap_victim victim;
@@ -96,13 +111,14 @@ struct swap_segment {
 struct swap_folio_write;
 
 /**
- * struct swap_chunk_item - an object in a chunk, and what is to do when it is
- * on the device
- * @folio: a folio of one page, that is under writeback until then
- * @write: a large folio, or NULL
- * @slot: else the slot whose data is moved
- * @from: its place, pinned, or none
- * @to: its new word
+ * struct swap_chunk_item - an object in a chunk, and what to do when it is on
+ * the device
+ * @folio: a folio of one page whose writeback ends then, or NULL
+ * @write: a large folio one page of which is the object, or NULL
+ * @slot: the slot whose data the object is
+ * @from: the place that a mover has pinned, or none when the object is of a
+ *	folio
+ * @to: the word of the object
  */
 struct swap_chunk_item {
 	struct folio *folio;
@@ -113,8 +129,13 @@ struct swap_chunk_item {
 };
 
 /*
- * A chunk with its buffer, and its write. Made with the tier, and used again. It is urgent
- * when there is something in it that has no time, and written soon when somebody waits.
+ * A chunk with its buffer and its write. Chunks are allocated with the tier and
+ * are used again and again. A chunk is @urgent when it holds an object whose
+ * write reclaim waits for, directly or through the collector; other chunks
+ * leave most buffers to the urgent ones. With @soon the flush worker writes the
+ * chunk after a few milliseconds, because it holds the data of a folio. The
+ * stream's lock protects a chunk that is being filled; after that the chunk
+ * belongs to its write.
  */
 struct swap_chunk {
 	struct list_head list;
@@ -129,7 +150,7 @@ struct swap_chunk {
 	bool urgent;
 	unsigned int nr_items;
 	unsigned int size;
-	struct cgroup_subsys_state *css;	/* who pays, with a reference; NULL: the root */
+	struct cgroup_subsys_state *css;	/* pays, with a reference; NULL: the root */
 	u8 *buf;
 	struct bio bio;
 	struct bio_vec bvecs[SWAP_CHUNK_BLOCKS];
@@ -138,17 +159,20 @@ struct swap_chunk {
 
 /**
  * struct swap_stream - objects on their way to a segment
- * @lock: protects all here, and what is appended; outside of a virtual
- *	cluster's lock and of swap_packed_tier.lock
- * @segment: being filled, or NULL
+ * @lock: protects all fields, and what is appended to @segment and @chunk;
+ *	outside of a virtual cluster's lock and of swap_packed_tier.lock
+ * @segment: the segment that is being filled, or NULL
  * @chunk: the chunk that is being filled, or NULL
- * @payer: whose its last chunk was, see swap_blkcg_serial(); of a fresh one
- * @used: number of the chunk that was begun there last, for the order of these
- * @flush: writes @chunk when it has waited long enough, or closes a segment that
- *	nothing is in use of
+ * @payer: the blkcg that the stream belongs to (swap_blkcg_serial()), 0 for the
+ *	root; fresh streams only; read without @lock as a hint
+ * @used: number of the chunk that was begun last in the stream, so that the
+ *	stream which was used longest ago can be found; read without @lock as a
+ *	hint
+ * @flush: writes @chunk when it has waited long enough, or closes @segment when
+ *	no object in it is in use
  */
 struct swap_stream {
-	spinlock_t lock;		/* outside of a virtual cluster's */
+	spinlock_t lock;		/* outside of a virtual cluster's lock */
 	struct swap_segment *segment;
 	struct swap_chunk *chunk;
 	u64 payer;
@@ -159,12 +183,15 @@ struct swap_stream {
 /**
  * struct swap_collect_piece - a piece of a segment that is read at once
  * @bio: the read
- * @bvec: of @bio
- * @done: when it has ended
- * @buf: gets it
- * @base: where in the segment it begins, in bytes
- * @size: bytes of it
- * @pending: it may not have ended yet, also when who began it was killed
+ * @bvec: the bio_vec of @bio
+ * @done: completion of the read
+ * @buf: buffer of SWAP_COLLECT_SIZE bytes
+ * @base: start of the piece in its segment, in bytes
+ * @size: bytes of the piece
+ * @pending: the read was submitted and nobody has waited for its end; stays set
+ *	when the task that waited was killed
+ *
+ * swap_packed_tier.read_lock protects all fields, but for @done.
  */
 struct swap_collect_piece {
 	struct bio bio;
@@ -179,40 +206,50 @@ struct swap_collect_piece {
 /**
  * struct swap_packed_tier - the packed format of a tier
  * @tier: the tier
- * @format: the format, for those that it calls
- * @streams: what is being filled
- * @nr_fresh: how many of the fresh ones are used
+ * @format: &swap_packed_format, to compare swap_tier.format with
+ * @streams: the streams, each with the segment and the chunk that it fills
+ * @nr_fresh: number of fresh streams that are used
  * @nr_begun: number of the chunk that was begun last; a hint
- * @lock: protects the lists and counts that follow, and those of segments in the tier
+ * @lock: protects the lists and counts that follow, @reserved,
+ *	swap_segment.victim, and nr_segments, nr_spares and nr_bad_segments of
+ *	@tier; inside of a stream's lock
  * @idle: chunks that are not in use
- * @spares: segments without data, ready to be filled; SWAP_SEGMENT_RESERVE of them are
- *	for survivors
- * @victims: full segments, by their live bytes
+ * @spares: segments without data, ready to be filled; SWAP_SEGMENT_RESERVE of
+ *	them are kept for survivors
+ * @victims: closed segments, by their live bytes
  * @bad: segments without data whose medium is bad
  * @nr_idle: length of @idle
- * @nr_lazy: chunks that are being written and not urgent
- * @next_seq: sequence number of the next segment
- * @dead: segments that nothing refers to, for @release_work
- * @release_work: makes them spare ones, or gives them back
+ * @nr_lazy: number of chunks that are being written and are not urgent
+ * @next_seq: sequence number of the next segment that is opened
+ * @dead: segments without references, for @release_work
+ * @release_work: makes the segments in @dead spares, or gives them back to the
+ *	device
  * @objects: number of objects in use
- * @live: bytes of them, with headers
- * @surviving: objects on their way to a stream of survivors
- * @survivors: which one, for the victim that is collected; only @collect_work uses it
- * @wait: for an idle chunk, for @nr_lazy, and for @surviving to become zero
- * @segments: where a struct swap_segment comes from without waiting
+ * @live: bytes of these objects, with headers
+ * @surviving: number of objects that were appended to a stream of survivors and
+ *	whose move has not ended
+ * @survivors: stream for the survivors of the current victim; only
+ *	@collect_work uses it
+ * @wait: waitqueue for an idle chunk, for a smaller @nr_lazy, and for zero
+ *	@surviving
+ * @segments: mempool of struct swap_segment, so that none has to be waited for
  * @collect_work: collects segments
- * @again_work: lets those be tried again that could not be emptied
- * @read_lock: for @pieces; outside of all but swap_tier.move_lock
- * @pieces: what is collected or moved away is read to
- * @ahead: the piece that is being read, or NULL
- * @failed: jiffies when a write has failed last, 0 for never
- * @stopped: the device is closed: fill nothing, keep no spares and collect nothing;
- *	written under swap_abs_mutex
- * @quiet: nothing new is packed, but what is there is collected; written under
+ * @again_work: lets the collector try skipped segments again
+ * @read_lock: protects @pieces and @ahead; outside of all locks but
+ *	swap_tier.move_lock
+ * @pieces: buffers that the collector and swap_packed_move_out() read segments
+ *	to
+ * @ahead: piece that is being read ahead, or NULL
+ * @failed: jiffies of the last write that failed, 0 for never
+ * @stopped: the device is about to be emptied, or closed: no segment is filled,
+ *	kept as a spare or collected; written under swap_abs_mutex, except that
+ *	swap_format.end_work() sets it without
+ * @quiet: nothing new is packed, but old segments are collected; written under
  *	swap_abs_mutex
- * @reserved: the reserve has been taken out of the capacity; protected by @lock
- * @starved: somebody has been refused a segment here and could go nowhere else, or raw
- *	pages have been refused a cluster; until something new has had one, or one is free
+ * @reserved: SWAP_SEGMENT_RESERVE segments have been taken out of the capacity
+ * @starved: a store that can go to no other tier, a raw page or a survivor has
+ *	been refused room in this tier; cleared when a fresh stream gets a
+ *	segment, or when a cluster goes back to the device
  */
 struct swap_packed_tier {
 	struct swap_tier *tier;
@@ -220,7 +257,7 @@ struct swap_packed_tier {
 	struct swap_stream streams[NR_SWAP_STREAMS];
 	unsigned int nr_fresh;
 	u32 nr_begun;
-	spinlock_t lock;		/* inside of a stream's */
+	spinlock_t lock;		/* inside of a stream's lock */
 	struct list_head idle;
 	struct list_head spares;
 	struct swap_victims victims;
@@ -253,12 +290,19 @@ static inline unsigned int swap_segment_live(struct swap_segment *segment)
 	return atomic_read(&segment->live) & ~SWAP_SEGMENT_CLOSED;
 }
 
-/* The live bytes of a segment that is bad: it takes just its own capacity. */
+/*
+ * swap_segment.live of a bad segment that is empty. Such a segment takes
+ * exactly its own capacity (SWAPFILE_CLUSTER pages), because nothing can be
+ * stored in it.
+ */
 #define SWAP_SEGMENT_BAD	((int)SWAP_SEGMENT_SIZE)
 
-/* A large folio, whose pages may be in several chunks. */
+/*
+ * A large folio that is stored, whose pages may be in several chunks. @pending
+ * counts the pages that are not written, and the store itself.
+ */
 struct swap_folio_write {
-	struct folio *folio;		/* NULL: given up */
+	struct folio *folio;		/* NULL until all pages have a place */
 	atomic_t pending;
 	bool failed;
 };
@@ -382,11 +426,9 @@ bool swap_neighbours_wanted(void);
 void swap_neighbours_keep(struct swap_tier *tier, pgoff_t offset, const void *buf,
 			  unsigned int size, unsigned int pos, u32 seq);
 
-/**
- * swap_segment_of - the segment of an object
- * @word: a descriptor that is packed and can't change, or is pinned
- *
- * Return: the segment, which stays for as long as that is so.
+/*
+ * Return the segment of an object. The word is packed, and either can't change
+ * or is pinned; the segment stays for as long as that is so.
  */
 static inline struct swap_segment *swap_segment_of(swap_desc_t word)
 {
@@ -395,7 +437,7 @@ static inline struct swap_segment *swap_segment_of(swap_desc_t word)
 	return __swap_entry_to_cluster(entry)->segment;
 }
 
-/* Where a segment begins on its device, in pages. */
+/* Return where a segment begins on its device, in pages. */
 static inline pgoff_t swap_segment_offset(struct swap_segment *segment)
 {
 	return (pgoff_t)segment->index * SWAPFILE_CLUSTER;

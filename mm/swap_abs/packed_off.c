@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The packed format in a kernel whose pages have another size than its blocks: known by its
- * name, so that who asks for it is told that no device can have it.
+ * The packed format of a kernel whose page size differs from the block size of
+ * the format. Its name is known, so that an administrator who asks for it is
+ * told that no device supports it.
  *
- * Built instead of mm/swap_abs/packed.c. Called through the table of operations.
+ * This file is built instead of mm/swap_abs/packed.c, and is called through the
+ * table of operations.
  */
 #include <linux/init.h>
 #include "../swap.h"

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reading of packed objects: one bio into a buffer, of one or two blocks for a
- * page, or of more where pages that are read ahead lie next to each other; then
- * a worker that verifies and decompresses.
+ * Reading of packed objects. A read is one bio into a buffer: of one or two
+ * blocks for a single page, or of more blocks where pages that are read ahead
+ * lie next to each other. When the bio has ended, a worker verifies and
+ * decompresses the objects.
  *
  * The folio is locked in the swap cache from before its word is read until the
- * worker is done, so neither the object nor its segment can go (rule 2 of
- * mm/swap_abs.c), and nobody waits for the device but who waits for the folio.
- * What was read is not believed: the length and the compressor come from the
- * word, the checksum and the segment's sequence number must be right. An object
- * that is not what it should be is read once more; then its page, and no other,
- * is an I/O error: the folio is left clean and not uptodate, and the word as it
- * is.
+ * worker has finished, so neither the object nor its segment can go away (rule
+ * 2 in mm/swap_abs.c). Only a task that waits for the folio waits for the
+ * device.
  *
- * Called through the table of operations in mm/swap_abs/packed.c, and by the
- * collection (mm/swap_abs/collect.c) for its own reads. No locks; requests come from
- * mempools.
+ * What was read is not believed. The length and the compressor come from the
+ * word, and the checksum and the segment's sequence number must be right. An
+ * object that is not what the word says is read once more. If it is wrong
+ * again, its page has an I/O error, but no other page of the read has: the
+ * folio is left clean and not uptodate, and its word is left as it is.
+ *
+ * This file is called through the tables of operations in mm/swap_abs/packed.c;
+ * mm/swap_abs/collect.c uses swap_packed_read_init() for its own reads. It
+ * takes no locks, and its requests and buffers come from mempools.
  */
 #include <linux/bio.h>
 #include <linux/blkdev.h>
@@ -32,9 +35,12 @@
 
 #define SWAP_READ_MIN		SWAP_CLUSTER_MAX
 
-/* Blocks of one object; what is kept for reads has this size. */
+/* Blocks of one object at most. The buffers in the mempool have this size. */
 #define SWAP_READ_OBJECT	2
-/* Blocks and pages of one read: where more are to be had, larger reads. */
+/*
+ * Limits of one read, in blocks and in pages. Readahead of more pages takes
+ * several reads.
+ */
 #define SWAP_READ_BLOCKS	8
 #define SWAP_READ_ITEMS		SWAP_CLUSTER_MAX
 
@@ -44,16 +50,19 @@ struct swap_packed_read_item {
 };
 
 /**
- * struct swap_packed_read - one bio, and the pages that are in it
- * @io: stands in swap_io_ctx.sio until the read is submitted; its bio is used
- * @work: what is done when it has been read
- * @tier: where it is
- * @offset: the first block, in pages
- * @blocks: how many, within one extent
+ * struct swap_packed_read - one bio, and the pages that it reads
+ * @io: entry in swap_io_ctx.sio until the read is submitted; contains the bio
+ * @work: verifies and decompresses the objects
+ * @tier: the tier that the blocks are in
+ * @offset: first block, in pages from the start of the device
+ * @blocks: number of blocks, all within one extent
  * @nr: number of @items
- * @buf: gets the blocks
- * @large: @buf has SWAP_READ_BLOCKS, else SWAP_READ_OBJECT
- * @items: the pages, each locked
+ * @buf: buffer that the blocks are read to
+ * @large: @buf has room for SWAP_READ_BLOCKS, else for SWAP_READ_OBJECT
+ * @items: the pages, each in a locked folio
+ *
+ * No lock protects it: it belongs to the task that gathers pages, then to the
+ * bio, and then to @work.
  */
 struct swap_packed_read {
 	struct swap_iocb io;
@@ -71,7 +80,7 @@ static mempool_t swap_reads;
 static mempool_t swap_read_buffers;
 static struct workqueue_struct *swap_read_wq;
 
-/* The blocks that an object is in. */
+/* Return the first block that an object is in, and how many there are. */
 static pgoff_t swap_packed_read_place(swap_desc_t word, unsigned int *blocks)
 {
 	unsigned int in_block = swap_desc_address(word) % SWAP_PACKED_BLOCK;
@@ -81,16 +90,10 @@ static pgoff_t swap_packed_read_place(swap_desc_t word, unsigned int *blocks)
 	return swp_offset(swap_desc_device_entry(word));
 }
 
-/**
- * swap_packed_read_init - prepare a read of blocks of a segment
- * @bio: the read
- * @bvec: of @bio
- * @si: the device
- * @offset: of the first block, in pages
- * @blocks: how many, within one extent
- * @buf: gets them, physically contiguous
- *
- * Context: any.
+/*
+ * Prepare a read of @blocks blocks of a segment, which must be within one
+ * extent of the device. @offset is that of the first block in pages, and @buf
+ * is physically contiguous.
  */
 void swap_packed_read_init(struct bio *bio, struct bio_vec *bvec,
 			   struct swap_info_struct *si, pgoff_t offset,
@@ -100,12 +103,14 @@ void swap_packed_read_init(struct bio *bio, struct bio_vec *bvec,
 
 	bio_init(bio, si->bdev, bvec, 1, REQ_OP_READ);
 	bio->bi_iter.bi_sector = swap_device_run(si, offset, &run);
-	/* Objects do not straddle extents. */
+	/* No object lies in two extents. */
 	VM_WARN_ON_ONCE(run != blocks);
 	bio_add_virt_nofail(bio, buf, blocks * SWAP_PACKED_BLOCK);
 }
 
-/* Is it the object that the word says, and does it make a page? */
+/*
+ * Check that the object is what its word says, and decompress it to its page.
+ */
 static int swap_object_unpack(struct swap_packed_read *read, struct swap_packed_read_item *item)
 {
 	void *object = read->buf + (swap_desc_address(item->word) -
@@ -125,7 +130,7 @@ static int swap_object_unpack(struct swap_packed_read *read, struct swap_packed_
 	return 0;
 }
 
-/* Read an object once more, and nothing else, into a buffer that has room for it. */
+/* Read one object alone once more. The buffer always has room for it. */
 static int swap_packed_read_again(struct swap_packed_read *read, struct swap_packed_read_item *item)
 {
 	struct bio_vec bvec;
@@ -158,7 +163,10 @@ static void swap_packed_read_end_folio(struct swap_packed_read *read,
 		}
 		folio_mark_uptodate(folio);
 	}
-	/* The last: from here on its segment may go, and after the last page the tier. */
+	/*
+	 * This comes last: after it the segment may go away, and after the last
+	 * page of the read the tier may.
+	 */
 	folio_unlock(folio);
 }
 
@@ -170,7 +178,10 @@ static void swap_packed_read_free_buffer(struct swap_packed_read *read)
 		mempool_free(virt_to_page(read->buf), &swap_read_buffers);
 }
 
-/* The word of the page that lies behind the others. */
+/*
+ * Return the word of the page whose object lies behind all others in the
+ * buffer.
+ */
 static swap_desc_t swap_packed_read_last(struct swap_packed_read *read)
 {
 	swap_desc_t word = read->items[0].word;
@@ -193,7 +204,10 @@ static void swap_packed_read_done(struct work_struct *work)
 	bool keep;
 	u32 seq;
 
-	/* Before the first page is unlocked: after the last one the tier may go. */
+	/*
+	 * This comes before the first page is unlocked, because the tier may go
+	 * away after the last one.
+	 */
 	swap_tier_io_done(tier, failed);
 	bio_uninit(bio);
 	seq = swap_segment_of(word)->seq;
@@ -207,7 +221,10 @@ static void swap_packed_read_done(struct work_struct *work)
 		else
 			read->items[again++] = item;
 	}
-	/* Not before a page that somebody still waits for. */
+	/*
+	 * Look at neighbours only when no page has to be read again, because
+	 * somebody waits for that page.
+	 */
 	if (keep && !again)
 		swap_neighbours_keep(tier, read->offset, read->buf,
 				     read->blocks * SWAP_PACKED_BLOCK,
@@ -215,7 +232,10 @@ static void swap_packed_read_done(struct work_struct *work)
 				     swap_object_size(swap_desc_length(word)), seq);
 	if (keep)
 		put_swap_device(tier->si);
-	/* What is wrong with one object must not cost the pages that were read with it. */
+	/*
+	 * Read each bad object by itself, so that its error does not cost the
+	 * pages that were read with it.
+	 */
 	for (i = 0; i < again; i++)
 		swap_packed_read_end_folio(read, &read->items[i],
 					   swap_packed_read_again(read, &read->items[i]));
@@ -231,13 +251,9 @@ static void swap_packed_read_end(struct bio *bio)
 	queue_work(swap_read_wq, &read->work);
 }
 
-/**
- * swap_packed_submit_read - submit what swap_packed_load() has left
- * @ctx: I/O in flight, of packed pages
- *
- * Called by swap_read_submit() through the virtual area's operations.
- *
- * Context: process context, submits I/O.
+/*
+ * Submit the read that swap_packed_load() has begun. swap_read_submit() calls
+ * this through the operations of the virtual area.
  */
 void swap_packed_submit_read(struct swap_io_ctx *ctx)
 {
@@ -246,15 +262,15 @@ void swap_packed_submit_read(struct swap_io_ctx *ctx)
 	swap_packed_read_init(&read->io.bio, read->io.bvecs, read->tier->si, read->offset,
 			      read->blocks, read->buf);
 	read->io.bio.bi_end_io = swap_packed_read_end;
-	/* As swap_bdev_submit_read(). */
+	/* The root pays for what movers read, as in swap_bdev_submit_read(). */
 	if (swap_iocb_is_moved(&read->io))
 		bio_associate_blkg_from_css(&read->io.bio, NULL);
 	submit_bio(&read->io.bio);
 }
 
 /*
- * Can the blocks be read with those of @read? Where they follow each other or are
- * the same: what lies between is not read, as nobody wants it.
+ * Add blocks to a read, and tell whether that was possible. They must overlap
+ * or adjoin those of the read, because nobody wants what lies in a gap.
  */
 static bool swap_packed_read_join(struct swap_packed_read *read, struct swap_tier *tier,
 				  pgoff_t offset, unsigned int blocks)
@@ -287,15 +303,11 @@ static bool swap_packed_read_join(struct swap_packed_read *read, struct swap_tie
 	return true;
 }
 
-/**
- * swap_packed_load - read a folio
- * @ctx: I/O in flight, the caller submits it by swap_read_submit()
- * @folio: a locked folio of one page in the swap cache, not uptodate
- *
- * Neighbours that are read ahead lie next to each other when they were written
- * together: as long as they do, they are one read.
- *
- * Context: process context, may sleep, GFP_NOIO; submits I/O.
+/*
+ * Read a locked folio of one page that is in the swap cache and not uptodate.
+ * The caller submits the I/O by swap_read_submit(). Objects that were written
+ * together lie next to each other, and so pages that are read ahead become one
+ * read as long as they do. May sleep and allocate with GFP_NOIO.
  */
 void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio)
 {
@@ -308,7 +320,10 @@ void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio)
 	VM_WARN_ON_ONCE_FOLIO(folio_test_large(folio), folio);
 	if (!ctx->moved) {
 		swap_tier_count(tier, SWAP_TIER_LOAD, 1);
-		/* It had to be read from a device: zswap has let go of too much. */
+		/*
+		 * Tell zswap that the page had to be read from a device,
+		 * because that is a sign that zswap writes too much back.
+		 */
 		zswap_folio_swapin(folio);
 	}
 
@@ -319,7 +334,10 @@ void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio)
 			read = NULL;
 	}
 	if (!read) {
-		/* Before waiting for memory that it may take. */
+		/*
+		 * Submit the last read before waiting for memory, because it
+		 * may hold the memory that the mempools wait for.
+		 */
 		swap_read_submit(ctx);
 		read = mempool_alloc(&swap_reads, GFP_NOIO);
 		read->buf = page_address(mempool_alloc(&swap_read_buffers, GFP_NOIO));
@@ -336,14 +354,10 @@ void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio)
 	read->items[read->nr++] = (struct swap_packed_read_item){ folio, word };
 }
 
-/**
- * swap_packed_fill - make a page of an object that has been read
- * @folio: a locked folio of one page in the swap cache, not uptodate
- * @si: the device that it was read from
- * @object: where it was found there, and its data
- *
- * Context: process context, may sleep.
- * Return: true when that is the folio's data.
+/*
+ * Fill a folio from an object that was found on the device @si. The folio has
+ * one page and is locked, in the swap cache and not uptodate. Return true when
+ * the object is the data of the folio. May sleep.
  */
 bool swap_packed_fill(struct folio *folio, struct swap_info_struct *si,
 		      const struct swap_object *object)
@@ -351,14 +365,20 @@ bool swap_packed_fill(struct folio *folio, struct swap_info_struct *si,
 	swap_desc_t word = swap_desc_packed(si->type, object->address, object->length,
 					    object->codec);
 
-	/* The slot may have been stored to since, also at this address of another device. */
+	/*
+	 * The slot may have been stored to since the object was read, even at
+	 * the same address of another device.
+	 */
 	if (!swap_desc_is_at(swap_desc_read(folio->swap), swap_desc_place(word)))
 		return false;
 	return swap_codec_decompress(object->codec, object->data, object->length,
 				     &folio->page);
 }
 
-/* Once, for all tiers; after a failure it may be tried again. */
+/*
+ * Make what the reads of all tiers share. It may be called again after a
+ * failure.
+ */
 int swap_packed_read_init_once(void)
 {
 	int err = 0;

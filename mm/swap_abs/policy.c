@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What goes from one tier of the swap abstraction to another, and when.
+ * The policy of what data moves from one tier to another, and when.
  *
- * The coldest data of a tier sinks to the tiers of a greater rank, in the
- * background, when the tier is fuller than its high watermark, until it is down to
- * the low one; so reclaim finds room in front. What comes back soon after it was
- * evicted is stored anew by its next eviction, in the first tier that has room
- * (swap_mark_for_promotion()). By hand, data is moved down (demote) or up (promote), and all
- * of it away (state: draining, mm/swap_abs/state.c).
+ * When a tier is fuller than its high watermark, its coldest data moves to
+ * tiers of a greater rank in the background, until the tier is down to its low
+ * watermark. So reclaim finds room in the tiers that it asks first. A page that
+ * a fault reads soon after its eviction is stored anew by its next eviction, in
+ * the first tier that has room (swap_mark_for_promotion()). The administrator
+ * can move data down (file "demote"), up (file "promote"), and all of it away
+ * (state "draining", mm/swap_abs/state.c). When a cgroup has more data in a
+ * tier than its limit allows, the surplus moves to other tiers.
  *
- * This file owns that policy; how data is moved is in mm/swap_abs/empty.c, in mm/zswap.c and
- * in formats, and where it may go is known in mm/swap_abs/room.c. It is called by
- * mm/swap_abs/sysfs.c, and its works are queued when a tier has filled, is to be drained, or
- * a cgroup has too much in one.
+ * mm/swap_abs/empty.c, mm/zswap.c and the formats move the data, and
+ * mm/swap_abs/room.c knows where it may go. mm/swap_abs/sysfs.c and
+ * mm/swap_abs/device.c call this file, and so do faults, through
+ * swap_mark_for_promotion(). Other files queue its work items: when a tier has
+ * filled up, when it is to be drained, and when a cgroup is above a limit.
  *
- * To hold: one mover at a time works on a tier.
+ * To hold: one mover at a time takes data off a device, because each mover
+ * holds swap_tier.move_lock of the device's tier. Collection, which works
+ * inside of one tier, and zswap's own writeback do not take this lock.
  *
- * Locks: swap_tier.move_lock, then folio locks and what is inside of them.
+ * Locks: swap_tier.move_lock, then folio locks and the locks inside of them.
  */
 #include <linux/jiffies.h>
 #include <linux/mutex.h>
@@ -30,17 +35,13 @@
 #include "slots.h"
 #include "tier.h"
 
-/* Pages moved before the watermark is looked at again. */
+/* Pages that demotion moves before it checks the watermark again. */
 #define SWAP_DEMOTE_BATCH	(4UL * SWAPFILE_CLUSTER)
 
-/**
- * swap_tier_set_watermark - set a watermark
- * @tier: the tier
- * @which: which one
- * @percent: of the tier's capacity
- *
- * Context: process context, sleeps.
- * Return: 0, or -EINVAL when it is more than 100 or they would be the wrong way round.
+/*
+ * Set a watermark, in percent of the tier's capacity, and start demotion if the
+ * tier is above its high watermark now. Sleeps. Return 0, or -EINVAL when
+ * @percent is more than 100 or the low watermark would be above the high one.
  */
 int swap_tier_set_watermark(struct swap_tier *tier, enum swap_watermark which,
 			    unsigned int percent)
@@ -61,7 +62,10 @@ int swap_tier_set_watermark(struct swap_tier *tier, enum swap_watermark which,
 	return err;
 }
 
-/* The rest of swap_mark_for_promotion(). */
+/*
+ * Do the work of swap_mark_for_promotion() once the layer has been switched on:
+ * dirty the folio if a tier above the one with its copy has room.
+ */
 void swap_abs_mark_for_promotion(struct folio *folio)
 {
 	swap_desc_t word;
@@ -74,7 +78,7 @@ void swap_abs_mark_for_promotion(struct folio *folio)
 	    !swap_tier_has_upper(__swap_entry_to_info(swap_desc_device_entry(word))->tier,
 				 swap_tiers_of_folio(folio)))
 		return;
-	/* The copy stays until the next one has been stored. */
+	/* The old copy stays until reclaim has stored the folio again. */
 	folio_mark_dirty(folio);
 }
 
@@ -104,7 +108,10 @@ static void swap_tier_demote_work(struct work_struct *work)
 		if (!picked)
 			swap_formats_call(choose_victims, tier, used - low);
 		picked = true;
-		/* Of objects it takes more, but how many is not known. */
+		/*
+		 * A packed object takes less than a page of capacity, so more
+		 * pages than this may have to go. The loop checks again.
+		 */
 		move.want = min(used - low, SWAP_DEMOTE_BATCH);
 		swap_move_some(&move);
 		sum += moved;
@@ -117,17 +124,14 @@ static void swap_tier_demote_work(struct work_struct *work)
 		swap_move_queue(&tier->demote_work);
 }
 
-/**
- * swap_tier_move - move data up or down now
- * @tier: from where
- * @up: to tiers of a smaller rank, else to ones of a greater rank
- * @pages: how much, at most
+/*
+ * Move at most @pages pages off a tier now, for the administrator: to tiers of
+ * a smaller rank (@up) or of a greater one. tier->moved[@up] counts the pages
+ * that have been moved and can be read while this runs. Sleeps.
  *
- * What has been moved is in tier->moved[@up], also meanwhile.
- *
- * Context: process context, sleeps.
- * Return: 0 when that was done, also when there was less; -ENOSPC when none of the
- * tiers has room, -EINTR for a signal, -ENOMEM when there is no memory.
+ * Return 0, also when the tier holds less than that or the other tiers became
+ * full; -ENOSPC when none of the other tiers has room for a page; -EINTR for a
+ * signal; -ENOMEM when there was no memory to move a single page.
  */
 int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages)
 {
@@ -151,14 +155,17 @@ int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages)
 	} else if (!tier->si) {
 		err = zswap_shrink_by(&move);
 	} else {
-		/* What is on its way here can go on from here. */
+		/*
+		 * Wait for data that is just being moved to this tier, so that
+		 * it can be moved on.
+		 */
 		swap_formats_call(settle);
 		if (!up)
 			swap_formats_call(choose_victims, tier, min(pages, tier->si->pages));
 		err = swap_move_some(&move);
 		swap_formats_call(unchoose, tier);
 	}
-	/* The next command begins with 0. */
+	/* Read it with the lock, because the next command sets it to 0. */
 	moved = *move.moved;
 	mutex_unlock(&tier->move_lock);
 	if (signal_pending(current) && moved < pages)
@@ -172,11 +179,17 @@ int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages)
 
 static void swap_excess_again_fn(struct work_struct *work);
 
-/* For what another mover has been at, later and later. */
+/*
+ * Runs swap_excess_work again when another mover worked on a device, so that
+ * its data could not be moved. The delay doubles each time.
+ */
 static DECLARE_DELAYED_WORK(swap_excess_again, swap_excess_again_fn);
 static unsigned long swap_excess_delay;
 
-/* Move what has been gathered of a device, which others may take data off then. */
+/*
+ * Move the pages that were gathered of a device and release the device, so that
+ * other movers can take data off it.
+ */
 static void swap_excess_end(struct swap_move *move)
 {
 	struct swap_info_struct *si = move->si;
@@ -189,7 +202,10 @@ static void swap_excess_end(struct swap_move *move)
 	put_swap_device(si);
 }
 
-/* Begin to gather what is on a device; -EBUSY while another mover does, which may take long. */
+/*
+ * Begin to gather pages of a device. Return 0; -ENODEV when the device has
+ * gone; or -EBUSY while another mover works on it, because that may take long.
+ */
 static int swap_excess_begin(struct swap_move *move, struct swap_info_struct *si)
 {
 	if (move->si == si)
@@ -206,7 +222,10 @@ static int swap_excess_begin(struct swap_move *move, struct swap_info_struct *si
 	return 0;
 }
 
-/* Until it is written, what goes from zswap to a device as it is counts as zswap's. */
+/*
+ * Wait until objects that were moved from zswap have been written, because they
+ * count as zswap's until then.
+ */
 static void swap_excess_wait(struct swap_move *move)
 {
 	if (move->nr_objects)
@@ -214,7 +233,10 @@ static void swap_excess_wait(struct swap_move *move)
 	move->nr_objects = 0;
 }
 
-/* Has its cgroup too much in a slot's tier, apart from what has been gathered? */
+/*
+ * Tell whether the cgroup of a slot has too much data in the tier, not counting
+ * the pages that this mover has gathered but not moved yet.
+ */
 static bool swap_excess_has(struct swap_move *move, swp_entry_t slot, int tier)
 {
 	long gathered = move->nr_objects + move->nr_reading + move->nr_writing;
@@ -223,27 +245,40 @@ static bool swap_excess_has(struct swap_move *move, swp_entry_t slot, int tier)
 		return false;
 	if (!gathered || !(swap_memcg_tiers_of(slot, -gathered) & BIT(tier)))
 		return true;
-	/* It may be the others', or not work: that is known when they have gone. */
+	/*
+	 * The gathered pages may belong to other cgroups, or their move may
+	 * fail. Finish their move first, and then compare again.
+	 */
 	if (move->si)
 		swap_move_end(move);
 	swap_excess_wait(move);
 	return !(swap_memcg_tiers_of(slot, 0) & BIT(tier));
 }
 
-/* Move a slot's data out of the tier that its cgroup has too much in. */
+/*
+ * Move a slot's data out of the tier, in which its cgroup has too much. Return
+ * -EBUSY when the data is on a device on which another mover works.
+ */
 static int swap_excess_slot(struct swap_move *move, swp_entry_t slot, swap_desc_t word)
 {
 	struct swap_info_struct *si;
 	int err;
 
 	if (swap_desc_tag(word) == SWAP_DESC_ZSWAP) {
-		/* It may wait, for memory too; who waits for a page that was gathered must not. */
+		/*
+		 * zswap may wait, also for memory. Submit the reads of gathered
+		 * pages before that, so that a fault on one of them does not
+		 * wait, too.
+		 */
 		swap_read_submit(&move->reads);
 		if (!zswap_writeback_slot(slot, word))
 			move->nr_objects++;
 		return 0;
 	}
-	/* A hint: what is read of a cluster that is just being freed may be anything. */
+	/*
+	 * A hint: the word may be garbage when its cluster is just being freed,
+	 * so the swap type that it names may not exist.
+	 */
 	si = READ_ONCE(swap_info[swp_type(swap_desc_device_entry(word)) % MAX_SWAPFILES]);
 	if (!si || swap_is_virtual(si))
 		return -ENODEV;
@@ -283,9 +318,9 @@ static void swap_excess_work_fn(struct work_struct *work)
 			again = true;
 	}
 	swap_excess_end(&move);
-	/* Who looks next must not find it where it was. */
+	/* Otherwise the next run would find these objects in zswap still. */
 	swap_excess_wait(&move);
-	/* A frozen queue keeps it for after that. */
+	/* The frozen workqueue keeps the work and runs it when it thaws. */
 	if (swap_move_freezing())
 		swap_move_queue(work);
 	swap_excess_delay = again ? clamp(2 * swap_excess_delay, HZ, 16UL * HZ) : 0;
@@ -323,7 +358,11 @@ static void swap_tier_drain_work(struct work_struct *work)
 	if (swap_tiers_have_room(move.tiers))
 		swap_move_some(&move);
 	mutex_unlock(&tier->move_lock);
-	/* What can't be read will not be soon; what was locked, or had no room, may. */
+	/*
+	 * Try again, after a longer delay each time that nothing could be
+	 * moved: a page that was locked or found no room may move then, but
+	 * data that can't be read will not become readable soon.
+	 */
 	if (moved)
 		tier->drain_delay = 1;
 	else
@@ -332,10 +371,7 @@ static void swap_tier_drain_work(struct work_struct *work)
 		queue_delayed_work(swap_move_wq, &tier->drain_work, tier->drain_delay);
 }
 
-/**
- * swap_tier_init_moves - what this file has of a tier
- * @tier: a new tier
- */
+/* Initialize the fields of a new tier that movers and states use. */
 void swap_tier_init_moves(struct swap_tier *tier)
 {
 	swap_tier_init_state(tier);
@@ -349,11 +385,9 @@ void swap_tier_init_moves(struct swap_tier *tier)
 	tier->watermark[SWAP_WMARK_LOW] = 80;
 }
 
-/**
- * swap_tier_stop_moves - wait for the movers in the background
- * @tier: the tier of a device that is on its way out, or draining
- *
- * Context: process context, sleeps.
+/*
+ * Cancel the background movers of a tier that is being destroyed, and wait for
+ * them. Sleeps.
  */
 void swap_tier_stop_moves(struct swap_tier *tier)
 {
@@ -365,7 +399,10 @@ void swap_tier_stop_moves(struct swap_tier *tier)
 
 static int __init swap_move_init(void)
 {
-	/* Frozen while there is a hibernation image, as it writes to devices. */
+	/*
+	 * Freezable, because movers write to devices, which must not change
+	 * while there is a hibernation image.
+	 */
 	INIT_WORK(&swap_excess_work, swap_excess_work_fn);
 	swap_move_wq = alloc_workqueue("swap_abs_move", WQ_UNBOUND | WQ_FREEZABLE, 0);
 	return swap_move_wq ? 0 : -ENOMEM;

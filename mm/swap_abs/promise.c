@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Promises of device capacity: what is stored needs, and what can't be kept.
+ * Promises of device capacity: how much capacity a store needs, and how
+ * promises that can't be kept are given up.
  *
- * nr_swap_pages counts the slots of devices that are neither used nor promised (rule 8 of
- * mm/swap_abs.c). A slot's word says whether it holds one (SWAP_DESC_PROMISED). Taking
- * and giving them is an atomic operation (swap_promise_take(), swap_promise_put()).
+ * nr_swap_pages counts the slots of devices that are neither used nor promised
+ * (rule 8 of mm/swap_abs.c). The word of a slot says whether the slot holds a
+ * promise (SWAP_DESC_PROMISED). An atomic operation takes or gives capacity
+ * (swap_promise_take(), swap_promise_put()).
  *
- * Called by the backends before they store, and by mm/swap_abs/device.c and
- * mm/swap_abs/policy.c when a device leaves. Words are changed in mm/swap_abs/desc.c.
+ * The backends call this file before they store. mm/swap_abs/device.c and
+ * mm/swap_abs/policy.c call it when a device has left or has been drained.
+ * mm/swap_abs/desc.c changes the words.
  */
 #include <linux/jiffies.h>
 #include <linux/mm.h>
@@ -19,8 +22,8 @@
 #include "tier.h"
 
 /*
- * Does the word hold a page of device capacity? A copy on a closed device holds nothing of
- * the others.
+ * Tell whether a word holds a page of the capacity that nr_swap_pages counts. A
+ * block on a closed device holds none, because closed devices do not count.
  */
 static bool swap_desc_counts(swap_desc_t word)
 {
@@ -34,11 +37,10 @@ static bool swap_desc_counts(swap_desc_t word)
 	return swp_offset(entry) / SWAPFILE_CLUSTER >= READ_ONCE(si->nr_closed);
 }
 
-/**
- * swap_promise_needed - what storing a folio on devices takes of their capacity
- * @folio: a locked folio in the swap cache of the virtual area
- *
- * Return: pages, besides what its slots hold already.
+/*
+ * Return the pages of device capacity that a store of a folio to devices takes,
+ * besides those that the slots of the folio hold already. The caller holds the
+ * folio locked in the swap cache of the virtual area.
  */
 long swap_promise_needed(struct folio *folio)
 {
@@ -50,14 +52,11 @@ long swap_promise_needed(struct folio *folio)
 	return needed;
 }
 
-/**
- * swap_promise_cancel - give reservations up that can't be kept
- *
- * After swapoff less is left than was promised, if what it was promised to is
- * in RAM still: folios on their way out, and pages that zswap could not make
- * smaller. These stay there.
- *
- * Context: process context, sleeps.
+/*
+ * Give up reservations that can't be kept. After swapoff, less capacity may be
+ * left than was promised to slots whose pages are still in RAM: folios on their
+ * way out, and pages that zswap could not make smaller. These pages stay in
+ * RAM. Process context, sleeps.
  */
 void swap_promise_cancel(void)
 {

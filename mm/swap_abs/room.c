@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where data may go: which tiers a page's cgroup allows, which have room, and which are
- * before or behind another one.
+ * Where data may go: which tiers a page's cgroup allows, which tiers have room,
+ * and which tiers come before or after another one in the order of ranks.
  *
- * All of this is asked for without waiting, and is a hint: the store finds out. It is asked
- * before anything is unmapped, copied or moved, because what then has no place comes back.
+ * The answers are hints, because only the store finds out whether there is
+ * room. Callers ask before they unmap, copy or move a page, because a page that
+ * finds no room has to be put back. No answer waits for anything, except that
+ * swap_zswap_crowds() with @flush and swap_objcg_may_zswap() may wait for a
+ * cgroup's statistics.
  *
- * What a tier has come to (too full, few clusters left) is noted here, too, by who stores:
- * that queues a work of the tier, which mm/swap_abs/policy.c has set.
+ * Stores and collection also report here that a tier is too full or has few
+ * free clusters. This file then queues a work item of the tier, which
+ * mm/swap_abs/policy.c has initialized, or zswap's shrinker.
  *
- * Callers are all that stores or moves data, and mm/swap_abs.c before a page is unmapped.
- * What cgroups allow is known by mm/swap_abs/memcg.c, and how full zswap is by mm/zswap.c;
- * formats are asked by their tables.
+ * The callers are all code that stores or moves data and, before reclaim unmaps
+ * a page, mm/swap_abs.c. This file asks mm/swap_abs/memcg.c what cgroups allow,
+ * mm/zswap.c how full zswap is, and the formats, through their tables of
+ * operations, what room they have.
  *
  * Locks: swap_tiers_lock, for the list of tiers.
  */
@@ -26,14 +31,10 @@
 #include "slots.h"
 #include "tier.h"
 
-/**
- * swap_tier_used - pages of RAM, or of the device's capacity, that a tier takes, roughly
- * @tier: the tier
- *
- * Dead space is not among them: it is collected before anything is demoted for it.
- *
- * Context: any.
- * Return: pages.
+/*
+ * Return how many pages of RAM (zswap), or of the device's capacity, a tier
+ * takes, roughly. Dead space does not count, because collection frees it before
+ * anything has to be demoted for it. Any context.
  */
 unsigned long swap_tier_used(struct swap_tier *tier)
 {
@@ -41,19 +42,12 @@ unsigned long swap_tier_used(struct swap_tier *tier)
 
 	if (!tier->si)
 		return zswap_total_pages();
-	/* data_race(): roughly is enough. */
+	/* data_race(): an approximate value is enough. */
 	used = swap_tier_blocks_read(tier) + data_race(percpu_counter_read(&tier->segments_held));
 	return max(used, 0);
 }
 
-/**
- * swap_tier_watermark - a watermark in pages
- * @tier: the tier
- * @which: which one
- *
- * Context: any.
- * Return: pages that may be used at that mark.
- */
+/* Return a watermark as pages in use. Any context. */
 unsigned long swap_tier_watermark(struct swap_tier *tier, enum swap_watermark which)
 {
 	unsigned long capacity = tier->si ? tier->si->pages - READ_ONCE(tier->hidden) :
@@ -63,7 +57,7 @@ unsigned long swap_tier_watermark(struct swap_tier *tier, enum swap_watermark wh
 	       capacity % 100 * READ_ONCE(tier->watermark[which]) / 100;
 }
 
-/* Clusters of the device that are free as a whole, at most. A hint. */
+/* Return an upper bound of the wholly free clusters of a device. A hint. */
 unsigned long swap_tier_free_clusters(struct swap_tier *tier)
 {
 	struct swap_info_struct *si = tier->si;
@@ -74,24 +68,21 @@ unsigned long swap_tier_free_clusters(struct swap_tier *tier)
 	       SWAPFILE_CLUSTER;
 }
 
-/* Free slots of the clusters that are lent for pages as they are. A hint. */
+/* Return the number of free slots in clusters lent for raw pages. A hint. */
 unsigned long swap_tier_free_slots(struct swap_tier *tier)
 {
-	/* data_race(): roughly is enough. */
+	/* data_race(): an approximate value is enough. */
 	long nr = swap_tier_lent(tier) - data_race(percpu_counter_read(&tier->used)) -
-		  (long)READ_ONCE(tier->nr_spares) * SWAPFILE_CLUSTER;
+		  ((long)READ_ONCE(tier->nr_spares) + READ_ONCE(tier->nr_bad_segments)) *
+		  SWAPFILE_CLUSTER;
 
 	return max(nr, 0);
 }
 
-/**
- * swap_tier_has_slots - has a device a slot for a page as it is?
- * @tier: its tier
- *
- * There is one in a lent cluster, or a cluster to be had.
- *
- * Context: any. A hint, without locks.
- * Return: true when it seems so.
+/*
+ * Tell whether a device has a slot for an uncompressed page: in a cluster that
+ * it has lent, or in one that it can still lend. A hint, without locks; any
+ * context.
  */
 bool swap_tier_has_slots(struct swap_tier *tier)
 {
@@ -101,13 +92,9 @@ bool swap_tier_has_slots(struct swap_tier *tier)
 	       (READ_ONCE(tier->compacting) && !list_empty_careful(&tier->victims));
 }
 
-/**
- * swap_tiers_beside - the tiers that are asked before or after another one, and are open
- * @tier: the other one
- * @up: before it
- *
- * Context: process context, does not sleep.
- * Return: mask of tiers.
+/*
+ * Return a mask of the tiers that take new data and have a smaller rank than
+ * @tier (@up), or a greater one. Process context, does not sleep.
  */
 unsigned long swap_tiers_beside(struct swap_tier *tier, bool up)
 {
@@ -123,12 +110,9 @@ unsigned long swap_tiers_beside(struct swap_tier *tier, bool up)
 	return tiers;
 }
 
-/**
- * swap_tiers_have_room - does one of some tiers have room?
- * @tiers: mask
- *
- * Context: process context, does not sleep.
- * Return: true when it seems so.
+/*
+ * Tell whether one of the tiers of a mask seems to have room. Process context,
+ * does not sleep.
  */
 bool swap_tiers_have_room(unsigned long tiers)
 {
@@ -145,11 +129,9 @@ bool swap_tiers_have_room(unsigned long tiers)
 	return room;
 }
 
-/**
- * swap_tiers_have_slots - has a device slots for pages as they are?
- *
- * Context: process context, does not sleep.
- * Return: true when it seems so.
+/*
+ * Tell whether any device seems to have slots for uncompressed pages. Process
+ * context, does not sleep.
  */
 bool swap_tiers_have_slots(void)
 {
@@ -163,13 +145,9 @@ bool swap_tiers_have_slots(void)
 	return have;
 }
 
-/**
- * swap_zswap_has_room - can zswap take more, and keep it?
- *
- * Above its high watermark it would only demote something else.
- *
- * Context: process context, does not sleep.
- * Return: true when it seems so.
+/*
+ * Tell whether zswap seems able to take more and to keep it: above its high
+ * watermark it would demote other data for it. Process context, does not sleep.
  */
 bool swap_zswap_has_room(void)
 {
@@ -177,22 +155,17 @@ bool swap_zswap_has_room(void)
 	       zswap_total_pages() < swap_tier_watermark(swap_zswap_tier, SWAP_WMARK_HIGH);
 }
 
-/**
- * swap_tier_has_upper - can a tier of a smaller rank take more?
- * @tier: the tier of a device
- * @tiers: mask of those that may
- *
- * And keep it, as swap_zswap_has_room().
- *
- * Context: process context, does not sleep.
- * Return: true when there is one.
+/*
+ * Tell whether one of the tiers of the mask @tiers has a smaller rank than the
+ * device's tier @tier, can take more and can keep it, which means that it is
+ * below its high watermark. Process context, does not sleep.
  */
 bool swap_tier_has_upper(struct swap_tier *tier, unsigned long tiers)
 {
 	struct swap_tier *pos;
 	bool room = false;
 
-	/* Without a lock, where that is what there is. */
+	/* zswap precedes all devices, and asking it needs no lock. */
 	if ((tiers & SWAP_TIER_ZSWAP) && swap_zswap_has_room())
 		return true;
 
@@ -207,14 +180,14 @@ bool swap_tier_has_upper(struct swap_tier *tier, unsigned long tiers)
 	return room;
 }
 
-/**
- * swap_zswap_crowds - does zswap take too much of a cgroup's memory?
- * @memcg: the cgroup, which the caller keeps from going, or NULL
- * @flush: it has to be known now; else it is a hint, and may be two seconds old
+/*
+ * Tell whether zswap takes too much of a cgroup's memory: half of what the
+ * cgroup or one of its ancestors may have, while a device may take the data.
  *
- * Context: any but interrupts; with @flush, sleeps.
- * Return: true when it has half of what the cgroup or one above it may have, and there is
- * a device which may take it.
+ * The caller keeps @memcg (or NULL) from going away. With @flush the statistics
+ * are brought up to date where the answer depends on that, which may sleep.
+ * Otherwise the answer is a hint from statistics that may be two seconds old.
+ * Any context but interrupts.
  */
 bool swap_zswap_crowds(struct mem_cgroup *memcg, bool flush)
 {
@@ -223,27 +196,22 @@ bool swap_zswap_crowds(struct mem_cgroup *memcg, bool flush)
 	       swap_tiers_have_room(swap_memcg_tiers(memcg, 1) & ~SWAP_TIER_ZSWAP);
 }
 
-/**
- * swap_may_zswap - may zswap have more of a cgroup?
- * @memcg: the cgroup, which the caller keeps from going, or NULL
+/*
+ * Tell whether zswap may take more data of a cgroup: memory.zswap.max allows
+ * it, and zswap leaves the cgroup enough memory for pages that are in use. A
+ * hint, because the statistics may be two seconds old.
  *
- * By its limit, and by what it has left for what is in use. A hint, as statistics may be two
- * seconds old.
- *
- * Context: any but interrupts.
- * Return: true when it seems so.
+ * The caller keeps @memcg (or NULL) from going away. Any context but
+ * interrupts.
  */
 bool swap_may_zswap(struct mem_cgroup *memcg)
 {
 	return mem_cgroup_may_zswap(memcg) && !swap_zswap_crowds(memcg, false);
 }
 
-/**
- * swap_objcg_may_zswap - may zswap have more of a cgroup now?
- * @objcg: of the cgroup
- *
- * Context: process context, sleeps.
- * Return: as swap_may_zswap(), by statistics of now.
+/*
+ * Answer as swap_may_zswap(), but from statistics that are up to date. Process
+ * context, sleeps.
  */
 bool swap_objcg_may_zswap(struct obj_cgroup *objcg)
 {
@@ -260,16 +228,14 @@ bool swap_objcg_may_zswap(struct obj_cgroup *objcg)
 	return may;
 }
 
-/**
- * swap_may_grow - may a cgroup have a bit more memory, and more in zswap, without reclaim?
- * @memcg: the cgroup, or NULL
+/*
+ * Tell whether a cgroup may have a bit more memory and more data in zswap
+ * without reclaim: neither the cgroup nor one of its ancestors is at memory.max
+ * or memory.high, and swap_may_zswap() agrees. The caller asks before a charge
+ * that can't fail and that frees no page in exchange, as swapping out would.
  *
- * The charge would be forced, and unlike that of a page which is swapped out it frees
- * nothing.
- *
- * Context: any.
- * Return: false when the cgroup or one above it is at memory.max, memory.high or
- * memory.zswap.max.
+ * The caller keeps @memcg (or NULL) from going away. Any context but
+ * interrupts.
  */
 bool swap_may_grow(struct mem_cgroup *memcg)
 {
@@ -286,14 +252,10 @@ bool swap_may_grow(struct mem_cgroup *memcg)
 	return true;
 }
 
-/**
- * swap_tiers_of_folio - where may a folio be stored now?
- * @folio: a locked folio in the swap cache
- *
- * By the limits of its cgroup, as far as they are known without waiting.
- *
- * Context: process context, does not sleep.
- * Return: mask of tiers, whether they have room or not.
+/*
+ * Return a mask of the tiers that the limits of its cgroup allow for a folio,
+ * which is locked and in the swap cache. The tiers need not have room. Process
+ * context, does not sleep, so the statistics may be old.
  */
 unsigned long swap_tiers_of_folio(struct folio *folio)
 {
@@ -308,11 +270,10 @@ unsigned long swap_tiers_of_folio(struct folio *folio)
 	return tiers;
 }
 
-/**
- * swap_tier_check_high - more has been stored in a tier
- * @tier: the tier
- *
- * Context: any but interrupts, also with locks held.
+/*
+ * Start demotion in the background if the tier, in which more has been stored,
+ * is above its high watermark. Any context but interrupts, also with spinlocks
+ * held.
  */
 void swap_tier_check_high(struct swap_tier *tier)
 {
@@ -325,13 +286,11 @@ void swap_tier_check_high(struct swap_tier *tier)
 		swap_move_queue(&tier->demote_work);
 }
 
-/**
- * swap_tier_demote_backoff - demotion in the background has done what it could
- * @tier: the tier
- * @moved: has it moved anything?
- *
- * Where it is still too full, there was no room below, or nothing to be moved: that
- * is not tried again at once, nor soon, as it may have to look at every descriptor.
+/*
+ * Put off the next demotion, after the last one has moved what it could. A tier
+ * that is still too full had data that can't be moved, or found no room in the
+ * tiers below. Trying again soon would not help and may cost a look at every
+ * descriptor, so the delay doubles while nothing moves.
  */
 void swap_tier_demote_backoff(struct swap_tier *tier, bool moved)
 {
@@ -343,17 +302,17 @@ void swap_tier_demote_backoff(struct swap_tier *tier, bool moved)
 	WRITE_ONCE(tier->demote_after, jiffies + tier->demote_delay);
 }
 
-/* Clusters that are worth a look at all descriptors. */
+/* Return how many clusters justify a scan of all descriptors. */
 unsigned long swap_tier_compact_gain(struct swap_tier *tier)
 {
 	return max(tier->si->pages / SWAPFILE_CLUSTER / 64, 2);
 }
 
-/**
- * swap_tier_compact - there are few clusters that a format can fill as a whole
- * @tier: the tier of a device
- *
- * Context: any, also with locks held and interrupts off.
+/*
+ * Queue the compaction of a device's tier, on which few clusters are left that
+ * a format can fill as a whole, unless it would gain too little or was tried in
+ * vain a short time ago. Any context, also with spinlocks held and interrupts
+ * off.
  */
 void swap_tier_compact(struct swap_tier *tier)
 {
@@ -363,17 +322,26 @@ void swap_tier_compact(struct swap_tier *tier)
 	swap_move_queue(&tier->compact_work);
 }
 
-/* The rest of swap_copy_irreplaceable(). */
+/*
+ * Answer for swap_copy_irreplaceable() once the layer has been switched on. Look
+ * at each page, because those of a large folio may lie on several devices.
+ */
 bool __swap_copy_irreplaceable(struct folio *folio)
 {
+	unsigned int i, nr = folio_nr_pages(folio);
 	struct swap_tier *tier;
 	swap_desc_t word;
 
 	if (!folio_test_swapcache(folio) || !folio_swap_is_virtual(folio))
 		return false;
-	word = swap_desc_read(folio->swap);
-	if (!swap_desc_on_device(word))
-		return false;
-	tier = __swap_entry_to_info(swap_desc_device_entry(word))->tier;
-	return READ_ONCE(tier->state) == SWAP_TIER_DRAINING;
+	for (i = 0; i < nr; i++) {
+		word = swap_desc_read(swp_entry(swp_type(folio->swap),
+						swp_offset(folio->swap) + i));
+		if (!swap_desc_on_device(word))
+			continue;
+		tier = __swap_entry_to_info(swap_desc_device_entry(word))->tier;
+		if (READ_ONCE(tier->state) == SWAP_TIER_DRAINING)
+			return true;
+	}
+	return false;
 }

@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Segments of a packed tier: clusters that its device has lent, where they come from, what
- * is live of them, and when there are so few that collection has to make some.
+ * Segments of a packed tier: the clusters that its device has lent for packed
+ * data. This file knows where they come from, how much of each is live, and
+ * when so few are free that collection must make some.
  *
- * A segment's references are its objects in use, its chunks in flight, and who fills or
- * collects it. Dropping an object is thus two atomic operations, under any lock; who drops
- * the last reference hands the segment to a worker. While a word points to an object, or is
- * pinned, its segment is where it was and has its sequence number, and no lock is needed to
- * look there.
+ * A segment has a reference for each object in use, for each chunk in flight,
+ * and for the stream that fills it or the mover that empties it. So dropping an
+ * object takes two atomic operations, under any lock, and the task that drops
+ * the last reference hands the segment to a worker. While a word points to an
+ * object, or is pinned, its segment stays where it is and keeps its sequence
+ * number, and nobody needs a lock to look there.
  *
- * Capacity: a segment takes of nr_swap_pages what its live bytes need (swap_segment_pages()), and
- * its dead space is room, because collection can have it back. swap_segment_account() keeps
- * that for each change of the live bytes. The reserve (SWAP_SEGMENT_RESERVE) is in neither
- * nr_swap_pages nor SwapTotal from the first segment on, so that collection always has a
+ * Capacity: a segment takes from nr_swap_pages what its live bytes need
+ * (swap_segment_pages()). Its dead space counts as room, because collection can
+ * have it back. swap_segment_account() updates that whenever the live bytes
+ * change. The reserve (SWAP_SEGMENT_RESERVE) is neither in nr_swap_pages nor in
+ * SwapTotal once the first segment is used, so that collection always has a
  * segment to fill.
  *
- * Called by mm/swap_abs/chunk.c, which fills segments, mm/swap_abs/collect.c, which empties
- * them, and mm/swap_abs/packed.c. Locks: swap_packed_tier.lock, then those of the device.
+ * Callers are mm/swap_abs/chunk.c, which fills segments, mm/swap_abs/collect.c,
+ * which empties them, and mm/swap_abs/packed.c. Locks: swap_packed_tier.lock,
+ * then those of the device.
  */
 #include <linux/swap.h>
 #include <linux/swap_ops.h>
@@ -24,28 +28,34 @@
 #include "../swap.h"
 #include "packed.h"
 
-/* Streams are flushed by it. Never frozen, as reclaim waits for it. */
+/*
+ * This workqueue flushes streams. It is never frozen, because reclaim waits for
+ * it.
+ */
 struct workqueue_struct *swap_flush_wq;
 
-/* Of its own: it waits for work of swap_abs_wq. */
+/*
+ * Collection has a workqueue of its own, because it waits for work of
+ * swap_abs_wq.
+ */
 struct workqueue_struct *swap_collect_wq;
 
-/* Segments that are to be free for a hibernation image; 0 while none is to be made. */
+/*
+ * Number of segments to keep free for a hibernation image; 0 while none is to
+ * be made.
+ */
 unsigned long swap_collect_image;
 
-/**
- * swap_segments_nr_free - segments that could be filled at once
- * @packed: of a tier
- *
- * Context: any. A hint: of the device's free space only whole clusters will do.
- * Return: their number, with those in reserve.
+/*
+ * Return how many segments could be filled at once, with those in reserve. This
+ * is a hint, because only whole clusters of the device's free space will do.
  */
 unsigned long swap_segments_nr_free(struct swap_packed_tier *packed)
 {
 	return READ_ONCE(packed->tier->nr_spares) + swap_tier_free_clusters(packed->tier);
 }
 
-/* Are few segments free? */
+/* Tell whether so few segments are free that collection must make some. */
 bool swap_segments_are_short(struct swap_packed_tier *packed)
 {
 	return READ_ONCE(packed->starved) ||
@@ -54,8 +64,9 @@ bool swap_segments_are_short(struct swap_packed_tier *packed)
 }
 
 /*
- * Are so few segments free that an image might have no room, though there is more dead
- * space than the segments that are being filled may have?
+ * Tell whether so few segments are free that a hibernation image might have no
+ * room, although there is more dead space than the segments that are being
+ * filled may have.
  */
 bool swap_segments_short_of_image(struct swap_packed_tier *packed)
 {
@@ -70,11 +81,9 @@ bool swap_segments_short_of_image(struct swap_packed_tier *packed)
 	return READ_ONCE(packed->tier->nr_segments) > nr;
 }
 
-/**
- * swap_collect_kick - segments have come or gone: begin to collect if need be
- * @packed: of a tier
- *
- * Context: any, also with a virtual cluster's lock held and interrupts off.
+/*
+ * Begin to collect if that is needed, because segments have come or gone. May
+ * be called with a virtual cluster's lock held and interrupts off.
  */
 void swap_collect_kick(struct swap_packed_tier *packed)
 {
@@ -84,16 +93,18 @@ void swap_collect_kick(struct swap_packed_tier *packed)
 		return;
 	if (READ_ONCE(packed->tier->nr_segments))
 		queue_work(swap_collect_wq, &packed->collect_work);
-	/* What is free beside raw pages will do for an image. */
+	/*
+	 * The image can use free slots beside raw pages, so raw clusters are
+	 * compacted only when segments are short.
+	 */
 	if (is_short && !READ_ONCE(packed->quiet))
 		swap_tier_compact(packed->tier);
 }
 
-/**
- * swap_segment_put - drop a reference
- * @segment: the segment, not to be used any more
- *
- * Context: any but interrupts.
+/*
+ * Drop a reference of a segment, which the caller must not use any more. The
+ * last one hands the segment to a worker, because callers may hold a virtual
+ * cluster's lock. Not for interrupts.
  */
 void swap_segment_put(struct swap_segment *segment)
 {
@@ -107,7 +118,10 @@ void swap_segment_put(struct swap_segment *segment)
 	queue_work(swap_abs_wq, &packed->release_work);
 }
 
-/* By the live bytes of a segment; the same as swap_victim_bucket(), in constants. */
+/*
+ * Return the bucket of a segment by its live bytes. This is
+ * swap_victim_bucket() with a constant size.
+ */
 unsigned int swap_segment_bucket(unsigned int live)
 {
 	return DIV_ROUND_UP(live, SWAP_SEGMENT_SIZE / SWAP_VICTIM_PARTS);
@@ -121,9 +135,10 @@ static unsigned int swap_segment_held(unsigned int live)
 }
 
 /*
- * Objects of @bytes have come, or with less than zero gone. Each crossing of a bucket
- * changes nr_swap_pages by what lies between the two, whoever is first, so the sum is
- * exact without a lock. Return: bytes that are live now.
+ * Account objects of @bytes that have come, or gone if it is less than zero.
+ * Each crossing of a bucket changes nr_swap_pages by the difference of the two
+ * buckets, whichever task is first, so that the sum is exact without a lock.
+ * Return the bytes that are live now.
  */
 unsigned int swap_segment_account(struct swap_segment *segment, int bytes)
 {
@@ -141,7 +156,10 @@ unsigned int swap_segment_account(struct swap_segment *segment, int bytes)
 	percpu_counter_add(&packed->tier->segments_held, held);
 	if (!(old & SWAP_SEGMENT_CLOSED))
 		swap_promise_put(-held);
-	/* A segment that is being filled is listed when it is closed. */
+	/*
+	 * Appended bytes change no list, because a segment is listed when it is
+	 * closed.
+	 */
 	if (bytes < 0) {
 		spin_lock(&packed->lock);
 		swap_victims_update(&packed->victims, &segment->victim,
@@ -152,14 +170,10 @@ unsigned int swap_segment_account(struct swap_segment *segment, int bytes)
 	return live;
 }
 
-/**
- * swap_packed_close_segment - the device of a segment is being closed, or opened again
- * @ci: its locked cluster
- * @close: which
- *
- * What is there counts for nobody while the device is closed.
- *
- * Return: pages of capacity that it has held until now, or holds from now on.
+/*
+ * Let a segment take no capacity while its device is closed
+ * (swap_format.close_segment). Return the pages of capacity that it has held
+ * until now, or holds from now on.
  */
 unsigned long swap_packed_close_segment(struct swap_cluster_info *ci, bool close)
 {
@@ -175,15 +189,18 @@ unsigned long swap_packed_close_segment(struct swap_cluster_info *ci, bool close
 	return swap_segment_held(live & ~SWAP_SEGMENT_CLOSED);
 }
 
-/* Pages of capacity that a segment takes, in its locked cluster. For the self-check. */
+/*
+ * Return the pages of capacity that a segment takes; for the self-check. The
+ * caller holds the cluster's lock.
+ */
 unsigned long swap_packed_segment_held(struct swap_cluster_info *ci)
 {
 	return swap_segment_held(swap_segment_live(ci->segment));
 }
 
 /*
- * One that is being filled, with nothing in use of it and nothing on its way, can
- * begin anew: let the flush worker look.
+ * Have the flush worker close a segment that is being filled, if nothing of it
+ * is in use or on its way, so that its space can be used anew.
  */
 void swap_segment_idle(struct swap_segment *segment)
 {
@@ -214,22 +231,22 @@ void swap_segment_return(struct swap_segment *segment)
 }
 
 /*
- * Is the reserve of no use any longer? Where nothing new is packed, and nothing that
- * is there could have to be collected.
+ * Tell whether the reserve is of no use any longer, because nothing new is
+ * packed and nothing is left that could have to be collected.
  */
-static bool swap_streams_are_idle(struct swap_packed_tier *packed)
+static bool swap_segments_are_idle(struct swap_packed_tier *packed)
 {
 	return READ_ONCE(packed->stopped) ||
 	       (READ_ONCE(packed->quiet) && !READ_ONCE(packed->tier->nr_segments));
 }
 
-/* Give what is kept as spares back, if that is of no use. */
+/* Give the spare segments and the reserve back if they are of no use. */
 void swap_segments_give_spares(struct swap_packed_tier *packed)
 {
 	struct swap_segment *segment;
 
 	spin_lock(&packed->lock);
-	while (swap_streams_are_idle(packed) && !list_empty(&packed->spares)) {
+	while (swap_segments_are_idle(packed) && !list_empty(&packed->spares)) {
 		segment = list_first_entry(&packed->spares, struct swap_segment, victim.list);
 		list_del_init(&segment->victim.list);
 		WRITE_ONCE(packed->tier->nr_spares, packed->tier->nr_spares - 1);
@@ -237,7 +254,7 @@ void swap_segments_give_spares(struct swap_packed_tier *packed)
 		swap_segment_return(segment);
 		spin_lock(&packed->lock);
 	}
-	if (swap_streams_are_idle(packed) && packed->reserved) {
+	if (swap_segments_are_idle(packed) && packed->reserved) {
 		WRITE_ONCE(packed->reserved, false);
 		swap_tier_hide(packed->tier, -(long)SWAP_SEGMENT_RESERVE * SWAPFILE_CLUSTER);
 	}
@@ -245,8 +262,9 @@ void swap_segments_give_spares(struct swap_packed_tier *packed)
 }
 
 /*
- * Segments that nothing refers to are spares again, or go back: on a workqueue
- * that is frozen while there is a hibernation image, which knows them as they are.
+ * Make segments without references spares, or give them back to the device. The
+ * callers are works that are frozen while there is a hibernation image, because
+ * the image knows the segments as they are.
  */
 void swap_segments_release_dead(struct swap_packed_tier *packed)
 {
@@ -255,15 +273,27 @@ void swap_segments_release_dead(struct swap_packed_tier *packed)
 
 	llist_for_each_entry_safe(segment, next, llist_del_all(&packed->dead), dead) {
 		back = false;
+		/* Nothing refers to the segment any more, so this does not change. */
+		bad = segment->victim.bad;
+		/*
+		 * A bad segment takes capacity, because nothing can be stored
+		 * in it. Count that before the segment is on the list, because
+		 * swap_packed_forget_bad() may free it as soon as it is there.
+		 */
+		if (bad) {
+			swap_segment_account(segment, SWAP_SEGMENT_BAD);
+			percpu_counter_sub(&packed->live, SWAP_SEGMENT_BAD);
+		}
 		spin_lock(&packed->lock);
 		if (segment->victim.listed)
 			swap_victims_del(&packed->victims, &segment->victim);
 		WRITE_ONCE(packed->tier->nr_segments, packed->tier->nr_segments - 1);
-		bad = segment->victim.bad;
 		if (bad) {
 			list_add(&segment->victim.list, &packed->bad);
-			WRITE_ONCE(packed->tier->nr_bad_segments, packed->tier->nr_bad_segments + 1);
-		} else if (packed->tier->nr_spares < SWAP_SEGMENT_RESERVE && !READ_ONCE(packed->stopped)) {
+			WRITE_ONCE(packed->tier->nr_bad_segments,
+				   packed->tier->nr_bad_segments + 1);
+		} else if (packed->tier->nr_spares < SWAP_SEGMENT_RESERVE &&
+			   !READ_ONCE(packed->stopped)) {
 			list_add(&segment->victim.list, &packed->spares);
 			WRITE_ONCE(packed->tier->nr_spares, packed->tier->nr_spares + 1);
 		} else {
@@ -271,22 +301,20 @@ void swap_segments_release_dead(struct swap_packed_tier *packed)
 		}
 		gained |= !bad;
 		spin_unlock(&packed->lock);
-		/* What nothing can be stored in is no room. */
-		if (bad) {
-			swap_segment_account(segment, SWAP_SEGMENT_BAD);
-			percpu_counter_sub(&packed->live, SWAP_SEGMENT_BAD);
-		}
 		if (back) {
 			swap_segment_return(segment);
 			WRITE_ONCE(packed->starved, false);
 		}
-		/* Last: swapoff waits for it, then takes what is left. */
+		/*
+		 * This comes last, because swapoff waits for it and then frees
+		 * the rest of the tier.
+		 */
 		percpu_counter_sub(&packed->tier->used, SWAPFILE_CLUSTER);
 		cond_resched();
 	}
 	if (gained)
 		swap_vain_room_gained();
-	if (swap_streams_are_idle(packed))
+	if (swap_segments_are_idle(packed))
 		swap_segments_give_spares(packed);
 }
 
@@ -295,7 +323,10 @@ void swap_segments_release_work(struct work_struct *work)
 	swap_segments_release_dead(container_of(work, struct swap_packed_tier, release_work));
 }
 
-/* Lend a cluster as a spare segment, without waiting. Return: true when there is one more. */
+/*
+ * Lend a cluster as a spare segment, without waiting. Return true when there is
+ * one more.
+ */
 static bool swap_segments_refill(struct swap_packed_tier *packed)
 {
 	struct swap_info_struct *si = packed->tier->si;
@@ -332,9 +363,9 @@ static bool swap_segments_refill(struct swap_packed_tier *packed)
 }
 
 /*
- * Take the reserve out of the capacity, once. Not where there is nothing but that to be
- * lent: raw pages can use what is free, and nothing could be packed. Return: true when
- * that has been done.
+ * Take the reserve out of the capacity, once. Leave it in when only the reserve
+ * could be lent, because raw pages can use the free clusters then, while
+ * nothing could be packed. Return true when the reserve has been taken.
  */
 static bool swap_segments_reserve(struct swap_packed_tier *packed)
 {
@@ -355,7 +386,10 @@ static bool swap_segments_reserve(struct swap_packed_tier *packed)
 	return reserved;
 }
 
-/* Make spares, so that one more can be filled than what is kept for survivors. */
+/*
+ * Lend spares until there are more than @kept. Return false when that is not
+ * possible.
+ */
 bool swap_segments_refill_for(struct swap_packed_tier *packed, unsigned int kept)
 {
 	if (!swap_segments_reserve(packed))
@@ -366,7 +400,9 @@ bool swap_segments_refill_for(struct swap_packed_tier *packed, unsigned int kept
 	return true;
 }
 
-/* A segment to fill, or NULL. The reserve is for what is collected. */
+/*
+ * Return a segment to fill, or NULL. New data leaves the reserve to survivors.
+ */
 struct swap_segment *swap_segment_open(struct swap_packed_tier *packed,
 				       enum swap_stream_id id)
 {
@@ -380,7 +416,10 @@ struct swap_segment *swap_segment_open(struct swap_packed_tier *packed,
 		swap_segments_refill(packed);
 
 	spin_lock(&packed->lock);
-	/* What survives may go anywhere: without that nothing can be collected. */
+	/*
+	 * Survivors may use any segment, because otherwise nothing could be
+	 * collected.
+	 */
 	if (packed->tier->nr_spares > kept && (packed->reserved || !fresh)) {
 		segment = list_first_entry(&packed->spares, struct swap_segment, victim.list);
 		list_del_init(&segment->victim.list);
@@ -388,7 +427,10 @@ struct swap_segment *swap_segment_open(struct swap_packed_tier *packed,
 		WRITE_ONCE(packed->tier->nr_segments, packed->tier->nr_segments + 1);
 		segment->seq = packed->next_seq++;
 	}
-	/* Survivors have one so that others can. */
+	/*
+	 * The shortage ends only when new data gets a segment, because a
+	 * segment for survivors is just the means to make one free.
+	 */
 	if (segment && fresh)
 		WRITE_ONCE(packed->starved, false);
 	spin_unlock(&packed->lock);
@@ -397,7 +439,11 @@ struct swap_segment *swap_segment_open(struct swap_packed_tier *packed,
 
 	swap_collect_kick(packed);
 
-	/* Before the lock of the stream is dropped: swapoff takes that once. */
+	/*
+	 * Count the segment before the caller drops the stream's lock, because
+	 * swapoff takes that lock once and expects the count to be complete
+	 * after that.
+	 */
 	percpu_counter_add(&packed->tier->used, SWAPFILE_CLUSTER);
 	swap_tier_check_high(packed->tier);
 	segment->victim.end = 0;
@@ -407,7 +453,11 @@ struct swap_segment *swap_segment_open(struct swap_packed_tier *packed,
 	return segment;
 }
 
-/* There is no segment to fill. What is new may find one on another device. */
+/*
+ * Note that there is no segment to fill. Survivors can go nowhere else, so the
+ * tier is starved. New data may find a segment on another device, so collection
+ * is only begun.
+ */
 void swap_segments_refuse(struct swap_packed_tier *packed, bool fresh)
 {
 	swap_tier_count(packed->tier, SWAP_TIER_REFUSED, 1);
@@ -427,7 +477,7 @@ bool swap_segment_is_bad(struct swap_segment *segment)
 	return bad;
 }
 
-/* Nothing more is appended to the stream's segment. */
+/* Append nothing more to the stream's segment. */
 void swap_segment_close(struct swap_stream *stream)
 {
 	struct swap_segment *segment = stream->segment;
@@ -438,7 +488,10 @@ void swap_segment_close(struct swap_stream *stream)
 	spin_lock(&packed->lock);
 	swap_victims_add(&packed->victims, &segment->victim, swap_segment_live(segment),
 			 packed->next_seq);
-	/* It can't be made any denser before something has died. */
+	/*
+	 * A full segment of survivors can't be made denser before some of it
+	 * has died.
+	 */
 	segment->victim.dense = !swap_stream_is_fresh(stream - packed->streams) &&
 				segment->victim.end == SWAPFILE_CLUSTER;
 	spin_unlock(&packed->lock);
@@ -459,6 +512,9 @@ long swap_packed_drop(const swap_desc_t *words, unsigned int nr)
 			swap_segment_idle(segment);
 		swap_segment_put(segment);
 	}
-	/* The segment holds the capacity. */
+	/*
+	 * Dropping a word frees no capacity by itself, because the segment
+	 * holds it.
+	 */
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Virtual slots: their area, descriptors and promises, and what was tried in vain for
- * their pages.
+ * Virtual slots: their area, descriptors and promises, and what reclaim has
+ * tried in vain with their pages.
  */
 #ifndef _MM_SWAP_ABS_SLOTS_H
 #define _MM_SWAP_ABS_SLOTS_H
@@ -49,19 +49,16 @@ void swap_desc_free(swap_desc_t *words, swap_desc_t *single);
 void swap_desc_install(struct folio *folio, const swap_desc_t *words, long taken);
 
 #ifdef CONFIG_SWAP_ABS
-/* The descriptors of a locked virtual cluster, NULL when it is not in use. */
+/* Return the descriptors of a locked virtual cluster, NULL if it is unused. */
 static inline swap_desc_t *swap_desc_table(struct swap_cluster_info *ci)
 {
 	return rcu_dereference_protected(ci->desc, lockdep_is_held(&ci->lock));
 }
 #endif
 
-/**
- * swap_promise_take - promise device capacity
- * @nr: pages
- *
- * Context: any.
- * Return: true when devices can still store @nr pages, that are held now.
+/*
+ * Promise @nr pages of device capacity. Any context. Return false when the
+ * devices have less than that left.
  */
 static inline bool swap_promise_take(long nr)
 {
@@ -76,12 +73,14 @@ static inline bool swap_promise_take(long nr)
 }
 
 /**
- * struct swap_vain - what has been tried in vain
- * @pages: how many pages, less what has been successful
- * @lru: how many pages there were to be tried
- * @last: jiffies when the last one was tried
- * @devices: tells whether there were others then
- * @flushed: jiffies when the cgroup's statistics were brought up to date
+ * struct swap_vain - what reclaim has tried in vain
+ * @pages: pages that were tried in vain, less what successes have taken back
+ * @lru: pages that reclaim could look at when the last one was tried
+ * @last: jiffies when the last page was tried
+ * @devices: value of swap_vain_devices when @pages was last forgotten
+ * @flushed: jiffies when the cgroup's statistics were flushed last
+ *
+ * No lock protects the fields, because a race only makes them a little wrong.
  */
 struct swap_vain {
 	atomic_long_t pages;

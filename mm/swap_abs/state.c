@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The states of a tier of the swap abstraction, and who changes them.
+ * The states of a tier, and the transitions between them.
  *
  *	        by hand               many I/O errors
  *	  +----------------- online -------------------+
@@ -9,17 +9,42 @@
  *	draining ------------+    +------------------ failed
  *	         swapoff             after a while
  *
- * A tier that is draining or has failed is closed, as for swapoff: its device has no
- * SWP_WRITEOK, and its pages are in neither total_swap_pages nor nr_swap_pages. What is
- * there leaves it in the background (swap_tier.drain_work), and swapoff can't take it
- * before it is opened again. A device fails by many errors in a row over some time; it is
- * used again later, because what was in the way may be over.
+ * Not drawn: the administrator can turn "failed" into "draining", and when
+ * swapoff fails, swap_tiers_close_file() restores the state that swapoff ended.
  *
- * Called by mm/swap_abs/sysfs.c and swapoff. Its works are queued by mm/swap_abs/tier.c, which
- * counts the errors.
+ * These fields of struct swap_tier say how far a tier is in use:
  *
- * Locks: swap_state_mutex, outside of swap_tiers_lock and of what closes a device. Who has
- * it waits for no mover and no I/O, because others wait for it.
+ * - joined: the tier is on swap_tiers. It stays there in all states, from
+ * swapon
+ *   until swapoff has emptied the device.
+ * - closed: the tier takes no new data, because its state is not online or
+ *   because swapoff empties it. The device has no SWP_WRITEOK then, and
+ *   total_swap_pages and nr_swap_pages do not include its pages.
+ * - state: online, draining or failed. swapoff has no state of its own: a tier
+ *   that stays closed while its state is online is one that swapoff empties.
+ * - drain_stop: asks drain_work to end. drain_work runs in the background and
+ *   moves the data of a tier that is draining or has failed to other tiers.
+ *   Opening the tier sets drain_stop, and closing it clears drain_stop.
+ * - adopted: nr_swap_pages counts the device's free slots as the layer can use
+ *   them. It is set while the layer is on and the tier is not closed.
+ *
+ * swap_state_mutex protects state and drain_stop; swap_abs_mutex protects the
+ * others.
+ *
+ * To hold: a tier whose state is not online is closed, because state changes
+ * after the device has been closed and before it is opened again. swapoff can't
+ * take a closed tier away, so it opens the tier first.
+ *
+ * A device fails after many I/O errors in a row over some time. It is opened
+ * again later, because the cause of the errors may have gone.
+ *
+ * mm/swap_abs/sysfs.c and swapoff call this file. mm/swap_abs/tier.c, which
+ * counts the errors, queues the work items.
+ *
+ * Locks: swap_state_mutex is outside of swap_abs_mutex, swap_tiers_lock and the
+ * locks that closing a device takes. Opening a tier waits for no mover and no
+ * I/O of the tier, because others wait for the mutex. Closing waits until
+ * collection and demotion of the tier have ended (swap_tier_leave()).
  */
 #include <linux/blkdev.h>
 #include <linux/jiffies.h>
@@ -31,20 +56,25 @@
 #include "tier.h"
 
 /*
- * After how many seconds a tier that has failed is used again: what was in the way, a full
- * filesystem or a link that was down, may be over. The delay doubles with each time that the
- * tier fails soon after that, so that a broken device is not tried all the time, and an
- * outage lasts twice as long here as it did, at most. Tests change the first, in debugfs.
+ * The number of seconds after which a failed tier is used again, because the
+ * cause, like a full filesystem or a link that was down, may have gone. The
+ * delay doubles each time that the tier fails soon after it was opened again,
+ * so that a broken device is not tried all the time. As a result, a tier is out
+ * of use for at most about twice as long as the outage. Tests change the first
+ * delay in debugfs.
  */
 u32 swap_tier_reopen_delay = 5;
 #define SWAP_TIER_REOPEN_MAX	600
-/* It has failed soon if it was in use for less than its delay and this, in seconds. */
+/* A tier has failed "soon" if it was open for less than its delay plus this. */
 #define SWAP_TIER_REOPEN_SOON	60
 
-/* Serializes changes of state. */
+/* Protects state, drain_stop, reopen_delay and reopened of all tiers. */
 static DEFINE_MUTEX(swap_state_mutex);
 
-/* Nothing new goes to the device, and what is there leaves it. */
+/*
+ * Let no new data go to the device, and start drain_work, which moves the data
+ * that is there to other tiers.
+ */
 static int swap_tier_close(struct swap_tier *tier, enum swap_tier_state state)
 {
 	int err;
@@ -68,25 +98,22 @@ static void swap_tier_open(struct swap_tier *tier)
 	if (tier->state == SWAP_TIER_ONLINE)
 		return;
 	/*
-	 * The mover ends by itself. It is not waited for, because it may wait for a device
-	 * that hangs, and who has this mutex keeps others waiting.
+	 * Do not wait for the mover, which ends by itself: it may wait for a
+	 * device that hangs, and others wait for this mutex.
 	 */
 	WRITE_ONCE(tier->drain_stop, true);
 	cancel_delayed_work(&tier->drain_work);
 	atomic_set(&tier->io_errors, 0);
 	WRITE_ONCE(tier->state, SWAP_TIER_ONLINE);
-	/* Last: from here on, swapoff may take the tier away. */
+	/* This comes last, because swapoff may take the tier away after it. */
 	swap_device_reopen(tier->si);
 }
 
-/**
- * swap_tier_set_state - drain a tier, or take it back
- * @tier: the tier of a device
- * @state: SWAP_TIER_DRAINING or SWAP_TIER_ONLINE
- *
- * Context: process context, sleeps.
- * Return: 0; -EBUSY while swapoff empties the device or hibernation has it, -ENOMEM
- * when memory would be overcommitted without it.
+/*
+ * Close the tier of a device and drain it (SWAP_TIER_DRAINING), or open it
+ * again (SWAP_TIER_ONLINE). Sleeps. Return 0; -EBUSY while swapoff empties the
+ * device or hibernation uses it; -ENOMEM when memory would be overcommitted
+ * without the device; or -EINTR for a signal.
  */
 int swap_tier_set_state(struct swap_tier *tier, enum swap_tier_state state)
 {
@@ -102,7 +129,7 @@ int swap_tier_set_state(struct swap_tier *tier, enum swap_tier_state state)
 	return err;
 }
 
-/* The tier of a device or swapfile that is in use, or NULL. */
+/* Find the tier of a device or swapfile by its mapping, or return NULL. */
 static struct swap_tier *swap_tier_of(struct address_space *mapping)
 {
 	struct swap_tier *tier;
@@ -115,15 +142,17 @@ static struct swap_tier *swap_tier_of(struct address_space *mapping)
 }
 
 /**
- * swap_tiers_open_file - take a tier that is drained back, for swapoff
- * @mapping: of the device or swapfile
+ * swap_tiers_open_file - open a tier that was drained or has failed, for
+ * swapoff
+ * @mapping: the mapping of the device or swapfile
+ * @state: out: the state of the tier until now; the caller passes it to
+ *	swap_tiers_close_file() when swapoff fails
  *
- * swapoff takes it out of use itself.
- *
- * @state: for the state that it had, for swap_tiers_close_file()
+ * swapoff only finds a device that is open, and closes it itself.
  *
  * Context: process context, sleeps.
- * Return: 0, or -EINTR for who is killed, while others wait for their devices.
+ * Return: 0, or -EINTR when the task was killed while it waited for another
+ * change of state.
  */
 int swap_tiers_open_file(struct address_space *mapping, enum swap_tier_state *state)
 {
@@ -137,7 +166,7 @@ int swap_tiers_open_file(struct address_space *mapping, enum swap_tier_state *st
 	if (tier)
 		*state = tier->state;
 	spin_unlock(&swap_tiers_lock);
-	/* While it is closed, swapoff can't take it away. */
+	/* The tier can't go away: swapoff does not find a closed tier. */
 	if (*state != SWAP_TIER_ONLINE)
 		swap_tier_open(tier);
 	mutex_unlock(&swap_state_mutex);
@@ -147,14 +176,18 @@ int swap_tiers_open_file(struct address_space *mapping, enum swap_tier_state *st
 static void swap_tier_queue_reopen(struct swap_tier *tier)
 {
 	lockdep_assert_held(&swap_state_mutex);
-	/* As swap_tier.retry_work: it waits for others. */
+	/*
+	 * Not on a workqueue of the layer, because reopen_work waits for
+	 * mutexes, whose holders wait for works on these workqueues.
+	 */
 	mod_delayed_work(system_freezable_wq, &tier->reopen_work, tier->reopen_delay * HZ);
 }
 
 /**
- * swap_tiers_close_file - swapoff has failed: drain the tier as before
- * @mapping: of the device or swapfile, that is in use again
- * @state: what swap_tiers_open_file() has found
+ * swap_tiers_close_file - close a tier again after swapoff has failed
+ * @mapping: the mapping of the device or swapfile, which is in use again
+ * @state: the state that swap_tiers_open_file() has returned, which the tier
+ *	gets again
  *
  * Context: process context, sleeps.
  */
@@ -173,7 +206,10 @@ void swap_tiers_close_file(struct address_space *mapping, enum swap_tier_state s
 	spin_unlock(&swap_tiers_lock);
 	if (tier) {
 		si = tier->si;
-		/* The time when it was to be tried again may have passed meanwhile. */
+		/*
+		 * reopen_work may have run during swapoff, and has done nothing
+		 * then, because the tier was online.
+		 */
 		if (!swap_tier_close(tier, state) && state == SWAP_TIER_FAILED)
 			swap_tier_queue_reopen(tier);
 		put_swap_device(si);
@@ -181,7 +217,7 @@ void swap_tiers_close_file(struct address_space *mapping, enum swap_tier_state s
 	mutex_unlock(&swap_state_mutex);
 }
 
-/* Have a tier that has failed used again later. */
+/* Schedule the opening of a tier that has failed. */
 static void swap_tier_reopen_later(struct swap_tier *tier)
 {
 	unsigned int first = READ_ONCE(swap_tier_reopen_delay);
@@ -209,13 +245,23 @@ static void swap_tier_fail_work(struct work_struct *work)
 	mutex_unlock(&swap_state_mutex);
 }
 
-/* Use a tier again that has failed. If it must, it fails once more; nothing is lost by that. */
+/*
+ * Open a tier that has failed. If its device still gives errors, the tier fails
+ * once more, and nothing is lost by that.
+ */
 static void swap_tier_reopen_work(struct work_struct *work)
 {
 	struct swap_tier *tier = container_of(to_delayed_work(work), struct swap_tier,
 					      reopen_work);
 
-	mutex_lock(&swap_state_mutex);
+	/*
+	 * Do not wait, because the queue of this work gets frozen, and the holder of
+	 * the mutex may wait for a work that is frozen already.
+	 */
+	if (!mutex_trylock(&swap_state_mutex)) {
+		queue_delayed_work(system_freezable_wq, &tier->reopen_work, HZ);
+		return;
+	}
 	if (tier->state == SWAP_TIER_FAILED) {
 		pr_info("swap: swap%d is tried again\n", tier->id);
 		tier->reopened = jiffies;
@@ -225,23 +271,9 @@ static void swap_tier_reopen_work(struct work_struct *work)
 	swap_vain_room_gained();
 }
 
-/* The device may have put another block there. Frozen while there is a hibernation image. */
-static void swap_tier_retry_work(struct work_struct *work)
-{
-	struct swap_tier *tier = container_of(to_delayed_work(work), struct swap_tier,
-					      retry_work);
-
-	swap_formats_call(forget_bad, tier);
-	swap_vain_room_gained();
-}
-
-/**
- * swap_tier_init_state - what this file has of a tier
- * @tier: a new tier
- */
+/* Initialize the work items of a new tier that change its state. */
 void swap_tier_init_state(struct swap_tier *tier)
 {
 	INIT_WORK(&tier->fail_work, swap_tier_fail_work);
 	INIT_DELAYED_WORK(&tier->reopen_work, swap_tier_reopen_work);
-	INIT_DELAYED_WORK(&tier->retry_work, swap_tier_retry_work);
 }

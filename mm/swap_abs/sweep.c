@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Pages of the swap abstraction that were freed while they were being written.
+ * Sweeping up pages that were freed while they were being written.
  *
- * Who unmaps a swapped page frees its folio and its slot, but not while the folio is
- * locked or under writeback, as then nobody may wait for it. Such a folio would stay in
- * the swap cache, with its slot and what is behind that, until reclaim comes across it.
- * With a layer that gathers pages before it writes them, that is many. So the cluster is
- * noted (swap_sweep_later()), and a worker looks there a little later, again and again
- * until nothing is left.
+ * When a swapped page is unmapped, its folio and its slot are freed. But they
+ * are not freed while the folio is locked or under writeback, because the
+ * unmapping task must not wait for that. The folio would stay in the swap
+ * cache, with its slot and the data behind it, until reclaim comes across it.
+ * There are many such folios in a layer that gathers pages before it writes
+ * them. So the slot's cluster is noted (swap_sweep_later()), and a worker looks
+ * at the cluster a little later, again and again until no such folio is left.
  *
- * To hold: a slot that nobody refers to, with a folio that nobody has mapped, is in a
- * cluster that is noted, or was freed otherwise. Where too many clusters are to be noted,
- * all are looked at.
+ * To hold: a slot that nobody refers to, with a folio that nobody has mapped,
+ * is in a cluster that is noted, or is about to be freed by somebody else. When
+ * more clusters are to be noted than there is room for, the worker looks at all
+ * clusters.
  *
- * Called by mm/swapfile.c. Locks: swap_sweep_lock, inside of everything.
+ * Callers are mm/swapfile.c and mm/swap_state.c, when they could not free a
+ * folio.
+ *
+ * Locks: swap_sweep_lock is inside of all others and protects the noted
+ * clusters.
  */
 #include <linux/jiffies.h>
 #include <linux/spinlock.h>
@@ -22,7 +28,10 @@
 #include "../swap.h"
 #include "tier.h"
 
-/* Long enough for a chunk to be written, short enough that nobody misses the memory. */
+/*
+ * Long enough for a chunk to be written, and short enough that nobody misses
+ * the memory.
+ */
 #define SWAP_SWEEP_DELAY	max(HZ / 50, 1)
 
 static DEFINE_SPINLOCK(swap_sweep_lock);
@@ -51,10 +60,10 @@ static void swap_sweep_note(unsigned long cluster)
 }
 
 /**
- * swap_sweep_later - a slot that nobody refers to any more could not be freed
- * @offset: of the virtual slot
+ * swap_sweep_later - have a slot freed later whose folio is busy now
+ * @offset: offset of the virtual slot, to which nobody refers any more
  *
- * Context: process context, does not sleep.
+ * Context: process context. Does not sleep.
  */
 void swap_sweep_later(unsigned long offset)
 {

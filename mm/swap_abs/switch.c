@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The switch of the swap abstraction: vm.swap_abs, and how the system boots.
+ * The switch of the swap abstraction: vm.swap_abs, and its value at boot.
  *
- * Off at first, and then the virtual area is not even made (mm/swap_abs/area.c). Either way,
- * tiers are told (mm/swap_abs/device.c), whose capacity is counted in another way.
+ * At boot the layer is off, unless CONFIG_SWAP_ABS_DEFAULT_ON is set. The
+ * virtual area is created when the layer is switched on for the first time
+ * (mm/swap_abs/area.c). Both directions of the switch tell the tiers
+ * (mm/swap_abs/device.c), because the layer counts their capacity in a way of
+ * its own.
  *
- * Called by sysctl, and by KUnit tests. Takes swap_abs_mutex.
+ * sysctl and the KUnit tests call this file. It takes swap_abs_mutex.
  */
 #include <linux/init.h>
 #include <linux/mutex.h>
@@ -16,16 +19,14 @@
 #include "slots.h"
 #include "tier.h"
 
-/**
- * swap_abs_switch - make new swap entries virtual, or physical
- * @on: which
+/*
+ * Make new swap entries virtual (@on) or physical. The caller may do so at any
+ * time, because entries of both kinds work next to each other and the switch
+ * only decides about new ones.
  *
- * Either may happen at any time: entries of both kinds work next to each other,
- * and only where new ones go changes. The devices are counted as the layer can
- * use them before it promises anything.
- *
- * Context: process context, sleeps.
- * Return: 0, -ENOMEM, or -EPERM when all swap types are in use.
+ * When the layer is switched on, the free slots of devices are first counted as
+ * the layer can use them, because it must not promise others. Sleeps. Return 0;
+ * -ENOMEM; or -EPERM when all swap types are in use.
  */
 int swap_abs_switch(bool on)
 {
@@ -79,7 +80,10 @@ static const struct ctl_table swap_abs_sysctl_table[] = {
 
 static int __init swap_abs_init(void)
 {
-	/* Frozen while there is a hibernation image: it knows lent clusters as lent. */
+	/*
+	 * Freezable, because a work on it returns lent clusters to their
+	 * devices, and a hibernation image has recorded them as lent.
+	 */
 	swap_abs_wq = alloc_workqueue("swap_abs",
 				      WQ_MEM_RECLAIM | WQ_UNBOUND | WQ_FREEZABLE, 0);
 	if (!swap_abs_wq)

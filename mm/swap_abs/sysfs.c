@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /sys/kernel/mm/swap/tiers/: what the tiers of the swap abstraction are and
- * how much they hold. One value a file; see
- * Documentation/ABI/testing/sysfs-kernel-mm-swap.
+ * The files in /sys/kernel/mm/swap/tiers/, which show and change the tiers.
+ * Each file has one value; Documentation/ABI/testing/sysfs-kernel-mm-swap
+ * describes them.
  *
- * The directory of a tier owns its struct swap_tier: that is freed when the last
- * open file of it is closed. What is written is checked for its form and handed to
- * mm/swap_abs/tier.c, state.c and policy.c; nothing here takes a lock.
+ * The directory of a tier owns its struct swap_tier, which is freed when the
+ * directory has been removed and the last open file in it has been closed. This
+ * file checks the form of what the administrator writes and passes it to
+ * tier.c, state.c and policy.c in mm/swap_abs/. It takes no lock itself.
  */
 #include <linux/ctype.h>
 #include <linux/file.h>
@@ -47,7 +48,10 @@ static ssize_t device_show(struct kobject *kobj, struct kobj_attribute *attr, ch
 	char *path;
 	int len;
 
-	/* swapoff removes this file, and waits for readers, before it closes that. */
+	/*
+	 * The file stays open: swapoff removes this attribute and waits for its
+	 * readers before it closes the file.
+	 */
 	if (!tier_is_zswap(tier))
 		file = READ_ONCE(tier->si->swap_file);
 	if (!file)
@@ -92,7 +96,7 @@ static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr, cha
 	struct swap_tier *tier = to_tier(kobj);
 	enum swap_tier_state state = READ_ONCE(tier->state);
 
-	/* swapoff has no state of its own. */
+	/* swapoff has no state of its own: show its tier as draining, too. */
 	if (state == SWAP_TIER_ONLINE && READ_ONCE(tier->closed))
 		state = SWAP_TIER_DRAINING;
 	return sysfs_emit(buf, "%s\n", swap_tier_state_names[state]);
@@ -159,7 +163,10 @@ static ssize_t low_watermark_store(struct kobject *kobj, struct kobj_attribute *
 
 static struct kobj_attribute low_watermark_attr = __ATTR_RW(low_watermark);
 
-/* A size in bytes ("64M") or "all", as pages; 0 for anything else. */
+/*
+ * Parse a size in bytes, like "64M", or the word "all". Return pages, or 0 for
+ * anything else.
+ */
 static unsigned long swap_tier_parse_size(const char *buf)
 {
 	unsigned long long size;
@@ -217,7 +224,7 @@ static ssize_t promote_store(struct kobject *kobj, struct kobj_attribute *attr,
 
 static struct kobj_attribute promote_attr = __ATTR_RW(promote);
 
-/* Pages that a tier can hold. */
+/* Return the pages that a tier can hold: of RAM, or of slots of the device. */
 static unsigned long tier_capacity(struct swap_tier *tier)
 {
 	return tier_is_zswap(tier) ? zswap_capacity() :
@@ -236,7 +243,11 @@ static ssize_t used_show(struct kobject *kobj, struct kobj_attribute *attr, char
 	struct swap_tier *tier = to_tier(kobj);
 	unsigned long pages;
 
-	/* What is being filled counts whole, so the sum may be more for a while. */
+	/*
+	 * The sum may exceed the capacity for a while: data that is collected
+	 * counts in two segments until the old copy is dropped, and the counts
+	 * of slots and of segments do not change at the same moment.
+	 */
 	pages = tier_is_zswap(tier) ? zswap_total_pages() :
 				      min(swap_tier_inuse(tier), tier_capacity(tier));
 	return sysfs_emit(buf, "%llu\n", (u64)pages << PAGE_SHIFT);
@@ -387,19 +398,17 @@ static const struct kobj_type swap_tier_ktype = {
 	.default_groups	= swap_tier_groups,
 };
 
-/**
- * swap_tier_sysfs_add - show a tier
- * @tier: a tier that is complete; its kobject owns it from now on
- *
- * Context: process context, sleeps.
- * Return: 0 or an error; the caller calls kobject_put() for an error.
+/*
+ * Create the directory of a tier that is complete otherwise. The tier's kobject
+ * owns the tier from now on, so that the caller must call kobject_put() when
+ * this fails. Sleeps. Return 0 or an error.
  */
 int swap_tier_sysfs_add(struct swap_tier *tier)
 {
 	int err;
 
 	kobject_init(&tier->kobj, &swap_tier_ktype);
-	/* Also where there is no directory: cgroups know the tier by its name. */
+	/* Set the name even without a directory: cgroup files show the name. */
 	err = tier_is_zswap(tier) ? kobject_set_name(&tier->kobj, "zswap") :
 				    kobject_set_name(&tier->kobj, "swap%d", tier->id);
 	if (err || !swap_tiers_kobj)
@@ -415,5 +424,8 @@ static int __init swap_tier_sysfs_init(void)
 	return swap_tiers_kobj ? 0 : -ENOMEM;
 }
 
-/* After the parent (subsys_initcall), before the first tier (fs_initcall). */
+/*
+ * This must run after the parent directory was created (subsys_initcall()) and
+ * before the first tier is created (fs_initcall()).
+ */
 subsys_initcall_sync(swap_tier_sysfs_init);

@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The tiers of the swap abstraction: zswap, and each swap device; and the formats that
- * devices are written in.
+ * The tiers of the swap abstraction, which are zswap and each swap device, and
+ * the formats in which devices are written.
  *
- * This file owns the list of tiers and that of formats, what is chosen of a tier (rank,
- * format), and what is counted of it. It knows no format by name: each registers itself
- * with a table of operations (struct swap_format), and all are asked of each tier, because
- * what a device has stays as it was written when its format is changed.
+ * This file owns the list of tiers, the list of formats, the settings of a tier
+ * (rank and format) and the counters of a tier. It knows no format by name:
+ * each format registers itself with a table of operations (struct swap_format).
+ * This file asks all formats about each tier, because data that is on a device
+ * keeps its format when the administrator changes the format of the tier.
  *
- * Callers are all files above: mm/swap_abs/device.c, which makes tiers and takes them away,
- * formats, movers, and mm/swap_abs/sysfs.c. Nothing here calls any of them but through a
- * format's table, or by a work of the tier (struct swap_tier) that a file above has set.
+ * The files above this one call it: mm/swap_abs/device.c, which creates and
+ * destroys tiers, the formats, the movers and mm/swap_abs/sysfs.c. This file
+ * calls them only through a format's table of operations, or by queueing a work
+ * item of struct swap_tier that a file above has initialized.
  *
- * Locks: swap_abs_mutex for what is chosen; swap_tiers_lock for the list, inside of it.
- * The list of formats is complete before there is a tier, and never changes.
+ * Locks: swap_abs_mutex protects the settings. swap_tiers_lock protects the
+ * list of tiers and is taken inside of swap_abs_mutex. The list of formats
+ * needs no lock, because it is complete before the first tier exists and never
+ * changes after that.
  */
 #include <linux/idr.h>
 #include <linux/init.h>
@@ -26,19 +30,25 @@
 #include "slots.h"
 #include "tier.h"
 
-/* Devices by rank; equal ones take turns. */
+/* The tiers of devices by rank. Tiers of the same rank take turns. */
 PLIST_HEAD(swap_tiers);
 DEFINE_SPINLOCK(swap_tiers_lock);
 
 struct swap_tier *swap_zswap_tier __read_mostly;
 
-/* Mask of the devices. */
+/* Mask of the tiers on swap_tiers; written by swap_tiers_update(). */
 unsigned long swap_tiers_online __read_mostly;
 
-/* Bytes of objects that are on their way as they are (swap_format.take). */
+/*
+ * Compressed bytes of the objects that swap_format.take() has accepted and
+ * whose move has not ended yet.
+ */
 atomic_long_t swap_bytes_moving = ATOMIC_LONG_INIT(0);
 
-/* Objects that zswap was given ahead (mm/swap_abs/neighbours.c), and that were loaded. */
+/*
+ * Objects that mm/swap_abs/neighbours.c has put into zswap before anybody asked
+ * for them and that were loaded from there later.
+ */
 atomic_t swap_neighbours_used = ATOMIC_INIT(0);
 
 /*
@@ -50,11 +60,9 @@ atomic_t swap_neighbours_used = ATOMIC_INIT(0);
 const struct swap_format *swap_formats[SWAP_MAX_FORMATS + 1] __ro_after_init;
 const struct swap_format *swap_plain_format __ro_after_init;
 
-/**
- * swap_format_register - let devices be written in a format
- * @format: the format
- *
- * Context: init, before there are tiers (fs_initcall).
+/*
+ * Add a format to the list. Formats call this from a subsys_initcall(), because
+ * the list must be complete before the first tier is created (fs_initcall()).
  */
 void __init swap_format_register(const struct swap_format *format)
 {
@@ -69,11 +77,9 @@ void __init swap_format_register(const struct swap_format *format)
 		swap_plain_format = format;
 }
 
-/**
- * swap_format_find - a format by its name
- * @name: what was written to a file of sysfs
- *
- * Return: the format, or NULL.
+/*
+ * Find the format that the administrator has named in a file of sysfs. Return
+ * NULL when there is none; @name may end with a newline.
  */
 const struct swap_format *swap_format_find(const char *name)
 {
@@ -85,7 +91,7 @@ const struct swap_format *swap_format_find(const char *name)
 	return *pos;
 }
 
-/* What a device is written in, if nobody says anything. */
+/* Choose the format of a new tier, until the administrator sets another one. */
 const struct swap_format *swap_format_for(struct swap_info_struct *si)
 {
 	const struct swap_format *const *pos;
@@ -96,33 +102,30 @@ const struct swap_format *swap_format_for(struct swap_info_struct *si)
 	return swap_plain_format;
 }
 
-/**
- * swap_format_prepare - get ready to write in a tier's format
- * @tier: of a device that can lend clusters
- *
- * Context: process context, sleeps; swap_abs_mutex held.
+/*
+ * Let the tier's format prepare for new data. When that fails, the tier gets
+ * the plain format, which needs no preparation. Sleeps.
  */
 void swap_format_prepare(struct swap_tier *tier)
 {
 	const struct swap_format *format = tier->format;
+	int err;
 
 	lockdep_assert_held(&swap_abs_mutex);
-	if (!format->start || !format->start(tier))
+	if (!format->start)
 		return;
-	pr_warn("swap: no memory to write %s to swap%d, it is written %s\n", format->name,
-		tier->id, swap_plain_format->name);
+	err = format->start(tier);
+	if (!err)
+		return;
+	pr_warn("swap: swap%d can't be written %s (%pe), it is written %s\n", tier->id,
+		format->name, ERR_PTR(err), swap_plain_format->name);
 	WRITE_ONCE(tier->format, swap_plain_format);
 }
 
-/**
- * swap_tier_set_format - choose how new data is written to a tier
- * @tier: the tier of a device
- * @format: how
- *
- * What is there stays as it is, and is read as it was written.
- *
- * Context: process context, sleeps.
- * Return: 0, -EOPNOTSUPP when the device can't have it, or -ENOMEM.
+/*
+ * Set the format in which new data is written to the tier of a device. Data
+ * that is already there keeps its format. Sleeps. Return 0; -EOPNOTSUPP when
+ * the format does not support the device or finds no compressor; or -ENOMEM.
  */
 int swap_tier_set_format(struct swap_tier *tier, const struct swap_format *format)
 {
@@ -152,12 +155,9 @@ out:
  * The list
  */
 
-/**
- * swap_tiers_update - the tiers have changed
- *
- * What must be known before one of them is chosen is looked up anew.
- *
- * Context: process context, swap_abs_mutex held.
+/*
+ * Recompute what is derived from the list of tiers, after a tier has come, gone
+ * or changed its rank or format. The caller holds swap_abs_mutex.
  */
 void swap_tiers_update(void)
 {
@@ -173,17 +173,14 @@ void swap_tiers_update(void)
 	spin_unlock(&swap_tiers_lock);
 	WRITE_ONCE(swap_virtual_ops.flags, flags);
 	WRITE_ONCE(swap_tiers_online, present);
-	/* Another one may be first now. */
+	/* A CPU may remember a tier that is no longer the first with room. */
 	swap_formats_call(forget_hints);
 }
 
-/**
- * swap_tier_set_rank - choose when a tier is asked
- * @tier: the tier of a device
- * @rank: smaller ones are asked first; equal ones take turns
- *
- * Context: process context, sleeps.
- * Return: 0, -EINVAL when it is not 1 to 65535, or -EBUSY before swapon is done.
+/*
+ * Set the rank of a device's tier. A page is offered to tiers of a smaller rank
+ * first. Sleeps. Return 0; -EINVAL when @rank is not 1 to 65535; or -EBUSY
+ * while swapon has not finished.
  */
 int swap_tier_set_rank(struct swap_tier *tier, int rank)
 {
@@ -209,7 +206,7 @@ int swap_tier_set_rank(struct swap_tier *tier, int rank)
  * A tier
  */
 
-/* The N of swapN. */
+/* Allocates the N of the name swapN. */
 static DEFINE_IDA(swap_tier_ida);
 
 static void swap_tier_release_work(struct work_struct *work)
@@ -219,12 +216,10 @@ static void swap_tier_release_work(struct work_struct *work)
 	swap_formats_call(release, tier);
 }
 
-/**
- * swap_tier_alloc - allocate a tier
- *
- * Context: process context, sleeps.
- * Return: the tier, for swap_tier_free(), or NULL. What movers have in it is still to be
- * set: swap_tier_init_moves().
+/*
+ * Allocate a tier, which swap_tier_free() frees. The caller must initialize the
+ * fields of the movers with swap_tier_init_moves(), because this file does not
+ * know them. Sleeps. Return NULL when there is no memory.
  */
 struct swap_tier *swap_tier_alloc(void)
 {
@@ -261,7 +256,11 @@ free_tier:
 	return NULL;
 }
 
-/* When nobody reads its files any longer. */
+/*
+ * Free a tier. Nobody may have a file of the tier open any longer, so the
+ * release function of the tier's kobject calls this, or a caller that has not
+ * created the files yet.
+ */
 void swap_tier_free(struct swap_tier *tier)
 {
 	xa_destroy(&tier->bad);
@@ -273,26 +272,14 @@ void swap_tier_free(struct swap_tier *tier)
 	kfree(tier);
 }
 
-/**
- * swap_tier_set_id - number the tier of a device
- * @tier: a new tier
- *
- * Context: process context, sleeps.
- * Return: 0 or an error.
- */
+/* Give a new tier of a device its number. Sleeps. Return 0 or an error. */
 int swap_tier_set_id(struct swap_tier *tier)
 {
 	tier->id = ida_alloc(&swap_tier_ida, GFP_KERNEL);
 	return min(tier->id, 0);
 }
 
-/**
- * swap_tier_stat_sum - read a counter of a tier
- * @tier: the tier
- * @stat: which one
- *
- * Return: the sum over all CPUs.
- */
+/* Sum up a counter of all CPUs, also of those that have gone offline. */
 unsigned long swap_tier_stat_sum(struct swap_tier *tier, enum swap_tier_stat stat)
 {
 	unsigned long sum = 0;
@@ -303,12 +290,9 @@ unsigned long swap_tier_stat_sum(struct swap_tier *tier, enum swap_tier_stat sta
 	return sum;
 }
 
-/**
- * swap_tier_blocks - slots of a device that have a page each
- * @tier: its tier
- *
- * Context: any but interrupts.
- * Return: how many.
+/*
+ * Count the slots of a device that hold one page each. Slots of segments are
+ * not among them. Any context but interrupts.
  */
 unsigned long swap_tier_blocks(struct swap_tier *tier)
 {
@@ -319,18 +303,19 @@ unsigned long swap_tier_blocks(struct swap_tier *tier)
 }
 
 /**
- * swap_tier_inuse - what virtual slots take of a device's capacity
- * @tier: its tier
+ * swap_tier_inuse - count what virtual slots take of a device's capacity
+ * @tier: the device's tier
  *
- * Context: any.
- * Return: pages: those of blocks, and what segments count as.
+ * Context: any but interrupts.
+ * Return: pages: one for each block, and those that segments with data take
+ * (swap_tier.segments_held).
  */
 unsigned long swap_tier_inuse(struct swap_tier *tier)
 {
 	return swap_tier_blocks(tier) + percpu_counter_sum_positive(&tier->segments_held);
 }
 
-/* Virtual slots that have data in some tier, roughly. */
+/* Count the virtual slots that have data in a tier, roughly. */
 unsigned long swap_tiers_stored(void)
 {
 	struct swap_tier *tier;
@@ -345,7 +330,13 @@ unsigned long swap_tiers_stored(void)
 	return max(sum, 0);
 }
 
-/* Slots of the clusters that a device has lent to its tier. */
+/**
+ * swap_tier_lent - count the slots of the clusters that a device has lent
+ * @tier: the device's tier, to which it has lent them
+ *
+ * Context: any.
+ * Return: slots, free or in use, without bad ones.
+ */
 unsigned long swap_tier_lent(struct swap_tier *tier)
 {
 	return atomic_long_read(&tier->nr_lent) * SWAPFILE_CLUSTER -
@@ -353,13 +344,16 @@ unsigned long swap_tier_lent(struct swap_tier *tier)
 }
 
 /**
- * swap_tier_close_segment - the device of a segment is being closed, or opened again
- * @ci: its locked cluster
- * @close: which
+ * swap_tier_close_segment - stop or resume charging capacity for a segment
+ * @ci: the segment's cluster
+ * @close: true when the device is being closed, false when it is opened again
  *
- * What is there counts for nobody while the device is closed.
+ * While a device is closed, the data on it takes nothing of the capacity that
+ * the other devices have left.
  *
- * Return: pages of capacity that it has held until now, or holds from now on.
+ * Context: @ci->lock held; does not sleep.
+ * Return: pages of capacity that the segment has held until now (@close), or
+ * holds from now on.
  */
 unsigned long swap_tier_close_segment(struct swap_cluster_info *ci, bool close)
 {
@@ -370,11 +364,14 @@ unsigned long swap_tier_close_segment(struct swap_cluster_info *ci, bool close)
 #ifdef CONFIG_HIBERNATION
 /**
  * swap_tier_alloc_image - take a slot of a lent cluster for a hibernation image
- * @si: the device, that can't go away, and that has no free slot itself
+ * @si: the device, which can't go away and has no free slot outside of lent
+ *	clusters
  *
- * It may be promised to somebody, as any slot that hibernation takes.
+ * The slot may have been promised to a virtual slot, because hibernation takes
+ * slots without asking whether they are promised.
  *
- * Return: the slot's offset on the device, or 0.
+ * Context: process context, does not sleep.
+ * Return: the slot's offset on the device, or 0 when there is none.
  */
 unsigned long swap_tier_alloc_image(struct swap_info_struct *si)
 {
@@ -383,9 +380,11 @@ unsigned long swap_tier_alloc_image(struct swap_info_struct *si)
 
 /**
  * swap_tier_free_image - free a slot of a hibernation image
- * @entry: its place on the device
+ * @entry: the swap type of the device and the slot's offset on it
  *
- * Return: true when it was from swap_tier_alloc_image(), and is free now.
+ * Context: process context, does not sleep.
+ * Return: true when the slot was in a lent cluster and is free now; false when
+ * the slot was not lent, so that the caller has to free it.
  */
 bool swap_tier_free_image(swp_entry_t entry)
 {
@@ -393,10 +392,11 @@ bool swap_tier_free_image(swp_entry_t entry)
 }
 
 /**
- * swap_tier_image_room - what lent clusters can still hold of a hibernation image
+ * swap_tier_image_room - count the free slots for a hibernation image
  * @si: a device that is in use
  *
- * Return: free slots.
+ * Context: any but interrupts; the caller holds a lock that keeps @si in use.
+ * Return: free slots of the clusters that @si has lent for raw pages.
  */
 unsigned long swap_tier_image_room(struct swap_info_struct *si)
 {
@@ -408,15 +408,14 @@ unsigned long swap_tier_image_room(struct swap_info_struct *si)
 }
 #endif
 
-/**
- * swap_tier_has_room - can a device take more at once?
- * @tier: its tier
+/*
+ * Tell whether a device can take more data at once. A hint, which needs no lock
+ * and may be asked for in any context.
  *
- * Being on swap_avail_head does not tell: all clusters may be lent and have free
- * slots, or free slots be left in others only.
- *
- * Context: any. A hint, without locks.
- * Return: true when it seems so.
+ * That the device is on swap_avail_head is not the answer: a device that has
+ * lent all its clusters is off that list although lent clusters may have free
+ * slots, and the free slots of a device on that list may all be in clusters
+ * that the layer can't use.
  */
 bool swap_tier_has_room(struct swap_tier *tier)
 {
@@ -430,10 +429,10 @@ bool swap_tier_has_room(struct swap_tier *tier)
 	return false;
 }
 
-/**
- * swap_tiers_make_room - something could not be stored, or promised room, on a device
- *
- * Context: process context, does not sleep.
+/*
+ * Have the formats make room on the devices that take new data, after data
+ * could not be stored on a device or no capacity could be promised. Process
+ * context, does not sleep.
  */
 void swap_tiers_make_room(void)
 {
@@ -446,7 +445,7 @@ void swap_tiers_make_room(void)
 	spin_unlock(&swap_tiers_lock);
 }
 
-/* Will there be some soon, on any device? A hint. */
+/* Tell whether a format is making room on any device. A hint. */
 bool swap_tiers_making_room(void)
 {
 	struct swap_tier *tier;
@@ -459,24 +458,31 @@ bool swap_tiers_making_room(void)
 	return making;
 }
 
-/**
- * swap_tier_hide - take pages out of what is shown as swap, or give them back
- * @tier: the tier of a device
- * @pages: how many have been taken by swap_promise_take(), to be hidden; less than zero
- *	for what is given back
- *
- * Context: any, also with locks held; serialized by the caller.
+/*
+ * Take @pages pages, which the caller has taken with swap_promise_take(), out
+ * of the total of swap that users see. With a negative @pages, give so many
+ * pages back. Any context but interrupts, also with spinlocks held; the caller
+ * serializes the calls for a tier.
  */
 void swap_tier_hide(struct swap_tier *tier, long pages)
 {
-	/* What is free is never more than there is, so it comes last. */
+	/* Free pages come last, so that they are never more than the total. */
 	WRITE_ONCE(tier->hidden, tier->hidden + pages);
 	swap_total_sub(pages);
 	if (pages < 0)
 		swap_promise_put(-pages);
 }
 
-/* Make what sysinfo() says sound while promises can't be kept, or a device is closed. */
+/**
+ * swap_abs_trim_info - keep the sizes of swap that sysinfo() reports in range
+ * @val: the sizes in pages
+ *
+ * The computed sizes can be negative, or the free size larger than the total,
+ * while more capacity is promised than devices have, and while a device is
+ * being closed.
+ *
+ * Context: any, also with spinlocks held.
+ */
 void swap_abs_trim_info(struct sysinfo *val)
 {
 	val->totalswap = max_t(long, val->totalswap, 0);
@@ -487,18 +493,19 @@ void swap_abs_trim_info(struct sysinfo *val)
  * Errors
  */
 
-/* After which time it is tried again where the medium was bad. */
+/* The time after which a place whose medium was bad may be used again. */
 #define SWAP_TIER_BAD_TIME	(600 * HZ)
 
-/**
- * swap_tier_retry_bad - the medium of a device is bad somewhere: try it again later
- * @tier: its tier
- *
- * Context: any, also interrupts.
+/*
+ * Have the places of a device whose medium is bad used again later. Any
+ * context, also interrupts.
  */
 void swap_tier_retry_bad(struct swap_tier *tier)
 {
-	/* Not among those that are waited for with swap_abs_mutex held: it waits for others. */
+	/*
+	 * Not on swap_abs_wq, because some callers wait for works there with
+	 * swap_abs_mutex held, and this work waits for such a work itself.
+	 */
 	queue_delayed_work(system_freezable_wq, &tier->retry_work, SWAP_TIER_BAD_TIME);
 }
 
@@ -508,7 +515,10 @@ static void swap_tier_hurry(struct delayed_work *work)
 		mod_delayed_work(system_freezable_wq, work, 0);
 }
 
-/* Try what is bad on all devices, and those that have failed, again now: for tests. */
+/*
+ * Let bad places of all devices be used again now, and try all failed devices
+ * again now. Tests call this through debugfs.
+ */
 void swap_tiers_retry_now(void)
 {
 	struct swap_tier *tier;
@@ -521,19 +531,23 @@ void swap_tiers_retry_now(void)
 	spin_unlock(&swap_tiers_lock);
 }
 
-/* For tests with devices that know one error only; in debugfs. */
+/*
+ * Set in debugfs by tests whose devices report one kind of error only: each
+ * error then counts as one of the medium.
+ */
 bool swap_errors_are_medium;
 
 /*
- * Does an error say that the medium is bad, so that the place is better not used again?
- * Others are of the way to it, or for want of room, and may be gone the next time. A
- * device that needs no I/O has no medium.
+ * Tell whether an error means that the medium is bad, so that the place is
+ * better not used again. Other errors come from the path to the device or from
+ * a lack of space, and the next try may succeed. A device that needs no I/O has
+ * no medium.
  */
 bool swap_tier_medium_failed(struct swap_tier *tier, blk_status_t status)
 {
 	if (unlikely(READ_ONCE(swap_errors_are_medium)))
 		return true;
-	/* data_race(): does not change while the device is in use. */
+	/* data_race(): the flag does not change while the device is in use. */
 	if (data_race(tier->si->flags & SWP_SYNCHRONOUS_IO))
 		return false;
 	return status == BLK_STS_MEDIUM || status == BLK_STS_TARGET ||
@@ -541,20 +555,21 @@ bool swap_tier_medium_failed(struct swap_tier *tier, blk_status_t status)
 }
 
 /*
- * I/O errors without a success in between, after which a device is not trusted. Tests
- * of what happens with a device that is used on change it, in debugfs.
+ * The number of I/O errors without a success in between after which a device
+ * may be taken to have failed. Tests that want a device with errors to stay in
+ * use raise it in debugfs.
  */
 u32 swap_tier_max_errors = 32;
 
-/* And the time for which there has been none, so that it is not one outage. */
+/*
+ * The time that must have passed since the first of these errors, so that a
+ * short outage with many errors at once does not make the device fail.
+ */
 #define SWAP_TIER_FAIL_TIME	(5 * HZ)
 
-/**
- * swap_tier_has_failed - has a device given nothing but errors, and for some time?
- * @tier: its tier
- *
- * Context: any, also interrupts.
- * Return: false for an outage that is over when it is tried again.
+/*
+ * Tell whether a device has given nothing but errors for some time. One success
+ * ends that. Any context, also interrupts.
  */
 bool swap_tier_has_failed(struct swap_tier *tier)
 {
@@ -562,12 +577,9 @@ bool swap_tier_has_failed(struct swap_tier *tier)
 	       time_after_eq(jiffies, READ_ONCE(tier->first_error) + SWAP_TIER_FAIL_TIME);
 }
 
-/**
- * swap_tier_io_done - an I/O of a tier has ended
- * @tier: the tier
- * @failed: how
- *
- * Context: any, also interrupts.
+/*
+ * Count the end of an I/O of a tier, and queue fail_work when the tier has
+ * failed. Any context, also interrupts.
  */
 void swap_tier_io_done(struct swap_tier *tier, bool failed)
 {
@@ -577,15 +589,19 @@ void swap_tier_io_done(struct swap_tier *tier, bool failed)
 		return;
 	}
 	/*
-	 * What needs no I/O fails for want of room, which may be had again. data_race(): the
-	 * flag does not change while the device is in use.
+	 * A device that needs no I/O reports an error when it lacks memory, and
+	 * it may get memory again. data_race(): the flag does not change while
+	 * the device is in use.
 	 */
 	if (data_race(tier->si->flags & SWP_SYNCHRONOUS_IO))
 		return;
 	if (atomic_inc_return(&tier->io_errors) == 1)
 		WRITE_ONCE(tier->first_error, jiffies);
 	if (swap_tier_has_failed(tier) && READ_ONCE(tier->state) == SWAP_TIER_ONLINE) {
-		/* It waits for what is frozen for hibernation, so it must not be frozen. */
+		/*
+		 * Not on a freezable workqueue: fail_work waits for works that
+		 * are frozen for hibernation, so it could not be frozen itself.
+		 */
 		queue_work(system_dfl_wq, &tier->fail_work);
 	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Tiers, masks of them, and what a backend, a format and a tier can be asked
+ * Tiers, masks of tiers, and the operations of backends, formats and tiers
  * (mm/swap_abs/tier.c, device.c, room.c, state.c, policy.c, sysfs.c).
  */
 #ifndef _MM_SWAP_ABS_TIER_H
@@ -19,45 +19,52 @@
 
 struct dentry;
 
-/* Which backend a page is offered to first, and which last. */
+/* The order in which a page is offered to the backends. */
 enum swap_backend_order {
 	SWAP_ORDER_RAM,		/* may keep it in RAM */
-	SWAP_ORDER_CHOOSY,	/* takes what it can make smaller, or what it was chosen for */
+	SWAP_ORDER_CHOOSY,	/* takes only pages that suit it */
 	SWAP_ORDER_PLAIN,	/* takes any page as it is */
 };
 
 /**
  * struct swap_backend - a kind of place where swapped data can be
- * @store: move a folio's data to the backend, all of it or nothing.
- *	Called in reclaim or by who moves data, may sleep, GFP_NOIO. The folio is
+ * @store: store all pages of a folio in the backend, or none. Reclaim and
+ *	movers call this; it may sleep and allocate with GFP_NOIO. The folio is
  *	locked, in the swap cache of the virtual area, uptodate and not under
- *	writeback. Returns 0 with the descriptors set and the folio unlocked, or
- *	an error with the folio locked and the descriptors as they were. I/O may
- *	be left in @ctx, which the caller submits. Only tiers of the mask may get it.
- * @load: fill a locked folio that is not uptodate, unlock it when that is done
- *	or failed (not uptodate then). All words of the folio have the backend's
- *	tag and have passed @can_load_as_one. I/O may be left in @ctx.
- * @drop: release what @nr words (of this backend, not pinned) point to. Called
- *	with the virtual cluster locked, also with interrupts off: O(1) a word,
- *	does not sleep. Returns how many pages of device capacity that frees.
- * @can_load_as_one: can the word @next, @i slots after @first, be loaded into one
- *	folio with it?
- * @moved: the data that a mover has pinned at @place is at its new place, or is written
- *	there from the locked @folio, if there is one: release the old copy. May sleep.
- * @stays: it could not be moved, and is about to be unpinned; NULL where that needs
- *	nothing. May sleep.
- * @synchronous: is a load of the word done without waiting for I/O? A hint.
- * @stable: must the page not change while it is written there?
- * @fill: make a page of a locked folio that is not uptodate of an object that somebody has
- *	read, if that is its data; NULL where there are no objects. May sleep.
- * @is_victim: has the data of the word been picked by swap_format.choose_victims() or .choose_sparse()?
- *	A hint; NULL for never
- * @check: for the self-check: what is wrong with a word of a slot in a locked virtual
- *	cluster, whose device is there; NULL if nothing is. NULL where nothing can be wrong
- * @order: when a page is offered to it
+ *	writeback. Only tiers of the mask may get the data. Returns 0 with the
+ *	descriptors set and the folio unlocked, or an error with the folio
+ *	locked and the descriptors unchanged. May leave I/O in @ctx, which the
+ *	caller submits.
+ * @load: fill a locked folio that is not uptodate, and unlock it when the load
+ *	has ended; after an error the folio is still not uptodate. All words of
+ *	the folio have the backend's tag and have passed @can_load_as_one. May
+ *	leave I/O in @ctx.
+ * @drop: release the copies that @nr words of this backend point to, none of
+ *	them pinned. Callers may hold a virtual cluster's lock and have
+ *	interrupts off, so this takes constant time for each word and does not
+ *	sleep. Returns the pages of device capacity that this frees.
+ * @can_load_as_one: tell whether one folio can load the word @next, @i slots
+ *	after @first, together with @first.
+ * @moved: release the old copy of a move. A mover has pinned it at @place; its
+ *	data is at the new place, or is being written there from the locked
+ *	@folio, if there is one. May sleep.
+ * @stays: note that a move has failed, before the mover unpins the copy at
+ *	@place; NULL where there is nothing to do. May sleep.
+ * @synchronous: tell whether a load of the word waits for no I/O. A hint.
+ * @stable: tell whether the page must not change while it is written there.
+ * @fill: make a page of an object that the caller has read, if the object is
+ *	the data of the locked @folio, which is not uptodate. Returns whether it
+ *	was. NULL where there are no objects. May sleep.
+ * @is_victim: tell whether swap_format.choose_victims() or .choose_sparse() has
+ *	marked the place of the word. A hint; NULL for never.
+ * @check: for the self-check: return what is wrong with a word, NULL if nothing
+ *	is. The slot's virtual cluster is locked, and the device of the word
+ *	exists. NULL where nothing can be wrong.
+ * @order: when a page is offered to the backend
  *
- * Adding a backend is one file with such a table, and a tag (mm/swap_abs/desc.h), that calls
- * swap_backend_register(). If devices are written so, the file has a struct swap_format, too.
+ * To add a backend, write one file with such a table that calls
+ * swap_backend_register(), and add a tag (mm/swap_abs/desc.h). If devices are
+ * written in that way, the file also has a struct swap_format.
  */
 struct swap_backend {
 	int (*store)(struct swap_io_ctx *ctx, struct folio *folio, unsigned long tiers);
@@ -78,96 +85,125 @@ struct swap_backend {
 /**
  * struct swap_format - a way in which a device is written
  *
- * What a device has is read as it was written, whatever its tier's format is now. So all
- * formats are asked of each tier, but for what is said to be of its own. What a format
- * leaves NULL means nothing there.
+ * Data on a device is read in the format in which it was written, whatever
+ * format its tier has now. So all formats are asked about each tier, except
+ * where a format is being chosen or left. An operation that is NULL has nothing
+ * to do.
  *
  * @name: what the file "format" of a tier says
- * @plain: it takes any page as it is, on any device: what others refuse is written so. One
- *	format is, raw
+ * @plain: the format takes any page as it is, on any device, so it writes what
+ *	other formats refuse. One format is plain: raw
  *
- * A device:
+ * To choose a format for a device:
  *
- * @supported: can it be written so? NULL for any
- * @wanted: should it be, if nobody says anything? NULL for no
+ * @supported: tell whether the device can be written in this format; NULL for
+ *	any device
+ * @wanted: tell whether this is the device's format if the administrator
+ *	chooses none; NULL for no device
  *
- * A tier's life. Process context, may sleep, swap_abs_mutex held but for @end_work, @release
- * and @free:
+ * In the life of a tier. Process context, may sleep. The caller holds
+ * swap_abs_mutex, except for @end_work, @release and @free:
  *
- * @start: get ready to write so, on a device that is in use with the layer on. Returns 0, or
- *	an error
- * @quiet: write nothing new so. What is there is looked after as before
- * @resume: the device is in use again, with the layer off: look after what is there
- * @end_work: the device is about to be emptied: end what may wait for it, as swap_abs_mutex
- *	is not held
- * @stop: the same: write nothing, keep nothing of what is free
- * @release: give clusters without data back to the device. On swap_abs_wq, which is frozen
- *	while there is a hibernation image
- * @free: the device is empty, and nobody finds its tier: free what is left
+ * @start: get ready to write this format to a device that is in use, with the
+ *	layer on. Returns 0 or an error
+ * @quiet: write nothing new in this format, but look after existing data as
+ *	before
+ * @resume: look after existing data, because the device is in use again, with
+ *	the layer off
+ * @end_work: end work that may wait for the device, which is about to be
+ *	emptied. Called without swap_abs_mutex, so that no other task waits for
+ *	a device that hangs
+ * @stop: write nothing and keep no free cluster, because the device is about to
+ *	be emptied
+ * @release: give clusters without data back to the device. Runs on swap_abs_wq,
+ *	which is frozen while there is a hibernation image
+ * @free: free what is left. The device is empty, and the tier can't be found
+ *	any more
  *
- * Room:
+ * For room:
  *
- * @has_room: can it take more at once? A hint; any context, no locks
- * @make_room: something could not be stored for want of it. Does not sleep; swap_tiers_lock
- *	held, the device is in use
- * @making_room: will it have some soon? A hint; swap_tiers_lock held
- * @yield: the plain format finds no slot on the tiers of the mask: give it a cluster back that
- *	was lent ahead. Process context, submits I/O. Returns true for who has tried again
+ * @has_room: tell whether the tier can take more data at once. A hint; any
+ *	context, takes no locks
+ * @make_room: begin to make room, because something could not be stored for
+ *	want of it. Does not sleep. The caller holds swap_tiers_lock, and the
+ *	device is in use
+ * @making_room: tell whether the tier will have room soon. A hint. The caller
+ *	holds swap_tiers_lock
+ * @yield: give back a cluster that was lent ahead, because the plain format
+ *	finds no slot on the tiers of the mask. Process context, submits I/O.
+ *	Returns true when the caller should try again
  *
- * Slots, of the plain format only:
+ * For slots, in the plain format only:
  *
- * @alloc: take slots for pages of one folio, next to each other if there are such, for which
- *	the caller has taken or reserved capacity. Process context, may sleep for a discard,
- *	GFP_NOIO. Returns true with a descriptor for each, or false
- * @untake: give those of @alloc back that were never installed, but not their capacity
- * @alloc_image: take a slot for a hibernation image, of a device that has no other ones.
- *	Returns its offset, or 0
- * @free_image: is the slot from @alloc_image? It is free then
+ * @alloc: take slots for pages of one folio, next to each other if possible.
+ *	The caller has taken or reserved the capacity for them. Process context,
+ *	may sleep for a discard, GFP_NOIO. Returns true with a descriptor for
+ *	each page, or false
+ * @untake: give back slots of @alloc whose descriptors were never installed.
+ *	The caller keeps their capacity
+ * @alloc_image: take a slot for a hibernation image, on a device that has no
+ *	free slot but in lent clusters. Returns its offset, or 0
+ * @free_image: free a slot if it is from @alloc_image. Returns whether it was
  *
- * Objects, for a format that writes compressed data as it is:
+ * For objects, in a format that writes compressed data as it is:
  *
- * @get_buffer: a block to copy an object to. Returns NULL for one that is too long, or while no
- *	device is written so. Process context, may sleep, GFP_NOIO
- * @put_buffer: take it back
- * @take: take an object to the first device with room. Process context, submits I/O. Returns
- *	0 when that is under way and ends by itself, with swap_backend.moved() or .stays(). With
- *	the word still pinned, -ENOSPC when no device has room, or -EAGAIN when it would wait and
- *	must not, or a write has just failed
- * @busy: would who gives it an object have to wait? Any context but interrupts
- * @settle: write what is in RAM, and wait until what is on its way has settled, for a second
- *	at most. Process context, sleeps
+ * @get_buffer: return a block to copy an object to; NULL for an object that is
+ *	too long, or as long as no device has been written in this format.
+ *	Process context, may sleep, GFP_NOIO
+ * @put_buffer: free a block of @get_buffer
+ * @take: move an object to the first device with room. Process context, submits
+ *	I/O. Returns 0 when the move is under way; it ends by itself, with
+ *	swap_backend.moved() or .stays(). The word is still pinned after
+ *	-ENOSPC, when no device has room, and after -EAGAIN, when the caller
+ *	must not wait but would have to, a write has just failed, or storage is
+ *	suspended
+ * @busy: tell whether @take would have to wait. Any context but interrupts
+ * @settle: write what is in RAM, and wait for at most a second until the moves
+ *	that are under way have ended. Process context, sleeps
  *
- * Moving data off a device. Process context, sleeps; swap_tier.move_lock held:
+ * For moving data off a device. Process context, sleeps. The caller holds
+ * swap_tier.move_lock:
  *
- * @move_out: move data to other tiers, what was written first of it first. What it leaves is
- *	for the caller to move by way of folios. Returns 0, -EINTR when it was stopped, -ENOSPC
- *	or -ENOMEM
- * @choose_victims: mark where what was written first is, as much as @pages
- * @choose_sparse: mark clusters that hold little, so many or none. Returns how many
- * @unchoose: take these two back. Returns how many clusters have not become empty
+ * @move_out: move data to other tiers, the oldest of this format first. The
+ *	caller moves what is left by way of folios. Returns 0, -EINTR when the
+ *	move was stopped, -ENOSPC or -ENOMEM
+ * @choose_victims: mark the places that were written first, for about @pages
+ *	pages
+ * @choose_sparse: mark @gain clusters that hold little, or none if there are
+ *	fewer. Returns how many it has marked
+ * @unchoose: take back @choose_victims and @choose_sparse. Returns how many
+ *	marked clusters have not become empty
  *
- * What can't be written:
+ * For places that can't be written:
  *
- * @forget_bad: let be used again where the medium was bad. Process context, sleeps
- * @nr_bad: how many such places there are, each as large as the format uses
+ * @forget_bad: use places again where the medium was bad. Process context,
+ *	sleeps
+ * @nr_bad: return the number of such places, each of the size that the format
+ *	uses
  *
- * @forget_hints: let all CPUs look for the first tier in order again. The tiers have changed
+ * @forget_hints: let all CPUs look for the first tier in order again, because
+ *	the tiers have changed
  *
- * What it has of a tier, besides what the tier counts itself:
+ * What the format has stored in a tier, besides the counters of the tier
+ * itself:
  *
- * @stored: pages, exactly or @roughly
- * @live: bytes of them
- * @dead: bytes that could be had back
+ * @stored: return the stored pages, exactly or @roughly
+ * @live: return the bytes of these pages on the device
+ * @dead: return the bytes that collection could free
  *
- * Clusters that it fills as a whole (CLUSTER_FLAG_LENT_SEGMENT). Their lock is held:
+ * For clusters that the format fills as a whole (CLUSTER_FLAG_LENT_SEGMENT).
+ * The caller holds the cluster's lock:
  *
- * @close_segment: the device is being closed, or opened again: the cluster counts for nobody
- *	while it is. Returns pages of capacity that it has held, or holds from now on
- * @segment_held: pages of capacity that it takes, for the self-check
+ * @close_segment: stop counting the cluster's capacity, because the device is
+ *	being closed, or count it again. Returns the pages of capacity that the
+ *	cluster has held until now, or holds from now on
+ * @segment_held: return the pages of capacity that the cluster holds, for the
+ *	self-check
  *
- * @check: for the self-check: forget what swap_backend.check() has seen, or compare. Returns
- *	how many clusters have other data than is counted
- * @debug_files: make the files in debugfs that its tests need
+ * @check: for the self-check: if @begin, forget what swap_backend.check() has
+ *	seen, else compare. Returns how many clusters have other data than is
+ *	counted
+ * @debug_files: make the debugfs files that the tests of the format need
  */
 struct swap_format {
 	const char *name;
@@ -220,7 +256,7 @@ struct swap_format {
 	void (*debug_files)(struct dentry *dir);
 };
 
-/* All there are, NULL behind the last one, and the plain one. */
+/* All formats, with NULL after the last, and the plain one; set during init. */
 extern const struct swap_format *swap_formats[];
 extern const struct swap_format *swap_plain_format;
 
@@ -237,7 +273,7 @@ do {									\
 	}								\
 } while (0)
 
-/* The same, with the sum of what they return. */
+/* Call an operation of all formats that have it; return the sum of results. */
 #define swap_formats_sum(op, ...)					\
 ({									\
 	const struct swap_format *const *__pos;				\
@@ -253,8 +289,9 @@ do {									\
 })
 
 /*
- * One counter a page, but for @errors, which are events, @collected (segments), and
- * @written, bytes that were written to the device, with what collection writes.
+ * The counters of a tier. They count pages, except for @collected (segments),
+ * @refused (requests for a segment) and @written (bytes that were written to
+ * the device, also by the collector).
  */
 enum swap_tier_stat {
 	SWAP_TIER_STORE,
@@ -272,13 +309,13 @@ struct swap_tier_stats {
 	unsigned long count[NR_SWAP_TIER_STATS];
 };
 
-/* What swap_tier.bad has of an offset. */
+/* The values in swap_tier.bad, by offset on the device. */
 enum swap_bad {
-	SWAP_BAD_USED = 1,		/* a word points there still */
+	SWAP_BAD_USED = 1,		/* a word still points there */
 	SWAP_BAD_FREE,		/* only its bit says that it is in use */
 };
 
-/* How full a tier may be before it demotes, and until when it does so. */
+/* A tier demotes data above the high mark, until it is at the low mark. */
 enum swap_watermark {
 	SWAP_WMARK_HIGH,
 	SWAP_WMARK_LOW,
@@ -292,57 +329,66 @@ struct swap_packed_tier;
  * @kobj: /sys/kernel/mm/swap/tiers/<name>
  * @si: the device, NULL for zswap
  * @id: the N of swapN
- * @node: in swap_tiers, by rank, of which the device's priority is the default;
- *	protected by swap_tiers_lock. Of zswap only its rank is used, 0
- * @joined: the device is in use; protected by swap_abs_mutex
- * @adopted: the device's free slots are counted as the layer can use them
- * @closed: takes no new data, by swapoff or @state; protected by swap_abs_mutex
- * @state: protected by swap_state_mutex in mm/swap_abs/state.c
+ * @node: node in swap_tiers, by rank; the device's priority gives the default.
+ *	Protected by swap_tiers_lock. For zswap only its rank is used, 0
+ * @joined: whether the device is in use; protected by swap_abs_mutex
+ * @adopted: whether the device's free slots are counted as the layer can use
+ *	them; protected by swap_abs_mutex
+ * @closed: takes no new data, because of swapoff or @state; written under
+ *	swap_abs_mutex
+ * @state: the state that the administrator sees; written under swap_state_mutex
+ *	in mm/swap_abs/state.c
  * @drain_stop: asks @drain_work to end
- * @drain_delay: jiffies until it tries again when nothing could be moved
+ * @drain_delay: jiffies until @drain_work tries again
  * @watermark: percent of the capacity; written under swap_abs_mutex
  * @demote_after: jiffies before which demotion is not tried again
- * @demote_delay: how long that was put off the last time
+ * @demote_delay: how long demotion was put off the last time, in jiffies
  * @demote_work: brings a device down to its low watermark
  * @drain_work: empties a tier that is draining or has failed
  * @fail_work: closes a tier that has failed
- * @reopen_work: opens it again
- * @reopen_delay: seconds until it does, 0 before the first time; under swap_state_mutex
- * @reopened: jiffies when it did the last time; under swap_state_mutex
- * @compact_work: makes raw clusters free for packed data
- * @compact_after: jiffies before which that is not tried again
- * @compacting: what is on @victims has free slots; protected by @move_lock
+ * @reopen_work: opens a failed tier again
+ * @reopen_delay: seconds until @reopen_work runs, 0 before the first time;
+ *	protected by swap_state_mutex
+ * @reopened: jiffies when @reopen_work ran last; protected by swap_state_mutex
+ * @compact_work: empties sparse raw clusters to make room for packed data
+ * @compact_after: jiffies before which compaction is not tried again
+ * @compacting: clusters on @victims may have free slots, because they were
+ *	sparse when they were marked; written under @move_lock
  * @io_errors: I/O errors without a success in between
- * @first_error: jiffies at the first of them
- * @move_lock: for who moves data off the tier
- * @batch: what is moved by way of folios just now
- * @scan_pos: the slot that was looked at last for data of the tier
- * @moved: pages moved by the last command, down and up; protected by @move_lock
- * @lock: protects @partial, @full, @victims, @empty, @held and what a lent cluster's
- *	flags say of them
+ * @first_error: jiffies at the first of these errors
+ * @move_lock: held by the mover that moves data off the tier
+ * @batch: pages that the mover moves by way of folios; protected by @move_lock
+ * @scan_pos: the virtual slot that was scanned last for data of the tier;
+ *	protected by @move_lock
+ * @moved: pages moved by the last command, down and up; written under
+ *	@move_lock
+ * @lock: protects @partial, @full, @victims, @empty, @held and which of them
+ *	the flags of a lent cluster name
  * @partial: lent clusters with a free slot (CLUSTER_FLAG_LENT_PARTIAL)
- * @full: lent clusters without one, in the order in which they were filled
- *	(CLUSTER_FLAG_LENT_FULL)
- * @victims: those that demotion or compaction empties (CLUSTER_FLAG_LENT_VICTIM)
+ * @full: lent clusters without a free slot, in the order in which they were
+ *	filled (CLUSTER_FLAG_LENT_FULL)
+ * @victims: lent clusters that demotion or compaction empties
+ *	(CLUSTER_FLAG_LENT_VICTIM)
  * @empty: lent clusters that wait to go back (CLUSTER_FLAG_LENT_EMPTY)
- * @held: lent clusters where a slot was freed while storage is suspended
+ * @held: lent clusters where a slot was freed while storage was suspended
  *	(CLUSTER_FLAG_LENT_HELD)
- * @nr_lent: clusters lent, the empty ones too
- * @nr_lent_bad: bad slots in them
- * @nr_holed: clusters that have bad slots and nothing else in them, and are not lent
- * @nr_segments: lent clusters that a format fills as a whole, with data; this and the next
- *	two are written by the format under its own lock
- * @nr_spares: those without data
- * @nr_bad_segments: those without data whose medium is bad
- * @segments_held: pages of capacity that the ones with data take
- * @hidden: pages that are in no capacity, as collection needs them
- * @format: how new data is written, NULL for zswap; written under swap_abs_mutex
- * @packed: segments and staging of the packed format, once it has been used
- * @used: slots of the device in use, all those of segments; objects of virtual
- *	slots in zswap
+ * @nr_lent: lent clusters, the empty ones too
+ * @nr_lent_bad: bad slots in lent clusters
+ * @nr_holed: clusters with bad slots and nothing else in them that are not lent
+ * @nr_segments: lent clusters with data that a format fills as a whole. The
+ *	format writes this and the next two under its own lock
+ * @nr_spares: such clusters without data
+ * @nr_bad_segments: such clusters without data whose medium is bad
+ * @segments_held: pages of capacity that segments with data, or with a bad
+ *	medium, hold
+ * @hidden: pages taken out of the capacity, because collection needs them
+ * @format: format of new data, NULL for zswap; written under swap_abs_mutex
+ * @packed: segments and chunks of the packed format, once it has been used
+ * @used: slots of the device in use, with all slots of each segment; for zswap,
+ *	objects of virtual slots
  * @release_work: gives clusters without data back: swap_format.release()
- * @retry_work: has all formats forget what is bad after some time
- * @bad: offsets where the medium is bad: not used until @retry_work or swapoff
+ * @retry_work: makes all formats forget what is bad, after some time
+ * @bad: offsets where the medium is bad, not used until @retry_work or swapoff
  * @stats: counters
  */
 struct swap_tier {
@@ -370,11 +416,11 @@ struct swap_tier {
 	bool compacting;
 	atomic_t io_errors;
 	unsigned long first_error;
-	struct mutex move_lock;		/* outside of all but swap_state_mutex */
-	struct swap_move_batch batch;	/* under move_lock */
+	struct mutex move_lock;		/* outermost but for swap_state_mutex */
+	struct swap_move_batch batch;	/* protected by move_lock */
 	unsigned long scan_pos;
 	unsigned long moved[2];
-	spinlock_t lock;		/* inside of a lent cluster's lock */
+	spinlock_t lock;		/* inside a lent cluster's lock */
 	struct list_head partial;
 	struct list_head full;
 	struct list_head victims;
@@ -398,14 +444,20 @@ struct swap_tier {
 };
 
 extern struct plist_head swap_tiers;
-/* Protects the list of tiers; outside of a lent cluster's lock. */
+/* Protects the list of tiers. Outside a lent cluster's lock. */
 extern spinlock_t swap_tiers_lock;
 extern unsigned long swap_tiers_online;
 
-/* Masks of tiers: a bit a device, by its swap type, and one for zswap. */
+/*
+ * A mask of tiers has a bit for each device, by its swap type, and one for
+ * zswap.
+ */
 #define SWAP_TIER_ZSWAP		BIT(SWAP_TIER_INDEX_ZSWAP)
 #define SWAP_TIERS_ALL		GENMASK(SWAP_TIER_INDEX_ZSWAP, 0)
-/* What is stored comes from another tier: for the counters. */
+/*
+ * A mover sets this in the mask of a store, because data that comes from
+ * another tier is counted apart and is not urgent.
+ */
 #define SWAP_TIERS_MOVED	BIT(SWAP_TIER_INDEX_ZSWAP + 1)
 
 extern struct swap_tier *swap_zswap_tier;
@@ -413,17 +465,13 @@ extern struct mutex swap_abs_mutex;
 extern struct workqueue_struct *swap_abs_wq;
 extern struct workqueue_struct *swap_move_wq;
 /*
- * Cgroups have more in a tier than they may: moves it to tiers that they may use, if there
- * is room, in the order of slots. Queued by who sees that, set by mm/swap_abs/policy.c.
+ * Moves data out of tiers where a cgroup has more than its limit, to tiers that
+ * the cgroup may use and that have room, in the order of slots. Any code that
+ * sees an excess queues this work; mm/swap_abs/policy.c sets it up.
  */
 extern struct work_struct swap_excess_work;
 
-/**
- * swap_move_queue - let a mover run in the background
- * @work: of the mover
- *
- * Context: any.
- */
+/* Queue the work of a mover, once the queue has been made. Any context. */
 static inline void swap_move_queue(struct work_struct *work)
 {
 	if (swap_move_wq)
@@ -521,16 +569,16 @@ static inline unsigned long swap_tier_bit(struct swap_tier *tier)
 	return BIT(swap_tier_index(tier));
 }
 
-/* A device's rank, where the administrator has not said anything. */
+/* Return the rank of a device's tier unless the administrator has set one. */
 static inline int swap_tier_default_rank(struct swap_info_struct *si)
 {
 	return SHRT_MAX + 1 - si->prio;
 }
 
-/* As swap_tier_blocks(), roughly, and less than zero now and then. */
+/* Return about swap_tier_blocks(), cheaply; now and then less than zero. */
 static inline long swap_tier_blocks_read(struct swap_tier *tier)
 {
-	/* data_race(): roughly is enough. */
+	/* data_race(): the caller needs a rough value only. */
 	return data_race(percpu_counter_read(&tier->used)) -
 	       (long)READ_ONCE(tier->nr_segments) * SWAPFILE_CLUSTER;
 }
@@ -542,15 +590,16 @@ static inline void swap_tier_count(struct swap_tier *tier,
 }
 
 /*
- * How long a CPU goes on with a tier that is not the first one, where others have
- * been full: in jiffies, 0 for as long as it finds room there.
+ * Return until when, in jiffies, a CPU goes on to store in a tier that it has
+ * chosen because the tiers before were full. 0 means for as long as the CPU
+ * finds room in the tier, because no open tier comes before it.
  */
 static inline unsigned long swap_tier_hint_until(struct swap_tier *tier)
 {
 	struct swap_tier *first;
 
 	lockdep_assert_held(&swap_tiers_lock);
-	/* One that is drained takes nothing. */
+	/* A tier that is drained takes nothing. */
 	plist_for_each_entry(first, &swap_tiers, node)
 		if (first == tier || !READ_ONCE(first->closed))
 			break;
@@ -562,7 +611,10 @@ static inline bool swap_tier_hint_is_old(unsigned long until)
 	return until && time_after(jiffies, until);
 }
 
-/* Is a device not in the mask? What is chosen then is not the first one for others. */
+/*
+ * Tell whether the mask leaves out a device. A tier that is chosen by such a
+ * mask need not be the first one for other masks.
+ */
 static inline bool swap_tiers_restricted(unsigned long tiers)
 {
 	return ~tiers & READ_ONCE(swap_tiers_online);

@@ -1,30 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What reclaim has tried in vain with the swap abstraction, so that it neither goes on
- * for ever nor gives up while there is room.
+ * What reclaim has tried in vain with the swap abstraction. Reclaim asks this
+ * file, so that it neither goes on for ever nor gives up while there is room.
  *
- * Capacity of devices is counted, and a page that has been promised some can go. Without
- * that two hopes are left: zswap may make the page smaller, which is known only by
- * trying; and a page in the swap cache may have its copy somewhere already, and can just
- * be dropped. Both are pursued for as long as it may pay: what is tried in vain is
- * counted, for the cgroup and for all together, and each success takes some of that
- * back. When as many pages as there are on the LRU lists have been tried, there is no
- * hope, and reclaim does not look at anonymous memory any more. So the OOM killer
- * comes as soon as each page has been tried once. What was tried is forgotten when a part
- * of these pages has gone, when a device comes, or when nobody has tried for a second.
+ * The capacity of devices is counted, and a page that has been promised some
+ * can leave RAM. Without capacity, reclaim has two hopes left. zswap may make a
+ * page smaller, which only a try can tell. And a page in the swap cache may
+ * already have its copy somewhere, so that reclaim can just drop the page.
+ * Reclaim pursues both for as long as they may pay. This file counts the pages
+ * that reclaim has tried in vain, for each cgroup and for all together, and
+ * each success takes some of the count back. When reclaim has tried as many
+ * pages as there are on the LRU lists, there is no hope left, and reclaim does
+ * not look at anonymous memory any more. So the OOM killer comes as soon as
+ * each page has been tried once. The count is forgotten when an eighth of these
+ * pages has gone, when a device comes, or when reclaim has not tried for a
+ * second.
  *
- * A page that zswap has refused, and that nobody has mapped since, is remembered by
- * itself (SWAP_DESC_REFUSED): it is not compressed again.
+ * The word of a page that zswap has refused says so (SWAP_DESC_REFUSED). As
+ * long as no process has mapped the page since, zswap does not compress it
+ * again.
  *
- * The other kind of refusal is for a moment only: capacity has been promised that must be
- * collected first. Whoever reclaims for himself waits for that, a tenth of a second at
- * most and with no lock held. He also waits where most of what he finds is being written: 7.3
- * leaves that to the throttling of who dirties pages of files, and kills in a cgroup whose
- * anonymous pages are all on their way to a slow device.
+ * The other kind of refusal does not last: the capacity has been promised, but
+ * must be collected first. A task in direct reclaim waits for the collector,
+ * for a tenth of a second at a time at most, and with no lock held. Such a task
+ * also waits when most of the pages that it finds are under writeback. 7.3
+ * leaves that wait to the throttling of tasks that dirty pages of files, and so
+ * kills processes of a cgroup whose anonymous pages are all on their way to a
+ * slow device.
  *
- * To hold: nothing here is needed for data to be right. Counts may be wrong by what
- * happens at the same time. Callers are mm/vmscan.c through include/linux/swap_abs.h
- * and mm/swap_abs.h, and mm/swap_abs.c. No locks.
+ * To hold: whether data is right never depends on this file. The counts may
+ * miss events that happen at the same time.
+ *
+ * The callers are mm/vmscan.c, through include/linux/swap_abs.h and
+ * mm/swap_abs.h, and mm/swap_abs.c. No locks.
  */
 #include <linux/atomic.h>
 #include <linux/cpumask.h>
@@ -44,15 +52,17 @@
 #include "tier.h"
 
 /*
- * Tries that one success is worth, those that each page in the swap cache is, and the
- * part of the pages that must have gone before what was tried is forgotten.
+ * How many tries a success takes back, how many tries each page in the swap
+ * cache is worth, and which part of the pages (one in so many) must have gone
+ * before the count is forgotten.
  */
 #define SWAP_VAIN_WORTH		64
 #define SWAP_VAIN_TRIES		8
 #define SWAP_VAIN_PART		8
 
 /*
- * Isolated pages are not counted by cgroup, and by generations not at all; these are as
+ * Return about how many pages reclaim has isolated. No cgroup counts isolated
+ * pages, and the multi-gen LRU does not count them at all, so this returns as
  * many as reclaim takes at once.
  */
 static unsigned long swap_vain_isolated(void)
@@ -60,25 +70,26 @@ static unsigned long swap_vain_isolated(void)
 	return lru_gen_enabled() ? 4096 : 1024;
 }
 
-/* For all cgroups together. */
+/* The counts for all cgroups together. */
 static struct swap_vain swap_vain_all;
 
-/* Changes when a device has come. */
+/* Changes whenever a device comes. */
 static atomic_t swap_vain_devices = ATOMIC_INIT(0);
 
-/* No segment or slot could be had for what has been promised one. */
+/* Set when a page that was promised room could get no segment or slot. */
 static bool swap_room_short;
 static atomic_t swap_room_gains = ATOMIC_INIT(0);
 
 /*
- * Since when somebody waits for collection, in jiffies, 0 for not since it has made room
- * last; and for how long that is done, because it may have nothing to give.
+ * When the first task began to wait for the collector, in jiffies, or 0 if no
+ * task has waited since the collector made room last. Tasks wait no longer than
+ * SWAP_ROOM_PATIENCE, because the collector may have nothing to give.
  */
 static unsigned long swap_room_since;
 #define SWAP_ROOM_PATIENCE	(HZ / 2)
 static DECLARE_WAIT_QUEUE_HEAD(swap_room_wait);
 
-/* Where it is counted for a cgroup; for all where it has nothing of its own. */
+/* Return the counts of a cgroup, or those for all if it has none of its own. */
 static struct swap_vain *swap_vain_of(struct mem_cgroup *memcg)
 {
 	return swap_memcg_vain(memcg) ?: &swap_vain_all;
@@ -91,20 +102,23 @@ static unsigned long swap_vain_state(struct mem_cgroup *memcg, enum node_stat_it
 	return global_node_page_state(item);
 }
 
-/* Pages that reclaim could look at, and those that it may have isolated just now. */
+/* Return how many pages reclaim could look at, with those that are isolated. */
 static unsigned long swap_vain_lru(struct mem_cgroup *memcg)
 {
 	return swap_vain_state(memcg, NR_INACTIVE_ANON) +
 	       swap_vain_state(memcg, NR_ACTIVE_ANON) + swap_vain_isolated();
 }
 
-/* Slots that have data in some tier. */
+/* Return how many slots have data in some tier. */
 static unsigned long swap_vain_copies(struct mem_cgroup *memcg)
 {
 	return swap_memcg_vain(memcg) ? swap_memcg_stored(memcg) : swap_tiers_stored();
 }
 
-/* Slots in use, those that are zero-filled too: it may be more than have data anywhere. */
+/*
+ * Return how many slots are in use. Zero-filled ones are among them, so this
+ * may be more than have data in a tier.
+ */
 static unsigned long swap_vain_slots(struct mem_cgroup *memcg)
 {
 	if (swap_memcg_vain(memcg))
@@ -113,14 +127,14 @@ static unsigned long swap_vain_slots(struct mem_cgroup *memcg)
 }
 
 /*
- * Forget what was tried when less is left of it, when nobody has tried for some time, or
- * when there is another device.
+ * Forget the count when fewer of the pages are left, when reclaim has not tried
+ * for some time, or when another device has come.
  */
 static void swap_vain_refresh(struct swap_vain *vain, unsigned long lru)
 {
 	unsigned int devices = atomic_read(&swap_vain_devices);
 
-	/* What is isolated just now has not gone. */
+	/* Pages that are only isolated have not gone. */
 	if (lru + swap_vain_isolated() <
 	    READ_ONCE(vain->lru) / SWAP_VAIN_PART * (SWAP_VAIN_PART - 1) ||
 	    time_after(jiffies, READ_ONCE(vain->last) + HZ) ||
@@ -130,7 +144,7 @@ static void swap_vain_refresh(struct swap_vain *vain, unsigned long lru)
 	}
 }
 
-/* Is less than @limit of @lru pages tried in vain? */
+/* Tell whether fewer than @limit pages of @lru have been tried in vain. */
 static bool swap_vain_below(struct swap_vain *vain, unsigned long lru, unsigned long limit)
 {
 	if (!atomic_long_read(&vain->pages))
@@ -155,18 +169,13 @@ static void swap_vain_sub(struct swap_vain *vain, unsigned long nr)
 		atomic_long_set(&vain->pages, max(pages - (long)nr * SWAP_VAIN_WORTH, 0));
 }
 
-/**
- * swap_vain_note - a folio could not be swapped out
- * @folio: the locked folio
- *
- * Context: reclaim, does not sleep.
- */
+/* Count a locked folio that reclaim could not swap out. Does not sleep. */
 void swap_vain_note(struct folio *folio)
 {
 	unsigned long nr = folio_nr_pages(folio);
 	struct mem_cgroup *memcg;
 
-	/* Who asks for certain pages to go (MADV_PAGEOUT) says nothing about the others. */
+	/* MADV_PAGEOUT wants certain pages; that says nothing about others. */
 	if (!current->reclaim_state)
 		return;
 	rcu_read_lock();
@@ -177,13 +186,13 @@ void swap_vain_note(struct folio *folio)
 	rcu_read_unlock();
 }
 
-/* The rest of swap_folio_gone(). */
+/* Take back some of the tries, for swap_folio_gone(). */
 void __swap_abs_gone(struct folio *folio)
 {
 	unsigned long nr = folio_nr_pages(folio);
 	struct swap_vain *vain;
 
-	/* It is above zero whenever that of a cgroup is, but for races. */
+	/* The count for all is above zero if a cgroup's is, but for races. */
 	if (!atomic_long_read(&swap_vain_all.pages))
 		return;
 	rcu_read_lock();
@@ -194,12 +203,10 @@ void __swap_abs_gone(struct folio *folio)
 	rcu_read_unlock();
 }
 
-/**
- * swap_vain_hope - may zswap make pages smaller that have no capacity of devices?
- * @memcg: whose pages, NULL for anybody's
- *
- * Context: any, does not sleep.
- * Return: false when all there are have been tried.
+/*
+ * Tell whether zswap may still make pages smaller that have no device capacity.
+ * False when reclaim has tried all pages of @memcg, or all there are if that is
+ * NULL. Any context, does not sleep.
  */
 bool swap_vain_hope(struct mem_cgroup *memcg)
 {
@@ -209,8 +216,10 @@ bool swap_vain_hope(struct mem_cgroup *memcg)
 }
 
 /*
- * What is known of a cgroup may be two seconds old, and whoever is told that nothing remains
- * has its processes killed long before that. Return: true when it is better known now.
+ * Flush a cgroup's statistics if the last flush was @age jiffies ago. They may
+ * be two seconds old, and when reclaim is told that nothing is left, a process
+ * of the cgroup is killed long before that. Return true when they have been
+ * flushed.
  */
 static bool swap_vain_flush(struct mem_cgroup *memcg, unsigned long age)
 {
@@ -227,39 +236,46 @@ static bool swap_closed_tiers_seem_to_have_copies(struct mem_cgroup *memcg)
 {
 	unsigned long copies = swap_vain_copies(memcg);
 	/*
-	 * Not those of entries that are not virtual, whose copies are not counted either.
-	 * What is known of a cgroup may be old, what is known of all is not.
+	 * Leave out the folios of physical entries, because their copies are
+	 * not counted either. The cgroup's count may be old; the count of all
+	 * is not.
 	 */
 	unsigned long counted = min3(swap_vain_state(memcg, NR_SWAPCACHE), copies,
 				     global_node_page_state(NR_SWAPCACHE));
 	unsigned long lru = swap_vain_lru(memcg);
 	unsigned long cached = counted;
 
-	/* So many may not have been counted for the cgroup yet. */
+	/* The cgroup's statistics may lack up to so many pages. */
 	if (swap_memcg_vain(memcg))
 		cached += min(copies, swap_memcg_uncounted());
-	/* Too few to find them. */
+	/* Reclaim would not find so few pages among so many. */
 	if (cached < SWAP_CLUSTER_MAX || cached < lru / 256)
 		return false;
-	/* More copies than slots that are not in the swap cache: these must be there. */
+	/*
+	 * When cached pages and copies together are more than the slots, some
+	 * cached pages must have a copy.
+	 */
 	if ((long)(counted + copies - swap_vain_slots(memcg)) >
 	    (long)max(lru / 256, SWAP_CLUSTER_MAX))
 		return true;
 	return swap_vain_below(swap_vain_of(memcg), lru, min(lru, SWAP_VAIN_TRIES * cached));
 }
 
-/* The rest of swap_closed_tiers_have_copies(). */
+/* Answer swap_closed_tiers_have_copies(); flush statistics that are old. */
 bool __swap_closed_tiers_have_copies(struct mem_cgroup *memcg)
 {
 	bool remain = swap_closed_tiers_seem_to_have_copies(memcg);
 
-	/* To look for what has gone costs time; not to look for what is there, a process. */
+	/*
+	 * A search for pages that have gone costs time, but to miss pages that
+	 * are there costs a process. So flush sooner when none seem to be left.
+	 */
 	if (swap_vain_flush(memcg, remain ? HZ / 10 : HZ / 50))
 		remain = swap_closed_tiers_seem_to_have_copies(memcg);
 	return remain;
 }
 
-/* The rest of swap_folio_refused(). */
+/* Answer swap_folio_refused() once there may be virtual entries. */
 bool __swap_folio_refused(struct folio *folio)
 {
 	unsigned long tiers;
@@ -273,7 +289,7 @@ bool __swap_folio_refused(struct folio *folio)
 	if (swap_desc_tag(word) != SWAP_DESC_NONE || swap_desc_is_reserved(word))
 		return false;
 	if (atomic_long_read(&nr_swap_pages) > 0) {
-		/* Is that where its cgroup may have it? */
+		/* The capacity counts only where the cgroup may have it. */
 		tiers = swap_memcg_tiers_of(folio->swap, 1);
 		if (!swap_tiers_restricted(tiers) ||
 		    swap_tiers_have_room(tiers & ~SWAP_TIER_ZSWAP))
@@ -285,10 +301,9 @@ bool __swap_folio_refused(struct folio *folio)
 	return refused;
 }
 
-/**
- * swap_vain_room_short - what was promised could not be stored at once
- *
- * Context: any.
+/*
+ * Note that promised capacity could not be used at once, and let the tiers make
+ * room. Process context, does not sleep.
  */
 void swap_vain_room_short(void)
 {
@@ -296,12 +311,12 @@ void swap_vain_room_short(void)
 	swap_tiers_make_room();
 }
 
-/* The rest of swap_abs_device_pages(). */
+/* Answer swap_abs_device_pages() once the layer may be in use. */
 long __swap_abs_device_pages(struct mem_cgroup *memcg, long nr)
 {
 	if (!READ_ONCE(swap_room_short))
 		return nr;
-	/* There are slots by now, for any page. */
+	/* There are slots again, which suit any page. */
 	if (swap_tiers_have_slots())
 		swap_vain_room_gained();
 	else if (!swap_vain_hope(memcg))
@@ -309,10 +324,9 @@ long __swap_abs_device_pages(struct mem_cgroup *memcg, long nr)
 	return nr;
 }
 
-/**
- * swap_vain_device_came - a device is in use, or in use again
- *
- * What was tried in vain may go there.
+/*
+ * Let reclaim try again what it has tried in vain, because a device is in use,
+ * or in use again. Any context but interrupts.
  */
 void swap_vain_device_came(void)
 {
@@ -320,16 +334,15 @@ void swap_vain_device_came(void)
 	swap_vain_room_gained();
 }
 
-/* May a promise have to wait for collection? A hint. */
+/* Tell whether promised capacity may have to be collected first. A hint. */
 bool swap_vain_room_is_short(void)
 {
 	return READ_ONCE(swap_room_short);
 }
 
-/**
- * swap_vain_room_gained - collection has made room
- *
- * Context: any but interrupts.
+/*
+ * Note that there is room, because the collector has made some or a device has
+ * come back, and wake the tasks that wait for it. Any context but interrupts.
  */
 void swap_vain_room_gained(void)
 {
@@ -339,7 +352,7 @@ void swap_vain_room_gained(void)
 	wake_up_all(&swap_room_wait);
 }
 
-/* Is there hope that collection makes room? */
+/* Tell whether it is worth waiting for the collector to make room. */
 static bool swap_room_is_coming(void)
 {
 	unsigned long since = READ_ONCE(swap_room_since);
@@ -353,7 +366,7 @@ static bool swap_room_is_coming(void)
 	return time_before(jiffies, since + SWAP_ROOM_PATIENCE);
 }
 
-/* The rest of swap_throttle_reclaim(). */
+/* Make direct reclaim wait, for swap_throttle_reclaim(). */
 void __swap_throttle_reclaim(gfp_t gfp, bool writing)
 {
 	int gains = atomic_read(&swap_room_gains);

@@ -1,44 +1,56 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which segment of a packed tier is collected next, and when; see
- * mm/swap_abs/victim.h. Called by mm/swap_abs/packed.c and mm/swap_abs/collect.c under
- * swap_packed_tier.lock, and by tools/testing/swap_abs/, which chose the constants.
+ * The policy of collection; mm/swap_abs/victim.h describes it. The packed
+ * backend holds swap_packed_tier.lock when it calls a function with a struct
+ * swap_victims. tools/testing/swap_abs/, which chose the constants, calls the
+ * same code in user space.
  */
 #include <linux/math.h>
 #include <linux/minmax.h>
 #include "format.h"
 #include "victim.h"
 
-/* A victim up to this bucket is so cheap that no fuller one is compared with it. */
+/*
+ * A victim up to this bucket is so cheap that no fuller one is compared with
+ * it.
+ */
 #define SWAP_VICTIM_CHEAP	(SWAP_VICTIM_PARTS / 8)
 
-/* A victim from this bucket on gains so little that age does not make up for it. */
+/*
+ * A victim from this bucket on gains so little that age does not make up for
+ * it.
+ */
 #define SWAP_VICTIM_DEAR	(SWAP_VICTIM_PARTS / 8 * 7)
 
-/* Collecting a victim beyond this bucket costs more than 31 bytes written for one. */
+/*
+ * Collecting a victim beyond this bucket writes more than 31 bytes for each
+ * byte that becomes free.
+ */
 #define SWAP_VICTIM_LAST	(SWAP_VICTIM_PARTS - 2)
 
-/* The same where it costs one byte to store it elsewhere: more than two. */
+/*
+ * Storing a byte on another device writes one byte. Collecting a victim beyond
+ * this bucket and storing the byte in the free space writes more than two.
+ */
 #define SWAP_VICTIM_ELSEWHERE	(SWAP_VICTIM_PARTS / 2)
 
 /* The share of its age that a segment loses when it moves to another bucket. */
 #define SWAP_VICTIM_YOUNGER	32U
 
-/* How many victims the average age goes back to */
+/* The number of victims that the average age goes back to. */
 #define SWAP_VICTIM_AGES	64U
 
-/* In a device with fewer segments, one more that is being filled costs more than it gains. */
+/*
+ * In a device with fewer segments, a second stream of survivors costs more than
+ * it gains, because it keeps one more segment open.
+ */
 #define SWAP_VICTIM_MIN_OLD	256U
 
 /* Collection keeps a 128th of the device free, but not more than 64 MiB. */
 #define SWAP_COLLECT_SHARE	128U
 #define SWAP_COLLECT_MOST	32U
 
-/**
- * swap_victims_init - begin without segments
- * @victims: what is set up
- * @size: bytes of a segment
- */
+/* Begin without segments. A segment has @size bytes. */
 void swap_victims_init(struct swap_victims *victims, unsigned int size)
 {
 	unsigned int i;
@@ -50,25 +62,16 @@ void swap_victims_init(struct swap_victims *victims, unsigned int size)
 	victims->age = 0;
 }
 
-/**
- * swap_victim_bucket - find the bucket of a segment
- * @victims: of its tier
- * @live: bytes of it that are in use
- *
- * Return: the bucket, 0 for an empty one.
+/*
+ * Return the bucket of a segment of which @live bytes are in use; 0 for an
+ * empty one.
  */
 unsigned int swap_victim_bucket(const struct swap_victims *victims, unsigned int live)
 {
 	return DIV_ROUND_UP(live, victims->size / SWAP_VICTIM_PARTS);
 }
 
-/**
- * swap_victims_add - let a segment be chosen from now on
- * @victims: of its tier
- * @victim: the segment, on no list
- * @live: bytes of it that are in use
- * @now: the time
- */
+/* Let a segment be chosen from now on. It must be on no list. */
 void swap_victims_add(struct swap_victims *victims, struct swap_victim *victim,
 		      unsigned int live, u32 now)
 {
@@ -79,15 +82,10 @@ void swap_victims_add(struct swap_victims *victims, struct swap_victim *victim,
 	victims->nr++;
 }
 
-/**
- * swap_victims_update - tell that the live bytes of a segment have changed
- * @victims: of its tier
- * @victim: the segment, listed or not
- * @live: bytes of it that are in use
- * @now: the time
- *
- * With each part that dies the segment gets a bit younger, because data that
- * dies is a sign that more of it will.
+/*
+ * Move a segment, if it is listed, because its live bytes have changed. With
+ * each part that dies the segment gets a bit younger, because data that dies is
+ * a sign that more of it will. A change also ends a skip.
  */
 void swap_victims_update(struct swap_victims *victims, struct swap_victim *victim,
 			 unsigned int live, u32 now)
@@ -105,11 +103,9 @@ void swap_victims_update(struct swap_victims *victims, struct swap_victim *victi
 	list_move_tail(&victim->list, &victims->bucket[bucket]);
 }
 
-/**
- * swap_victims_unskip - let all segments be chosen that were to be skipped
- * @victims: of a tier
- *
- * The next choices put those aside again that can't be made any denser.
+/*
+ * Let all segments be chosen again that were to be skipped. The next choices
+ * put those aside again that can't be made any denser.
  */
 void swap_victims_unskip(struct swap_victims *victims)
 {
@@ -121,11 +117,7 @@ void swap_victims_unskip(struct swap_victims *victims)
 	}
 }
 
-/**
- * swap_victims_del - do not let a segment be chosen any longer
- * @victims: of its tier
- * @victim: a segment that is listed
- */
+/* Do not let a segment that is listed be chosen any longer. */
 void swap_victims_del(struct swap_victims *victims, struct swap_victim *victim)
 {
 	list_del_init(&victim->list);
@@ -134,8 +126,9 @@ void swap_victims_del(struct swap_victims *victims, struct swap_victim *victim)
 }
 
 /*
- * The segment that has been in a bucket for longest. Those to be skipped are put
- * aside on the way, so that each of them is looked at once, not at every choice.
+ * Return the segment that has been in a bucket for longest. Put those that must
+ * be skipped aside on the way, so that each of them is looked at once and not
+ * at every choice.
  */
 static struct swap_victim *swap_victims_head(struct swap_victims *victims,
 					     unsigned int bucket)
@@ -151,19 +144,17 @@ static struct swap_victim *swap_victims_head(struct swap_victims *victims,
 	}
 }
 
-/**
- * swap_victims_choose - choose the segment that is best collected
- * @victims: of a tier
- * @now: the time
- * @nr_free: segments that are free, with those in reserve
- * @elsewhere: there is room on a device that is as good, and nobody who can't use it
+/*
+ * Choose the segment that is best collected. @nr_free is the number of free
+ * segments with those in reserve. @elsewhere says that a device of the same
+ * rank has room, and that no store is refused room because it can't go there.
  *
  * The first segment of a bucket stands for all that are as full, because it has
- * lost nothing for longest. Among these the benefit decides, but not where it
- * would let stores wait for too long: while nothing is free, or all are nearly
- * full, the emptiest one is taken.
+ * lost nothing for longest. The benefit decides between the buckets, but not
+ * where that would make stores wait for too long: while nothing is free, or
+ * when all segments are nearly full, the emptiest segment is taken.
  *
- * Return: the segment, still listed; NULL when none is worth it.
+ * Return the segment, which is still listed, or NULL when none is worth it.
  */
 struct swap_victim *swap_victims_choose(struct swap_victims *victims, u32 now,
 					unsigned int nr_free, bool elsewhere)
@@ -189,19 +180,14 @@ struct swap_victim *swap_victims_choose(struct swap_victims *victims, u32 now,
 	return best;
 }
 
-/**
- * swap_victims_is_old - tell where what survives of a victim belongs
- * @victims: of its tier
- * @victim: the segment that is collected
- * @now: the time
- * @nr_segments: segments of the device
- *
- * To be asked once for each victim. What survives of an old one will live longer than
- * what survives of a young one, so a segment of both would be collected again for the
- * sake of the one. At a use of 0.7, with nine of ten stores to a tenth of the pages, two
- * streams write 2 % less than one does.
- *
- * Return: true when it is older than those that were collected before it.
+/*
+ * Tell whether a victim is older than those that were collected before it, so
+ * that its survivors belong in the stream of old ones. Survivors of an old
+ * victim will live longer than those of a young one, and a segment with both
+ * would be collected again for the sake of the young ones. At a use of 0.7,
+ * with nine of ten stores to a tenth of the pages, two streams write 2 % less
+ * than one does. Call this once for each victim, because it updates the average
+ * age. @nr_segments is that of the device.
  */
 bool swap_victims_is_old(struct swap_victims *victims, const struct swap_victim *victim,
 			 u32 now, unsigned int nr_segments)
@@ -213,14 +199,11 @@ bool swap_victims_is_old(struct swap_victims *victims, const struct swap_victim 
 	return is_old && nr_segments >= SWAP_VICTIM_MIN_OLD;
 }
 
-/**
- * swap_collect_below - tell how many segments are to be free
- * @nr_segments: segments of the device
- *
- * What is kept free lets a burst of stores go on while segments are collected.
- * It costs, because the data lies more densely in the others. So it is little.
- *
- * Return: collection begins when fewer are free, those in reserve included.
+/*
+ * Return how many segments of a device must be free, those in reserve included;
+ * collection begins when fewer are. Free segments let a burst of stores go on
+ * while segments are collected. They cost something, because the data lies more
+ * densely in the other segments, so there are few.
  */
 unsigned int swap_collect_below(unsigned int nr_segments)
 {
@@ -228,22 +211,18 @@ unsigned int swap_collect_below(unsigned int nr_segments)
 					    SWAP_COLLECT_MOST);
 }
 
-/**
- * swap_segment_pages - tell what capacity a segment takes
- * @bucket: swap_victim_bucket() of its live bytes
- * @pages: pages of a segment
- *
- * Dead space is room, because it can be collected; but only 11 of 12 bytes of a
- * segment can be live in the long run. The middle of the bucket is counted,
- * because the sum over many segments is to be right.
- *
- * Return: pages, one at least if anything is live.
+/*
+ * Return the pages of capacity that a segment of @pages pages takes, by the
+ * bucket of its live bytes: at least one if anything is live. Dead space is
+ * room, because it can be collected, but only 11 of 12 bytes of a segment can
+ * be live in the long run. The middle of the bucket is counted, so that the sum
+ * over many segments is right.
  */
 unsigned int swap_segment_pages(unsigned int bucket, unsigned int pages)
 {
-	unsigned int parts = 2 * SWAP_VICTIM_PARTS * SWAP_PACK_FULL_NUM;
+	unsigned int parts = 2 * SWAP_VICTIM_PARTS * SWAP_SEGMENT_FULL_NUM;
 
 	if (!bucket)
 		return 0;
-	return max((pages * (2 * bucket - 1) * SWAP_PACK_FULL_DEN + parts / 2) / parts, 1U);
+	return max((pages * (2 * bucket - 1) * SWAP_SEGMENT_FULL_DEN + parts / 2) / parts, 1U);
 }

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Which segment of a packed tier is collected next, and when: the policy of
- * mm/swap_abs/collect.c. No locks, no I/O and nothing of the kernel but lists and
- * types, so that tools/testing/swap_abs/sim.c drives the same code.
+ * The policy of mm/swap_abs/collect.c: which segment of a packed tier is
+ * collected next, and when. It uses no locks, no I/O and nothing of the kernel
+ * but lists and types, so that tools/testing/swap_abs/sim.c can drive the same
+ * code.
  *
- * Closed segments stand in buckets by their live bytes, those that have been in
- * their bucket longest first. A drop that takes a segment to the next bucket
- * moves it there, so that a choice looks at the head of each bucket and is O(1),
- * however many segments there are.
+ * Closed segments stand in buckets by their live bytes. In each bucket, the
+ * segment that has been there longest is first. A drop that takes a segment to
+ * the next bucket moves it there. So a choice looks at the head of each bucket
+ * only and is O(1), however many segments there are.
  *
- * Time is any u32 that goes up as data is written and may wrap, best the number
- * of segments that have been opened: a clock that goes on while nothing is
- * stored makes all segments equally old.
+ * Time is any u32 that goes up as data is written, and it may wrap. Best is the
+ * number of segments that have been opened, because a clock that goes on while
+ * nothing is stored makes all segments equally old.
  */
 #ifndef _MM_SWAP_ABS_VICTIM_H
 #define _MM_SWAP_ABS_VICTIM_H
@@ -19,34 +20,54 @@
 #include <linux/list.h>
 #include <linux/types.h>
 
-/* Bucket b holds segments of which more than b - 1 and at most b 64ths are live. */
+/*
+ * Bucket b holds segments of which more than b - 1 and at most b 64ths are
+ * live.
+ */
 #define SWAP_VICTIM_PARTS	64U
-/* Behind them is one for segments that are skipped, whatever is live of them. */
+/*
+ * The bucket behind them is for segments that are skipped, whatever is live of
+ * them.
+ */
 #define SWAP_VICTIM_ASIDE	(SWAP_VICTIM_PARTS + 1)
 #define SWAP_VICTIM_BUCKETS	(SWAP_VICTIM_PARTS + 2)
 
-/* What is promised of a segment: the last twelfth would cost too much to collect. */
-#define SWAP_PACK_FULL_NUM	11U
-#define SWAP_PACK_FULL_DEN	12U
+/*
+ * The share of a segment that counts as capacity. The last twelfth does not,
+ * because it would cost too much to collect.
+ */
+#define SWAP_SEGMENT_FULL_NUM	11U
+#define SWAP_SEGMENT_FULL_DEN	12U
 
-/* Segments that a tier keeps for survivors, so that it can always collect. */
+/*
+ * Number of segments that a tier keeps for survivors, so that it can always
+ * collect.
+ */
 #define SWAP_SEGMENT_RESERVE	2U
 
 /* A device with fewer segments is written raw. */
-#define SWAP_PACK_MIN_SEGMENTS	16U
+#define SWAP_PACKED_MIN_SEGMENTS	16U
 
 /**
  * struct swap_victim - what the policy knows of a segment
- * @list: in a bucket, or the owner's while it is in none
- * @since: when it was closed, a bit later for each part that has died since
- * @end: the owner's: blocks appended
- * @bucket: where its live bytes belong, while it is listed
- * @skip: not to be chosen before its live bytes have changed, as something of it
- *	could not be moved or read
- * @bad: the owner's: its medium is bad, it is not filled again
- * @dense: set by the owner after swap_victims_add(): not to be chosen before a part has
- *	died, as it could not be made any denser
- * @listed: it is in a bucket, that of its live bytes or SWAP_VICTIM_ASIDE
+ * @list: entry in a bucket, or in a list of the owner while the segment is in
+ *	no bucket
+ * @since: time when the segment was closed, moved a bit later for each part
+ *	that has died since
+ * @end: number of blocks appended; only the owner uses it
+ * @bucket: bucket of the live bytes, while the segment is listed
+ * @skip: the segment must not be chosen before its live bytes have changed,
+ *	because something of it could not be moved or read, or was still being
+ *	written
+ * @bad: the medium of the segment is bad, so it is not filled again; only the
+ *	owner uses it
+ * @listed: the segment is in the bucket of its live bytes or in
+ *	SWAP_VICTIM_ASIDE
+ * @dense: the segment must not be chosen before a part of it has died, because
+ *	it could not be made any denser; the owner sets it after
+ *	swap_victims_add()
+ *
+ * The owner's lock protects all fields, see struct swap_segment.
  */
 struct swap_victim {
 	struct list_head list;
@@ -61,10 +82,12 @@ struct swap_victim {
 
 /**
  * struct swap_victims - the closed segments of a tier, by live bytes
- * @bucket: lists of them
+ * @bucket: lists of the segments
  * @size: bytes of a segment
- * @nr: how many are listed
- * @age: of what has been collected, on the average of the last ones, in 64ths
+ * @nr: number of segments that are listed
+ * @age: average age of the last segments that were collected, in 64ths
+ *
+ * The owner's lock protects all fields.
  */
 struct swap_victims {
 	struct list_head bucket[SWAP_VICTIM_BUCKETS];

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * swaptiers - show the tiers of swap (CONFIG_SWAP_ABS) as a table, and move what they hold
+ * swaptiers - show the tiers of swap (CONFIG_SWAP_ABS) as a table, and move
+ * data between them
  *
- * Reads and writes /sys/kernel/mm/swap/tiers/, which
- * Documentation/ABI/testing/sysfs-kernel-mm-swap describes, and adds nothing to it
- * but rates, ratios and progress. See swaptiers.8.
+ * The program reads and writes the files in /sys/kernel/mm/swap/tiers/, which
+ * Documentation/ABI/testing/sysfs-kernel-mm-swap describes. All that it adds is
+ * rates, ratios and progress. See swaptiers.8.
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -30,12 +31,12 @@
 #define SYSCTL		"/proc/sys/vm/swap_abs"
 #define MAX_TIERS	64
 
-#define POLL_MS		200	/* between two looks at the progress */
-#define LINE_S		2	/* between two lines about it, where there is no terminal */
-#define STALL_S		10	/* without progress, draining is taken to be stuck */
-#define NO_ROOM		3	/* exit status: the other tiers take no more */
+#define POLL_MS		200	/* time between two looks at the progress */
+#define LINE_S		2	/* time between two lines, without a terminal */
+#define STALL_S		10	/* time without progress that means "stuck" */
+#define NO_ROOM		3	/* exit status: the other tiers have no room */
 
-/* Files of a tier, in the order of the JSON output */
+/* The files of a tier, in the order of the JSON output */
 enum text { TYPE, DEVICE, FORMAT, STATE, NR_TEXTS };
 enum number {
 	RANK, CAPACITY, USED, STORED,
@@ -43,7 +44,7 @@ enum number {
 	HIGH, LOW,
 	COLLECTED, SEGMENTS, LIVE, DEAD, BAD, REFUSED, WRITTEN,
 	NR_NUMBERS,
-	FIRST_OPTIONAL = HIGH	/* older kernels may lack it and those behind it */
+	FIRST_OPTIONAL = HIGH	/* older kernels may lack it and the rest */
 };
 
 static const char * const text_file[NR_TEXTS] = { "type", "device", "format", "state" };
@@ -66,7 +67,7 @@ struct tiers {
 	struct tier tier[MAX_TIERS];
 	int nr;
 	double when;		/* seconds */
-	long on;		/* vm.swap_abs, or -1 */
+	long on;		/* vm.swap_abs, or -1 if it can't be read */
 };
 
 static const char *sysroot = "";
@@ -80,7 +81,10 @@ static double monotonic(void)
 	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
-/* The first line of a file, without its end; false when it can't be read */
+/*
+ * Read the first line of a file without its newline. Return false when the file
+ * can't be read; an empty file is an empty line.
+ */
 static bool read_line(const char *path, char *buf, size_t size)
 {
 	FILE *f = fopen(path, "r");
@@ -97,7 +101,7 @@ static bool read_line(const char *path, char *buf, size_t size)
 	return ok;
 }
 
-/* false when the tier has gone meanwhile */
+/* Read the files of a tier. Return false when the tier has gone. */
 static bool read_tier(struct tier *t, const char *name)
 {
 	char path[PATH_MAX], line[64];
@@ -140,8 +144,8 @@ static void read_tiers(struct tiers *all)
 	if (!dir)
 		errx(1, "%s: %s\n"
 		    "This kernel has no swap abstraction: it needs CONFIG_SWAP_ABS.\n"
-		    "What there is of swap is in /proc/swaps, and zswap's figures are in\n"
-		    "/sys/kernel/debug/zswap.", path, strerror(errno));
+		    "See /proc/swaps for the swap devices, and /sys/kernel/debug/zswap for zswap.",
+		    path, strerror(errno));
 	all->nr = 0;
 	while (all->nr < MAX_TIERS && (d = readdir(dir)))
 		if (d->d_name[0] != '.' && read_tier(&all->tier[all->nr], d->d_name))
@@ -154,7 +158,7 @@ static void read_tiers(struct tiers *all)
 	all->when = monotonic();
 }
 
-/* 1536 is "1.5K", but all digits with --bytes */
+/* Print 1536 as "1.5K", or with --bytes as "1536". */
 static const char *size_text(char *buf, size_t size, unsigned long long n)
 {
 	static const char unit[] = "BKMGTPE";
@@ -182,7 +186,10 @@ static const struct tier *same_tier(const struct tiers *all, const struct tier *
 	return NULL;
 }
 
-/* Pages that went there or came from there: a second, or since the tier was made */
+/*
+ * Return a counter of pages: per second since @before, or since the tier was
+ * created if there is no @before or the counter started anew.
+ */
 static unsigned long long pages(const struct tier *t, const struct tier *before,
 				double seconds, enum number n)
 {
@@ -191,7 +198,7 @@ static unsigned long long pages(const struct tier *t, const struct tier *before,
 	return (t->number[n] - before->number[n]) / seconds + 0.5;
 }
 
-/* What has come since @before, or since the tier was made */
+/* Return how much a counter grew since @before, or since it started. */
 static unsigned long long since(const struct tier *t, const struct tier *before, enum number n)
 {
 	if (!before || before->number[n] > t->number[n])
@@ -199,7 +206,10 @@ static unsigned long long since(const struct tier *t, const struct tier *before,
 	return t->number[n] - before->number[n];
 }
 
-/* zswap has the files of a device, too, and always 0 in them. */
+/*
+ * Tell whether a number of a device means something for this tier: the kernel
+ * may lack its file, and zswap has the file but always shows 0.
+ */
 static bool is_told(const struct tier *t, enum number n)
 {
 	return t->has[n] && strcmp(t->text[TYPE], "zswap");
@@ -211,9 +221,11 @@ static const char *dead_text(char *buf, size_t size, const struct tier *t)
 }
 
 /*
- * Bytes written for each page that came. The kernel counts neither what collection has
- * written nor how long the pages were, so a factor can't be shown. What the pages that
- * are there take, 4096 by RATIO, is something to compare it with.
+ * Print the bytes written to the device for each page that came to it. A factor
+ * of write amplification can't be shown, because the kernel counts neither what
+ * collection alone has written nor the lengths of the compressed pages. The
+ * user can compare the number with the bytes that a page there takes now, which
+ * is 4096 divided by RATIO.
  */
 static const char *written_text(char *buf, size_t size, const struct tier *t,
 				const struct tier *before)
@@ -257,7 +269,7 @@ static void show_table(const struct tiers *all, const struct tiers *before)
 		       t->number[ERRORS], t->text[DEVICE]);
 	}
 	if (all->on == 0)
-		puts("vm.swap_abs is 0: what is swapped out now passes the tiers by.");
+		puts("vm.swap_abs is 0: pages that are swapped out now bypass the tiers.");
 }
 
 static void json_string(const char *s)
@@ -300,7 +312,10 @@ static void show_json(const struct tiers *all)
 	printf("\n\t]\n}\n");
 }
 
-/* Until somebody stops it; on a terminal the table stays in its place. */
+/*
+ * Show the table again and again, @count times or until a signal ends the
+ * program. On a terminal each table replaces the one before.
+ */
 static void watch(double interval, unsigned long count)
 {
 	struct timespec ts = {
@@ -326,17 +341,17 @@ static void watch(double interval, unsigned long count)
 	}
 }
 
-/* What can be done to a tier: a word is written to one of its files */
+/* The actions on a tier, each of which writes a word to one of its files */
 enum { DEMOTE, PROMOTE, DRAIN, ONLINE };
 
-#define ACT	256		/* getopt's value of the first: no letter */
+#define ACT	256		/* first value for getopt that is no letter */
 
 static const struct act {
 	const char *option;
 	const char *file;
-	const char *word;	/* what is written; NULL: the size */
-	const char *moved;	/* for those that take a size */
-	const char *no_room;
+	const char *word;	/* the word to write, or NULL for the size */
+	const char *moved;	/* participle, for actions that take a size */
+	const char *no_room;	/* the ranks that have no room at ENOSPC */
 } acts[] = {
 	[DEMOTE] = { "demote", "demote", NULL, "demoted", "greater" },
 	[PROMOTE] = { "promote", "promote", NULL, "promoted", "smaller" },
@@ -351,12 +366,16 @@ struct progress {
 	bool terminal;
 };
 
-/* Those that stop us; nothing handles them, wait_signal() takes them as they come. */
+/*
+ * The signals that stop the program. They have no handlers and are blocked;
+ * wait_signal() takes them.
+ */
 static sigset_t stoppers;
 
 /*
- * A size as the kernel's memparse() takes it, so that the percentage is of what the
- * kernel moves. 0 is for "all": the kernel refuses a size of 0.
+ * Parse a size as the kernel's memparse() does, so that the percentage shown
+ * refers to the size that the kernel moves. Return 0 for "all", because the
+ * kernel refuses a size of 0.
  */
 static unsigned long long parse_size(const char *s)
 {
@@ -376,7 +395,7 @@ static unsigned long long parse_size(const char *s)
 		end++;
 	}
 	if (!isdigit((unsigned char)*s) || *end || errno || !n || n > ULLONG_MAX >> shift)
-		errx(1, "%s: not a size: 64M, 1G, a number of bytes, or all", s);
+		errx(1, "%s: not a size; examples are 64M, 1G, 4096 (bytes) and all", s);
 	return n << shift;
 }
 
@@ -395,7 +414,7 @@ static struct tier *find_tier(struct tiers *all, const char *name)
 	exit(1);
 }
 
-/* Say why the kernel has refused it; the exit status */
+/* Print why the kernel has refused an action. Return the exit status. */
 static int refused(const struct act *act, const char *name, int error)
 {
 	switch (error) {
@@ -423,7 +442,7 @@ static int refused(const struct act *act, const char *name, int error)
 	return 1;
 }
 
-/* Open the file of @act in tier @name for writing, or end with the reason. */
+/* Open the file of @act in tier @name for writing, or exit with the reason. */
 static int open_act(const struct act *act, const char *name, char *path, size_t size)
 {
 	struct stat st;
@@ -435,17 +454,23 @@ static int open_act(const struct act *act, const char *name, char *path, size_t 
 			err(1, "%s", path);
 		errx(1, "%s: this kernel has no --%s: there is no %s", name, act->option, path);
 	}
-	/* An older kernel shows the state, but to write it is EACCES, for root too. */
+	/*
+	 * An older kernel shows the state, but refuses to have it written with
+	 * EACCES even by root.
+	 */
 	if (!(st.st_mode & 0222))
 		errx(1, "%s: this kernel has no --%s: %s is read-only", name, act->option, path);
-	/* O_TRUNC is nothing to sysfs; an ordinary file shall hold the word and no more. */
+	/*
+	 * sysfs ignores O_TRUNC. With --sysroot the file may be an ordinary
+	 * one, which must contain nothing but the word.
+	 */
 	fd = open(path, O_WRONLY | O_CLOEXEC | (act->word ? O_TRUNC : 0));
 	if (fd < 0)
 		exit(refused(act, name, errno));
 	return fd;
 }
 
-/* 0 or a negative errno */
+/* Write a line to a file. Return 0 or a negative errno. */
 static int write_word(int fd, const char *word)
 {
 	char line[64];
@@ -461,8 +486,10 @@ static int write_word(int fd, const char *word)
 }
 
 /*
- * Signals come when we ask for them, from here on. Those that whoever started us
- * ignores (nohup) stay ignored: to be taken they would only have to be blocked.
+ * Block the signals that stop the program, so that wait_signal() can take them.
+ * Leave out the signals that the parent has set to be ignored (as nohup does),
+ * because sigtimedwait() would take blocked signals even though they are
+ * ignored.
  */
 static void block_signals(void)
 {
@@ -478,13 +505,19 @@ static void block_signals(void)
 	set = stoppers;
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	/* When it is ignored there is no status of a child to wait for. */
+	/* While SIGCHLD is ignored, waitpid() gets no status of a child. */
 	signal(SIGCHLD, SIG_DFL);
-	/* Nobody reads on: found by fflush(), so that the child is waited for. */
+	/*
+	 * When the reader of the output has gone, let fflush() report that, so
+	 * that the program still waits for its child.
+	 */
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* Up to POLL_MS; the signal that is to stop us, SIGCHLD, or 0 */
+/*
+ * Wait for a signal, up to POLL_MS. Return one that stops the program, SIGCHLD,
+ * or 0 for none.
+ */
 static int wait_signal(void)
 {
 	const struct timespec ts = { .tv_nsec = POLL_MS * 1000000L };
@@ -506,7 +539,7 @@ static void start_progress(struct progress *p, const char *name, unsigned long l
 	p->terminal = isatty(STDOUT_FILENO);
 }
 
-/* As wide as the terminal leaves room for next to @rest columns of text */
+/* Draw a bar that leaves room for @rest columns of text on the terminal. */
 static void draw_bar(int percent, int rest)
 {
 	struct winsize ws = { .ws_col = 0 };
@@ -525,7 +558,7 @@ static void draw_bar(int percent, int rest)
 	fputs("] ", stdout);
 }
 
-/* false when it can't be written */
+/* Show the progress. Return false when the output can't be written. */
 static bool show_progress(struct progress *p, unsigned long long done)
 {
 	const double mib = 1 << 20;
@@ -537,7 +570,7 @@ static bool show_progress(struct progress *p, unsigned long long done)
 	if (!p->terminal && when - p->shown < LINE_S)
 		return true;
 	p->shown = when;
-	/* The kernel rounds up to a page. */
+	/* @done may exceed the total, as the kernel rounds up to a page. */
 	if (p->total)
 		percent = done < p->total ? (int)(100.0 * done / p->total) : 100;
 	if (p->total)
@@ -547,7 +580,7 @@ static bool show_progress(struct progress *p, unsigned long long done)
 		snprintf(text, sizeof(text), "%.1f MiB  %.1f MiB/s", done / mib, rate);
 	if (p->terminal) {
 		printf("\r%s ", p->name);
-		if (p->total)	/* [, ], two blanks, and the last column stays free */
+		if (p->total)	/* 5 is [, ], two blanks and one free column */
 			draw_bar(percent, strlen(p->name) + strlen(text) + 5);
 		printf("%s\033[K", text);
 	} else {
@@ -556,7 +589,7 @@ static bool show_progress(struct progress *p, unsigned long long done)
 	return !fflush(stdout);
 }
 
-/* The line is free for what is said last. */
+/* Clear the line of the progress for the last message. */
 static void end_progress(const struct progress *p)
 {
 	if (p->terminal)
@@ -565,8 +598,10 @@ static void end_progress(const struct progress *p)
 }
 
 /*
- * The child: its status is the errno of the write. It gets no signal but SIGKILL: any
- * other would end the write too, Ctrl-Z included. When the parent is killed it dies.
+ * Write the size, in the child, and exit with the errno of the write. The child
+ * blocks all signals, because any signal would end the write, Ctrl-Z included.
+ * Only SIGKILL remains, which the parent sends to stop it, or the kernel when
+ * the parent dies.
  */
 static void write_and_exit(int fd, const char *size, pid_t parent)
 {
@@ -581,8 +616,9 @@ static void write_and_exit(int fd, const char *size, pid_t parent)
 }
 
 /*
- * The file counts what the last write has moved, which may be one before ours: until it
- * differs from what was there in the beginning, nothing has been moved.
+ * Return how many bytes our write has moved. The file shows what the last write
+ * has moved, which may be an earlier write than ours. So as long as the file
+ * shows the number from before our write, ours has moved nothing.
  */
 static unsigned long long moved_by_us(const char *path, unsigned long long before, bool *begun)
 {
@@ -624,7 +660,10 @@ static int moved(const struct act *act, const struct progress *p, unsigned long 
 	return fflush(stdout) ? 1 : 0;
 }
 
-/* --demote and --promote: the child writes and is in the kernel until all is moved. */
+/*
+ * Do --demote or --promote. A child writes the size, which takes until the
+ * kernel has moved all of it; the parent shows the progress.
+ */
 static int move(const struct act *act, const struct tier *t, const char *size)
 {
 	unsigned long long asked = parse_size(size), before, done;
@@ -657,7 +696,7 @@ static int move(const struct act *act, const struct tier *t, const char *size)
 		break;
 	}
 	error = wait_child(pid);
-	if (!error)		/* also when it is by chance as much as the last time */
+	if (!error)	/* read anew: ours may have moved as much as the last */
 		return moved(act, &p, moved_by_us(path, 0, &ignored), asked, 0);
 	done = moved_by_us(path, before, &begun);
 	if (error == EINTR)
@@ -666,7 +705,7 @@ static int move(const struct act *act, const struct tier *t, const char *size)
 	return refused(act, t->name, error);
 }
 
-/* Where could it go? */
+/* Print which other tiers have room for the data of a tier. */
 static void show_room(const char *name)
 {
 	static struct tiers all;
@@ -731,7 +770,7 @@ static int drain_done(const struct progress *p, bool gone)
 	return fflush(stdout) ? 1 : 0;
 }
 
-/* The kernel drains in the background: we only watch. */
+/* Watch while the kernel drains a tier in the background. */
 static int watch_drain(const struct tier *t)
 {
 	unsigned long long least = t->number[USED], left;
@@ -744,7 +783,10 @@ static int watch_drain(const struct tier *t)
 	start_progress(&p, t->name, least);
 	fell = p.start;
 	do {
-		/* Gone: swapoff was faster, and the name may have come back. */
+		/*
+		 * swapoff may have removed the tier, and swapon may have given
+		 * its name to another device.
+		 */
 		if (!read_tier(&new, t->name) || strcmp(new.text[DEVICE], t->text[DEVICE]))
 			return drain_done(&p, true);
 		left = new.number[USED];
@@ -799,22 +841,23 @@ static int usage(FILE *out, int status)
 	fputs("Usage: swaptiers [OPTION]...\n"
 	      "       swaptiers --demote TIER SIZE | --promote TIER SIZE\n"
 	      "       swaptiers --drain TIER | --online TIER\n"
-	      "Show the tiers of swap: what each one holds, and what has gone in and out; or\n"
-	      "move what they hold.\n\n"
-	      "  -w, --watch[=SECONDS]  again and again, with pages a second (default 1)\n"
-	      "  -n, --count=N          with --watch: end after N tables\n"
-	      "  -b, --bytes            sizes in bytes\n"
-	      "  -j, --json             as JSON, for programs\n"
+	      "Show the tiers of swap with the data that each tier holds and the pages that\n"
+	      "have gone in and out, or move data between the tiers.\n\n"
+	      "  -w, --watch[=SECONDS]  show the table every SECONDS (default 1), with pages\n"
+	      "                         per second\n"
+	      "  -n, --count=N          with --watch: stop after N tables\n"
+	      "  -b, --bytes            show sizes in bytes\n"
+	      "  -j, --json             print JSON, for programs\n"
 	      "      --demote TIER SIZE\n"
-	      "                         move SIZE (64M, 1G, all) to the tiers below it\n"
+	      "                         move SIZE (64M, 1G, all) to the tiers below TIER\n"
 	      "      --promote TIER SIZE\n"
-	      "                         move SIZE to the tiers above it\n"
-	      "      --drain TIER       let it take nothing new, and empty it\n"
-	      "      --online TIER      let it take pages again: the end of --drain, and of\n"
-	      "                         the state \"failed\"\n"
-	      "      --sysroot=DIR      look for /sys and /proc there\n"
-	      "  -h, --help             this text\n\n"
-	      "Columns are explained in swaptiers(8).\n", out);
+	      "                         move SIZE to the tiers above TIER\n"
+	      "      --drain TIER       stop storing to TIER, and empty it\n"
+	      "      --online TIER      store to TIER again, after --drain or when its state\n"
+	      "                         is \"failed\"\n"
+	      "      --sysroot=DIR      look for /sys and /proc in DIR\n"
+	      "  -h, --help             show this help\n\n"
+	      "swaptiers(8) explains the columns.\n", out);
 	return status;
 }
 
@@ -850,7 +893,7 @@ int main(int argc, char **argv)
 				break;
 			interval = strtod(optarg, &end);
 			if (*end || !(interval >= 0.1 && interval <= 86400))
-				errx(1, "%s: not 0.1 to 86400 seconds", optarg);
+				errx(1, "%s: the interval must be 0.1 to 86400 seconds", optarg);
 			break;
 		case 'n':
 			count = strtoul(optarg, &end, 10);
@@ -871,7 +914,7 @@ int main(int argc, char **argv)
 		case ACT + DRAIN:
 		case ACT + ONLINE:
 			if (act)
-				errx(1, "only one of --demote, --promote, --drain and --online");
+				errx(1, "use only one of --demote, --promote, --drain, --online");
 			act = &acts[opt - ACT];
 			name = optarg;
 			break;
@@ -884,12 +927,12 @@ int main(int argc, char **argv)
 	if (argc - optind != (act && act->moved))
 		return usage(stderr, 2);
 	if (json && interval)
-		errx(1, "--json and --watch do not go together");
+		errx(1, "--json and --watch can't be combined");
 	if (count && !interval)
-		errx(1, "--count is for --watch");
+		errx(1, "--count needs --watch");
 
 	if (act && (json || interval))
-		errx(1, "--%s does not go together with --json or --watch", act->option);
+		errx(1, "--%s can't be combined with --json or --watch", act->option);
 	if (act)
 		return do_act(act, name, argv[optind]);
 	if (interval) {

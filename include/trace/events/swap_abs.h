@@ -46,7 +46,7 @@ DECLARE_EVENT_CLASS(swap_abs_io,
 		  show_swap_abs_tag(__entry->word), __entry->word)
 );
 
-/* A folio's data has been given to a backend. */
+/* A backend has taken a folio's data. */
 DEFINE_EVENT(swap_abs_io, swap_abs_store,
 
 	TP_PROTO(swp_entry_t swp, swap_desc_t word, unsigned int nr),
@@ -54,7 +54,7 @@ DEFINE_EVENT(swap_abs_io, swap_abs_store,
 	TP_ARGS(swp, word, nr)
 );
 
-/* A folio's data is being loaded. */
+/* A backend begins to load a folio's data. */
 DEFINE_EVENT(swap_abs_io, swap_abs_load,
 
 	TP_PROTO(swp_entry_t swp, swap_desc_t word, unsigned int nr),
@@ -62,7 +62,7 @@ DEFINE_EVENT(swap_abs_io, swap_abs_load,
 	TP_ARGS(swp, word, nr)
 );
 
-/* A slot's data has been moved, or could not be (err). */
+/* A mover has moved a slot's data, or could not move it (err). */
 TRACE_EVENT(swap_abs_move,
 
 	TP_PROTO(swp_entry_t swp, swap_desc_t from, swap_desc_t to, int err),
@@ -88,7 +88,10 @@ TRACE_EVENT(swap_abs_move,
 		  __entry->err)
 );
 
-/* A segment of a packed tier has been collected: bytes in use before, and left. */
+/*
+ * The collector has worked on a segment of a packed tier, which had @live bytes
+ * in use before and has @left now.
+ */
 TRACE_EVENT(swap_abs_collect,
 
 	TP_PROTO(unsigned int type, unsigned int segment, unsigned int live,

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of the descriptor and of what movers do with it: pin, unpin,
- * commit, and the orphan that a dropped pinned copy becomes.
+ * KUnit tests of the descriptor and of what movers do with it: pin, unpin and
+ * commit a copy, and free the orphan that a pinned copy becomes when it is
+ * dropped.
  *
- * They work on a real slot of the virtual area, with words of a tag that has no
- * backend, so that nothing is behind them. The device capacity that the slot
- * needs is lent by the test and checked at the end.
+ * The tests of movers use a real slot of the virtual area, but words of a tag
+ * that has no backend, so that there is no copy behind them. Each test adds the
+ * device capacity that the slot needs, and checks at the end that it is
+ * complete.
  *
- * Broken kernels that this catches: a pin that can be had twice, a commit that
- * does not compare or that ignores a locked folio, an unpin that takes another
- * copy for its own, capacity that is counted twice or not at all.
+ * The tests catch these errors: a copy that can be pinned twice, a commit that
+ * does not compare the word or that ignores a locked folio, an unpin that takes
+ * another copy for its own, and capacity that is counted twice or not at all.
  */
 #include <kunit/test.h>
 #include <linux/memcontrol.h>
@@ -25,10 +27,12 @@
 struct slot {
 	struct folio *folio;
 	bool was_on;
-	long room;	/* nr_swap_pages with the slot made */
+	long room;	/* nr_swap_pages once the slot is made */
 };
 
-/* A tag that no backend has: nothing is released when such a word is dropped. */
+/*
+ * No backend has this tag, so nothing is released when such a word is dropped.
+ */
 #define FAKE_TAG	5
 
 static swap_place_t fake(unsigned long place)
@@ -46,11 +50,11 @@ static swap_desc_t fake_reserved(unsigned long place)
 	return swap_desc_set_reserved(fake_word(place));
 }
 
-/* A macro, so that a failure names the line. */
+/* This is a macro, so that a failure names the line of the test. */
 #define expect_word(test, entry, word) \
 	KUNIT_EXPECT_EQ(test, swap_desc_read(entry).val, (word).val)
 
-/* With all that is not the place's. */
+/* Set all bits of a word that do not belong to the place. */
 static swap_desc_t both(swap_desc_t word)
 {
 	return swap_desc_set_pinned(swap_desc_set_reserved(word));
@@ -73,7 +77,7 @@ static void descriptor_raw(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, swp_type(entry), v[i].type);
 		KUNIT_EXPECT_EQ(test, swp_offset(entry), v[i].offset);
 	}
-	/* Neighbours on a device are neighbours as places. */
+	/* Neighbours on a device are also neighbours as places. */
 	KUNIT_EXPECT_TRUE(test, swap_desc_is_at(swap_desc_block(SWAP_DESC_RAW, 2, 12),
 						swap_place_behind(swap_desc_place(near), 5)));
 }
@@ -91,7 +95,10 @@ static void descriptor_zswap(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, swap_desc_object(both(word)), object);
 }
 
-/* Each setter changes its own bit, and each test sees no other one. */
+/*
+ * Check that each setter changes its own bit only, and that each predicate sees
+ * no other.
+ */
 static void descriptor_bits(struct kunit *test)
 {
 	swap_desc_t none = swap_desc_none(), word = swap_desc_block(SWAP_DESC_RAW, 3, 511);
@@ -110,14 +117,17 @@ static void descriptor_bits(struct kunit *test)
 					       swap_desc_set_reserved(none)));
 	KUNIT_EXPECT_TRUE(test, swap_desc_same(swap_desc_only_reserved(pinned), none));
 
-	/* The bits are not the copy's. */
+	/* These bits belong to the slot and not to the copy. */
 	KUNIT_EXPECT_TRUE(test, swap_desc_is_at(both(word), place));
 	KUNIT_EXPECT_FALSE(test, swap_desc_is_at(both(word), swap_place_behind(place, 1)));
 	KUNIT_EXPECT_FALSE(test, swap_place_is_none(place));
 	KUNIT_EXPECT_TRUE(test, swap_place_is_none(swap_desc_place(both(none))));
 	KUNIT_EXPECT_TRUE(test, swap_desc_same(swap_place_word(swap_desc_place(both(word))), word));
 
-	/* What is pinned is its mover's to drop. */
+	/*
+	 * Only its mover may drop a pinned copy, so it is not dropped with
+	 * others.
+	 */
 	KUNIT_EXPECT_TRUE(test, swap_desc_same_drop(word, swap_desc_block(SWAP_DESC_RAW, 4, 1)));
 	KUNIT_EXPECT_TRUE(test, swap_desc_same_drop(word, reserved));
 	KUNIT_EXPECT_FALSE(test, swap_desc_same_drop(word, pinned));
@@ -177,7 +187,7 @@ static void slot_exit(struct kunit *test)
 		folio_unlock(slot->folio);
 		folio_put(slot->folio);
 	}
-	/* The slot held one page of it. */
+	/* The slot held one page of the capacity. */
 	if (slot->room)
 		KUNIT_EXPECT_EQ(test, get_nr_swap_pages(), slot->room + 1);
 	atomic_long_sub(ROOM, &nr_swap_pages);
@@ -233,7 +243,10 @@ static void dropped_is_orphan(struct kunit *test)
 	expect_word(test, entry, swap_desc_set_reserved(swap_desc_none()));
 }
 
-/* The same address comes back for other data while its mover is away. */
+/*
+ * Check that a mover does not take another copy for its own, when the same
+ * address is used for other data while it copies.
+ */
 static void stored_again_is_not_ours(struct kunit *test)
 {
 	struct slot *slot = test->priv;
@@ -255,7 +268,10 @@ static void commit_moves(struct kunit *test)
 	install(slot->folio, fake_reserved(1), 0);
 	KUNIT_EXPECT_FALSE(test, swap_desc_commit(entry, fake(1), fake_word(2), slot->folio, 0));
 	KUNIT_EXPECT_TRUE(test, swap_desc_pin(entry, fake(1)));
-	/* Somebody has the folio locked: never waited for. */
+	/*
+	 * A commit must fail when somebody has the folio locked, because movers
+	 * never wait for it.
+	 */
 	KUNIT_EXPECT_FALSE(test, swap_desc_commit(entry, fake(1), fake_word(2), NULL, 0));
 	expect_word(test, entry, both(fake_word(1)));
 	KUNIT_EXPECT_TRUE(test, swap_desc_commit(entry, fake(1), fake_reserved(2),
@@ -279,7 +295,10 @@ static void commit_takes_unlocked_folio(struct kunit *test)
 	expect_word(test, entry, fake_reserved(3));
 }
 
-/* Whether capacity stands behind a slot is not known while its folio is locked. */
+/*
+ * Check that a slot keeps its promise while its folio is locked, because the
+ * promise may not be settled yet (swap_abs_reserve_end()).
+ */
 static void promise_of_locked_is_kept(struct kunit *test)
 {
 	struct slot *slot = test->priv;

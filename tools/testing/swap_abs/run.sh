@@ -161,7 +161,7 @@ collection too early|s/nr_segments \/ SWAP_COLLECT_SHARE/nr_segments/
 held rounds down to 0|s/max((\(.*\)) \/ parts, 1U)/(\1) \/ parts \/ 64/
 held of an empty one|s/if (!bucket)/if (false)/
 held of the upper end|s/2 \* bucket - 1/2 * bucket + 1/
-held without the twelfth|s/\* SWAP_PACK_FULL_DEN + parts/* SWAP_PACK_FULL_NUM + parts/
+held without the twelfth|s/\* SWAP_SEGMENT_FULL_DEN + parts/* SWAP_SEGMENT_FULL_NUM + parts/
 '
 
 # mutate <file> <sed>: leaves $OUT/mutant.c, if the expression changes anything

@@ -506,7 +506,7 @@ static bool is_room(struct sim *sim)
 {
 	u64 size = (u64)sim->c.nr_segments * SEGMENT_SIZE;
 
-	return size - sim->live >= size / SWAP_PACK_FULL_DEN +
+	return size - sim->live >= size / SWAP_SEGMENT_FULL_DEN +
 				   (6ULL + sim->c.nr_stuck) * SEGMENT_SIZE;
 }
 

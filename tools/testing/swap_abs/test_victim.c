@@ -323,7 +323,7 @@ static void test_collect_below(void)
 {
 	unsigned int nr, below, before = 0;
 
-	for (nr = SWAP_PACK_MIN_SEGMENTS; nr < 3000000; nr += nr / 16) {
+	for (nr = SWAP_PACKED_MIN_SEGMENTS; nr < 3000000; nr += nr / 16) {
 		below = swap_collect_below(nr);
 		expect(below > SWAP_SEGMENT_RESERVE);
 		expect(below >= before);
@@ -353,17 +353,17 @@ static void test_held(void)
 			expect(held >= 1);
 			expect(held >= before);
 			/* Not more than 12 pages for 11 that are live. */
-			expect(held * SWAP_PACK_FULL_NUM * SWAP_VICTIM_PARTS <=
-			       pages * b * SWAP_PACK_FULL_DEN);
+			expect(held * SWAP_SEGMENT_FULL_NUM * SWAP_VICTIM_PARTS <=
+			       pages * b * SWAP_SEGMENT_FULL_DEN);
 			/* Not less either, than of the least that is in the bucket. */
-			expect((held + 1) * SWAP_PACK_FULL_NUM * SWAP_VICTIM_PARTS >
-			       pages * (b - 1) * SWAP_PACK_FULL_DEN);
+			expect((held + 1) * SWAP_SEGMENT_FULL_NUM * SWAP_VICTIM_PARTS >
+			       pages * (b - 1) * SWAP_SEGMENT_FULL_DEN);
 			before = held;
 		}
 		/* All of them together: right to a 200th. */
 		if (pages >= 256) {
-			u64 want = (u64)pages * SWAP_VICTIM_PARTS / 2 * SWAP_PACK_FULL_DEN /
-				   SWAP_PACK_FULL_NUM;
+			u64 want = (u64)pages * SWAP_VICTIM_PARTS / 2 * SWAP_SEGMENT_FULL_DEN /
+				   SWAP_SEGMENT_FULL_NUM;
 
 			expect(sum <= want + want / 200 && sum >= want - want / 200);
 		}
