@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The fixture of the tests about one feature of mm: each of them runs without
- * and with the layer, with its pages in zswap and on a device.
+ * This fixture runs each test about one feature of mm without and with the
+ * layer, and with the test's pages in zswap and on a device.
  */
 #ifndef SWAP_ABS_BACKED_H
 #define SWAP_ABS_BACKED_H

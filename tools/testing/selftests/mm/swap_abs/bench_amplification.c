@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a packed device writes for each byte that is stored on it, once it is full of data
- * that is replaced page by page: not a test, it prints figures.
+ * This benchmark prints the bytes that a packed device writes for each byte
+ * that is stored on it, once the device is full of data that is replaced page
+ * by page.
  *
  *	bench_amplification [-u USE] [-l LAPS] [-m BYTES] [-n PAGES]
  *
  *	-u	bytes in use of the device, of all it has	(0.7)
- *	-l	how often the device's size is stored, of which the second half is
+ *	-l	how often the device's size is stored; the second half is
  *		measured					(10)
- *	-m	memory.max of the cgroup; 0: no limit, and the machine must have less
- *		memory than the data				(64 MiB)
+ *	-m	memory.max of the cgroup; 0: no limit, and the machine must
+ *		have less memory than the data			(64 MiB)
  *	-n	pages of the first device			(65536)
  *
- * zswap is off. Pages of text are replaced in random order, and one of 64 is compared
- * before. tools/testing/swap_abs/sim.c simulates the same ("sim uniform USE MIB").
- * Exit status 4 when this kernel can't do it.
+ * zswap is off. The benchmark replaces pages of text in random order, and
+ * compares one of 64 pages before it replaces them.
+ * tools/testing/swap_abs/sim.c simulates the same workload ("sim uniform USE
+ * MIB"). The exit status is 4 if the kernel lacks a feature.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -33,21 +35,24 @@ struct options {
 	size_t memory, n;
 };
 
-/* What has been so far, and the sum of bytes that were in use at each look */
+/* Counters since the start, and the sum of the bytes in use at each look */
 struct sums {
 	struct sa_io io;
 	long long stored, collected, refused, live, looks;
 };
 
-static void look(struct sums *s, const char *dev)
+static void read_sums(struct sums *s, const char *dev)
 {
 	long long live = sa_tier_num(dev, "stats/live_bytes");
 	long long pages = sa_tier_num(dev, "stored") / SA_PAGE;
 	static long long seen;
 	long long nr = sa_tier_num(dev, "stats/store");
 
-	sa_io(dev, &s->io);
-	/* Objects with their headers, as long as those that are there are */
+	sa_io_read(dev, &s->io);
+	/*
+	 * Objects and their headers are as long as the mean of those stored
+	 * now.
+	 */
 	if (pages)
 		s->stored += (nr - seen) * live / pages;
 	seen = nr;
@@ -57,17 +62,17 @@ static void look(struct sums *s, const char *dev)
 	s->looks++;
 }
 
-static int replace(struct sa_area *a, __u32 *gens, __u64 *rnd, size_t nr)
+static int replace_pages(struct sa_area *a, __u32 *gens, __u64 *rnd, size_t nr)
 {
 	while (nr--) {
 		size_t i = sa_rand(rnd) % a->n;
 		void *p = a->p + i * SA_PAGE;
 
-		if (sa_rand(rnd) % 64 == 0 && sa_check(p, a->pat, a->seed, i, gens[i]))
+		if (sa_rand(rnd) % 64 == 0 && sa_check_page(p, a->pat, a->seed, i, gens[i]))
 			return 1;
 		if (madvise(p, SA_PAGE, MADV_DONTNEED))
 			return 1;
-		sa_fill(p, a->pat, a->seed, i, ++gens[i]);
+		sa_fill_page(p, a->pat, a->seed, i, ++gens[i]);
 	}
 	return 0;
 }
@@ -83,26 +88,26 @@ static int fill_and_replace(const struct options *o, const char *dev)
 	size_t i, max;
 	__u32 *gens;
 
-	/* No text compresses so well. */
+	/* No text compresses by a factor of 6. */
 	max = 6 * o->n;
 	gens = calloc(max, sizeof(*gens));
 	if (!gens || sa_area_map(&a, max, SA_TEXT, SEED))
 		return 1;
 	for (i = 0; i < max && sa_tier_num(dev, "stats/live_bytes") < o->use * size; i += STEP)
 		for (size_t j = i; j < i + STEP; j++)
-			sa_fill(a.p + j * SA_PAGE, a.pat, a.seed, j, 0);
+			sa_fill_page(a.p + j * SA_PAGE, a.pat, a.seed, j, 0);
 	if (i >= max)
 		return 1;
 	a.n = i;
 
-	look(&now, dev);
+	read_sums(&now, dev);
 	now = (struct sums) { };
 	start = sa_now();
 	told = start;
 	while (!half.looks || now.stored < end) {
-		if (replace(&a, gens, &rnd, STEP))
+		if (replace_pages(&a, gens, &rnd, STEP))
 			return 1;
-		look(&now, dev);
+		read_sums(&now, dev);
 		if (!half.looks && now.stored >= end / 2) {
 			half = now;
 			start = sa_now();
@@ -124,7 +129,7 @@ static int fill_and_replace(const struct options *o, const char *dev)
 	return 0;
 }
 
-static int measure(void *arg)
+static int run_bench(void *arg)
 {
 	const struct options *o = arg;
 	const char *why = sa_begin(true, SA_NEED_DEV), *dev;
@@ -135,7 +140,7 @@ static int measure(void *arg)
 		return 4;
 	}
 	dev = sa_dev(0);
-	if (sa_zswap(false) || sa_swapon_packed(dev, o->n, -1))
+	if (sa_set_zswap(false) || sa_swapon_packed(dev, o->n, -1))
 		return 1;
 	if (o->memory && (sa_cg_make("amplification", o->memory, cg, sizeof(cg)) ||
 			  sa_cg_enter(cg)))
@@ -168,5 +173,5 @@ int main(int argc, char **argv)
 	}
 	if (o.use <= 0 || o.use > 0.95 || !o.laps || o.n < 16 * SA_CLUSTER)
 		return 2;
-	return sa_bench(measure, &o);
+	return sa_bench_main(run_bench, &o);
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What it costs to swap a page out, in, and to free it: not a test, it prints
- * figures. In nanoseconds a page, which are instructions where the clock counts
- * these (QEMU's -icount); elsewhere mind what else the machine does.
+ * This benchmark prints the cost of swapping a page out, swapping it in, and
+ * freeing it. The unit is nanoseconds per page, which are instructions where
+ * the clock counts instructions (QEMU's -icount). On other machines, other load
+ * changes the figures.
  *
  *	bench_swap [-l] [-z] [-n PAGES] [-r ROUNDS] [-p PATTERN]
  *
@@ -12,9 +13,10 @@
  *	-r	rounds, after one that is not counted (5)
  *	-p	zero, repeat, text, mixed or random (repeat)
  *
- * Shown is the lowest of the rounds, as whatever else runs only adds, and their
- * median. The device is the first of SWAP_ABS_DEVS, by default /dev/ram0. Exit status 4
- * when this kernel can't do it.
+ * The benchmark shows the lowest figure of the rounds, because other load only
+ * adds to a figure, and the median. The device is the first one of
+ * SWAP_ABS_DEVS, by default /dev/ram0. The exit status is 4 if the kernel lacks
+ * a feature.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,22 +36,24 @@ enum { OUT, IN, FREE, NSTEPS };
 static const char * const step_name[NSTEPS] = { "out", "in", "free" };
 static double figures[NSTEPS][MAX_ROUNDS];
 
-/* Seconds that MADV_PAGEOUT takes; at least 99 of 100 pages must be out then. */
-static double push_out(struct sa_area *a)
+/*
+ * Return the seconds of MADV_PAGEOUT, after which 99 of 100 pages must be out
+ */
+static double time_swap_out(struct sa_area *a)
 {
 	double start = sa_now(), took;
 
 	madvise(a->p, a->n * SA_PAGE, MADV_PAGEOUT);
 	took = sa_now() - start;
-	if (sa_swapped(a->p, a->n) < a->n - a->n / 100) {
+	if (sa_nr_swapped(a->p, a->n) < a->n - a->n / 100) {
 		fprintf(stderr, "bench_swap: only %zu of %zu pages are out\n",
-			sa_swapped(a->p, a->n), a->n);
+			sa_nr_swapped(a->p, a->n), a->n);
 		exit(1);
 	}
 	return took;
 }
 
-static int one_round(size_t n, enum sa_pat pat, int round, double took[NSTEPS])
+static int time_one_round(size_t n, enum sa_pat pat, int round, double took[NSTEPS])
 {
 	unsigned char sum = 0;
 	struct sa_area a;
@@ -59,7 +63,7 @@ static int one_round(size_t n, enum sa_pat pat, int round, double took[NSTEPS])
 	if (sa_area_map(&a, n, pat, round))
 		return -1;
 	sa_area_fill(&a);
-	took[OUT] = push_out(&a);
+	took[OUT] = time_swap_out(&a);
 
 	start = sa_now();
 	for (i = 0; i < n; i++)
@@ -69,8 +73,11 @@ static int one_round(size_t n, enum sa_pat pat, int round, double took[NSTEPS])
 	if (sa_area_check(&a))
 		return -1;
 
-	/* Out again, as what is in RAM would be freed otherwise. */
-	push_out(&a);
+	/*
+	 * The pages are swapped out again because freeing them in RAM would
+	 * measure something else.
+	 */
+	time_swap_out(&a);
 	start = sa_now();
 	sa_area_unmap(&a);
 	took[FREE] = sa_now() - start;
@@ -78,11 +85,11 @@ static int one_round(size_t n, enum sa_pat pat, int round, double took[NSTEPS])
 }
 
 /*
- * After boot what is allocated one after the other lies so in memory, too, and
- * then there is less to do, with luck. Take most of what is free and give it back
- * in disorder: from then on figures repeat.
+ * Take most of the free memory and give it back in disorder, so that the
+ * figures repeat. After boot, pages that are allocated one after the other are
+ * adjacent in memory, and then the kernel has less work by luck.
  */
-static int mix_memory(void)
+static int shuffle_free_memory(void)
 {
 	size_t n = sa_meminfo("MemFree") / SA_PAGE / 4 * 3, i;
 	struct sa_area a;
@@ -97,8 +104,11 @@ static int mix_memory(void)
 	return 0;
 }
 
-/* A ram disk allocates what is written for the first time: not while we measure. */
-static int write_all(const char *path, size_t pages)
+/*
+ * Write the whole device, because a RAM disk allocates memory at the first
+ * write and must not do that during the measurement
+ */
+static int write_whole_dev(const char *path, size_t pages)
 {
 	char zero[SA_PAGE] = { };
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -114,7 +124,7 @@ static int write_all(const char *path, size_t pages)
 	return ret < 0 ? -errno : 0;
 }
 
-static enum sa_pat pat_of(const char *name)
+static enum sa_pat parse_pattern(const char *name)
 {
 	enum sa_pat pat;
 
@@ -132,20 +142,23 @@ struct options {
 	size_t n;
 };
 
-static int measure(void *arg)
+static int run_bench(void *arg)
 {
 	const struct options *o = arg;
-	/* What is out, and as much again: clusters need not be searched. */
+	/*
+	 * The device is twice as large as the data, so that the kernel need not
+	 * search for clusters.
+	 */
 	size_t size = 2 * o->n + 4096;
 	const char *why;
 	int i, step;
 
 	why = sa_begin(o->on, SA_NEED_DEV);
-	if (!why && o->zswap && sa_zswap(true))
+	if (!why && o->zswap && sa_set_zswap(true))
 		why = "no zswap";
-	if (!why && mix_memory())
+	if (!why && shuffle_free_memory())
 		why = "not enough memory";
-	if (!why && (write_all(sa_dev(0), size) || sa_swapon(sa_dev(0), size, -1)))
+	if (!why && (write_whole_dev(sa_dev(0), size) || sa_swapon(sa_dev(0), size, -1)))
 		why = "swapon failed";
 	if (why) {
 		fprintf(stderr, "bench_swap: %s\n", why);
@@ -153,15 +166,15 @@ static int measure(void *arg)
 	}
 
 	/*
-	 * Beside much page cache some of what comes back counts as the working set,
-	 * and is activated.
+	 * With much page cache the kernel counts some of the pages that come
+	 * back as the working set, and activates them.
 	 */
 	sa_write("/proc/sys/vm/drop_caches", "3");
 
 	for (i = -1; i < o->rounds; i++) {
 		double took[NSTEPS];
 
-		if (one_round(o->n, o->pat, i + 2, took)) {
+		if (time_one_round(o->n, o->pat, i + 2, took)) {
 			fprintf(stderr, "bench_swap: round %d failed\n", i);
 			return 1;
 		}
@@ -173,7 +186,7 @@ static int measure(void *arg)
 	       o->on ? "on" : "off", o->zswap ? "on" : "off", o->n,
 	       sa_pat_name[o->pat], o->rounds);
 	for (step = 0; step < NSTEPS; step++) {
-		qsort(figures[step], o->rounds, sizeof(double), sa_by_value);
+		qsort(figures[step], o->rounds, sizeof(double), sa_compare_doubles);
 		printf(" %s=%.1f %s_median=%.1f", step_name[step],
 		       figures[step][0], step_name[step],
 		       figures[step][o->rounds / 2]);
@@ -202,7 +215,7 @@ int main(int argc, char **argv)
 			o.rounds = atoi(optarg);
 			break;
 		case 'p':
-			o.pat = pat_of(optarg);
+			o.pat = parse_pattern(optarg);
 			break;
 		default:
 			return 2;
@@ -211,5 +224,5 @@ int main(int argc, char **argv)
 	if (o.n < 100 || o.rounds < 1 || o.rounds > MAX_ROUNDS)
 		return 2;
 
-	return sa_bench(measure, &o);
+	return sa_bench_main(run_bench, &o);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of blkcgs share: two cgroups with the io controller, what each of them has
- * paid for on a device, and processes whose pages are there.
+ * The tests of blkcgs share these helpers: they make two cgroups with the io
+ * controller, read what a cgroup has paid for on a device, and start processes
+ * whose pages are on a device.
  */
 #ifndef SWAP_ABS_BLKCG_H
 #define SWAP_ABS_BLKCG_H
@@ -12,7 +13,9 @@
 
 #include "tiers.h"
 
-/* Make the cgroups a and b. NULL, or why that can't be tested. */
+/*
+ * Make the cgroups a and b. Return NULL, or the reason why the test can't run.
+ */
 static inline const char *blkcg_begin(bool on, const char *format, char (*cg)[256])
 {
 	bool packed = !strcmp(format, "packed");
@@ -39,13 +42,13 @@ static inline long long blkcg_end(void)
 	return n;
 }
 
-static inline int on_as(int i, const char *format, bool layer)
+static inline int swapon_dev_layer(int i, const char *format, bool layer)
 {
-	return layer ? on_in(i, format) : on(i);
+	return layer ? swapon_dev_format(i, format) : swapon_dev(i);
 }
 
-/* "8:16" */
-static inline void number_of(const char *dev, char *buf, size_t size)
+/* Write the number of a device, like "8:16", to @buf */
+static inline void dev_number(const char *dev, char *buf, size_t size)
 {
 	struct stat st;
 
@@ -54,13 +57,16 @@ static inline void number_of(const char *dev, char *buf, size_t size)
 	snprintf(buf, size, "%u:%u", major(st.st_rdev), minor(st.st_rdev));
 }
 
-/* The line of a device in a cgroup's io.stat, without its number; "" when there is none */
-static inline int io_stat(const char *cg, const char *dev, char *buf, size_t size)
+/*
+ * Read the line of a device in a cgroup's io.stat, without the number of the
+ * device. @buf is "" if the file has no such line.
+ */
+static inline int read_io_stat(const char *cg, const char *dev, char *buf, size_t size)
 {
 	char text[4096], path[512], number[32], *line, *save = NULL;
 
 	buf[0] = 0;
-	number_of(dev, number, sizeof(number));
+	dev_number(dev, number, sizeof(number));
 	snprintf(path, sizeof(path), "%s/io.stat", cg);
 	if (sa_read(path, text, sizeof(text)) < 0)
 		return -1;
@@ -70,35 +76,47 @@ static inline int io_stat(const char *cg, const char *dev, char *buf, size_t siz
 	return 0;
 }
 
-/* What is said there after a key, " rbytes=" or " wbytes="; 0 when there is nothing */
-static inline long long paid(const char *cg, const char *dev, const char *key)
+/*
+ * Return the number after a key, " rbytes=" or " wbytes=", in io.stat; or 0 if
+ * the key is missing
+ */
+static inline long long io_stat_num(const char *cg, const char *dev, const char *key)
 {
 	char line[1024], *value;
 
-	if (io_stat(cg, dev, line, sizeof(line)))
+	if (read_io_stat(cg, dev, line, sizeof(line)))
 		return -1;
 	value = strstr(line, key);
 	return value ? atoll(value + strlen(key)) : 0;
 }
 
-/* A process there, all of whose pages have left the swap cache */
-static inline void hold(struct __test_metadata *_metadata, struct sa_holder *h, size_t pages,
-			const char *cg)
+/*
+ * Start a process in a cgroup, and wait until its pages have left the swap
+ * cache
+ */
+static inline void start_swapped_holder(struct __test_metadata *_metadata, struct sa_holder *h,
+					size_t pages, const char *cg)
 {
 	ASSERT_EQ(0, sa_hold_start(h, pages, SA_TEXT, cg));
-	EXPECT_TRUE(sa_settle());
+	EXPECT_TRUE(sa_wait_writeback());
 	EXPECT_EQ(pages, h->swapped);
-	/* What is there would not be read from the device. */
+	/*
+	 * The kernel would not read a page from the device if the swap cache
+	 * had it.
+	 */
 	EXPECT_TRUE(sa_only_swapped());
 }
 
-static inline void let_go(struct __test_metadata *_metadata, struct sa_holder *h)
+static inline void check_and_end_holder(struct __test_metadata *_metadata, struct sa_holder *h)
 {
 	EXPECT_EQ(0, sa_hold_ask(h, 'c'));
 	EXPECT_EQ(0, sa_hold_end(h));
 }
 
-/* What it was written for, but for some pages of others that went along. */
+/*
+ * Expect that a cgroup has paid for the bytes that the kernel wrote for it. A
+ * tenth of the bytes may be for pages of others that were written along.
+ */
 #define EXPECT_PAID(_bytes, _paid)					\
 do {									\
 	long long __bytes = (_bytes), __paid = (_paid);			\

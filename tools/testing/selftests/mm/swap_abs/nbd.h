@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A network block device whose server is in the test: how the driver is told of it, by
- * generic netlink, and how to talk to it. What the server answers is the test's.
+ * These helpers set up a network block device whose server is in the test: they
+ * tell the driver about it by generic netlink, and transfer data on its socket.
+ * The test decides what the server answers.
  */
 #ifndef SWAP_ABS_NBD_H
 #define SWAP_ABS_NBD_H
@@ -17,14 +18,14 @@
 
 #include "tiers.h"
 
-/* One request of generic netlink, and what comes back */
+/* A request of generic netlink; the answer replaces it */
 struct request {
 	struct nlmsghdr head;
 	struct genlmsghdr genl;
 	char attrs[1024];
 };
 
-static inline void begin_request(struct request *r, int type, int cmd, int version)
+static inline void init_request(struct request *r, int type, int cmd, int version)
 {
 	memset(r, 0, sizeof(*r));
 	r->head.nlmsg_len = NLMSG_LENGTH(GENL_HDRLEN);
@@ -34,7 +35,10 @@ static inline void begin_request(struct request *r, int type, int cmd, int versi
 	r->genl.version = version;
 }
 
-/* Append an attribute; with no size, one that others will be in, for end_attr(). */
+/*
+ * Append an attribute. An attribute without a size is nested: the caller
+ * appends others to it and then calls end_attr().
+ */
 static inline struct nlattr *put_attr(struct request *r, int type, const void *value, size_t size)
 {
 	struct nlattr *attr = (void *)r + NLMSG_ALIGN(r->head.nlmsg_len);
@@ -47,19 +51,19 @@ static inline struct nlattr *put_attr(struct request *r, int type, const void *v
 	return attr;
 }
 
-static inline void put_num(struct request *r, int type, __u64 value)
+static inline void put_attr_num(struct request *r, int type, __u64 value)
 {
 	put_attr(r, type, &value, sizeof(value));
 }
 
-/* Say how long an attribute is, now that others are in it. */
+/* Set the length of a nested attribute after others were appended to it */
 static inline void end_attr(struct request *r, struct nlattr *attr)
 {
 	attr->nla_len = (void *)r + r->head.nlmsg_len - (void *)attr;
 }
 
-/* Find an attribute of two bytes. Returns it, or -ENOENT. */
-static inline int attr_of(const struct request *r, int type)
+/* Find an attribute of two bytes. Return it, or -ENOENT. */
+static inline int get_attr_u16(const struct request *r, int type)
 {
 	const void *end = (void *)r + r->head.nlmsg_len;
 	const struct nlattr *attr = (void *)r + NLMSG_LENGTH(GENL_HDRLEN);
@@ -71,7 +75,7 @@ static inline int attr_of(const struct request *r, int type)
 	return -ENOENT;
 }
 
-/* Send a request; the answer replaces it. Returns 0 or -errno. */
+/* Send a request, and read the answer into it. Return 0 or -errno. */
 static inline int send_request(struct request *r)
 {
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
@@ -100,22 +104,23 @@ static inline int send_request(struct request *r)
 	return ret;
 }
 
-/* Ask for the number of the netlink family. Returns it, or -errno. */
+/* Ask for the number of the netlink family. Return it, or -errno. */
 static inline int nbd_family(void)
 {
 	struct request r;
 	int ret;
 
-	begin_request(&r, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1);
+	init_request(&r, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1);
 	put_attr(&r, CTRL_ATTR_FAMILY_NAME, NBD_GENL_FAMILY_NAME, sizeof(NBD_GENL_FAMILY_NAME));
 	ret = send_request(&r);
-	return ret ? ret : attr_of(&r, CTRL_ATTR_FAMILY_ID);
+	return ret ? ret : get_attr_u16(&r, CTRL_ATTR_FAMILY_ID);
 }
 
 /*
- * Tell the driver something of a device, and give it a socket if it is one. @pages and
- * @patience are for NBD_CMD_CONNECT: its size, and seconds without a connection after which
- * requests fail, 0: at once.
+ * Send a command about a device to the driver, with a socket if @sock is one.
+ * @pages and @patience are for NBD_CMD_CONNECT: the size of the device, and the
+ * seconds without a connection after which requests fail (0: requests fail at
+ * once).
  */
 static inline int nbd_command(int cmd, int nr, size_t pages, int patience, int sock)
 {
@@ -126,16 +131,18 @@ static inline int nbd_command(int cmd, int nr, size_t pages, int patience, int s
 
 	if (family < 0)
 		return family;
-	begin_request(&r, family, cmd, NBD_GENL_VERSION);
+	init_request(&r, family, cmd, NBD_GENL_VERSION);
 	put_attr(&r, NBD_ATTR_INDEX, &index, sizeof(index));
 	if (cmd == NBD_CMD_CONNECT) {
-		put_num(&r, NBD_ATTR_SIZE_BYTES, pages * SA_PAGE);
-		put_num(&r, NBD_ATTR_BLOCK_SIZE_BYTES, SA_PAGE);
-		put_num(&r, NBD_ATTR_SERVER_FLAGS, NBD_FLAG_HAS_FLAGS);
-		/* A second for a request that is on its way */
-		put_num(&r, NBD_ATTR_TIMEOUT, 1);
+		put_attr_num(&r, NBD_ATTR_SIZE_BYTES, pages * SA_PAGE);
+		put_attr_num(&r, NBD_ATTR_BLOCK_SIZE_BYTES, SA_PAGE);
+		put_attr_num(&r, NBD_ATTR_SERVER_FLAGS, NBD_FLAG_HAS_FLAGS);
+		/*
+		 * The driver waits one second for a request that it has sent.
+		 */
+		put_attr_num(&r, NBD_ATTR_TIMEOUT, 1);
 		if (patience)
-			put_num(&r, NBD_ATTR_DEAD_CONN_TIMEOUT, patience);
+			put_attr_num(&r, NBD_ATTR_DEAD_CONN_TIMEOUT, patience);
 	}
 	if (sock >= 0) {
 		socks = put_attr(&r, NBD_ATTR_SOCKETS, NULL, 0);
@@ -147,7 +154,10 @@ static inline int nbd_command(int cmd, int nr, size_t pages, int patience, int s
 	return send_request(&r);
 }
 
-/* Connect the device, or connect it again. Returns the server's socket, or -errno. */
+/*
+ * Connect the device, or connect it again. Return the server's socket, or
+ * -errno.
+ */
 static inline int nbd_connect(int cmd, int nr, size_t pages, int patience)
 {
 	double end = sa_now() + SOON;
@@ -155,7 +165,10 @@ static inline int nbd_connect(int cmd, int nr, size_t pages, int patience)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		return -errno;
-	/* Until the driver has seen that the old socket is dead, it takes no other. */
+	/*
+	 * The driver takes no other socket until it has seen that the old one
+	 * is dead.
+	 */
 	do {
 		ret = nbd_command(cmd, nr, pages, patience, pair[0]);
 	} while (ret == -ENOSPC && sa_now() < end && !usleep(5000));
@@ -166,8 +179,10 @@ static inline int nbd_connect(int cmd, int nr, size_t pages, int patience)
 	return ret;
 }
 
-/* Connect the first device that is free. Returns the server's socket, or -errno. */
-static inline int nbd_connect_any(int *nr, size_t pages, int patience)
+/*
+ * Connect the first device that is free. Return the server's socket, or -errno.
+ */
+static inline int nbd_connect_free(int *nr, size_t pages, int patience)
 {
 	int sock = -EBUSY;
 
@@ -177,8 +192,10 @@ static inline int nbd_connect_any(int *nr, size_t pages, int patience)
 	return sock;
 }
 
-/* Send or receive all of it. Returns false when the connection is no more. */
-static inline bool xmit(int sock, void *buf, size_t size, bool out)
+/*
+ * Send or receive the whole buffer. Return false when the connection is closed.
+ */
+static inline bool sock_transfer(int sock, void *buf, size_t size, bool out)
 {
 	ssize_t n;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of the swap abstraction share. Nothing in lib/ knows the test
- * harness: a function returns 0 or -errno, or what its comment says, and the test
- * decides what that means.
+ * The library that the tests of the swap abstraction share. lib/ does not use
+ * the test harness: a function returns 0 or -errno, or the value that its
+ * comment describes, and the test decides what that value means.
  */
 #ifndef SWAP_ABS_LIB_H
 #define SWAP_ABS_LIB_H

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Wrong values, missing nodes, users who may not: a clear errno, and nothing
- * changed by it.
+ * Wrong values, missing nodes, and users without permission must get a clear
+ * errno and change nothing.
  *
- * It fails on a kernel that takes any number for vm.swap_abs, that keeps half
- * of a bad write, whose tier files can be written or are open to nobody, and
- * on one where a failed swapon leaves a tier or a device behind.
+ * The test fails on a kernel that takes any number for vm.swap_abs, that keeps
+ * half of a bad write, whose tier files users can write or can't read, or that
+ * leaves a tier or a device behind after a failed swapon.
  */
 #include <errno.h>
 #include <dirent.h>
@@ -29,7 +29,7 @@ FIXTURE_SETUP(bad_input)
 
 	if (why)
 		SKIP(return, "%s", why);
-	ASSERT_EQ(0, sa_layer(false));
+	ASSERT_EQ(0, sa_set_layer(false));
 }
 
 FIXTURE_TEARDOWN_PARENT(bad_input)
@@ -37,7 +37,10 @@ FIXTURE_TEARDOWN_PARENT(bad_input)
 	EXPECT_EQ(0, sa_end());
 }
 
-/* The name on the command line must not depend on which file has the parameter. */
+/*
+ * The name on the command line must not depend on the source file that has the
+ * parameter.
+ */
 TEST_F_TIMEOUT(bad_input, parameter, SA_TIMEOUT)
 {
 	EXPECT_LT(0, sa_read_num("/sys/module/swap_abs/parameters/max_slots"));
@@ -53,7 +56,7 @@ TEST_F_TIMEOUT(bad_input, values, SA_TIMEOUT)
 	int on;
 
 	for (on = 0; on < 2; on++) {
-		ASSERT_EQ(0, sa_layer(on));
+		ASSERT_EQ(0, sa_set_layer(on));
 		for (i = 0; i < ARRAY_SIZE(bad); i++) {
 			int fd = open(SA_SYSCTL, O_WRONLY);
 			ssize_t ret;
@@ -61,10 +64,13 @@ TEST_F_TIMEOUT(bad_input, values, SA_TIMEOUT)
 			ASSERT_LE(0, fd);
 			errno = 0;
 			ret = write(fd, bad[i], strlen(bad[i]));
-			/* An empty write never reaches the handler. */
+			/*
+			 * The kernel does not call the handler for an empty
+			 * write.
+			 */
 			if (bad[i][0]) {
 				EXPECT_EQ(-1, ret)
-					TH_LOG("'%s' was taken", bad[i]);
+					TH_LOG("the kernel accepted '%s'", bad[i]);
 				EXPECT_EQ(EINVAL, errno)
 					TH_LOG("'%s'", bad[i]);
 			} else {
@@ -72,10 +78,10 @@ TEST_F_TIMEOUT(bad_input, values, SA_TIMEOUT)
 			}
 			close(fd);
 			EXPECT_EQ(on, sa_read_num(SA_SYSCTL))
-				TH_LOG("'%s' changed it", bad[i]);
+				TH_LOG("'%s' changed the value", bad[i]);
 		}
 	}
-	/* What is right is taken with blanks around it, and twice. */
+	/* The kernel accepts a right value with blanks around it, and twice. */
 	EXPECT_EQ(0, sa_write(SA_SYSCTL, "1\n"));
 	EXPECT_EQ(1, sa_read_num(SA_SYSCTL));
 	EXPECT_EQ(0, sa_write(SA_SYSCTL, " 1"));
@@ -84,7 +90,7 @@ TEST_F_TIMEOUT(bad_input, values, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_read_num(SA_SYSCTL));
 }
 
-static int as_nobody(void *arg)
+static int check_files_as_nobody(void *arg)
 {
 	struct __test_metadata *_metadata = arg;
 	struct stat st;
@@ -95,7 +101,7 @@ static int as_nobody(void *arg)
 	fd = open(SA_SYSCTL, O_WRONLY);
 	EXPECT_FALSE(fd >= 0 && write(fd, "1", 1) > 0);
 	EXPECT_TRUE(errno == EACCES || errno == EPERM);
-	/* Anybody may look. */
+	/* Every user may read the value. */
 	EXPECT_LE(0, sa_read_num(SA_SYSCTL));
 	EXPECT_EQ(-1, swapon("/dev/null", 0));
 	EXPECT_EQ(EPERM, errno);
@@ -107,7 +113,7 @@ static int as_nobody(void *arg)
 
 TEST_F_TIMEOUT(bad_input, not_root, SA_TIMEOUT)
 {
-	EXPECT_EQ(0, sa_run(NULL, as_nobody, _metadata, 30));
+	EXPECT_EQ(0, sa_run(NULL, check_files_as_nobody, _metadata, 30));
 	EXPECT_EQ(0, sa_read_num(SA_SYSCTL));
 	EXPECT_EQ(0, sa_nswaps());
 }
@@ -117,7 +123,7 @@ struct nobody {
 	const char *path;
 };
 
-static int nobody_writes(void *arg)
+static int open_as_nobody(void *arg)
 {
 	struct nobody *n = arg;
 	struct __test_metadata *_metadata = n->_metadata;
@@ -129,8 +135,11 @@ static int nobody_writes(void *arg)
 	return 0;
 }
 
-/* What only tells about a tier is there, has one value, cannot be written. */
-static int look_at_tier(struct __test_metadata *_metadata, const char *dev)
+/*
+ * Check that each read-only file of a tier exists, has one value, and refuses
+ * writes
+ */
+static int check_tier_files(struct __test_metadata *_metadata, const char *dev)
 {
 	static const char * const files[] = {
 		"type", "device", "capacity", "used", "stored",
@@ -142,11 +151,11 @@ static int look_at_tier(struct __test_metadata *_metadata, const char *dev)
 	struct stat st;
 	size_t i;
 
-	ASSERT_NE(NULL, sa_tier(dev)) {
+	ASSERT_NE(NULL, sa_tier_name(dev)) {
 		TH_LOG("no tier for %s", dev ? dev : "zswap");
 	}
 	for (i = 0; i < ARRAY_SIZE(files); i++) {
-		snprintf(path, sizeof(path), SA_TIERS "/%s/%s", sa_tier(dev),
+		snprintf(path, sizeof(path), SA_TIERS "/%s/%s", sa_tier_name(dev),
 			 files[i]);
 		ASSERT_EQ(0, stat(path, &st)) {
 			TH_LOG("%s is missing", path);
@@ -155,13 +164,13 @@ static int look_at_tier(struct __test_metadata *_metadata, const char *dev)
 			TH_LOG("%s has mode %o", path, st.st_mode & 07777);
 		}
 		ASSERT_LE(0, sa_read(path, before, sizeof(before)));
-		/* One value: one line. */
+		/* One value is one line. */
 		EXPECT_EQ(strlen(before), strcspn(before, "\n") + 1) {
 			TH_LOG("%s: '%s'", path, before);
 		}
 		EXPECT_NE(0, sa_write(path, "1"));
 		EXPECT_NE(0, sa_write(path, "raw"));
-		EXPECT_EQ(0, sa_run(NULL, nobody_writes, &nobody, 30));
+		EXPECT_EQ(0, sa_run(NULL, open_as_nobody, &nobody, 30));
 		ASSERT_LE(0, sa_read(path, after, sizeof(after)));
 		EXPECT_STREQ(before, after);
 	}
@@ -179,35 +188,35 @@ TEST_F_TIMEOUT(bad_input, tier_files, SA_TIMEOUT)
 	const char *why;
 	int rank_zswap, low, high;
 
-	why = sa_need(SA_NEED_DEVS);
+	why = sa_check_needs(SA_NEED_DEVS);
 	if (why)
 		SKIP(return, "%s", why);
-	ASSERT_EQ(0, sa_layer(true));
+	ASSERT_EQ(0, sa_set_layer(true));
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), 4096, 5));
 	ASSERT_EQ(0, sa_swapon(sa_dev(1), 4096, 7));
-	low = look_at_tier(_metadata, sa_dev(0));
-	high = look_at_tier(_metadata, sa_dev(1));
+	low = check_tier_files(_metadata, sa_dev(0));
+	high = check_tier_files(_metadata, sa_dev(1));
 	EXPECT_LT(high, low);
-	EXPECT_STREQ("swap1", sa_tier(sa_dev(1)));
-	EXPECT_STREQ("swap0", sa_tier(sa_dev(0)));
+	EXPECT_STREQ("swap1", sa_tier_name(sa_dev(1)));
+	EXPECT_STREQ("swap0", sa_tier_name(sa_dev(0)));
 	if (sa_have_zswap()) {
-		rank_zswap = look_at_tier(_metadata, NULL);
+		rank_zswap = check_tier_files(_metadata, NULL);
 		EXPECT_LT(rank_zswap, high);
 	}
-	/* The lowest free number is given, whoever went. */
+	/* A new tier gets the lowest free number, whatever tier has left. */
 	ASSERT_EQ(0, sa_swapoff(sa_dev(0)));
-	EXPECT_EQ(NULL, sa_tier(sa_dev(0)));
+	EXPECT_EQ(NULL, sa_tier_name(sa_dev(0)));
 	EXPECT_NE(0, access(SA_TIERS "/swap0", F_OK));
-	EXPECT_STREQ("swap1", sa_tier(sa_dev(1)));
+	EXPECT_STREQ("swap1", sa_tier_name(sa_dev(1)));
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), 4096, 5));
-	EXPECT_STREQ("swap0", sa_tier(sa_dev(0)));
+	EXPECT_STREQ("swap0", sa_tier_name(sa_dev(0)));
 	EXPECT_EQ(0, sa_swapoff(sa_dev(0)));
 	EXPECT_EQ(0, sa_swapoff(sa_dev(1)));
 	EXPECT_NE(0, access(SA_TIERS "/swap0", F_OK));
 	EXPECT_NE(0, access(SA_TIERS "/swap1", F_OK));
 }
 
-static int nr_tiers(void)
+static int count_tiers(void)
 {
 	DIR *dir = opendir(SA_TIERS);
 	int n = 0;
@@ -225,8 +234,8 @@ TEST_F_TIMEOUT(bad_input, swapon, SA_TIMEOUT)
 	char junk[2 * SA_PAGE];
 	int fd, tiers;
 
-	ASSERT_EQ(0, sa_layer(true));
-	tiers = nr_tiers();
+	ASSERT_EQ(0, sa_set_layer(true));
+	tiers = count_tiers();
 
 	EXPECT_EQ(-1, swapon("/dev/swap_abs_nowhere", 0));
 	EXPECT_EQ(ENOENT, errno);
@@ -246,25 +255,28 @@ TEST_F_TIMEOUT(bad_input, swapon, SA_TIMEOUT)
 	EXPECT_EQ(EINVAL, errno);
 
 	if (sa_ndevs()) {
-		/* A device, but nothing that it could be on it. */
+		/* The device has junk where the swap header should be. */
 		fd = open(sa_dev(0), O_RDWR);
 		ASSERT_LE(0, fd);
 		ASSERT_EQ((ssize_t)sizeof(junk), write(fd, junk, sizeof(junk)));
 		close(fd);
 		EXPECT_EQ(-1, swapon(sa_dev(0), 0));
 		EXPECT_EQ(EINVAL, errno);
-		/* Twice the same, and off one that is not on. */
+		/*
+		 * Swapon of a device in use and swapoff of an unused device
+		 * fail.
+		 */
 		EXPECT_EQ(-1, swapoff(sa_dev(0)));
 		EXPECT_EQ(EINVAL, errno);
 		ASSERT_EQ(0, sa_swapon(sa_dev(0), 4096, -1));
 		EXPECT_EQ(-1, swapon(sa_dev(0), 0));
 		EXPECT_EQ(EBUSY, errno);
 		EXPECT_EQ(1, sa_nswaps());
-		EXPECT_EQ(tiers + 1, nr_tiers());
+		EXPECT_EQ(tiers + 1, count_tiers());
 		ASSERT_EQ(0, sa_swapoff(sa_dev(0)));
 	}
 	EXPECT_EQ(0, sa_nswaps());
-	EXPECT_EQ(tiers, nr_tiers());
+	EXPECT_EQ(tiers, count_tiers());
 	EXPECT_EQ(0, sa_meminfo("SwapTotal"));
 	EXPECT_EQ(1, sa_read_num(SA_SYSCTL));
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who pays for I/O: io.stat of a cgroup whose pages go to a device. What limits do with
- * that is in test_blkcg_limits.c.
+ * These tests check which cgroup pays for I/O: they read io.stat of a cgroup
+ * whose pages go to a device. test_blkcg_limits.c tests the effect of limits.
  *
- * It fails on a kernel that has the root, or another cgroup, pay for what is written
- * packed, for what zswap writes back or for what a mover writes; that has cgroups pay for
- * what a mover reads; that packs the pages of several cgroups less densely than those of
- * one; or that has somebody killed, or loses data, as several fill what is left of a device.
+ * The test fails on a kernel that lets the root or another cgroup pay for data
+ * that is written packed, that zswap writes back, or that a mover writes; that
+ * lets cgroups pay for the reads of a mover; that packs the pages of several
+ * cgroups less densely than the pages of one; or that kills somebody or loses
+ * data when several cgroups fill the rest of a device.
  */
 #include <sched.h>
 #include <stdatomic.h>
@@ -51,18 +52,22 @@ TEST_F_TIMEOUT(payer, stores, SA_TIMEOUT)
 	struct sa_holder a, b;
 	long long first, second;
 
-	ASSERT_EQ(0, on_as(0, variant->format, variant->on));
-	first = sa_written(sa_dev(0));
-	hold(_metadata, &a, 4 * SA_MIB_PAGES, self->cg[0]);
-	second = sa_written(sa_dev(0));
-	hold(_metadata, &b, 2 * SA_MIB_PAGES, self->cg[1]);
-	EXPECT_PAID(second - first, paid(self->cg[0], sa_dev(0), " wbytes="));
-	EXPECT_PAID(sa_written(sa_dev(0)) - second, paid(self->cg[1], sa_dev(0), " wbytes="));
-	let_go(_metadata, &a);
-	let_go(_metadata, &b);
+	ASSERT_EQ(0, swapon_dev_layer(0, variant->format, variant->on));
+	first = sa_bytes_written(sa_dev(0));
+	start_swapped_holder(_metadata, &a, 4 * SA_MIB_PAGES, self->cg[0]);
+	second = sa_bytes_written(sa_dev(0));
+	start_swapped_holder(_metadata, &b, 2 * SA_MIB_PAGES, self->cg[1]);
+	EXPECT_PAID(second - first, io_stat_num(self->cg[0], sa_dev(0), " wbytes="));
+	EXPECT_PAID(sa_bytes_written(sa_dev(0)) - second,
+		    io_stat_num(self->cg[1], sa_dev(0), " wbytes="));
+	check_and_end_holder(_metadata, &a);
+	check_and_end_holder(_metadata, &b);
 }
 
-/* What a drain writes is the cgroup's I/O. What it reads is not, or its faults would wait. */
+/*
+ * A drain's writes are the I/O of the cgroup. Its reads are not, because the
+ * cgroup's faults would have to wait for them.
+ */
 TEST_F_TIMEOUT(payer, moves, SA_TIMEOUT)
 {
 	struct sa_holder a, b;
@@ -70,34 +75,37 @@ TEST_F_TIMEOUT(payer, moves, SA_TIMEOUT)
 
 	if (!variant->on)
 		SKIP(return, "nothing moves without the layer");
-	ASSERT_EQ(0, on_as(0, variant->format, true));
-	hold(_metadata, &a, 4 * SA_MIB_PAGES, self->cg[0]);
-	hold(_metadata, &b, 2 * SA_MIB_PAGES, self->cg[1]);
-	ASSERT_EQ(0, on_as(1, variant->format, true));
-	before = sa_written(sa_dev(1));
+	ASSERT_EQ(0, swapon_dev_layer(0, variant->format, true));
+	start_swapped_holder(_metadata, &a, 4 * SA_MIB_PAGES, self->cg[0]);
+	start_swapped_holder(_metadata, &b, 2 * SA_MIB_PAGES, self->cg[1]);
+	ASSERT_EQ(0, swapon_dev_layer(1, variant->format, true));
+	before = sa_bytes_written(sa_dev(1));
 	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "state", "draining"));
 	EXPECT_TRUE(sa_wait(!sa_tier_num(sa_dev(0), "stored"), 3 * SOON));
-	EXPECT_TRUE(sa_settle());
-	all = sa_written(sa_dev(1)) - before;
-	EXPECT_PAID(all * 2 / 3, paid(self->cg[0], sa_dev(1), " wbytes=") * 99 / 100);
-	EXPECT_PAID(all / 3, paid(self->cg[1], sa_dev(1), " wbytes=") * 99 / 100);
-	/* But for some pages of its own that a process may have come to need. */
-	EXPECT_GT(SA_MIB / 4, paid(self->cg[0], sa_dev(0), " rbytes="));
-	EXPECT_GT(SA_MIB / 4, paid(self->cg[1], sa_dev(0), " rbytes="));
-	let_go(_metadata, &a);
-	let_go(_metadata, &b);
+	EXPECT_TRUE(sa_wait_writeback());
+	all = sa_bytes_written(sa_dev(1)) - before;
+	EXPECT_PAID(all * 2 / 3, io_stat_num(self->cg[0], sa_dev(1), " wbytes=") * 99 / 100);
+	EXPECT_PAID(all / 3, io_stat_num(self->cg[1], sa_dev(1), " wbytes=") * 99 / 100);
+	/* The processes may have read some pages of their own. */
+	EXPECT_GT(SA_MIB / 4, io_stat_num(self->cg[0], sa_dev(0), " rbytes="));
+	EXPECT_GT(SA_MIB / 4, io_stat_num(self->cg[1], sa_dev(0), " rbytes="));
+	check_and_end_holder(_metadata, &a);
+	check_and_end_holder(_metadata, &b);
 }
 
-/* Bytes that are written for a page when zswap's of these cgroups are, 16 at a time */
-static double demoted(struct __test_metadata *_metadata, struct sa_holder *h, int nr,
-		      size_t pages)
+/*
+ * Demote the pages of these cgroups from zswap, 16 at a time. Return the bytes
+ * written for each page.
+ */
+static double bytes_per_demoted_page(struct __test_metadata *_metadata, struct sa_holder *h, int nr,
+				     size_t pages)
 {
-	long long before = sa_written(sa_dev(0)), bytes = 0, step;
+	long long before = sa_bytes_written(sa_dev(0)), bytes = 0, step;
 	int i;
 
 	for (i = 0; i < nr; i++)
 		EXPECT_EQ(pages, h[i].swapped);
-	/* A few may be of others, and not go. */
+	/* The demotion can't move a few pages, which belong to others. */
 	while (!sa_tier_write(NULL, "demote", "64K")) {
 		step = sa_tier_num(NULL, "demote");
 		bytes += step;
@@ -105,8 +113,8 @@ static double demoted(struct __test_metadata *_metadata, struct sa_holder *h, in
 			break;
 	}
 	EXPECT_LE(nr * pages * SA_PAGE, bytes);
-	EXPECT_TRUE(sa_settle());
-	return (double)(sa_written(sa_dev(0)) - before) * SA_PAGE / bytes;
+	EXPECT_TRUE(sa_wait_writeback());
+	return (double)(sa_bytes_written(sa_dev(0)) - before) * SA_PAGE / bytes;
 }
 
 TEST_F_TIMEOUT(payer, interleaved, SA_TIMEOUT)
@@ -116,26 +124,31 @@ TEST_F_TIMEOUT(payer, interleaved, SA_TIMEOUT)
 	double alone, two;
 
 	if (strcmp(variant->format, "packed"))
-		SKIP(return, "only what is packed shares a write");
-	ASSERT_EQ(0, sa_zswap(true));
-	ASSERT_EQ(0, on_as(0, variant->format, true));
-	hold(_metadata, &h[0], 2 * pages, self->cg[0]);
-	alone = demoted(_metadata, h, 1, 2 * pages);
-	let_go(_metadata, &h[0]);
+		SKIP(return, "only packed pages share a write");
+	ASSERT_EQ(0, sa_set_zswap(true));
+	ASSERT_EQ(0, swapon_dev_layer(0, variant->format, true));
+	start_swapped_holder(_metadata, &h[0], 2 * pages, self->cg[0]);
+	alone = bytes_per_demoted_page(_metadata, h, 1, 2 * pages);
+	check_and_end_holder(_metadata, &h[0]);
 
-	hold(_metadata, &h[0], pages, self->cg[0]);
-	hold(_metadata, &h[1], pages, self->cg[1]);
-	two = demoted(_metadata, h, 2, pages);
+	start_swapped_holder(_metadata, &h[0], pages, self->cg[0]);
+	start_swapped_holder(_metadata, &h[1], pages, self->cg[1]);
+	two = bytes_per_demoted_page(_metadata, h, 2, pages);
 	TH_LOG("%.0f bytes a page of one cgroup, %.0f of two", alone, two);
 	EXPECT_GE(alone * 1.1, two);
-	/* And each has paid: the first one for what it has had alone, too. */
-	EXPECT_LT(pages * alone * 2.7, paid(self->cg[0], sa_dev(0), " wbytes="));
-	EXPECT_LT(pages * alone * 0.9, paid(self->cg[1], sa_dev(0), " wbytes="));
-	let_go(_metadata, &h[0]);
-	let_go(_metadata, &h[1]);
+	/*
+	 * Each cgroup has paid. The first one has paid for its run alone, too.
+	 */
+	EXPECT_LT(pages * alone * 2.7, io_stat_num(self->cg[0], sa_dev(0), " wbytes="));
+	EXPECT_LT(pages * alone * 0.9, io_stat_num(self->cg[1], sa_dev(0), " wbytes="));
+	check_and_end_holder(_metadata, &h[0]);
+	check_and_end_holder(_metadata, &h[1]);
 }
 
-/* More cgroups than can have a chunk each: what does not fit is the root's, and as dense. */
+/*
+ * More cgroups store pages than can have a chunk each. The root's chunk takes
+ * the rest, and is packed as densely.
+ */
 TEST_F_TIMEOUT(payer, many_interleaved, SA_TIMEOUT)
 {
 	size_t pages = SA_MIB_PAGES / 2;
@@ -146,48 +159,54 @@ TEST_F_TIMEOUT(payer, many_interleaved, SA_TIMEOUT)
 	int i;
 
 	if (strcmp(variant->format, "packed"))
-		SKIP(return, "only what is packed shares a write");
-	ASSERT_EQ(0, sa_zswap(true));
-	ASSERT_EQ(0, on_as(0, variant->format, true));
-	hold(_metadata, &h[0], MANY * pages, self->cg[0]);
-	alone = demoted(_metadata, h, 1, MANY * pages);
-	let_go(_metadata, &h[0]);
+		SKIP(return, "only packed pages share a write");
+	ASSERT_EQ(0, sa_set_zswap(true));
+	ASSERT_EQ(0, swapon_dev_layer(0, variant->format, true));
+	start_swapped_holder(_metadata, &h[0], MANY * pages, self->cg[0]);
+	alone = bytes_per_demoted_page(_metadata, h, 1, MANY * pages);
+	check_and_end_holder(_metadata, &h[0]);
 	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(sa_dev(0), "stored"), SOON));
 
 	for (i = 0; i < MANY; i++) {
 		snprintf(name, sizeof(name), "many_%d", i);
 		ASSERT_EQ(0, sa_cg_make(name, 0, cg, sizeof(cg)));
-		hold(_metadata, &h[i], pages, cg);
+		start_swapped_holder(_metadata, &h[i], pages, cg);
 	}
-	many = demoted(_metadata, h, MANY, pages);
+	many = bytes_per_demoted_page(_metadata, h, MANY, pages);
 	TH_LOG("%.0f bytes a page of one cgroup, %.0f of %d", alone, many, MANY);
 	EXPECT_GE(alone * 1.25, many);
 
-	/* Nor does one of them wait while another one has a chunk that is not full. */
-	ASSERT_EQ(0, on_as(1, variant->format, true));
-	ASSERT_EQ(0, sa_zswap(false));
-	before = sa_written(sa_dev(1));
+	/*
+	 * A cgroup does not wait while another one has a chunk that is not
+	 * full.
+	 */
+	ASSERT_EQ(0, swapon_dev_layer(1, variant->format, true));
+	ASSERT_EQ(0, sa_set_zswap(false));
+	before = sa_bytes_written(sa_dev(1));
 	began = sa_now();
 	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "state", "draining"));
 	EXPECT_TRUE(sa_wait(!sa_tier_num(sa_dev(0), "stored"), 3 * SOON));
 	TH_LOG("drained in %.2f s", sa_now() - began);
-	EXPECT_TRUE(sa_settle());
-	many = (double)(sa_written(sa_dev(1)) - before) / (MANY * pages);
-	TH_LOG("%.0f bytes a page are written for that", many);
+	EXPECT_TRUE(sa_wait_writeback());
+	many = (double)(sa_bytes_written(sa_dev(1)) - before) / (MANY * pages);
+	TH_LOG("the drain wrote %.0f bytes a page", many);
 	EXPECT_GE(alone * 1.25, many);
 	for (i = 0; i < MANY; i++)
-		let_go(_metadata, &h[i]);
+		check_and_end_holder(_metadata, &h[i]);
 }
 
-/* What fills memory that its cgroup has half of, and waits until it may check that. */
+/*
+ * A process that fills twice the memory of its cgroup, and then waits until the
+ * test lets it check that memory
+ */
 struct writer {
 	size_t pages;
 	int cpu;
 	atomic_bool filled, check;
-	double paid;		/* of what was written, by all */
+	double paid;		/* of all bytes written */
 };
 
-static void pin_to(int cpu)
+static void pin_to_cpu(int cpu)
 {
 	cpu_set_t set;
 
@@ -202,7 +221,7 @@ static int fill_and_check(void *arg)
 	struct sa_area a;
 
 	if (w->cpu < sysconf(_SC_NPROCESSORS_ONLN))
-		pin_to(w->cpu);
+		pin_to_cpu(w->cpu);
 	if (sa_area_map(&a, w->pages, SA_TEXT, 41 + w->cpu))
 		return 2;
 	sa_area_fill(&a);
@@ -212,25 +231,20 @@ static int fill_and_check(void *arg)
 	return sa_area_check(&a) ? 1 : 0;
 }
 
-/* Is a child at its end? sa_join() is still to be called. */
-static bool ended(pid_t pid)
+/*
+ * Let processes fill their memory, each in its cgroup. Return the bytes written
+ * for each page.
+ */
+static double bytes_per_reclaimed_page(struct __test_metadata *_metadata, struct writer *w,
+				       char (*cg)[256], int nr, size_t pages, size_t out_pages)
 {
-	siginfo_t info = { };
-
-	return waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid == pid;
-}
-
-/* Bytes that are written for each page while some fill their memory, each in its cgroup */
-static double pressed(struct __test_metadata *_metadata, struct writer *w, char (*cg)[256],
-		      int nr, size_t pages, size_t out_pages)
-{
-	long long bytes = sa_written(sa_dev(0)), out = sa_vmstat("pswpout"), own = 0;
+	long long bytes = sa_bytes_written(sa_dev(0)), out = sa_vmstat("pswpout"), own = 0;
 	pid_t pid[2];
 	double began = sa_now();
 	int i, status;
 
 	for (i = 0; i < nr; i++) {
-		own -= paid(cg[i], sa_dev(0), " wbytes=");
+		own -= io_stat_num(cg[i], sa_dev(0), " wbytes=");
 		w[i] = (struct writer){ .pages = pages, .cpu = i };
 		EXPECT_EQ(0, sa_cg_write_num(cg[i], "memory.max",
 					     (pages - out_pages) * SA_PAGE));
@@ -238,14 +252,17 @@ static double pressed(struct __test_metadata *_metadata, struct writer *w, char 
 	for (i = 0; i < nr; i++)
 		pid[i] = sa_start(cg[i], fill_and_check, &w[i]);
 	for (i = 0; i < nr; i++)
-		EXPECT_TRUE(sa_wait(w[i].filled || ended(pid[i]), LIMIT));
+		EXPECT_TRUE(sa_wait(w[i].filled || sa_has_ended(pid[i]), LIMIT));
 	TH_LOG("%d filled %zu pages each in %.2f s", nr, pages, sa_now() - began);
-	EXPECT_TRUE(sa_settle());
-	bytes = sa_written(sa_dev(0)) - bytes;
+	EXPECT_TRUE(sa_wait_writeback());
+	bytes = sa_bytes_written(sa_dev(0)) - bytes;
 	out = sa_vmstat("pswpout") - out;
 	for (i = 0; i < nr; i++) {
-		own += paid(cg[i], sa_dev(0), " wbytes=");
-		/* What is read is not to push out the rest again. */
+		own += io_stat_num(cg[i], sa_dev(0), " wbytes=");
+		/*
+		 * The limit is off so that the pages that are read do not push
+		 * out the rest.
+		 */
 		EXPECT_EQ(0, sa_cg_write(cg[i], "memory.max", "max"));
 		w[i].check = true;
 	}
@@ -264,45 +281,51 @@ static double pressed(struct __test_metadata *_metadata, struct writer *w, char 
 	return out ? (double)bytes / out : 0;
 }
 
-/* Each CPU fills a chunk of its own, and neither one is ended for the other. */
+/*
+ * Each CPU fills a chunk of its own, and no CPU ends the chunk of another one
+ */
 TEST_F_TIMEOUT(payer, two_press, SA_TIMEOUT)
 {
-	struct writer *w = sa_shared();
+	struct writer *w = sa_map_shared();
 	size_t pages = 16 * SA_MIB_PAGES;
 	double alone, two;
 
 	ASSERT_NE(NULL, w);
-	ASSERT_EQ(0, on_as(0, variant->format, variant->on));
-	alone = pressed(_metadata, w, self->cg, 1, 2 * pages, pages);
+	ASSERT_EQ(0, swapon_dev_layer(0, variant->format, variant->on));
+	alone = bytes_per_reclaimed_page(_metadata, w, self->cg, 1, 2 * pages, pages);
 	EXPECT_LE(0.9, w->paid);
-	two = pressed(_metadata, w, self->cg, 2, pages, pages / 2);
+	two = bytes_per_reclaimed_page(_metadata, w, self->cg, 2, pages, pages / 2);
 	EXPECT_LE(0.9, w->paid);
 	TH_LOG("%.0f bytes a page of one cgroup, %.0f of two", alone, two);
 	EXPECT_GE(alone * 1.25, two);
 }
 
 /*
- * One segment is left that can be opened. They share it, and its chunk is the root's: else
- * one of them could store nothing, and would be killed.
+ * Only one segment is left to be opened. The cgroups share it, and its chunk is
+ * the root's, because otherwise one cgroup could store nothing and would be
+ * killed.
  */
 TEST_F_TIMEOUT(payer, two_fill, SA_TIMEOUT)
 {
-	size_t segment = sa_cluster(), dev = 32 * segment, reserve = 2 * segment;
-	struct writer *w = sa_shared();
+	size_t segment = sa_cluster_slots(), dev = 32 * segment, reserve = 2 * segment;
+	struct writer *w = sa_map_shared();
 	struct sa_area rest;
 
 	if (strcmp(variant->format, "packed"))
-		SKIP(return, "only what is packed has segments");
+		SKIP(return, "only packed devices have segments");
 	ASSERT_NE(NULL, w);
 	ASSERT_EQ(0, sa_swapon_packed(sa_dev(0), dev, -1));
-	/* Does not compress, and is raw: so many clusters, and a page of one more. */
+	/*
+	 * The data does not compress, so it is stored raw: it fills whole
+	 * clusters and one page of another one.
+	 */
 	ASSERT_EQ(0, sa_area_map(&rest, dev, SA_RANDOM, 43));
 	ASSERT_LT(0, sa_area_fill_until(&rest, sa_dev(0), "used",
 					(dev - reserve - 2 * segment) * SA_PAGE));
-	ASSERT_TRUE(sa_settle());
-	pressed(_metadata, w, self->cg, 2, 4 * segment, segment / 4);
+	ASSERT_TRUE(sa_wait_writeback());
+	bytes_per_reclaimed_page(_metadata, w, self->cg, 2, 4 * segment, segment / 4);
 	EXPECT_GT(0.9, w->paid) {
-		TH_LOG("nothing was shared");
+		TH_LOG("no cgroup shared a chunk");
 	}
 	EXPECT_EQ(0, sa_area_check(&rest));
 }

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Swap that runs out, or seems to: the end of a process that wants more than fits,
- * and what must not end because there is room, be it where something has died, on
- * a device that others may not use, or on one that writes fail to for a while.
+ * These tests let swap run out, or seem to run out. They check the end of a
+ * process that wants more than fits, and they check processes that must not end
+ * because there is room: in dead space, on a device that others may not use, or
+ * on a device whose writes fail for a while.
  *
- * It fails on a kernel that holds less before it kills than it does without the
- * layer, takes much longer for that, looks at the same pages again and again, floods the
- * log, keeps some of what the victim had, kills though
- * there is dead space on a packed device, or as zswap has filled a cgroup while a device
- * has room, lets a cgroup use up the capacity of a
- * device that it may not use, loses blocks of a device for good by errors that pass,
- * or leaves pages in the swap cache that nobody has any more.
+ * The test fails on a kernel that holds fewer pages before it kills than it
+ * does without the layer, or takes much longer for that; that scans the same
+ * pages again and again; that floods the log; that keeps some pages of the
+ * victim; that kills although a packed device has dead space, or when zswap has
+ * filled a cgroup while a device has room; that lets a cgroup use up the
+ * capacity of a device that it may not use; that loses blocks of a device for
+ * good by errors that pass; or that leaves pages without a user in the swap
+ * cache.
  */
 #include <errno.h>
 #include <signal.h>
@@ -24,7 +26,7 @@
 
 #include "tiers.h"
 
-/* --- to the end -------------------------------------------------------- */
+/* --- until all swap is full ----------------------------------------------- */
 
 enum place { RAW, PACKED, NOTHING, ZSWAP, ZSWAP_RAW, NR_PLACES };
 
@@ -46,43 +48,52 @@ static bool has_device(enum place place)
 	return place != ZSWAP && place != NOTHING;
 }
 
-/* So large is the device, and so much memory has the one that fills all. */
+/* The size of the device, and the memory limit of the process that fills it */
 #define END_DEV		(40 * SA_MIB_PAGES)
 #define END_MAX		(40 * SA_MIB)
 #define END_LEAVE	(64 * SA_MIB)
-/* Until all is free again, and until somebody is killed at all */
+/*
+ * Seconds until all must be free again, and until the kernel must have killed
+ */
 #define END_FREE	5
 #define END_LATE	90
 /*
- * So often both are tried, until the one with the layer is not worse: any kernel kills
- * early now and then, when all it could reclaim is being written.
+ * The test repeats both runs up to this number of times, until the run with the
+ * layer is not worse, because any kernel sometimes kills early when all pages
+ * that it could reclaim are under writeback.
  */
 #define END_ROUNDS	4
 
-/* So often each page may be looked at besides what is done without: see scan_limit(). */
+/*
+ * Looks at each page that the layer may add to those without it: see
+ * max_scans()
+ */
 #define END_LOOKS	3
-/* So often it is measured: most of the times count. */
-#define END_COUNTED	(sa_full() ? 5 : 3)
-/* Reports of memory that could not be had, in the log; none has been seen. */
+/* The number of measurements; more than half of them must be good. */
+#define END_COUNTED	(sa_is_full() ? 5 : 3)
+/* Reports of failed allocations that the log may have; none has been seen */
 #define END_REPORTS	3
 
-/* What it took from the last page that anything took to the OOM kill */
+/* The work between the last page that any tier took and the OOM kill */
 struct vain {
 	long long scans;		/* pages */
 	double cpu, seconds;
 };
 
-/* How it ended */
+/* The outcome of a run */
 struct end {
 	bool done;
 	double seconds;
-	long long pages;		/* that the victim had */
+	long long pages;		/* of the victim */
 	long long direct, kswapd;	/* pages scanned */
 	long long left;			/* bytes of swap in use END_FREE later */
 	struct vain vain;
 };
 
-/* Without the layer, for all tests of this program: [place][text][global][lru_gen][large] */
+/*
+ * The outcome without the layer, for all tests:
+ * [place][text][global][lru_gen][large]
+ */
 static struct end (*without)[2][2][2][2];
 
 static void __attribute__((constructor)) share_ends(void)
@@ -103,12 +114,18 @@ FIXTURE(oom)
 #define LARGE	THP "64kB"
 #define LARGE_PAGES	16
 
-/* Who asks for large folios gets those of 64 kB, and none that are larger. */
+/*
+ * With these settings an area with huge pages gets folios of 64 kB, and no
+ * larger ones.
+ */
 static const char * const thp_files[] = { LARGE "/enabled", THP "2048kB/enabled" };
 static const char * const thp_choices[] = { "always", "never" };
 static char thp_was[ARRAY_SIZE(thp_files)][16];
 
-/* The word in brackets is the one chosen; the parent puts that back. */
+/*
+ * Save the choice, which is the word in brackets; the parent process restores
+ * it
+ */
 static void __attribute__((constructor)) save_thp(void)
 {
 	char text[128], *from, *to;
@@ -126,12 +143,12 @@ static void __attribute__((constructor)) save_thp(void)
 	}
 }
 
-static bool choose_large(void)
+static bool enable_thp(void)
 {
 	return !sa_write(thp_files[0], thp_choices[0]) && !sa_write(thp_files[1], thp_choices[1]);
 }
 
-static void put_thp_back(void)
+static void restore_thp(void)
 {
 	size_t i;
 
@@ -180,7 +197,7 @@ FIXTURE_SETUP(oom)
 
 	if (!why && variant->lru_gen && sa_write(SA_LRU_GEN, "y"))
 		why = "no LRU with generations";
-	if (!why && variant->large && !choose_large())
+	if (!why && variant->large && !enable_thp())
 		why = "no folios of 64 kB";
 	if (why)
 		SKIP(return, "%s", why);
@@ -189,7 +206,7 @@ FIXTURE_SETUP(oom)
 FIXTURE_TEARDOWN_PARENT(oom)
 {
 	if (variant->large)
-		put_thp_back();
+		restore_thp();
 	if (variant->lru_gen)
 		sa_write(SA_LRU_GEN, "n");
 	EXPECT_EQ(0, sa_end());
@@ -202,7 +219,7 @@ struct hog {
 	atomic_ullong *progress;
 };
 
-static int hog(void *arg)
+static int run_hog(void *arg)
 {
 	struct hog *h = arg;
 	struct sa_area a;
@@ -213,60 +230,60 @@ static int hog(void *arg)
 	if (h->large && madvise(a.p, a.n * SA_PAGE, MADV_HUGEPAGE))
 		return 3;
 	for (i = 0; i < a.n; i++) {
-		sa_fill(a.p + i * SA_PAGE, a.pat, a.seed, i, 0);
+		sa_fill_page(a.p + i * SA_PAGE, a.pat, a.seed, i, 0);
 		*h->progress = i + 1;
 	}
-	/* It fits. */
+	/* All pages fit. */
 	return 1;
 }
 
-static void end_begin(struct __test_metadata *_metadata, enum place place, bool on,
-		      bool global)
+static void begin_exhaustion(struct __test_metadata *_metadata, enum place place, bool on,
+			     bool global)
 {
 	long long total = sa_meminfo("MemTotal"), percent;
 	char text[16];
 
-	ASSERT_EQ(0, sa_layer(on));
+	ASSERT_EQ(0, sa_set_layer(on));
 	if (has_zswap(place)) {
-		/* A third of what is there to be used may be compressed. */
+		/* A third of the usable memory may be compressed. */
 		percent = global ? END_LEAVE / 3 * 100 / total : 20;
 		snprintf(text, sizeof(text), "%lld", percent ? percent : 1);
 		ASSERT_EQ(0, sa_zswap_param("max_pool_percent", text));
-		ASSERT_EQ(0, sa_zswap(true));
+		ASSERT_EQ(0, sa_set_zswap(true));
 	}
 	if (has_device(place)) {
 		ASSERT_EQ(0, sa_swapon(sa_dev(0), END_DEV, -1));
 		if (on)
-			ASSERT_EQ(0, sa_format(sa_dev(0), place == PACKED ? "packed" : "raw"));
+			ASSERT_EQ(0, sa_set_format(sa_dev(0), place == PACKED ? "packed" : "raw"));
 	}
 }
 
-static void end_end(struct __test_metadata *_metadata, enum place place)
+static void end_exhaustion(struct __test_metadata *_metadata, enum place place)
 {
 	if (has_device(place))
 		EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
 	if (has_zswap(place))
-		EXPECT_EQ(0, sa_zswap(false));
+		EXPECT_EQ(0, sa_set_zswap(false));
 }
 
-static long long most(long long a, long long b)
+static long long max_of(long long a, long long b)
 {
 	return a > b ? a : b;
 }
 
-/* Bytes of swap that are in use, by whatever says so */
-static long long in_use(enum place place, bool on)
+/* Return the bytes of swap in use, by the counter that says most */
+static long long swap_bytes_in_use(enum place place, bool on)
 {
 	long long use = sa_meminfo("SwapTotal") - sa_meminfo("SwapFree");
 
 	if (on && has_device(place))
-		use = most(use, sa_tier_num(sa_dev(0), "used"));
+		use = max_of(use, sa_tier_num(sa_dev(0), "used"));
 	if (on && has_zswap(place))
-		use = most(use, sa_tier_num(NULL, "stored"));
+		use = max_of(use, sa_tier_num(NULL, "stored"));
 	return use;
 }
 
-static long long scanned(const char *cg, const char *by)
+static long long pages_scanned(const char *cg, const char *by)
 {
 	char key[32];
 
@@ -274,13 +291,16 @@ static long long scanned(const char *cg, const char *by)
 	return cg ? sa_cg_key(cg, "memory.stat", key) : sa_vmstat(key);
 }
 
-/* Where things are: what went out, pages scanned, and the CPU time of all that is looked at */
+/*
+ * Progress: pages that went out, pages scanned, and the CPU time of all
+ * processes in question
+ */
 struct mark {
 	long long out, scans, usec;
 	double when;
 };
 
-static struct mark mark(const char *cg)
+static struct mark read_marks(const char *cg)
 {
 	struct mark m = { .when = sa_now() };
 
@@ -289,7 +309,7 @@ static struct mark mark(const char *cg)
 			sa_cg_key(cg, "memory.stat", "zswpout");
 	else
 		m.out = sa_vmstat("pswpout") + sa_vmstat("zswpout");
-	m.scans = scanned(cg, "direct") + scanned(cg, "kswapd");
+	m.scans = pages_scanned(cg, "direct") + pages_scanned(cg, "kswapd");
 	m.usec = sa_cg_key(cg ? cg : sa_cg_root(), "cpu.stat", "usage_usec");
 	return m;
 }
@@ -299,10 +319,10 @@ static long long oom_kills(const char *cg)
 	return cg ? sa_cg_key(cg, "memory.events", "oom_kill") : sa_vmstat("oom_kill");
 }
 
-/* Look at a process until somebody is killed, or it ends. */
-static struct vain watch(pid_t pid, const char *cg)
+/* Watch a process until it ends or the OOM killer acts */
+static struct vain watch_for_kill(pid_t pid, const char *cg)
 {
-	struct mark last = mark(cg), now = last;
+	struct mark last = read_marks(cg), now = last;
 	long long kills = oom_kills(cg);
 	double end = sa_now() + END_LATE;
 	siginfo_t info = { };
@@ -310,12 +330,12 @@ static struct vain watch(pid_t pid, const char *cg)
 	while (oom_kills(cg) == kills && sa_now() < end) {
 		if (waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid)
 			break;
-		now = mark(cg);
+		now = read_marks(cg);
 		if (now.out != last.out)
 			last = now;
 		usleep(2000);
 	}
-	now = mark(cg);
+	now = read_marks(cg);
 	return (struct vain){
 		.scans = now.scans - last.scans, .cpu = (now.usec - last.usec) / 1e6,
 		.seconds = now.when - last.when,
@@ -323,8 +343,9 @@ static struct vain watch(pid_t pid, const char *cg)
 }
 
 /*
- * The log may have a few reports of memory that somebody could not have on his way out, and
- * their traces beside those of the OOM kill. More are the kernel's own trouble.
+ * Check the log. It may have a few reports of failed allocations by a process
+ * that is dying, with their traces, besides the report of the OOM kill. More
+ * reports mean trouble of the kernel itself.
  */
 static void check_reports(struct __test_metadata *_metadata, int log, long long killed)
 {
@@ -339,12 +360,15 @@ static void check_reports(struct __test_metadata *_metadata, int log, long long 
 		reports += strstr(line, "page allocation failure") ||
 			   strstr(line, "page allocation stall");
 		traces += !!strstr(line, "Call Trace:");
-		/* Those that were too many even for the kernel */
+		/*
+		 * The kernel suppresses reports when there are too many of
+		 * them.
+		 */
 		if (sscanf(line, "warn_alloc: %ld callbacks suppressed", &more) == 1)
 			reports += more;
 	}
 	EXPECT_GE(END_REPORTS, reports) {
-		TH_LOG("%ld times memory could not be had, by the log", reports);
+		TH_LOG("the log reports %ld failed allocations", reports);
 	}
 	EXPECT_GE(END_REPORTS + killed, traces) {
 		TH_LOG("%ld traces in the log, with %lld OOM kills", traces, killed);
@@ -352,11 +376,11 @@ static void check_reports(struct __test_metadata *_metadata, int log, long long 
 	free(text);
 }
 
-/* Somebody fills all there is. */
-static void fill_all(struct __test_metadata *_metadata, enum place place, bool on,
-		     enum sa_pat pat, bool global, bool large, struct end *e)
+/* Fill all swap with a process until the OOM killer kills it */
+static void fill_all_swap(struct __test_metadata *_metadata, enum place place, bool on,
+			  enum sa_pat pat, bool global, bool large, struct end *e)
 {
-	struct hog h = { .pat = pat, .large = large, .progress = sa_shared() };
+	struct hog h = { .pat = pat, .large = large, .progress = sa_map_shared() };
 	long long direct, kswapd, killed, left, idle, folios = 0;
 	char cg[256], *where = NULL;
 	pid_t pid, balloon = 0;
@@ -365,23 +389,26 @@ static void fill_all(struct __test_metadata *_metadata, enum place place, bool o
 	int ret, log = -1;
 
 	ASSERT_NE(NULL, h.progress);
-	/* Four times what compresses 2:1 to 3:1 on the device, and more than all memory */
+	/*
+	 * The size is four times the device, because text compresses 2:1 to
+	 * 3:1, and all memory in addition.
+	 */
 	h.pages = END_DEV * 4 + (global ? sa_meminfo("MemTotal") : END_MAX * 4) / SA_PAGE;
-	end_begin(_metadata, place, on, global);
-	/* Others may have some out, in zswap since the run before. */
-	idle = in_use(place, on);
+	begin_exhaustion(_metadata, place, on, global);
+	/* Other processes may have some pages in zswap since the run before. */
+	idle = swap_bytes_in_use(place, on);
 	EXPECT_LE(idle, global && has_zswap(place) ? SLACK : 0) {
 		TH_LOG("nothing is swapped: SwapTotal %lld, SwapFree %lld; in use %lld",
 		       sa_meminfo("SwapTotal"), sa_meminfo("SwapFree"), idle);
 	}
-	idle = most(idle, 0);
+	idle = max_of(idle, 0);
 	if (global) {
 		idle += 4 * SLACK;
-		/* Who has been killed may still ask for memory, on its way out. */
+		/* The victim may still allocate memory while it exits. */
 		sa_log_expect("page allocation failure|Call Trace:");
 		log = sa_log_open();
 		ASSERT_LE(0, log);
-		balloon = sa_balloon(END_LEAVE);
+		balloon = sa_balloon_start(END_LEAVE);
 		ASSERT_LT(0, balloon);
 	} else {
 		ASSERT_EQ(0, sa_cg_make("end", END_MAX, cg, sizeof(cg)));
@@ -389,20 +416,20 @@ static void fill_all(struct __test_metadata *_metadata, enum place place, bool o
 		if (place == ZSWAP_RAW)
 			ASSERT_EQ(0, sa_cg_write_num(cg, "memory.zswap.max", END_MAX / 3));
 	}
-	direct = scanned(where, "direct");
-	kswapd = scanned(where, "kswapd");
+	direct = pages_scanned(where, "direct");
+	kswapd = pages_scanned(where, "kswapd");
 	killed = oom_kills(where);
 	if (large)
 		folios = sa_read_num(LARGE "/stats/anon_fault_alloc");
 
 	start = sa_now();
-	pid = sa_start(where, hog, &h);
-	vain = watch(pid, where);
+	pid = sa_start(where, run_hog, &h);
+	vain = watch_for_kill(pid, where);
 	ret = sa_join(pid, END_LATE);
 	took = sa_now() - start;
 
-	direct = scanned(where, "direct") - direct;
-	kswapd = scanned(where, "kswapd") - kswapd;
+	direct = pages_scanned(where, "direct") - direct;
+	kswapd = pages_scanned(where, "kswapd") - kswapd;
 	killed = oom_kills(where) - killed;
 	EXPECT_TRUE(sa_was_killed(ret)) {
 		TH_LOG("the process that fills all: status %d%s after %.1f s, %llu pages", ret,
@@ -413,12 +440,16 @@ static void fill_all(struct __test_metadata *_metadata, enum place place, bool o
 		TH_LOG("%lld OOM kills, not one", killed);
 	}
 
-	/* First by itself, then after what is in the swap cache has been let go. */
-	sa_wait(in_use(place, on) <= idle, on ? END_FREE : 1);
-	left = most(in_use(place, on) - idle, 0);
-	EXPECT_TRUE(sa_wait_purged(in_use(place, on) <= idle, END_FREE)) {
+	/*
+	 * Most slots become free at once, and the rest when the swap cache is
+	 * purged.
+	 */
+	sa_wait(swap_bytes_in_use(place, on) <= idle, on ? END_FREE : 1);
+	left = max_of(swap_bytes_in_use(place, on) - idle, 0);
+	EXPECT_TRUE(sa_wait_purged(swap_bytes_in_use(place, on) <= idle, END_FREE)) {
 		TH_LOG("%lld bytes too many of swap are in use: SwapTotal %lld, SwapFree %lld",
-		       in_use(place, on) - idle, sa_meminfo("SwapTotal"), sa_meminfo("SwapFree"));
+		       swap_bytes_in_use(place, on) - idle, sa_meminfo("SwapTotal"),
+		       sa_meminfo("SwapFree"));
 		TH_LOG("of tiers: device %lld, zswap %lld; %lld in the swap cache",
 		       sa_tier_num(sa_dev(0), "used"), sa_tier_num(NULL, "used"),
 		       sa_swap_cached());
@@ -431,7 +462,7 @@ static void fill_all(struct __test_metadata *_metadata, enum place place, bool o
 	} else {
 		EXPECT_EQ(0, sa_cg_destroy(cg));
 	}
-	end_end(_metadata, place);
+	end_exhaustion(_metadata, place);
 
 	TH_LOG("%s, %s, %s, layer %s: killed after %.2f s with %llu pages",
 	       place_name[place], sa_pat_name[pat], global ? "global" : "cgroup",
@@ -439,7 +470,7 @@ static void fill_all(struct __test_metadata *_metadata, enum place place, bool o
 	if (large) {
 		folios = sa_read_num(LARGE "/stats/anon_fault_alloc") - folios;
 		TH_LOG("%lld pages of them were in large folios", folios * LARGE_PAGES);
-		/* All of memory is in pieces when all of it is in use. */
+		/* Folios get split when all memory is in use. */
 		EXPECT_LE(global ? 1 : (long long)*h.progress / 4, folios * LARGE_PAGES);
 	}
 	TH_LOG("scanned %lld + %lld (direct + kswapd), %lld bytes of swap left", direct, kswapd,
@@ -453,12 +484,15 @@ static void fill_all(struct __test_metadata *_metadata, enum place place, bool o
 	munmap(h.progress, SA_PAGE);
 }
 
-static double ratio(double a, double b)
+static double safe_ratio(double a, double b)
 {
 	return a / (b > 0 ? b : 1);
 }
 
-/* Compressing what then is refused takes long where KASAN looks on. */
+/*
+ * Return the time limit in seconds. KASAN makes the compression of refused
+ * pages slow.
+ */
 static double time_limit(double off)
 {
 	bool slow = !access("/sys/kernel/debug/kmemleak", F_OK);
@@ -467,46 +501,53 @@ static double time_limit(double off)
 }
 
 /*
- * Pages that may be scanned until somebody is killed: for each that is held as many as
- * without the layer and a fifth more, and END_LOOKS besides. Measured in five runs and more
- * of each of these tests (User Mode Linux of 1 GB, 160 runs): without the layer 0.9 to 2.5
- * looks at a page, with nothing to swap to 0.1 at most; with it 1.0 to 3.2, which is 2.3
- * besides for zswap alone, where each page is tried and refused, and 1.8 for others. (With
- * lru_gen in a cgroup, devices had 6 to 49 while old counts were believed, and 1.7 to 1.9
- * since.)
+ * Return how many pages the kernel may scan until the OOM kill. For each page
+ * that is held, the limit is the number of looks without the layer and a fifth
+ * more, and END_LOOKS in addition. Measured in at least five runs of each of
+ * these tests (User Mode Linux of 1 GB, 160 runs): 0.9 to 2.5 looks at a page
+ * without the layer, and at most 0.1 with nothing to swap to; with the layer
+ * 1.0 to 3.2. The layer adds at most 2.3 looks for zswap alone, because the
+ * kernel tries each page and zswap refuses it, and 1.8 looks for others. (With
+ * lru_gen in a cgroup, devices had 6 to 49 looks while the kernel used old
+ * counts, and 1.7 to 1.9 since then.)
  *
- * Who looks at all that is held ten times is beyond that whatever there is to compare with,
- * because at most three looks at a page are taken from there: some runs without the layer
- * have 13 to 24, where all that could be reclaimed is being written.
+ * A kernel that looks at each page ten times is above this limit in any case,
+ * because the limit uses at most three looks of the run without the layer: some
+ * of these runs have 13 to 24 looks, when all pages that could be reclaimed are
+ * under writeback.
  */
-static long long scan_limit(const struct end *off, const struct end *with)
+static long long max_scans(const struct end *off, const struct end *with)
 {
-	double looks = ratio(off->direct + off->kswapd, off->pages);
+	double looks = safe_ratio(off->direct + off->kswapd, off->pages);
 
-	/* See above: more is not what a kernel has to do. */
+	/* A kernel does not need more looks; see the comment above. */
 	if (looks > 3)
 		looks = 3;
-	return (1.2 * looks + END_LOOKS) * most(with->pages, off->pages);
+	return (1.2 * looks + END_LOOKS) * max_of(with->pages, off->pages);
 }
 
 /*
- * The same since the last page that anything took: a fifth more than without the layer, and
- * two looks at each page besides. Measured (User Mode Linux, 120 runs): without the layer 0
- * to 0.1 looks most times, but 13 to 740 of the generations' now and then (7 s long); with
- * it up to 1.4 (0.6 s at most). Of zswap alone all of the scans count where it takes nothing.
+ * Return how many pages the kernel may scan after the last page that any tier
+ * took. The limit is a fifth more than without the layer, and two looks at each
+ * page in addition. Measured (User Mode Linux, 120 runs): without the layer
+ * mostly 0 to 0.1 looks, but sometimes 13 to 740 looks of the
+ * multi-generational LRU (7 s long); with the layer at most 1.4 looks (0.6 s).
+ * For zswap alone the limit counts all looks from the point where zswap takes
+ * no page.
  */
-static long long vain_limit(const struct end *off, const struct end *with, enum place place)
+static long long max_vain_scans(const struct end *off, const struct end *with, enum place place)
 {
 	return 1.2 * off->vain.scans + (place == ZSWAP ? END_LOOKS : 2) * with->pages;
 }
 
 /*
- * What it is compared with: the same without the layer; for a packed device a raw one,
- * for zswap alone nothing to swap to, neither of which must hold more. (To see what
- * zswap refuses takes a while.)
+ * Compare a run with a reference run: the same without the layer; a raw device
+ * for a packed one; and nothing to swap to for zswap alone. The reference must
+ * not hold more pages. (The kernel takes a while to find out that zswap refuses
+ * pages.)
  */
-static void to_the_end(struct __test_metadata *_metadata, enum place place, bool on,
-		       bool lru_gen, bool large, enum sa_pat pat, bool global)
+static void compare_exhaustion(struct __test_metadata *_metadata, enum place place, bool on,
+			       bool lru_gen, bool large, enum sa_pat pat, bool global)
 {
 	enum place other = place == PACKED ? RAW : place == ZSWAP ? NOTHING : place;
 	struct end *off = &without[other][pat == SA_TEXT][global][lru_gen][large];
@@ -516,47 +557,54 @@ static void to_the_end(struct __test_metadata *_metadata, enum place place, bool
 	bool good = false;
 	double limit = 0;
 
-	if (global && !sa_dedicated())
+	if (global && !sa_is_dedicated())
 		SKIP(return, "the machine may have other users: only with -g");
 	if (!on) {
-		fill_all(_metadata, place, false, pat, global, large, off);
+		fill_all_swap(_metadata, place, false, pat, global, large, off);
 		return;
 	}
-	/* What others do meanwhile may slow the one down, but not each time. */
-	for (round = 0; round < END_ROUNDS || 2 * most(few, many) <= counted; round++) {
+	/* Other load may slow down one of the runs, but not each time. */
+	for (round = 0; round < END_ROUNDS || 2 * max_of(few, many) <= counted; round++) {
 		if (!off->done || (round && !good))
-			fill_all(_metadata, other, false, pat, global, large, off);
-		fill_all(_metadata, place, true, pat, global, large, &now);
-		scans = scan_limit(off, &now);
+			fill_all_swap(_metadata, other, false, pat, global, large, off);
+		fill_all_swap(_metadata, place, true, pat, global, large, &now);
+		scans = max_scans(off, &now);
 		if (now.direct + now.kswapd > scans ||
-		    now.vain.scans > vain_limit(off, &now, place))
+		    now.vain.scans > max_vain_scans(off, &now, place))
 			many++;
 		else
 			few++;
 		TH_LOG("with to without: time %.2f, pages %.3f, scanned %.2f (%lld to %lld)",
-		       ratio(now.seconds, off->seconds), ratio(now.pages, off->pages),
-		       ratio(now.direct + now.kswapd, off->direct + off->kswapd),
+		       safe_ratio(now.seconds, off->seconds), safe_ratio(now.pages, off->pages),
+		       safe_ratio(now.direct + now.kswapd, off->direct + off->kswapd),
 		       now.direct + now.kswapd, off->direct + off->kswapd);
 		TH_LOG("scanned: %.1f looks at a page, up to %.1f are in order",
-		       ratio(now.direct + now.kswapd, now.pages), ratio(scans, now.pages));
+		       safe_ratio(now.direct + now.kswapd, now.pages),
+		       safe_ratio(scans, now.pages));
 		if (!good) {
 			with = now;
 			base = *off;
 			limit = time_limit(off->seconds);
 			least = off->pages * 97 / 100;
-			/* The more is held, the longer it takes. */
+			/*
+			 * The time grows with the number of pages that are
+			 * held.
+			 */
 			if (with.pages > off->pages)
-				limit *= ratio(with.pages, off->pages);
-			/* Its spare clusters are not for what does not compress. */
+				limit *= safe_ratio(with.pages, off->pages);
+			/*
+			 * Data that does not compress can't use the spare
+			 * clusters.
+			 */
 			if (place == PACKED && pat == SA_RANDOM)
-				least -= 2 * sa_cluster();
-			/* Where the CPU is emulated, compressing takes any time. */
-			if (place == ZSWAP || !sa_uml())
+				least -= 2 * sa_cluster_slots();
+			/* On an emulated CPU, compression may take any time. */
+			if (place == ZSWAP || !sa_is_uml())
 				limit = END_LATE;
 			good = with.seconds <= limit && with.pages >= least &&
 				with.left <= off->left + SLACK;
 		}
-		if (good && 2 * most(few, many) > counted)
+		if (good && 2 * max_of(few, many) > counted)
 			break;
 	}
 	EXPECT_TRUE(with.seconds <= limit) {
@@ -567,7 +615,7 @@ static void to_the_end(struct __test_metadata *_metadata, enum place place, bool
 		TH_LOG("%lld pages when killed, without the layer %lld", with.pages,
 		       base.pages);
 	}
-	/* What stays in the swap cache of a process that is no more */
+	/* The swap cache may still have pages of a process that has ended. */
 	EXPECT_LE(with.left, base.left + SLACK) {
 		TH_LOG("%lld bytes of swap in use %d s later, without the layer %lld",
 		       with.left, END_FREE, base.left);
@@ -579,29 +627,29 @@ static void to_the_end(struct __test_metadata *_metadata, enum place place, bool
 
 TEST_F_TIMEOUT(oom, random_cgroup, SA_TIMEOUT)
 {
-	to_the_end(_metadata, variant->place, variant->on, variant->lru_gen, variant->large,
-		   SA_RANDOM, false);
+	compare_exhaustion(_metadata, variant->place, variant->on, variant->lru_gen, variant->large,
+			   SA_RANDOM, false);
 }
 
 TEST_F_TIMEOUT(oom, text_cgroup, SA_TIMEOUT)
 {
-	to_the_end(_metadata, variant->place, variant->on, variant->lru_gen, variant->large,
-		   SA_TEXT, false);
+	compare_exhaustion(_metadata, variant->place, variant->on, variant->lru_gen, variant->large,
+			   SA_TEXT, false);
 }
 
 TEST_F_TIMEOUT(oom, random_global, SA_TIMEOUT)
 {
-	to_the_end(_metadata, variant->place, variant->on, variant->lru_gen, variant->large,
-		   SA_RANDOM, true);
+	compare_exhaustion(_metadata, variant->place, variant->on, variant->lru_gen, variant->large,
+			   SA_RANDOM, true);
 }
 
 TEST_F_TIMEOUT(oom, text_global, SA_TIMEOUT)
 {
-	to_the_end(_metadata, variant->place, variant->on, variant->lru_gen, variant->large,
-		   SA_TEXT, true);
+	compare_exhaustion(_metadata, variant->place, variant->on, variant->lru_gen, variant->large,
+			   SA_TEXT, true);
 }
 
-/* --- what fits --------------------------------------------------------- */
+/* --- data that fits ------------------------------------------------------- */
 
 FIXTURE(fits)
 {
@@ -634,36 +682,39 @@ FIXTURE_TEARDOWN_PARENT(fits)
 	EXPECT_EQ(0, sa_end());
 }
 
-static int swap_on(const char *dev, size_t pages, bool on, bool packed)
+static int swapon_with_format(const char *dev, size_t pages, bool on, bool packed)
 {
 	int ret = sa_swapon(dev, pages, -1);
 
-	return ret || !on ? ret : sa_format(dev, packed ? "packed" : "raw");
+	return ret || !on ? ret : sa_set_format(dev, packed ? "packed" : "raw");
 }
 
-/* Bytes that a page of text takes where it is compressed: by zswap, or a guess */
-static size_t text_length(struct __test_metadata *_metadata)
+/*
+ * Return the bytes of a compressed page of text, by zswap's counters or by a
+ * guess
+ */
+static size_t compressed_length(struct __test_metadata *_metadata)
 {
 	size_t n = SA_MIB_PAGES / 2;
 	long long bytes = 0;
 	struct sa_area a;
 
-	if (sa_zswap(true))
+	if (sa_set_zswap(true))
 		return 1900;
-	make(_metadata, &a, n, SA_TEXT, 8);
+	make_area(_metadata, &a, n, SA_TEXT, 8);
 	bytes = sa_zswap_bytes();
 	EXPECT_EQ(n, sa_pageout(a.p, n));
 	bytes = (sa_zswap_bytes() - bytes) / n;
 	sa_area_unmap(&a);
-	EXPECT_EQ(0, sa_zswap(false));
+	EXPECT_EQ(0, sa_set_zswap(false));
 	EXPECT_LT(100, bytes);
 	EXPECT_GT(SA_PAGE, bytes);
 	return bytes + 16;
 }
 
 /*
- * Any kernel kills now and then under a limit, see test_pressure.c: only what is
- * killed each time has failed.
+ * Any kernel sometimes kills under a limit, see test_pressure.c, so a test
+ * fails only if the kernel kills in each try.
  */
 #define TRIES	3
 
@@ -674,8 +725,10 @@ static void log_device(struct __test_metadata *_metadata, const char *when)
 	       sa_tier_num(sa_dev(0), "stored"));
 }
 
-/* Nobody there was killed for memory, and it ended as it should. */
-static void lived(struct __test_metadata *_metadata, const char *cg, int status)
+/*
+ * Expect that nobody in the cgroup was killed and that the process ended well
+ */
+static void expect_not_killed(struct __test_metadata *_metadata, const char *cg, int status)
 {
 	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill")) {
 		TH_LOG("killed, with SwapFree %lld of %lld; the device: used %lld, stored %lld",
@@ -689,7 +742,7 @@ static void lived(struct __test_metadata *_metadata, const char *cg, int status)
 	}
 }
 
-static int read_twice(void *arg)
+static int fill_and_read_twice(void *arg)
 {
 	size_t n = *(size_t *)arg;
 	struct sa_area a;
@@ -702,8 +755,9 @@ static int read_twice(void *arg)
 }
 
 /*
- * More than the memory that the cgroup may use, less than that and the device: what
- * is read leaves dead space behind, and something else has to go for it.
+ * The data is larger than the memory of the cgroup, and smaller than that
+ * memory and the device together. Reads leave dead space behind, and other
+ * pages must go out for them.
  */
 TEST_F_TIMEOUT(fits, read_in_turn, SA_TIMEOUT)
 {
@@ -711,26 +765,19 @@ TEST_F_TIMEOUT(fits, read_in_turn, SA_TIMEOUT)
 	char cg[256];
 	int ret, i;
 
-	ASSERT_EQ(0, swap_on(self->dev, 32 * SA_MIB_PAGES, variant->on, variant->packed));
+	ASSERT_EQ(0, swapon_with_format(self->dev, 32 * SA_MIB_PAGES, variant->on,
+					variant->packed));
 	for (i = 1;; i++) {
 		ASSERT_EQ(0, sa_cg_make("turn", 70 * SA_MIB, cg, sizeof(cg)));
-		ret = sa_run(cg, read_twice, &n, LIMIT);
+		ret = sa_run(cg, fill_and_read_twice, &n, LIMIT);
 		if (!sa_was_killed(ret) || i == TRIES)
 			break;
 		log_device(_metadata, "killed, tried again; now");
 		EXPECT_EQ(0, sa_cg_destroy(cg));
 	}
-	lived(_metadata, cg, ret);
+	expect_not_killed(_metadata, cg, ret);
 	EXPECT_EQ(0, sa_cg_destroy(cg));
 	EXPECT_EQ(0, sa_violations());
-}
-
-/* Is a child at its end? sa_join() is still to be called. */
-static bool ended(pid_t pid)
-{
-	siginfo_t info = { };
-
-	return waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
 }
 
 struct replaced {
@@ -743,8 +790,8 @@ struct replace {
 	struct replaced *shared;
 };
 
-/* Single pages are given back and written anew, anywhere. */
-static int replace_pages(void *arg)
+/* Give random pages back, and write new ones */
+static int run_replacer(void *arg)
 {
 	struct replace *r = arg;
 	__u32 *gens = calloc(r->pages, sizeof(*gens));
@@ -763,25 +810,25 @@ static int replace_pages(void *arg)
 
 		i = sa_rand(&rnd) % a.n;
 		p = a.p + i * SA_PAGE;
-		/* A few are read before. */
+		/* The process reads a few of the pages before that. */
 		if (!(r->shared->done & 31))
-			r->shared->bad += !!sa_check(p, a.pat, a.seed, i, gens[i]);
+			r->shared->bad += !!sa_check_page(p, a.pat, a.seed, i, gens[i]);
 		madvise(p, SA_PAGE, MADV_DONTNEED);
-		sa_fill(p, a.pat, a.seed, i, ++gens[i]);
+		sa_fill_page(p, a.pat, a.seed, i, ++gens[i]);
 		r->shared->done++;
 	}
 	for (i = 0; i < a.n && r->shared->bad < 4; i++)
-		r->shared->bad += !!sa_check(a.p + i * SA_PAGE, a.pat, a.seed, i, gens[i]);
+		r->shared->bad += !!sa_check_page(a.p + i * SA_PAGE, a.pat, a.seed, i, gens[i]);
 	return r->shared->bad ? 1 : 0;
 }
 
 /*
- * A packed device of which 70 % are alive, where pages die one by one and others
- * come. Dead space is room: it is counted as such, and found when it is needed.
+ * Pages die one by one on a packed device that is 70 % alive, and others come.
+ * The kernel must count dead space as free, and must find it when it is needed.
  */
 TEST_F_TIMEOUT(fits, replaced, SA_TIMEOUT)
 {
-	struct replace r = { .shared = sa_shared(), .seconds = sa_full() ? 120 : 6 };
+	struct replace r = { .shared = sa_map_shared(), .seconds = sa_is_full() ? 120 : 6 };
 	size_t dev_pages = 64 * SA_MIB_PAGES, length, out, max;
 	long long left = 0, least = 1LL << 62, next = 0;
 	char cg[256], series[256] = "";
@@ -790,24 +837,24 @@ TEST_F_TIMEOUT(fits, replaced, SA_TIMEOUT)
 	pid_t pid;
 
 	if (!variant->packed)
-		SKIP(return, "without compressing no dead space");
+		SKIP(return, "dead space needs compression");
 	ASSERT_NE(NULL, r.shared);
-	if (sa_full() && sa_dev_pages(0) >= 256 * SA_MIB_PAGES)
+	if (sa_is_full() && sa_dev_pages(0) >= 256 * SA_MIB_PAGES)
 		dev_pages = 256 * SA_MIB_PAGES;
-	length = text_length(_metadata);
-	ASSERT_EQ(0, swap_on(self->dev, dev_pages, true, true));
+	length = compressed_length(_metadata);
+	ASSERT_EQ(0, swapon_with_format(self->dev, dev_pages, true, true));
 	out = dev_pages * SA_PAGE / length * 7 / 10;
 	max = out * SA_PAGE / 4;
-	/* What the process needs for itself besides */
+	/* The process needs some memory for itself. */
 	r.pages = out + (max - 2 * SA_MIB) / SA_PAGE;
-	r.writes = dev_pages * SA_PAGE / length * (sa_full() ? 10 : 3);
+	r.writes = dev_pages * SA_PAGE / length * (sa_is_full() ? 10 : 3);
 	TH_LOG("%zu bytes a page: %zu pages out, %zu in all, %zu to be written", length, out,
 	       r.pages, r.writes);
 	ASSERT_EQ(0, sa_cg_make("replaced", max, cg, sizeof(cg)));
-	pid = sa_start(cg, replace_pages, &r);
+	pid = sa_start(cg, run_replacer, &r);
 	end = sa_now() + LIMIT;
-	/* How SwapFree goes, ten times */
-	while (sa_now() < end && !ended(pid) && r.shared->done < r.writes) {
+	/* The loop logs SwapFree ten times. */
+	while (sa_now() < end && !sa_has_ended(pid) && r.shared->done < r.writes) {
 		left = sa_meminfo("SwapFree");
 		if (r.shared->filled && left < least)
 			least = left;
@@ -819,11 +866,14 @@ TEST_F_TIMEOUT(fits, replaced, SA_TIMEOUT)
 		usleep(20000);
 	}
 	ret = sa_join(pid, LIMIT);
-	TH_LOG("%llu of %zu pages written anew; SwapFree in MiB, meanwhile:%s; least %.1f",
+	TH_LOG("%llu of %zu pages rewritten; SwapFree in MiB, meanwhile:%s; least %.1f",
 	       r.shared->done, r.writes, series, (double)least / SA_MIB);
-	lived(_metadata, cg, ret);
+	expect_not_killed(_metadata, cg, ret);
 	EXPECT_EQ(0, r.shared->bad);
-	/* 30 % are free, and less than that only for a part of it that is not collectable. */
+	/*
+	 * 30 % are free. The kernel may count less, but only for the part that
+	 * it can't collect.
+	 */
 	EXPECT_LE(sa_meminfo("SwapTotal") / 10, left) {
 		TH_LOG("at last %lld bytes of SwapFree, %lld of SwapTotal", left,
 		       sa_meminfo("SwapTotal"));
@@ -835,7 +885,7 @@ TEST_F_TIMEOUT(fits, replaced, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_violations());
 }
 
-static int grow_with(size_t n, enum sa_pat pat)
+static int fill_and_check(size_t n, enum sa_pat pat)
 {
 	struct sa_area a;
 
@@ -845,17 +895,20 @@ static int grow_with(size_t n, enum sa_pat pat)
 	return sa_area_check(&a) ? 1 : 0;
 }
 
-static int grow(void *arg)
+static int fill_with_text(void *arg)
 {
-	return grow_with(*(size_t *)arg, SA_TEXT);
+	return fill_and_check(*(size_t *)arg, SA_TEXT);
 }
 
-static int grow_random(void *arg)
+static int fill_with_random(void *arg)
 {
-	return grow_with(*(size_t *)arg, SA_RANDOM);
+	return fill_and_check(*(size_t *)arg, SA_RANDOM);
 }
 
-/* Until the cgroups have pushed out all they can: how much is free then? */
+/*
+ * Let the cgroups push out as many pages as they can. Return the free swap
+ * after that.
+ */
 static long long reclaim_all(const char * const *cg, int nr, long long until, int seconds)
 {
 	size_t step = 128 * 1024;
@@ -876,69 +929,79 @@ static long long reclaim_all(const char * const *cg, int nr, long long until, in
 	return left;
 }
 
-/* Nothing is collected any more, and nothing written. */
-static void comes_to_quiet(void)
+/* Wait until the kernel collects nothing and writes nothing */
+static void wait_no_collection(void)
 {
 	sleep(1);
-	sa_settle();
+	sa_wait_writeback();
 }
 
 /*
- * Half of what is on the device is dead. There is room for who is in the cgroup, for
- * reclaim too, which asks before it tries; and somebody may grow there.
+ * Expect that a cgroup finds room when half of the data on the device is dead:
+ * for reclaim, which asks for room before it tries, and for a process that
+ * grows
  */
-static void room_again(struct __test_metadata *_metadata, const char *cg)
+static void expect_room_again(struct __test_metadata *_metadata, const char *cg)
 {
 	size_t more = 12 * SA_MIB_PAGES;
 	double start = sa_now();
 	int ret = -1;
 
-	log_device(_metadata, "half of it is dead");
-	/* Not by MADV_PAGEOUT, which goes further than reclaim does. */
+	log_device(_metadata, "half of the device is dead");
+	/*
+	 * The test does not use MADV_PAGEOUT, which tries harder than reclaim
+	 * does.
+	 */
 	sa_wait(!(ret = sa_cg_try_reclaim(cg, 4 * SA_MIB)), 10);
-	TH_LOG("reclaim says %d after %.2f s", ret, sa_now() - start);
-	log_device(_metadata, "after that");
+	TH_LOG("reclaim returned %d after %.2f s", ret, sa_now() - start);
+	log_device(_metadata, "after reclaim");
 	EXPECT_EQ(0, ret) {
 		TH_LOG("nothing can be reclaimed (%d) though half of the device is dead", ret);
 	}
 	ASSERT_EQ(0, sa_cg_write_num(cg, "memory.max",
 				     sa_cg_num(cg, "memory.current") + 6 * SA_MIB));
-	ret = sa_run(cg, grow, &more, LIMIT);
-	lived(_metadata, cg, ret);
+	ret = sa_run(cg, fill_with_text, &more, LIMIT);
+	expect_not_killed(_metadata, cg, ret);
 	EXPECT_EQ(0, sa_cg_write(cg, "memory.max", "max"));
 }
 
-/* Pages of text that the device has room for */
-static size_t how_many_fit(struct __test_metadata *_metadata, size_t dev_pages, bool packed)
+/* Return how many pages of text the device has room for */
+static size_t pages_that_fit(struct __test_metadata *_metadata, size_t dev_pages, bool packed)
 {
-	return packed ? dev_pages * SA_PAGE / text_length(_metadata) : dev_pages;
+	return packed ? dev_pages * SA_PAGE / compressed_length(_metadata) : dev_pages;
 }
 
 #define SHARED_DEV	(32 * SA_MIB_PAGES)
 
-/* Two fill it together, so that what they have lies side by side, and the one goes. */
+/*
+ * Two processes fill the device together, so that their data is mixed, and one
+ * of them ends
+ */
 TEST_F_TIMEOUT(fits, other_dies, SA_TIMEOUT)
 {
-	size_t fit = how_many_fit(_metadata, SHARED_DEV, variant->packed);
+	size_t fit = pages_that_fit(_metadata, SHARED_DEV, variant->packed);
 	struct sa_holder h[2];
 	const char *name[2];
 	char cg[2][256];
 	int i;
 
-	ASSERT_EQ(0, swap_on(self->dev, SHARED_DEV, variant->on, variant->packed));
+	ASSERT_EQ(0, swapon_with_format(self->dev, SHARED_DEV, variant->on, variant->packed));
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(0, sa_cg_make(i ? "dies" : "stays", 0, cg[i], sizeof(cg[i])));
-		/* The one that stays has always more than fits. */
+		/* The process that stays has always more pages than fit. */
 		ASSERT_EQ(0, sa_keep_start(&h[i], i ? fit * 3 / 4 : fit * 5 / 4, SA_TEXT, cg[i]));
 		name[i] = cg[i];
 	}
-	/* First and last comes the one that stays: hardly a cluster is the other's alone. */
+	/*
+	 * The process that stays pushes out first and last, so hardly any
+	 * cluster belongs to the other one alone.
+	 */
 	reclaim_all(name, 2, 5 * SA_MIB, SOON);
 	EXPECT_GE(SLACK, reclaim_all(name, 1, 0, SOON));
-	comes_to_quiet();
+	wait_no_collection();
 	log_device(_metadata, "full");
 	sa_hold_kill(&h[1]);
-	room_again(_metadata, cg[0]);
+	expect_room_again(_metadata, cg[0]);
 	EXPECT_EQ(0, sa_hold_ask(&h[0], 'c'));
 	EXPECT_EQ(0, sa_hold_end(&h[0]));
 	for (i = 0; i < 2; i++)
@@ -946,30 +1009,33 @@ TEST_F_TIMEOUT(fits, other_dies, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_violations());
 }
 
-/* One fills it, and gives every other page back: no cluster gets empty. */
+/*
+ * A process fills the device and gives every other page back, so no cluster
+ * gets empty
+ */
 TEST_F_TIMEOUT(fits, pages_die, SA_TIMEOUT)
 {
-	size_t fit = how_many_fit(_metadata, SHARED_DEV, variant->packed);
+	size_t fit = pages_that_fit(_metadata, SHARED_DEV, variant->packed);
 	const char *name;
 	struct sa_holder h;
 	char cg[256];
 
-	ASSERT_EQ(0, swap_on(self->dev, SHARED_DEV, variant->on, variant->packed));
+	ASSERT_EQ(0, swapon_with_format(self->dev, SHARED_DEV, variant->on, variant->packed));
 	ASSERT_EQ(0, sa_cg_make("stays", 0, cg, sizeof(cg)));
 	name = cg;
 	ASSERT_EQ(0, sa_keep_start(&h, fit * 3 / 2, SA_TEXT, cg));
 	EXPECT_GE(SLACK, reclaim_all(&name, 1, 0, SOON));
-	comes_to_quiet();
+	wait_no_collection();
 	log_device(_metadata, "full");
 	ASSERT_EQ(0, sa_hold_ask(&h, 'd'));
-	room_again(_metadata, cg);
+	expect_room_again(_metadata, cg);
 	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
 	EXPECT_EQ(0, sa_hold_end(&h));
 	EXPECT_EQ(0, sa_cg_destroy(cg));
 	EXPECT_EQ(0, sa_violations());
 }
 
-/* --- not for all ------------------------------------------------------- */
+/* --- a device for some cgroups -------------------------------------------- */
 
 FIXTURE(kept_off)
 {
@@ -986,14 +1052,17 @@ FIXTURE_VARIANT_ADD(kept_off, raw) { .format = "raw" };
 
 FIXTURE_VARIANT_ADD(kept_off, packed) { .format = "packed" };
 
-/* With zswap, which would keep what it can't compress if a device could take that later. */
+/*
+ * zswap would keep a page that it can't compress if a device could take the
+ * page later.
+ */
 FIXTURE_VARIANT_ADD(kept_off, zswap_raw) { .format = "raw", .zswap = true };
 
 FIXTURE_VARIANT_ADD(kept_off, zswap_packed) { .format = "packed", .zswap = true };
 
 FIXTURE_SETUP(kept_off)
 {
-	const char *why = begin(SA_NEED_DEVS);
+	const char *why = begin_tier_test(SA_NEED_DEVS);
 	char path[512];
 
 	if (why)
@@ -1003,7 +1072,7 @@ FIXTURE_SETUP(kept_off)
 	snprintf(path, sizeof(path), "%s/" SA_TIERS_MAX, self->cg[0]);
 	if (access(path, F_OK))
 		SKIP(return, "no " SA_TIERS_MAX);
-	if (variant->zswap && sa_zswap(true))
+	if (variant->zswap && sa_set_zswap(true))
 		SKIP(return, "no zswap");
 }
 
@@ -1013,8 +1082,8 @@ FIXTURE_TEARDOWN_PARENT(kept_off)
 }
 
 /*
- * A cgroup that may use the small device only, and would need the large one: what
- * it wants to put there and may not is no use of that.
+ * A cgroup may use the small device only, and would need the large one. Its
+ * refused pages must not count as use of the large device.
  */
 TEST_F_TIMEOUT(kept_off, others_swap, SA_TIMEOUT)
 {
@@ -1026,46 +1095,50 @@ TEST_F_TIMEOUT(kept_off, others_swap, SA_TIMEOUT)
 	int ret = -1, i;
 
 	ASSERT_EQ(0, sa_swapon(sa_dev(1), large, 3));
-	ASSERT_EQ(0, sa_format(sa_dev(1), variant->format));
+	ASSERT_EQ(0, sa_set_format(sa_dev(1), variant->format));
 	free0 = sa_meminfo("SwapFree");
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), small, 5));
-	ASSERT_EQ(0, sa_format(sa_dev(0), "raw"));
+	ASSERT_EQ(0, sa_set_format(sa_dev(0), "raw"));
 	ASSERT_EQ(0, sa_cg_limit_tier(self->cg[0], sa_dev(1), "0"));
-	/* With more than both devices, so that it could take all */
+	/* The process has more pages than both devices have slots. */
 	ASSERT_EQ(0, sa_keep_start(&h, small + large + 16 * SA_MIB_PAGES, SA_RANDOM,
 				   self->cg[0]));
-	/* What zswap refuses is tried for long. */
+	/* The kernel tries pages for a long time that zswap refuses. */
 	reclaim_all(&name, 1, 0, variant->zswap ? QUIET : SOON);
-	sa_settle();
+	sa_wait_writeback();
 	left = sa_meminfo("SwapFree");
-	TH_LOG("it has %lld and %lld; used %lld and %lld; SwapFree %lld, of the large one %lld",
+	TH_LOG("cgroup: %lld and %lld; used %lld and %lld; SwapFree %lld, large device %lld",
 	       sa_cg_tier(self->cg[0], sa_dev(0)), sa_cg_tier(self->cg[0], sa_dev(1)),
 	       sa_tier_num(sa_dev(0), "used"), sa_tier_num(sa_dev(1), "used"), left, free0);
 	EXPECT_EQ(0, sa_cg_tier(self->cg[0], sa_dev(1)));
-	EXPECT_LE((long long)((small - 3 * sa_cluster()) * SA_PAGE),
+	EXPECT_LE((long long)((small - 3 * sa_cluster_slots()) * SA_PAGE),
 		  sa_cg_tier(self->cg[0], sa_dev(0)));
 	EXPECT_LE(free0 - SLACK, left) {
 		TH_LOG("%lld bytes of the large device are neither used nor free", free0 - left);
 	}
 	if (variant->zswap) {
 		EXPECT_GE(SLACK, sa_cg_tier(self->cg[0], NULL)) {
-			TH_LOG("zswap has %lld bytes of it for which there is no place",
+			TH_LOG("zswap has %lld bytes of the cgroup that no device may take",
 			       sa_cg_tier(self->cg[0], NULL));
 		}
 	}
 
 	ASSERT_EQ(0, sa_cg_write_num(self->cg[1], "memory.max", 16 * SA_MIB));
-	/* The device is what it needs, and not only if zswap could make its pages smaller. */
+	/*
+	 * The second process needs the device, and must get it even if zswap
+	 * can't help.
+	 */
 	if (variant->zswap)
 		ASSERT_EQ(0, sa_cg_write(self->cg[1], "memory.zswap.max", "0"));
 	for (i = 0; i < TRIES; i++) {
-		ret = sa_run(self->cg[1], variant->zswap ? grow_random : grow, &n, LIMIT);
+		ret = sa_run(self->cg[1], variant->zswap ? fill_with_random : fill_with_text, &n,
+			     LIMIT);
 		if (!sa_was_killed(ret))
 			break;
-		TH_LOG("another was killed, SwapFree %lld", sa_meminfo("SwapFree"));
+		TH_LOG("the other process was killed, SwapFree %lld", sa_meminfo("SwapFree"));
 	}
 	EXPECT_EQ(0, ret) {
-		TH_LOG("another cannot swap (status %d): SwapFree %lld, of the large one used %lld",
+		TH_LOG("the other process cannot swap (%d): SwapFree %lld, large device used %lld",
 		       ret, sa_meminfo("SwapFree"), sa_tier_num(sa_dev(1), "used"));
 	}
 	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
@@ -1074,12 +1147,12 @@ TEST_F_TIMEOUT(kept_off, others_swap, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_violations());
 }
 
-/* --- compressed pages that are all that a cgroup has ------------------- */
+/* --- compressed pages that are all that a cgroup has ---------------------- */
 
 FIXTURE(crowded)
 {
 	char cg[256];		/* has the limit */
-	char in[256];		/* is where the process is */
+	char in[256];		/* holds the process */
 };
 
 FIXTURE_VARIANT(crowded)
@@ -1095,7 +1168,7 @@ FIXTURE_VARIANT_ADD(crowded, packed) { .format = "packed", .limit = "memory.max"
 
 FIXTURE_VARIANT_ADD(crowded, high) { .format = "packed", .limit = "memory.high" };
 
-/* The limit of a cgroup above it */
+/* The limit is in the parent of the cgroup. */
 FIXTURE_VARIANT_ADD(crowded, below)
 {
 	.format = "raw", .limit = "memory.max", .below = true,
@@ -1103,9 +1176,9 @@ FIXTURE_VARIANT_ADD(crowded, below)
 
 FIXTURE_SETUP(crowded)
 {
-	const char *why = begin(SA_NEED_DEV);
+	const char *why = begin_tier_test(SA_NEED_DEV);
 
-	if (!why && sa_zswap(true))
+	if (!why && sa_set_zswap(true))
 		why = "no zswap";
 	if (!why && sa_cg_make("crowded", 0, self->cg, sizeof(self->cg)))
 		why = "cannot make a cgroup";
@@ -1117,7 +1190,7 @@ FIXTURE_SETUP(crowded)
 		ASSERT_EQ(0, sa_cg_make("crowded/in", 0, self->in, sizeof(self->in)));
 	}
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), 512 * SA_MIB_PAGES, -1));
-	ASSERT_EQ(0, sa_format(sa_dev(0), variant->format));
+	ASSERT_EQ(0, sa_set_format(sa_dev(0), variant->format));
 }
 
 FIXTURE_TEARDOWN_PARENT(crowded)
@@ -1127,7 +1200,10 @@ FIXTURE_TEARDOWN_PARENT(crowded)
 
 #define CROWDED_MAX	(32 * SA_MIB)
 
-/* What zswap has counts for the limit, and not all fits that way. */
+/*
+ * Pages in zswap count for the limit of the cgroup, and not all pages fit into
+ * zswap
+ */
 TEST_F_TIMEOUT(crowded, grows, SA_TIMEOUT)
 {
 	size_t n[] = {
@@ -1141,7 +1217,7 @@ TEST_F_TIMEOUT(crowded, grows, SA_TIMEOUT)
 	int ret, i;
 
 	ASSERT_EQ(0, sa_cg_write_num(self->cg, variant->limit, CROWDED_MAX));
-	for (i = 0; i < (sa_full() ? TRIES : 1); i++) {
+	for (i = 0; i < (sa_is_full() ? TRIES : 1); i++) {
 		for (pat = SA_TEXT; pat <= SA_RANDOM; pat++) {
 			start = sa_now();
 			ret = sa_keep_start(&h, n[pat], pat, self->in);
@@ -1152,22 +1228,22 @@ TEST_F_TIMEOUT(crowded, grows, SA_TIMEOUT)
 				EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
 				ret = sa_hold_end(&h);
 			}
-			lived(_metadata, self->cg, ret);
+			expect_not_killed(_metadata, self->cg, ret);
 		}
 	}
 	EXPECT_EQ(0, sa_violations());
 }
 
-/* What zswap has from before the layer was on counts, too. */
+/* Pages that zswap has from before the layer was switched on count, too */
 TEST_F_TIMEOUT(crowded, switched_on, SA_TIMEOUT)
 {
 	struct sa_holder before, h;
 	int ret;
 
-	ASSERT_EQ(0, sa_layer(false));
+	ASSERT_EQ(0, sa_set_layer(false));
 	ASSERT_EQ(0, sa_keep_start(&before, 46 * SA_MIB_PAGES, SA_TEXT, self->in));
 	EXPECT_EQ(46 * SA_MIB_PAGES, sa_hold_ask(&before, 'p'));
-	ASSERT_EQ(0, sa_layer(true));
+	ASSERT_EQ(0, sa_set_layer(true));
 	ASSERT_EQ(0, sa_cg_write_num(self->cg, variant->limit, CROWDED_MAX));
 	ret = sa_keep_start(&h, 40 * SA_MIB_PAGES, SA_TEXT, self->in);
 	TH_LOG("zswap has %lld bytes", sa_cg_num(self->cg, "memory.zswap.current"));
@@ -1175,13 +1251,13 @@ TEST_F_TIMEOUT(crowded, switched_on, SA_TIMEOUT)
 		EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
 		ret = sa_hold_end(&h);
 	}
-	lived(_metadata, self->cg, ret);
+	expect_not_killed(_metadata, self->cg, ret);
 	EXPECT_EQ(0, sa_hold_ask(&before, 'c'));
-	lived(_metadata, self->cg, sa_hold_end(&before));
+	expect_not_killed(_metadata, self->cg, sa_hold_end(&before));
 	EXPECT_EQ(0, sa_violations());
 }
 
-/* A limit below what zswap has of it by then. */
+/* The new limit is below zswap's usage of the cgroup */
 TEST_F_TIMEOUT(crowded, lowered, SA_TIMEOUT)
 {
 	size_t n = 80 * SA_MIB_PAGES;
@@ -1198,11 +1274,11 @@ TEST_F_TIMEOUT(crowded, lowered, SA_TIMEOUT)
 	       sa_cg_num(self->cg, "memory.zswap.current"), sa_now() - start);
 	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
 	TH_LOG("all was read after %.2f s", sa_now() - start);
-	lived(_metadata, self->cg, sa_hold_end(&h));
+	expect_not_killed(_metadata, self->cg, sa_hold_end(&h));
 	EXPECT_EQ(0, sa_violations());
 }
 
-/* --- writes that fail for a while --------------------------------------- */
+/* --- writes that fail for a while ----------------------------------------- */
 
 FIXTURE(zram)
 {
@@ -1221,7 +1297,7 @@ FIXTURE_VARIANT_ADD(zram, on) { .on = true };
 #define ZRAM_PAGES	(256 * SA_MIB_PAGES)
 #define ZRAM_DIR	"/sys/block/zram0"
 
-/* A number that it tells, by its place in the line */
+/* Return a number in a zram file, by its place in the line */
 static long long zram_num(const char *file, int skip)
 {
 	char path[256], text[256], *p = text;
@@ -1234,12 +1310,12 @@ static long long zram_num(const char *file, int skip)
 	return strtoll(p, NULL, 10);
 }
 
-static long long zram_failed(void)
+static long long zram_failed_writes(void)
 {
 	return zram_num("io_stat", 1);
 }
 
-static long long zram_holds(void)
+static long long zram_bytes_held(void)
 {
 	return zram_num("mm_stat", 0);
 }
@@ -1253,7 +1329,7 @@ FIXTURE_SETUP(zram)
 		why = sa_zram_make(ZRAM_PAGES, 8 * SA_MIB);
 	if (why)
 		SKIP(return, "%s", why);
-	/* As it is in a kernel that nobody tests */
+	/* The limit has the value of a production kernel. */
 	if (variant->on)
 		sa_write(SA_DEBUG "/max_io_errors", "32");
 	sa_log_expect("[Ww]rite.error on|swap: |zram: Error|zram: Cannot");
@@ -1272,9 +1348,9 @@ do {									\
 } while (0)
 
 /*
- * A device that says no because it is full for now is neither broken nor smaller: 8
- * of 256 MiB can be stored, what does not compress is to go there, and later there
- * is room.
+ * A device that refuses a write because it is full for now is neither broken
+ * nor smaller: 8 of 256 MiB can be stored, the data does not compress, and
+ * later there is room
  */
 TEST_F_TIMEOUT(zram, limited, SA_TIMEOUT)
 {
@@ -1282,14 +1358,14 @@ TEST_F_TIMEOUT(zram, limited, SA_TIMEOUT)
 	long long free0, total;
 	struct sa_holder h;
 
-	ASSERT_EQ(0, swap_on(SA_ZRAM, ZRAM_PAGES, variant->on, false));
+	ASSERT_EQ(0, swapon_with_format(SA_ZRAM, ZRAM_PAGES, variant->on, false));
 	total = sa_meminfo("SwapTotal");
 	free0 = sa_meminfo("SwapFree");
 	ASSERT_EQ(0, sa_cg_make("zram", 0, self->cg, sizeof(self->cg)));
 	ASSERT_EQ(0, sa_hold_start(&h, n, SA_RANDOM, self->cg));
 	TH_LOG("%zu pages: %lld bytes stored, %lld writes failed; SwapTotal %lld, was %lld", n,
-	       zram_holds(), zram_failed(), sa_meminfo("SwapTotal"), total);
-	EXPECT_LT(0, zram_failed()) {
+	       zram_bytes_held(), zram_failed_writes(), sa_meminfo("SwapTotal"), total);
+	EXPECT_LT(0, zram_failed_writes()) {
 		TH_LOG("no write failed, so nothing is tested");
 	}
 	EXPECT_EQ(total, sa_meminfo("SwapTotal")) {
@@ -1297,11 +1373,14 @@ TEST_F_TIMEOUT(zram, limited, SA_TIMEOUT)
 	}
 	EXPECT_ONLINE();
 
-	/* With room, it goes on. (What failed may be in the swap cache.) */
+	/*
+	 * The kernel goes on when there is room. (The swap cache may hold
+	 * failed pages.)
+	 */
 	EXPECT_EQ(0, sa_zram_limit(0));
 	sa_hold_ask(&h, 'p');
-	EXPECT_TRUE(sa_wait_purged(zram_holds() >= (long long)((n - n / 16) * SA_PAGE), 10)) {
-		TH_LOG("%lld of %zu bytes are out where writes work again", zram_holds(),
+	EXPECT_TRUE(sa_wait_purged(zram_bytes_held() >= (long long)((n - n / 16) * SA_PAGE), 10)) {
+		TH_LOG("%lld of %zu bytes are out where writes work again", zram_bytes_held(),
 		       n * SA_PAGE);
 	}
 	EXPECT_EQ(total, sa_meminfo("SwapTotal"));
@@ -1313,10 +1392,10 @@ TEST_F_TIMEOUT(zram, limited, SA_TIMEOUT)
 		       sa_meminfo("SwapFree"), free0 - sa_meminfo("SwapFree"));
 	}
 
-	/* And all of it anew. */
+	/* The second holder uses the whole space again. */
 	ASSERT_EQ(0, sa_hold_start(&h, n, SA_RANDOM, self->cg));
 	EXPECT_EQ(n, h.swapped) {
-		TH_LOG("%zu of %zu pages went out anew", h.swapped, n);
+		TH_LOG("%zu of %zu pages went out in the second run", h.swapped, n);
 	}
 	EXPECT_EQ(0, sa_hold_end(&h));
 	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") == free0, 10)) {
@@ -1326,7 +1405,7 @@ TEST_F_TIMEOUT(zram, limited, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_violations());
 }
 
-/* The same with no way out: what fails is tried again and again by reclaim. */
+/* The device stays full: reclaim tries the failed pages again and again */
 TEST_F_TIMEOUT(zram, limited_reclaim, SA_TIMEOUT)
 {
 	size_t n = 24 * SA_MIB_PAGES;
@@ -1334,12 +1413,12 @@ TEST_F_TIMEOUT(zram, limited_reclaim, SA_TIMEOUT)
 	long long free0, total;
 	struct sa_holder h;
 
-	ASSERT_EQ(0, swap_on(SA_ZRAM, ZRAM_PAGES, variant->on, false));
+	ASSERT_EQ(0, swapon_with_format(SA_ZRAM, ZRAM_PAGES, variant->on, false));
 	total = sa_meminfo("SwapTotal");
 	free0 = sa_meminfo("SwapFree");
 	ASSERT_EQ(0, sa_cg_make("zram", 0, self->cg, sizeof(self->cg)));
 	ASSERT_EQ(0, sa_keep_start(&h, n, SA_RANDOM, self->cg));
-	/* It never comes to an end where what has failed is taken for done. */
+	/* Reclaim would never end if the kernel took failed pages for done. */
 	reclaim_all(&name, 1, 0, QUIET);
 	EXPECT_EQ(total, sa_meminfo("SwapTotal")) {
 		TH_LOG("SwapTotal %lld, was %lld", sa_meminfo("SwapTotal"), total);
@@ -1355,13 +1434,13 @@ TEST_F_TIMEOUT(zram, limited_reclaim, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_violations());
 }
 
-/* --- freed while being written ------------------------------------------ */
+/* --- freed while being written -------------------------------------------- */
 
 FIXTURE(freed)
 {
 };
 
-/* By whom: with all of its memory, or as it is told */
+/* The ways to free the pages: exit of the process, MADV_DONTNEED, MADV_FREE */
 enum freed_how { BY_END, BY_DONTNEED, BY_FREE };
 
 FIXTURE_VARIANT(freed)
@@ -1410,7 +1489,7 @@ struct freed {
 	atomic_int ready, freed, go;
 };
 
-static int out_and_free(void *arg)
+static int swap_out_and_free(void *arg)
 {
 	struct freed *f = arg;
 	struct sa_area a;
@@ -1428,17 +1507,20 @@ static int out_and_free(void *arg)
 	}
 	if (madvise(a.p, a.n * SA_PAGE, f->how == BY_FREE ? MADV_FREE : MADV_DONTNEED))
 		return 3;
-	/* It lives on, so that nothing else frees them. */
+	/* The process lives on so that its exit does not free the pages. */
 	f->freed++;
 	while (!f->go)
 		usleep(1000);
 	return 0;
 }
 
-/* Bytes left in the swap cache soon after nobody has them any more */
-static long long left_cached(struct __test_metadata *_metadata, enum freed_how how)
+/*
+ * Return the bytes that are still in the swap cache soon after their last user
+ * is gone
+ */
+static long long bytes_left_in_cache(struct __test_metadata *_metadata, enum freed_how how)
 {
-	struct freed *f = sa_shared();
+	struct freed *f = sa_map_shared();
 	long long before, left;
 	pid_t pid[FREED_PROCS];
 	int i;
@@ -1447,14 +1529,17 @@ static long long left_cached(struct __test_metadata *_metadata, enum freed_how h
 	f->how = how;
 	before = sa_swap_cached();
 	for (i = 0; i < FREED_PROCS; i++)
-		pid[i] = sa_start(NULL, out_and_free, f);
+		pid[i] = sa_start(NULL, swap_out_and_free, f);
 	for (i = 0; how == BY_END && i < FREED_PROCS; i++)
 		EXPECT_EQ(0, sa_join(pid[i], LIMIT));
 	if (how != BY_END)
 		EXPECT_TRUE(sa_wait(f->freed == FREED_PROCS, LIMIT));
-	/* After the last write. Where the CPU is emulated all takes longer. */
-	EXPECT_TRUE(sa_settle());
-	usleep(sa_uml() ? 100000 : 200000);
+	/*
+	 * The wait begins after the last write. On an emulated CPU everything
+	 * takes longer.
+	 */
+	EXPECT_TRUE(sa_wait_writeback());
+	usleep(sa_is_uml() ? 100000 : 200000);
 	left = sa_swap_cached() - before;
 	f->go = 1;
 	for (i = 0; how != BY_END && i < FREED_PROCS; i++)
@@ -1469,12 +1554,15 @@ TEST_F_TIMEOUT(freed, soon_gone, SA_TIMEOUT)
 	long long off = 0, left, worst = 0;
 	int i;
 
-	/* Without the layer first, with zswap in front of the device. */
+	/*
+	 * The first run is without the layer, with zswap in front of the
+	 * device.
+	 */
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), 160 * SA_MIB_PAGES, -1));
 	if (variant->place == ZSWAP)
-		ASSERT_EQ(0, sa_zswap(true));
+		ASSERT_EQ(0, sa_set_zswap(true));
 	for (i = 0; i < 3; i++) {
-		left = left_cached(_metadata, variant->how);
+		left = bytes_left_in_cache(_metadata, variant->how);
 		if (left > off)
 			off = left;
 	}
@@ -1483,23 +1571,23 @@ TEST_F_TIMEOUT(freed, soon_gone, SA_TIMEOUT)
 	if (!sa_have_layer())
 		SKIP(return, "this kernel has no vm.swap_abs");
 
-	ASSERT_EQ(0, sa_layer(true));
+	ASSERT_EQ(0, sa_set_layer(true));
 	if (variant->place != ZSWAP)
-		ASSERT_EQ(0, swap_on(sa_dev(0), 160 * SA_MIB_PAGES, true,
-				     variant->place == PACKED));
+		ASSERT_EQ(0, swapon_with_format(sa_dev(0), 160 * SA_MIB_PAGES, true,
+						variant->place == PACKED));
 	for (i = 0; i < 3; i++) {
-		left = left_cached(_metadata, variant->how);
+		left = bytes_left_in_cache(_metadata, variant->how);
 		if (left > worst)
 			worst = left;
 	}
-	TH_LOG("with it %lld", worst);
+	TH_LOG("with the layer at most %lld bytes stay", worst);
 	EXPECT_LE(worst, off + SLACK) {
 		TH_LOG("%lld bytes stay in the swap cache, %lld without the layer", worst, off);
 	}
 	EXPECT_EQ(0, sa_violations());
 }
 
-/* --- read back while being written, and freed --------------------------- */
+/* --- read back while being written, and freed ----------------------------- */
 
 #define BACK_NAME	"swap_abs_back"
 #define BACK_MIB	64
@@ -1538,7 +1626,10 @@ FIXTURE_TEARDOWN_PARENT(freed_back)
 	sa_nullb_remove(BACK_NAME);
 }
 
-/* Who has mapped it again has the page, and not the slot, when he goes. */
+/*
+ * A process that maps such a page again has the page and not the slot when it
+ * ends
+ */
 TEST_F_TIMEOUT(freed_back, soon_gone, SA_TIMEOUT)
 {
 	long long before, busy = 0, left;
@@ -1547,19 +1638,19 @@ TEST_F_TIMEOUT(freed_back, soon_gone, SA_TIMEOUT)
 	int turn;
 
 	ASSERT_EQ(0, sa_swapon(self->slow, BACK_MIB * SA_MIB_PAGES, -1));
-	ASSERT_EQ(0, sa_format(self->slow, variant->packed ? "packed" : "raw"));
+	ASSERT_EQ(0, sa_set_format(self->slow, variant->packed ? "packed" : "raw"));
 	before = sa_swap_cached();
 	for (turn = 0; turn < BACK_TURNS; turn++) {
-		make(_metadata, &a, BACK_PAGES, SA_MIXED, turn + 1);
+		make_area(_metadata, &a, BACK_PAGES, SA_MIXED, turn + 1);
 		madvise(a.p, a.n * SA_PAGE, MADV_PAGEOUT);
 		for (i = 0, bad = 0; i < a.n; i++)
-			bad += !!sa_check(a.p + i * SA_PAGE, a.pat, a.seed, i, 0);
+			bad += !!sa_check_page(a.p + i * SA_PAGE, a.pat, a.seed, i, 0);
 		EXPECT_EQ(0, bad);
 		sa_area_unmap(&a);
 		left = sa_swap_cached() - before;
 		busy = left > busy ? left : busy;
 	}
-	/* Else this would say nothing. */
+	/* Otherwise the test would prove nothing. */
 	EXPECT_LT(0, busy);
 	EXPECT_TRUE(sa_wait(sa_swap_cached() <= before, 2)) {
 		TH_LOG("%lld bytes stay in the swap cache; %lld were busy",

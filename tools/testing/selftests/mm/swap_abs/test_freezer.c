@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Suspend while data moves. Devices are slow, so that any move takes many seconds; the
- * system is to freeze within one all the same, and the move goes on when it has thawed.
+ * These tests suspend the system while data moves. Devices are slow, so that
+ * any move takes many seconds. The system must freeze within a second all the
+ * same, and the move must go on after the thaw.
  *
- * It fails on a kernel in which a work of the layer lets those who freeze kernel threads
- * wait for more than a few I/Os, one that gives a move up for good, loses a byte, or
- * suspends with data in RAM that waits for more to be written with it.
+ * The test fails on a kernel in which a work of the layer makes the freezer of
+ * kernel threads wait for more than a few I/Os, that gives a move up for good,
+ * loses a byte, or suspends while data in RAM waits for more data to be written
+ * with.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,14 +22,17 @@
 #define PM_TEST_DELAY(_what)	"/sys/module/" _what "/parameters/pm_test_delay"
 #define PM_STATE	"/sys/power/state"
 
-/* Seconds: how long the system stays frozen, and how long it may take until it is */
+/* Seconds that the system stays frozen, and that it may take to freeze */
 #define FROZEN		1
 #define TO_FREEZE	2
-/* To hibernate it makes room for an image first, which writes to slow devices. */
+/*
+ * To hibernate, the system first makes room for an image by writing to slow
+ * devices.
+ */
 #define TO_HIBERNATE	40
-/* What leaves zswap waits for more not quite as long. */
+/* Seconds that packed data waits for more data are a bit more than this. */
 #define WAITS		0.9
-/* What is moved is done some time, however slow the device. */
+/* Seconds after which any move must be done, even on a slow device */
 #define DONE		240
 
 enum mover { DRAIN, DEMOTE, COLLECT, PROMOTE };
@@ -77,7 +82,10 @@ FIXTURE_VARIANT_ADD(freezer, promote)
 	.mover = PROMOTE, .mib = 24, .usec = 4000,
 };
 
-/* Have the system freeze for so many seconds when it is to suspend. NULL or why not */
+/*
+ * Prepare a freeze of @seconds seconds. Return NULL, or the reason why this
+ * fails.
+ */
 static const char *begin_freezing(bool *is_hibernation, int seconds)
 {
 	char states[64];
@@ -94,7 +102,7 @@ static const char *begin_freezing(bool *is_hibernation, int seconds)
 
 FIXTURE_SETUP(freezer)
 {
-	const char *why = begin(SA_NEED_DEV);
+	const char *why = begin_tier_test(SA_NEED_DEV);
 
 	if (!why)
 		why = begin_freezing(&self->is_hibernation, FROZEN);
@@ -114,7 +122,10 @@ FIXTURE_TEARDOWN_PARENT(freezer)
 	EXPECT_EQ(0, sa_end());
 }
 
-/* Freeze all, and let it thaw. Returns how long that took besides, or less than 0. */
+/*
+ * Freeze and thaw the system. Return the seconds that this took besides the
+ * frozen time, or a number below 0.
+ */
 static double freeze_all(bool is_hibernation, int seconds)
 {
 	double start = sa_now();
@@ -128,7 +139,7 @@ static double freeze_all(bool is_hibernation, int seconds)
 	return sa_now() - start - seconds;
 }
 
-static int promote_all(void *slow)
+static int promote_all_pages(void *slow)
 {
 	char text[32];
 
@@ -136,19 +147,22 @@ static int promote_all(void *slow)
 	return sa_tier_write(slow, "promote", text) ? 1 : 0;
 }
 
-/* How far the mover has come */
-static long long progress(enum mover mover, const char *slow)
+/* Return how far the mover has come */
+static long long read_mover_progress(enum mover mover, const char *slow)
 {
 	return sa_tier_num(slow, mover == COLLECT ? "stats/collected" : "stats/moved_out");
 }
 
-/* Of so many pages one is kept, so that segments are half dead. */
-static size_t kept(enum mover mover)
+/*
+ * Return the stride of the pages that are kept, so that collected segments are
+ * half dead
+ */
+static size_t keep_stride(enum mover mover)
 {
 	return mover == COLLECT ? 2 : 1;
 }
 
-static void drop_others(struct sa_area *a, size_t keep)
+static void free_other_pages(struct sa_area *a, size_t keep)
 {
 	size_t i;
 
@@ -157,13 +171,16 @@ static void drop_others(struct sa_area *a, size_t keep)
 			madvise(a->p + i * SA_PAGE, SA_PAGE, MADV_DONTNEED);
 }
 
-/* Some of it, because each page that is read takes the device its time. */
-static size_t check_kept(struct sa_area *a, size_t keep)
+/*
+ * Check some of the kept pages only, because the slow device takes its time for
+ * each page
+ */
+static size_t check_kept_pages(struct sa_area *a, size_t keep)
 {
 	size_t i, bad = 0;
 
 	for (i = 0; i < a->n; i += 8 * keep)
-		bad += !!sa_check(a->p + i * SA_PAGE, a->pat, a->seed, i, 0);
+		bad += !!sa_check_page(a->p + i * SA_PAGE, a->pat, a->seed, i, 0);
 	return bad;
 }
 
@@ -176,16 +193,22 @@ TEST_F_TIMEOUT(freezer, moves, SA_TIMEOUT)
 	pid_t promoter = 0;
 	double took;
 
-	/* The other device is fast; what is promoted goes up to it, else all goes down. */
+	/*
+	 * The other device is fast. Promotion moves pages up to it, and all
+	 * other moves go down to it.
+	 */
 	ASSERT_EQ(0, sa_swapon(self->slow, pages, mover == PROMOTE ? 3 : 5));
-	ASSERT_EQ(0, sa_format(self->slow, variant->packed ? "packed" : "raw"));
-	/* Three quarters of it: what is packed takes two fifths of a page. */
+	ASSERT_EQ(0, sa_set_format(self->slow, variant->packed ? "packed" : "raw"));
+	/*
+	 * The data takes three quarters of the device; a packed page takes two
+	 * fifths of a page.
+	 */
 	pages = pages * 3 / 4 * (variant->packed ? 2 : 1);
-	put(_metadata, &self->a, pages, SA_TEXT, 5);
-	drop_others(&self->a, kept(mover));
+	make_swapped_area(_metadata, &self->a, pages, SA_TEXT, 5);
+	free_other_pages(&self->a, keep_stride(mover));
 	if (mover != COLLECT) {
 		ASSERT_EQ(0, sa_swapon(sa_dev(0), DEV, mover == PROMOTE ? 5 : 3));
-		ASSERT_EQ(0, sa_format(sa_dev(0), variant->packed ? "packed" : "raw"));
+		ASSERT_EQ(0, sa_set_format(sa_dev(0), variant->packed ? "packed" : "raw"));
 	}
 
 	switch (mover) {
@@ -193,54 +216,64 @@ TEST_F_TIMEOUT(freezer, moves, SA_TIMEOUT)
 		ASSERT_EQ(0, sa_tier_write(self->slow, "state", "draining"));
 		break;
 	case DEMOTE:
-		ASSERT_EQ(0, sa_watermarks(self->slow, 10, 5));
-		/* It begins with what is stored next. */
-		make(_metadata, &more, SA_MIB_PAGES / 16, SA_TEXT, 6);
+		ASSERT_EQ(0, sa_set_watermarks(self->slow, 10, 5));
+		/* The mover begins with the next page that is stored. */
+		make_area(_metadata, &more, SA_MIB_PAGES / 16, SA_TEXT, 6);
 		sa_pageout(more.p, more.n);
 		break;
 	case COLLECT:
-		/* So much that there must be room made for it. */
-		make(_metadata, &more, variant->mib * SA_MIB_PAGES * 3 / 4, SA_TEXT, 6);
+		/* The data is so large that the layer must make room for it. */
+		make_area(_metadata, &more, variant->mib * SA_MIB_PAGES * 3 / 4, SA_TEXT, 6);
 		sa_pageout(more.p, more.n);
 		break;
 	default:
-		promoter = sa_start(NULL, promote_all, (void *)self->slow);
+		promoter = sa_start(NULL, promote_all_pages, (void *)self->slow);
 		ASSERT_LT(0, promoter);
 	}
-	ASSERT_TRUE(sa_wait(progress(mover, self->slow) > 0, SOON));
-	before = progress(mover, self->slow);
+	ASSERT_TRUE(sa_wait(read_mover_progress(mover, self->slow) > 0, SOON));
+	before = read_mover_progress(mover, self->slow);
 	took = freeze_all(self->is_hibernation, FROZEN);
-	after = progress(mover, self->slow);
+	after = read_mover_progress(mover, self->slow);
 	EXPECT_LE(0, took);
 	EXPECT_GE(self->is_hibernation ? TO_HIBERNATE : TO_FREEZE, took) {
 		TH_LOG("%.1f s until all was frozen", took);
 	}
 	TH_LOG("frozen after %.2f s; %lld done before, %lld after it", took, before, after);
 
-	/* By hand it ends with a signal, as that of the freezer; in the background it goes on. */
+	/*
+	 * A promotion by hand ends with a signal, which the freezer also sends;
+	 * moves in the background go on.
+	 */
 	if (promoter) {
 		sa_join(promoter, DONE);
 	} else if (mover == COLLECT) {
 		struct sa_area last;
 
-		/* Room is made when it is needed, so for what comes now. */
-		make(_metadata, &last, pages / 16, SA_TEXT, 7);
+		/*
+		 * The layer makes room when a page needs it, so the test stores
+		 * more pages.
+		 */
+		make_area(_metadata, &last, pages / 16, SA_TEXT, 7);
 		EXPECT_TRUE(sa_wait(sa_pageout(last.p, last.n) == last.n, SOON));
-		EXPECT_EQ(0, check_kept(&last, 1));
-		EXPECT_TRUE(sa_wait(progress(mover, self->slow) > after, SOON));
+		EXPECT_EQ(0, check_kept_pages(&last, 1));
+		EXPECT_TRUE(sa_wait(read_mover_progress(mover, self->slow) > after, SOON));
 	} else {
 		long long want = mover == DRAIN ? 0 : sa_tier_num(self->slow, "capacity") / 10;
 
-		/* It was under way, or this test says nothing. */
+		/*
+		 * The move was under way at the freeze; otherwise the test
+		 * proves nothing.
+		 */
 		EXPECT_LT(want, sa_tier_num(self->slow, "used"));
 		EXPECT_TRUE(sa_wait_purged(sa_tier_num(self->slow, "used") <= want, DONE)) {
 			TH_LOG("%lld bytes are still in use, %lld moved",
-			       sa_tier_num(self->slow, "used"), progress(mover, self->slow));
+			       sa_tier_num(self->slow, "used"),
+			       read_mover_progress(mover, self->slow));
 		}
 	}
-	EXPECT_EQ(0, check_kept(&self->a, kept(mover)));
+	EXPECT_EQ(0, check_kept_pages(&self->a, keep_stride(mover)));
 	if (more.n)
-		EXPECT_EQ(0, check_kept(&more, 1));
+		EXPECT_EQ(0, check_kept_pages(&more, 1));
 	EXPECT_EQ(0, sa_violations());
 }
 
@@ -251,9 +284,9 @@ FIXTURE(trickle)
 
 FIXTURE_SETUP(trickle)
 {
-	const char *why = begin(SA_NEED_DEV);
+	const char *why = begin_tier_test(SA_NEED_DEV);
 
-	if (!why && sa_zswap(true))
+	if (!why && sa_set_zswap(true))
 		why = "no zswap, hence nothing packed";
 	if (!why)
 		why = begin_freezing(&self->is_hibernation, 0);
@@ -267,7 +300,10 @@ FIXTURE_TEARDOWN_PARENT(trickle)
 	EXPECT_EQ(0, sa_end());
 }
 
-/* What has left zswap just before is written, and does not wait for more to come. */
+/*
+ * Data that has left zswap just before a freeze must be written without waiting
+ * for more
+ */
 TEST_F_TIMEOUT(trickle, is_written, SA_TIMEOUT)
 {
 	size_t pages = SA_MIB_PAGES / 4;
@@ -277,17 +313,21 @@ TEST_F_TIMEOUT(trickle, is_written, SA_TIMEOUT)
 	int round, late = 0;
 
 	ASSERT_EQ(0, sa_swapon_packed(sa_dev(0), DEV, -1));
-	put(_metadata, &a, pages, SA_TEXT, 8);
+	make_swapped_area(_metadata, &a, pages, SA_TEXT, 8);
 	ASSERT_EQ(0, sa_tier_num(sa_dev(0), "stored"));
 	for (round = 0; round < 5; round++) {
-		before = sa_written(sa_dev(0));
+		before = sa_bytes_written(sa_dev(0));
 		start = sa_now();
 		EXPECT_EQ(0, sa_tier_write(NULL, "demote", "16K"));
 		EXPECT_LE(0, freeze_all(self->is_hibernation, 0));
-		EXPECT_TRUE(sa_wait(sa_written(sa_dev(0)) > before, WAITS / 2));
+		EXPECT_TRUE(sa_wait(sa_bytes_written(sa_dev(0)) > before, WAITS / 2));
 		took = sa_now() - start;
-		TH_LOG("%lld bytes written %.2f s later", sa_written(sa_dev(0)) - before, took);
-		/* By then it would have been written without that. */
+		TH_LOG("%lld bytes written %.2f s later", sa_bytes_written(sa_dev(0)) - before,
+		       took);
+		/*
+		 * After this time the data would have been written without a
+		 * freeze, too.
+		 */
 		late += took > WAITS;
 	}
 	EXPECT_EQ(0, sa_area_check(&a));

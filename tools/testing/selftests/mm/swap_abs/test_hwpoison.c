@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory failure: pages that are in RAM and have a copy in swap break, by injection. Without
- * and with the layer, with copies in zswap, on a device as they are, and packed.
+ * These tests inject memory failures: pages break that are in RAM and have a
+ * copy in swap. The tests run without and with the layer, and with raw copies
+ * on a device, packed copies, and copies in zswap.
  *
- * It fails on a kernel that calls data lost whose copy is good; that reads old data into the
- * broken page, or hands it out; that takes other pages of a large folio along, which could
- * not be split; or where a broken page stops swapoff, draining, or a move by hand.
+ * The test fails on a kernel that calls data lost although its copy is good;
+ * that reads old data into the broken page, or gives that page out; that takes
+ * other pages of a large folio along which could not be split; or where a
+ * broken page stops swapoff, draining, or a move by hand.
  *
- * What memory_failure() has found is read from the kernel's log: after "clean swapcache page"
- * the data must be right, and after "dirty swapcache page" nobody may get any.
+ * The test reads the findings of memory_failure() from the kernel log: after
+ * "clean swapcache page" the data must be right, and after "dirty swapcache
+ * page" nobody may get any data.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,34 +38,37 @@
 #define HWPOISON	"/sys/kernel/debug/hwpoison"
 #define THP		"/sys/kernel/mm/transparent_hugepage"
 #define SIZE_FILE	THP "/hugepages-%dkB/enabled"
-/* For swapoff; one that does not end is a failure. */
+/* Seconds of swapoff after which the test fails */
 #define OFF_LIMIT	60
 /* Seconds of each race */
 #define RACE		sa_seconds(2)
 
-#define N		(2 * SA_MIB_PAGES)	/* pages of an area of small ones */
-#define MAX_PAGES	(4 * SA_MIB_PAGES)	/* of any */
-#define STEP		16			/* one of so many breaks */
+#define N		(2 * SA_MIB_PAGES)	/* pages of a small-page area */
+#define MAX_PAGES	(4 * SA_MIB_PAGES)	/* pages of any area */
+#define STEP		16			/* one page of 16 breaks */
 #define VICTIMS		(N / STEP)
 #define MAX_BROKEN	512
 
-/* What there must be at an address now */
+/* The state in which an address must be now */
 enum want { RIGHT, LOST, EITHER };
 
-/* Static, and so locked: nothing else of the test is to be pushed out. */
+/*
+ * The arrays are static, and so locked, so that the kernel pushes out only the
+ * test's area.
+ */
 static unsigned char want[MAX_PAGES];
 static __u32 gens[MAX_PAGES];
 static char text[65536];
 
-/* What has to be put back after a test */
+/* The changes that a test must undo */
 struct broken {
 	unsigned long pfn[MAX_BROKEN];
 	size_t nr;
-	int kb;				/* size of large folios that was chosen */
-	char chosen[16];		/* what stood there */
+	int kb;				/* size of the chosen large folios */
+	char chosen[16];		/* old choice for that size */
 };
 
-/* Where copies are */
+/* The place of the copies */
 struct where {
 	bool on, zswap;
 	const char *format;
@@ -71,7 +77,7 @@ struct where {
 FIXTURE(hwpoison)
 {
 	struct broken b;
-	long long corrupted;		/* bytes, before the test */
+	long long corrupted;		/* bytes before the test */
 };
 
 FIXTURE_VARIANT(hwpoison)
@@ -88,8 +94,8 @@ FIXTURE_VARIANT_ADD(hwpoison, raw) { .w = { .on = true, .format = "raw" } };
 FIXTURE_VARIANT_ADD(hwpoison, packed) { .w = { .on = true, .format = "packed" } };
 
 /*
- * Tell it once: what users write to the log is limited to a few lines a second. The
- * children of this program end without this.
+ * Announce the expected lines once, because the kernel limits lines from users
+ * to a few a second. The children of this program end without this.
  */
 static void __attribute__((constructor)) expect_reports(void)
 {
@@ -103,8 +109,8 @@ static void __attribute__((destructor)) expect_no_more(void)
 		sa_log_expect(NULL);
 }
 
-/* Let corrupt-pfn take pages of the swap cache only, or any. */
-static int swap_cache_only(bool on)
+/* Limit corrupt-pfn to pages of the swap cache, or lift that limit */
+static int limit_poison_to_cache(bool on)
 {
 	int ret;
 
@@ -115,11 +121,11 @@ static int swap_cache_only(bool on)
 	return ret ? ret : sa_write_num(HWPOISON "/corrupt-filter-enable", on);
 }
 
-static int turn_on(const struct where *w, int i)
+static int swapon_where(const struct where *w, int i)
 {
-	int ret = on(i);
+	int ret = swapon_dev(i);
 
-	return ret || !w->on ? ret : sa_format(sa_dev(i), w->format);
+	return ret || !w->on ? ret : sa_set_format(sa_dev(i), w->format);
 }
 
 FIXTURE_SETUP(hwpoison)
@@ -136,17 +142,20 @@ FIXTURE_SETUP(hwpoison)
 	why = sa_begin(variant->w.on, SA_NEED_DEVS);
 	if (!why && sa_write(SA_PAGE_CLUSTER, "0"))
 		why = "no " SA_PAGE_CLUSTER;
-	if (!why && variant->w.zswap && sa_zswap(true))
+	if (!why && variant->w.zswap && sa_set_zswap(true))
 		why = "no zswap";
 	if (why)
 		SKIP(return, "%s", why);
 	signal(SIGPIPE, SIG_IGN);
-	ASSERT_EQ(0, swap_cache_only(false));
-	ASSERT_EQ(0, turn_on(&variant->w, 0));
+	ASSERT_EQ(0, limit_poison_to_cache(false));
+	ASSERT_EQ(0, swapon_where(&variant->w, 0));
 }
 
-/* Give a page frame back: what had it may be about to be freed. */
-static bool mend(unsigned long pfn)
+/*
+ * Unpoison a page frame; the process that had the page may still be about to
+ * free it
+ */
+static bool unpoison_frame(unsigned long pfn)
 {
 	char frame[32];
 
@@ -159,15 +168,18 @@ FIXTURE_TEARDOWN_PARENT(hwpoison)
 	char path[128];
 	size_t i;
 
-	swap_cache_only(false);
+	limit_poison_to_cache(false);
 	EXPECT_EQ(0, sa_end());
-	/* Whoever had them is no more. */
+	/* The processes that had the pages have ended. */
 	for (i = 0; i < self->b.nr; i++) {
-		EXPECT_TRUE(mend(self->b.pfn[i])) {
+		EXPECT_TRUE(unpoison_frame(self->b.pfn[i])) {
 			TH_LOG("page frame %#lx stays broken", self->b.pfn[i]);
 		}
 	}
-	/* With the layer off 7.3 was seen to count a page that no frame is marked for. */
+	/*
+	 * With the layer off, 7.3 sometimes counts a page although no frame is
+	 * marked.
+	 */
 	if (self->corrupted >= 0 && self->corrupted != sa_meminfo("HardwareCorrupted")) {
 		TH_LOG("HardwareCorrupted is %lld, and was %lld", sa_meminfo("HardwareCorrupted"),
 		       (long long)self->corrupted);
@@ -179,9 +191,9 @@ FIXTURE_TEARDOWN_PARENT(hwpoison)
 	}
 }
 
-/* --- breaking pages ----------------------------------------------------- */
+/* --- breaking pages ------------------------------------------------------- */
 
-static __u64 flags_of(unsigned long pfn)
+static __u64 read_page_flags(unsigned long pfn)
 {
 	__u64 flags = 0;
 	int fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
@@ -196,16 +208,19 @@ static __u64 flags_of(unsigned long pfn)
 
 #define HAS(flags, name)	(!!((flags) & 1ULL << KPF_##name))
 
-/* Is it in the swap cache, and its copy as good? (The page table may know better.) */
-static bool is_clean(unsigned long pfn)
+/*
+ * Tell whether a frame is in the swap cache with a good copy. (The page table
+ * may know of a later write.)
+ */
+static bool is_clean_in_cache(unsigned long pfn)
 {
-	__u64 flags = flags_of(pfn);
+	__u64 flags = read_page_flags(pfn);
 
 	return HAS(flags, SWAPCACHE) && HAS(flags, UPTODATE) && !HAS(flags, DIRTY);
 }
 
-/* The page frame of a page that is mapped, or 0 */
-static unsigned long pfn_of(const void *p)
+/* Return the page frame of a mapped page, or 0 */
+static unsigned long read_pfn(const void *p)
 {
 	__u64 entry;
 
@@ -214,13 +229,15 @@ static unsigned long pfn_of(const void *p)
 	return entry & SA_PM_ENTRY;
 }
 
-/* What memory_failure() has come across */
+/* The finding of memory_failure() */
 enum found { NOTHING, CLEAN, DIRTY, UNSPLIT, OTHER };
 
 static const char * const found_name[] = { "nothing", "clean", "dirty", "unsplit", "other" };
 
-/* Read that from the log, and note the page frame for who mends it. */
-static enum found look_up(struct broken *b, int log)
+/*
+ * Read the finding from the log, and note the page frame for unpoison_frame()
+ */
+static enum found find_report(struct broken *b, int log)
 {
 	static const char said[] = "recovery action for ";
 	char *what, *line;
@@ -254,57 +271,57 @@ static enum found break_frame(struct broken *b, unsigned long pfn)
 
 	snprintf(frame, sizeof(frame), "%#lx", pfn);
 	sa_write(HWPOISON "/corrupt-pfn", frame);
-	return look_up(b, log);
+	return find_report(b, log);
 }
 
-static void on_bus(int sig)
+static void ignore_sigbus(int sig)
 {
 }
 
-/* Break what is mapped there, or comes to be by that. */
+/* Break the page at an address; a page that is not mapped is read first */
 static enum found break_page(struct broken *b, void *p)
 {
-	struct sigaction sa = { .sa_handler = on_bus }, old;
+	struct sigaction sa = { .sa_handler = ignore_sigbus }, old;
 	int log = sa_log_open();
 
-	/* Who breaks a dirty page is told so by a signal. */
+	/* The kernel tells a process that breaks a dirty page by a signal. */
 	sigaction(SIGBUS, &sa, &old);
 	madvise(p, SA_PAGE, MADV_HWPOISON);
 	sigaction(SIGBUS, &old, NULL);
-	return look_up(b, log);
+	return find_report(b, log);
 }
 
-static enum want want_of(enum found found)
+static enum want wanted_after(enum found found)
 {
 	return found == CLEAN || found == NOTHING ? RIGHT : found == DIRTY ? LOST : EITHER;
 }
 
-/* Is a page of the area as it must be? */
-static bool is_as_wanted(const struct sa_area *a, size_t i)
+/* Tell whether a page of the area is in the state that it must be in */
+static bool page_is_as_wanted(const struct sa_area *a, size_t i)
 {
 	const void *p = a->p + i * SA_PAGE;
 
-	if (sa_bus(p)) {
+	if (sa_raises_sigbus(p)) {
 		if (want[i] == RIGHT)
 			sa_log("page %zu is lost", i);
 		return want[i] != RIGHT;
 	}
 	if (want[i] == LOST)
 		sa_log("page %zu was lost, and can be read", i);
-	return !sa_check(p, a->pat, a->seed, i, gens[i]) && want[i] != LOST;
+	return !sa_check_page(p, a->pat, a->seed, i, gens[i]) && want[i] != LOST;
 }
 
-/* Number of pages that are not */
-static size_t look_at(const struct sa_area *a)
+/* Count the pages that are not in the state that they must be in */
+static size_t count_wrong_pages(const struct sa_area *a)
 {
 	size_t i, bad = 0;
 
 	for (i = 0; i < a->n && bad < 4; i++)
-		bad += !is_as_wanted(a, i);
+		bad += !page_is_as_wanted(a, i);
 	return bad;
 }
 
-static size_t count(enum want what)
+static size_t count_wanted(enum want what)
 {
 	size_t i, n = 0;
 
@@ -313,22 +330,22 @@ static size_t count(enum want what)
 	return n;
 }
 
-static void write_to(struct sa_area *a, size_t i)
+static void rewrite_page(struct sa_area *a, size_t i)
 {
-	sa_fill(a->p + i * SA_PAGE, a->pat, a->seed, i, ++gens[i]);
+	sa_fill_page(a->p + i * SA_PAGE, a->pat, a->seed, i, ++gens[i]);
 }
 
-/* An area that has been swapped out and read again, and is mapped to be read */
-static void read_back(struct __test_metadata *_metadata, struct sa_area *a, __u64 seed)
+/* Make an area that was swapped out and read again, and is mapped read-only */
+static void make_read_area(struct __test_metadata *_metadata, struct sa_area *a, __u64 seed)
 {
 	memset(want, RIGHT, sizeof(want));
 	memset(gens, 0, sizeof(gens));
-	put(_metadata, a, N, SA_MIXED, seed);
+	make_swapped_area(_metadata, a, N, SA_MIXED, seed);
 	ASSERT_EQ(0, sa_area_check(a));
 }
 
-/* Pages that were loaded from any tier */
-static long long loads(void)
+/* Return how many pages were loaded from any tier */
+static long long total_loads(void)
 {
 	long long n = 0, v;
 	int i;
@@ -340,12 +357,12 @@ static long long loads(void)
 	return n;
 }
 
-/* --- small pages -------------------------------------------------------- */
+/* --- small pages ---------------------------------------------------------- */
 
-/* Break pages that were only read: their copies are as good as they are. */
-static void break_clean(struct __test_metadata *_metadata, struct broken *b,
-			const struct where *w, struct sa_area *a,
-			size_t first, size_t step)
+/* Break pages that were only read, so that their copies are good */
+static void break_clean_pages(struct __test_metadata *_metadata, struct broken *b,
+			      const struct where *w, struct sa_area *a,
+			      size_t first, size_t step)
 {
 	size_t i, clean = 0, n = 0;
 	enum found found;
@@ -353,9 +370,9 @@ static void break_clean(struct __test_metadata *_metadata, struct broken *b,
 	bool was;
 
 	for (i = first; i < N; i += step, n++) {
-		pfn = pfn_of(a->p + i * SA_PAGE);
+		pfn = read_pfn(a->p + i * SA_PAGE);
 		ASSERT_NE(0, pfn);
-		was = is_clean(pfn);
+		was = is_clean_in_cache(pfn);
 		found = n % 2 ? break_page(b, a->p + i * SA_PAGE) : break_frame(b, pfn);
 		if (was) {
 			EXPECT_EQ(CLEAN, found) {
@@ -363,25 +380,31 @@ static void break_clean(struct __test_metadata *_metadata, struct broken *b,
 			}
 		}
 		clean += was;
-		want[i] = want_of(found);
+		want[i] = wanted_after(found);
 	}
 	TH_LOG("%zu of %zu pages were clean", clean, n);
-	/* zswap gives up its copy when it is read, and so does the layer that of a zero page. */
+	/*
+	 * zswap gives its copy up at a read, and the layer does so for a zero
+	 * page.
+	 */
 	if (!w->zswap)
 		EXPECT_LE(n / 4 * 3, clean);
 }
 
-/* Break pages that were changed after they were read: their copies are old. */
-static void break_dirty(struct __test_metadata *_metadata, struct broken *b,
-			struct sa_area *a, size_t first, size_t step)
+/*
+ * Break pages that were changed after they were read, so that their copies are
+ * old
+ */
+static void break_dirty_pages(struct __test_metadata *_metadata, struct broken *b,
+			      struct sa_area *a, size_t first, size_t step)
 {
 	enum found found;
 	size_t i, n = 0;
 
 	for (i = first; i < N; i += step, n++) {
-		write_to(a, i);
+		rewrite_page(a, i);
 		found = n % 2 ? break_page(b, a->p + i * SA_PAGE) :
-			break_frame(b, pfn_of(a->p + i * SA_PAGE));
+			break_frame(b, read_pfn(a->p + i * SA_PAGE));
 		EXPECT_EQ(DIRTY, found) {
 			TH_LOG("page %zu: %s", i, found_name[found]);
 		}
@@ -389,27 +412,30 @@ static void break_dirty(struct __test_metadata *_metadata, struct broken *b,
 	}
 }
 
-/* The copy is read to another page, once it is wanted, and the data is right. */
+/*
+ * The kernel must read the copy to another page at the next access, and the
+ * data must be right
+ */
 TEST_F_TIMEOUT(hwpoison, clean, SA_TIMEOUT)
 {
 	struct sa_area a;
 	long long before;
 
-	read_back(_metadata, &a, 1);
-	break_clean(_metadata, &self->b, &variant->w, &a, 3, STEP);
-	before = loads();
-	EXPECT_EQ(0, look_at(&a));
+	make_read_area(_metadata, &a, 1);
+	break_clean_pages(_metadata, &self->b, &variant->w, &a, 3, STEP);
+	before = total_loads();
+	EXPECT_EQ(0, count_wrong_pages(&a));
 	if (variant->w.on && !variant->w.zswap)
-		EXPECT_LE(VICTIMS / 4 * 3, loads() - before);
-	/* And again, from where it is then. */
+		EXPECT_LE(VICTIMS / 4 * 3, total_loads() - before);
+	/* The pages go out and come back once more. */
 	sa_pageout(a.p, N);
-	EXPECT_EQ(0, look_at(&a));
+	EXPECT_EQ(0, count_wrong_pages(&a));
 	EXPECT_EQ(0, sa_violations());
 }
 
 /*
- * The same, but they break when they have just been written, or while that is under way,
- * and nobody maps them. Here the data is in the page and on its way to the copy.
+ * The pages break when they have just been written, or during the write, and
+ * nobody maps them. Their data is in the page and on its way to the copy.
  */
 TEST_F_TIMEOUT(hwpoison, clean_unmapped, SA_TIMEOUT)
 {
@@ -420,13 +446,15 @@ TEST_F_TIMEOUT(hwpoison, clean_unmapped, SA_TIMEOUT)
 
 	memset(want, RIGHT, sizeof(want));
 	memset(gens, 0, sizeof(gens));
-	make(_metadata, &a, N, SA_TEXT, 2);
+	make_area(_metadata, &a, N, SA_TEXT, 2);
 	for (i = 0; i < VICTIMS; i++) {
-		pfn[i] = pfn_of(a.p + i * STEP * SA_PAGE);
+		pfn[i] = read_pfn(a.p + i * STEP * SA_PAGE);
 		ASSERT_NE(0, pfn[i]);
 	}
-	ASSERT_EQ(0, swap_cache_only(true));
-	/* Those that are in a CPU's batch would stay. */
+	ASSERT_EQ(0, limit_poison_to_cache(true));
+	/*
+	 * drop_caches drains the batches of the CPUs, whose pages would stay.
+	 */
 	sa_write("/proc/sys/vm/drop_caches", "1");
 	madvise(a.p, N * SA_PAGE, MADV_PAGEOUT);
 	for (i = 0; i < VICTIMS; i++) {
@@ -439,22 +467,25 @@ TEST_F_TIMEOUT(hwpoison, clean_unmapped, SA_TIMEOUT)
 		}
 	}
 	TH_LOG("%zu of %zu pages were in the swap cache", n, VICTIMS);
-	/* What zswap has taken leaves at once. */
+	/* A page that zswap has taken leaves the swap cache at once. */
 	if (!variant->w.zswap)
 		EXPECT_LT(0, n);
-	EXPECT_EQ(0, look_at(&a));
+	EXPECT_EQ(0, count_wrong_pages(&a));
 	EXPECT_EQ(0, sa_violations());
 }
 
-/* Look at an area in a child, which shares what is swapped; 0 when all is as it must be */
-static int child_looks(void *arg)
+/*
+ * Check an area in a child, which shares its swapped pages; return 0 if all is
+ * well
+ */
+static int check_area_in_child(void *arg)
 {
-	return !!look_at(arg);
+	return !!count_wrong_pages(arg);
 }
 
 /*
- * What the page was dirty with is gone: nobody gets it, nor anything older, and nothing
- * is read into it.
+ * The new data of a dirty page is gone: nobody may get it, or older data, and
+ * the kernel must not read into the broken page
  */
 TEST_F_TIMEOUT(hwpoison, dirty, SA_TIMEOUT)
 {
@@ -464,94 +495,98 @@ TEST_F_TIMEOUT(hwpoison, dirty, SA_TIMEOUT)
 	struct sa_area a;
 	size_t i;
 
-	read_back(_metadata, &a, 3);
-	break_dirty(_metadata, &self->b, &a, 5, STEP);
-	EXPECT_EQ(VICTIMS, count(LOST));
-	before = loads();
+	make_read_area(_metadata, &a, 3);
+	break_dirty_pages(_metadata, &self->b, &a, 5, STEP);
+	EXPECT_EQ(VICTIMS, count_wanted(LOST));
+	before = total_loads();
 	for (i = 5; i < N; i += STEP) {
 		from.iov_base = a.p + i * SA_PAGE;
-		EXPECT_TRUE(sa_bus(from.iov_base));
+		EXPECT_TRUE(sa_raises_sigbus(from.iov_base));
 		EXPECT_EQ(-1, madvise(from.iov_base, SA_PAGE, MADV_POPULATE_READ));
 		EXPECT_EQ(-1, process_vm_readv(getpid(), &to, 1, &from, 1, 0));
 		madvise(from.iov_base, SA_PAGE, MADV_PAGEOUT);
 	}
-	EXPECT_EQ(0, look_at(&a));
-	EXPECT_EQ(0, sa_join(sa_start(NULL, child_looks, &a), OFF_LIMIT));
+	EXPECT_EQ(0, count_wrong_pages(&a));
+	EXPECT_EQ(0, sa_join(sa_start(NULL, check_area_in_child, &a), OFF_LIMIT));
 	if (variant->w.on)
-		EXPECT_EQ(before, loads());
+		EXPECT_EQ(before, total_loads());
 	for (i = 0; i < self->b.nr; i++) {
-		__u64 flags = flags_of(self->b.pfn[i]);
+		__u64 flags = read_page_flags(self->b.pfn[i]);
 
 		EXPECT_TRUE(HAS(flags, HWPOISON));
 		EXPECT_FALSE(HAS(flags, SWAPCACHE) && HAS(flags, UPTODATE)) {
-			TH_LOG("page frame %#lx has been read to", self->b.pfn[i]);
+			TH_LOG("the kernel has read into page frame %#lx", self->b.pfn[i]);
 		}
 	}
 	if (variant->w.on)
-		EXPECT_EQ(0, sa_scan("lost"));
+		EXPECT_EQ(0, sa_scan_num("lost"));
 	EXPECT_EQ(0, sa_violations());
 
 	/* The address can be used again. */
 	ASSERT_EQ(0, madvise(a.p + 5 * SA_PAGE, SA_PAGE, MADV_DONTNEED));
-	write_to(&a, 5);
+	rewrite_page(&a, 5);
 	want[5] = RIGHT;
 	sa_pageout(a.p, N);
-	EXPECT_EQ(0, look_at(&a));
+	EXPECT_EQ(0, count_wrong_pages(&a));
 }
 
-/* Migration away from a page that is about to break loses nothing. */
+/* Soft offlining migrates a page that may break soon, and must lose nothing */
 TEST_F_TIMEOUT(hwpoison, soft_offline, SA_TIMEOUT)
 {
 	unsigned long pfn;
 	struct sa_area a;
 	size_t i, n = 0;
 
-	read_back(_metadata, &a, 4);
+	make_read_area(_metadata, &a, 4);
 	for (i = 7; i < N; i += STEP) {
 		if (i / STEP % 2)
-			write_to(&a, i);
-		pfn = pfn_of(a.p + i * SA_PAGE);
+			rewrite_page(&a, i);
+		pfn = read_pfn(a.p + i * SA_PAGE);
 		if (madvise(a.p + i * SA_PAGE, SA_PAGE, MADV_SOFT_OFFLINE) ||
-		    !HAS(flags_of(pfn), HWPOISON))
+		    !HAS(read_page_flags(pfn), HWPOISON))
 			continue;
 		self->b.pfn[self->b.nr++] = pfn;
 		n++;
 	}
 	TH_LOG("%zu of %zu pages were given up", n, VICTIMS);
 	EXPECT_LT(0, n);
-	EXPECT_EQ(0, look_at(&a));
+	EXPECT_EQ(0, count_wrong_pages(&a));
 	sa_pageout(a.p, N);
-	EXPECT_EQ(0, look_at(&a));
+	EXPECT_EQ(0, count_wrong_pages(&a));
 	EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), OFF_LIMIT));
-	EXPECT_EQ(0, look_at(&a));
+	EXPECT_EQ(0, count_wrong_pages(&a));
 	EXPECT_EQ(0, sa_violations());
 }
 
 /*
- * An area with broken pages of both kinds: half of those that were clean are read again,
- * and of what is good some is only swapped, some is mapped.
+ * Make an area with broken pages of both kinds. Half of the pages that were
+ * clean are read again; some of the good pages are only swapped, and some are
+ * mapped.
  */
-static void break_some(struct __test_metadata *_metadata, struct broken *b,
-		       const struct where *w, struct sa_area *a, __u64 seed)
+static void make_broken_area(struct __test_metadata *_metadata, struct broken *b,
+			     const struct where *w, struct sa_area *a, __u64 seed)
 {
 	size_t i;
 
-	read_back(_metadata, a, seed);
-	break_clean(_metadata, b, w, a, 3, 2 * STEP);
-	break_dirty(_metadata, b, a, 5, 2 * STEP);
+	make_read_area(_metadata, a, seed);
+	break_clean_pages(_metadata, b, w, a, 3, 2 * STEP);
+	break_dirty_pages(_metadata, b, a, 5, 2 * STEP);
 	for (i = 3; i < N / 2; i += 2 * STEP)
-		EXPECT_TRUE(is_as_wanted(a, i));
+		EXPECT_TRUE(page_is_as_wanted(a, i));
 	sa_pageout(a->p, N / 2);
 }
 
-/* Find lost what was dirty, and nothing that had a good copy or has not broken. */
-static void only_those_are_lost(struct __test_metadata *_metadata,
-				const struct where *w, struct sa_area *a)
+/*
+ * Expect that dirty pages are lost, and that pages with a good copy and
+ * unbroken pages are not
+ */
+static void expect_only_dirty_lost(struct __test_metadata *_metadata,
+				   const struct where *w, struct sa_area *a)
 {
-	EXPECT_EQ(0, look_at(a));
+	EXPECT_EQ(0, count_wrong_pages(a));
 	if (!w->on)
 		return;
-	EXPECT_GE((long long)count(LOST), sa_scan("lost"));
+	EXPECT_GE((long long)count_wanted(LOST), sa_scan_num("lost"));
 	EXPECT_EQ(0, sa_violations());
 }
 
@@ -559,55 +594,55 @@ TEST_F_TIMEOUT(hwpoison, swapoff_to_ram, SA_TIMEOUT)
 {
 	struct sa_area a;
 
-	break_some(_metadata, &self->b, &variant->w, &a, 5);
+	make_broken_area(_metadata, &self->b, &variant->w, &a, 5);
 	EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), OFF_LIMIT));
-	only_those_are_lost(_metadata, &variant->w, &a);
-	/* As good as new for what comes. */
-	ASSERT_EQ(0, turn_on(&variant->w, 0));
+	expect_only_dirty_lost(_metadata, &variant->w, &a);
+	/* The device works as new after that. */
+	ASSERT_EQ(0, swapon_where(&variant->w, 0));
 	sa_pageout(a.p, N);
-	only_those_are_lost(_metadata, &variant->w, &a);
+	expect_only_dirty_lost(_metadata, &variant->w, &a);
 	sa_area_unmap(&a);
 	if (variant->w.on)
-		EXPECT_TRUE(comes_to_hold(sa_dev(0), 0));
+		EXPECT_TRUE(wait_stored(sa_dev(0), 0));
 }
 
 TEST_F_TIMEOUT(hwpoison, swapoff_to_device, SA_TIMEOUT)
 {
 	struct sa_area a;
 
-	break_some(_metadata, &self->b, &variant->w, &a, 6);
-	ASSERT_EQ(0, turn_on(&variant->w, 1));
+	make_broken_area(_metadata, &self->b, &variant->w, &a, 6);
+	ASSERT_EQ(0, swapon_where(&variant->w, 1));
 	EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), OFF_LIMIT));
-	only_those_are_lost(_metadata, &variant->w, &a);
+	expect_only_dirty_lost(_metadata, &variant->w, &a);
 	EXPECT_EQ(0, sa_swapoff_child(sa_dev(1), OFF_LIMIT));
-	only_those_are_lost(_metadata, &variant->w, &a);
+	expect_only_dirty_lost(_metadata, &variant->w, &a);
 }
 
-/* What they leave is old copies: they may stay, and nobody sees them. */
+/* The broken pages leave old copies, which may stay but which nobody may see */
 TEST_F_TIMEOUT(hwpoison, draining, SA_TIMEOUT)
 {
 	struct sa_area a;
 	long long left;
 
 	if (!variant->w.on)
-		SKIP(return, "about tiers");
-	break_some(_metadata, &self->b, &variant->w, &a, 7);
+		SKIP(return, "this test needs the tiers of the layer");
+	make_broken_area(_metadata, &self->b, &variant->w, &a, 7);
 	if (variant->w.zswap)
 		EXPECT_EQ(0, sa_tier_write(NULL, "demote", "all"));
-	ASSERT_EQ(0, turn_on(&variant->w, 1));
+	ASSERT_EQ(0, swapon_where(&variant->w, 1));
 	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "state", "draining"));
-	left = count(LOST) * SA_PAGE;
+	left = count_wanted(LOST) * SA_PAGE;
 	EXPECT_TRUE(sa_wait(sa_tier_num(sa_dev(0), "stored") <= left, SOON)) {
 		TH_LOG("%lld pages stay", sa_tier_num(sa_dev(0), "stored") / (long long)SA_PAGE);
 	}
-	EXPECT_EQ(0, sa_scan("lost"));
-	only_those_are_lost(_metadata, &variant->w, &a);
+	EXPECT_EQ(0, sa_scan_num("lost"));
+	expect_only_dirty_lost(_metadata, &variant->w, &a);
 	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "state", "online"));
 	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "state", "draining"));
 	EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), OFF_LIMIT));
-	only_those_are_lost(_metadata, &variant->w, &a);
+	expect_only_dirty_lost(_metadata, &variant->w, &a);
 	EXPECT_EQ(0, sa_swapoff_child(sa_dev(1), OFF_LIMIT));
-	only_those_are_lost(_metadata, &variant->w, &a);
+	expect_only_dirty_lost(_metadata, &variant->w, &a);
 }
 
 TEST_F_TIMEOUT(hwpoison, by_hand, SA_TIMEOUT)
@@ -616,46 +651,46 @@ TEST_F_TIMEOUT(hwpoison, by_hand, SA_TIMEOUT)
 	int round;
 
 	if (!variant->w.on)
-		SKIP(return, "about tiers");
-	break_some(_metadata, &self->b, &variant->w, &a, 8);
-	ASSERT_EQ(0, turn_on(&variant->w, 1));
+		SKIP(return, "this test needs the tiers of the layer");
+	make_broken_area(_metadata, &self->b, &variant->w, &a, 8);
+	ASSERT_EQ(0, swapon_where(&variant->w, 1));
 	for (round = 0; round < 2; round++) {
 		if (variant->w.zswap)
 			EXPECT_EQ(0, sa_tier_write(NULL, "demote", "all"));
 		EXPECT_EQ(0, sa_tier_write(sa_dev(0), "demote", "all"));
 		EXPECT_EQ(0, sa_tier_write(sa_dev(1), "promote", "all"));
 	}
-	EXPECT_EQ(0, sa_scan("lost"));
-	only_those_are_lost(_metadata, &variant->w, &a);
+	EXPECT_EQ(0, sa_scan_num("lost"));
+	expect_only_dirty_lost(_metadata, &variant->w, &a);
 	sa_pageout(a.p, N);
 	EXPECT_EQ(0, sa_tier_write(sa_dev(0), "demote", "all"));
-	EXPECT_EQ(0, sa_scan("lost"));
-	only_those_are_lost(_metadata, &variant->w, &a);
+	EXPECT_EQ(0, sa_scan_num("lost"));
+	expect_only_dirty_lost(_metadata, &variant->w, &a);
 	EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), OFF_LIMIT));
 	EXPECT_EQ(0, sa_swapoff_child(sa_dev(1), OFF_LIMIT));
-	only_those_are_lost(_metadata, &variant->w, &a);
+	expect_only_dirty_lost(_metadata, &variant->w, &a);
 }
 
-/* --- shared memory ------------------------------------------------------ */
+/* --- shared memory -------------------------------------------------------- */
 
 struct shm {
 	int fd;
 	unsigned char *p;
-	unsigned long pfn[N];		/* while it was mapped */
+	unsigned long pfn[N];		/* while the page was mapped */
 };
 
-static void shm_write(struct __test_metadata *_metadata, struct shm *s)
+static void write_shm(struct __test_metadata *_metadata, struct shm *s)
 {
 	size_t i;
 
 	for (i = 0; i < N; i++) {
-		sa_fill(s->p + i * SA_PAGE, SA_TEXT, 9, i, gens[i]);
-		s->pfn[i] = pfn_of(s->p + i * SA_PAGE);
+		sa_fill_page(s->p + i * SA_PAGE, SA_TEXT, 9, i, gens[i]);
+		s->pfn[i] = read_pfn(s->p + i * SA_PAGE);
 		ASSERT_NE(0, s->pfn[i]);
 	}
 }
 
-static void shm_make(struct __test_metadata *_metadata, struct shm *s)
+static void make_shm(struct __test_metadata *_metadata, struct shm *s)
 {
 	memset(want, RIGHT, sizeof(want));
 	memset(gens, 0, sizeof(gens));
@@ -665,11 +700,11 @@ static void shm_make(struct __test_metadata *_metadata, struct shm *s)
 	s->p = mmap(NULL, N * SA_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
 	ASSERT_NE(MAP_FAILED, s->p);
 	madvise(s->p, N * SA_PAGE, MADV_NOHUGEPAGE);
-	shm_write(_metadata, s);
+	write_shm(_metadata, s);
 }
 
-/* By read() or by a fault: number of pages that are not as they must be */
-static size_t shm_look(struct shm *s)
+/* Count the wrong pages of shared memory, by read() and by faults */
+static size_t count_wrong_shm(struct shm *s)
 {
 	unsigned char page[SA_PAGE];
 	size_t i, bad = 0;
@@ -677,7 +712,7 @@ static size_t shm_look(struct shm *s)
 
 	for (i = 0; i < N && bad < 4; i++) {
 		must_be = want[i] != LOST;
-		none = i / STEP % 2 ? sa_bus(s->p + i * SA_PAGE) :
+		none = i / STEP % 2 ? sa_raises_sigbus(s->p + i * SA_PAGE) :
 			pread(s->fd, page, SA_PAGE, i * SA_PAGE) < 0;
 		if (none == must_be) {
 			sa_log("page %zu is %s", i, none ? "lost" : "not lost");
@@ -685,7 +720,7 @@ static size_t shm_look(struct shm *s)
 		}
 		if (!none)
 			bad += pread(s->fd, page, SA_PAGE, i * SA_PAGE) != (ssize_t)SA_PAGE ||
-				sa_check(page, SA_TEXT, 9, i, gens[i]);
+				sa_check_page(page, SA_TEXT, 9, i, gens[i]);
 	}
 	return bad;
 }
@@ -696,8 +731,8 @@ TEST_F_TIMEOUT(hwpoison, shmem_clean, SA_TIMEOUT)
 	enum found found;
 	size_t i, n = 0;
 
-	shm_make(_metadata, &s);
-	ASSERT_EQ(0, swap_cache_only(true));
+	make_shm(_metadata, &s);
+	ASSERT_EQ(0, limit_poison_to_cache(true));
 	sa_write("/proc/sys/vm/drop_caches", "1");
 	madvise(s.p, N * SA_PAGE, MADV_PAGEOUT);
 	for (i = 3; i < N; i += STEP) {
@@ -712,22 +747,25 @@ TEST_F_TIMEOUT(hwpoison, shmem_clean, SA_TIMEOUT)
 	TH_LOG("%zu of %zu pages were in the swap cache", n, VICTIMS);
 	if (!variant->w.zswap)
 		EXPECT_LT(0, n);
-	/* Those are moved while they are swapped, and then come back from there. */
-	ASSERT_EQ(0, turn_on(&variant->w, 1));
+	/*
+	 * The kernel moves these pages while they are swapped, and then reads
+	 * them from the new place.
+	 */
+	ASSERT_EQ(0, swapon_where(&variant->w, 1));
 	if (variant->w.on)
 		EXPECT_EQ(0, sa_tier_write(sa_dev(0), "demote", "512K"));
 	EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), OFF_LIMIT));
 	EXPECT_EQ(0, sa_swapoff_child(sa_dev(1), OFF_LIMIT));
-	EXPECT_EQ(0, shm_look(&s));
+	EXPECT_EQ(0, count_wrong_shm(&s));
 	if (variant->w.on)
-		EXPECT_EQ(0, sa_scan("lost"));
+		EXPECT_EQ(0, sa_scan_num("lost"));
 	EXPECT_EQ(0, sa_violations());
 	close(s.fd);
 }
 
 /*
- * Pages that could not be written, and so are dirty in the swap cache, break. The device has
- * what was written there the time before.
+ * Pages break that could not be written, and so are dirty in the swap cache.
+ * The device has the data of the write before.
  */
 TEST_F_TIMEOUT(hwpoison, shmem_dirty, SA_TIMEOUT)
 {
@@ -744,22 +782,22 @@ TEST_F_TIMEOUT(hwpoison, shmem_dirty, SA_TIMEOUT)
 	sa_log_expect("(Write-error on swap-device|swap: write error on)");
 	ASSERT_EQ(0, sa_swapon(sa_dm(), 0, 9));
 	if (variant->w.on)
-		ASSERT_EQ(0, sa_format(sa_dm(), variant->w.format));
-	shm_make(_metadata, &s);
+		ASSERT_EQ(0, sa_set_format(sa_dm(), variant->w.format));
+	make_shm(_metadata, &s);
 	sa_pageout(s.p, N);
 	EXPECT_TRUE(sa_only_swapped());
-	EXPECT_EQ(0, shm_look(&s));
+	EXPECT_EQ(0, count_wrong_shm(&s));
 	for (i = 0; i < N; i++)
 		gens[i]++;
-	shm_write(_metadata, &s);
+	write_shm(_metadata, &s);
 
 	ASSERT_EQ(0, sa_dm_set_all(SA_WRITE_FAILS));
-	ASSERT_EQ(0, swap_cache_only(true));
+	ASSERT_EQ(0, limit_poison_to_cache(true));
 	sa_write("/proc/sys/vm/drop_caches", "1");
 	madvise(s.p, N * SA_PAGE, MADV_PAGEOUT);
-	EXPECT_TRUE(sa_settle());
+	EXPECT_TRUE(sa_wait_writeback());
 	for (i = 3; i < N; i += STEP) {
-		if (!HAS(flags_of(s.pfn[i]), DIRTY))
+		if (!HAS(read_page_flags(s.pfn[i]), DIRTY))
 			continue;
 		if (break_frame(&self->b, s.pfn[i]) == DIRTY) {
 			want[i] = LOST;
@@ -769,28 +807,31 @@ TEST_F_TIMEOUT(hwpoison, shmem_dirty, SA_TIMEOUT)
 	TH_LOG("%zu of %zu pages were dirty in the swap cache", n, VICTIMS);
 	EXPECT_LT(0, n);
 	ASSERT_EQ(0, sa_dm_set(NULL));
-	/* Some before swapoff, some only after that. */
+	/*
+	 * The test reads some of the pages before swapoff, and the others after
+	 * it.
+	 */
 	for (i = 3; i < N / 2; i += STEP)
 		if (want[i] == LOST)
-			EXPECT_TRUE(sa_bus(s.p + i * SA_PAGE));
+			EXPECT_TRUE(sa_raises_sigbus(s.p + i * SA_PAGE));
 	for (round = 0; round < 2; round++) {
 		EXPECT_EQ(0, round ? 0 : sa_swapoff_child(sa_dm(), OFF_LIMIT));
-		EXPECT_EQ(0, shm_look(&s));
+		EXPECT_EQ(0, count_wrong_shm(&s));
 	}
 	EXPECT_EQ(0, sa_violations());
 	close(s.fd);
 }
 
-/* --- large folios ------------------------------------------------------- */
+/* --- large folios --------------------------------------------------------- */
 
 /*
- * What becomes of a large folio, once a page of it has broken while somebody held it: it is
- * mapped and held, it is not mapped and held, or it is not mapped and nobody holds it.
+ * The state of a large folio of which a page has broken while somebody held it:
+ * mapped and held, not mapped and held, or neither
  */
 enum large { MAPPED, UNMAPPED, RELEASED };
 
-/* Choose a size of folios; what stood there is put back by the end. */
-static int choose(struct broken *b, int kb)
+/* Choose a size of folios; the teardown restores the old choice */
+static int choose_folio_size(struct broken *b, int kb)
 {
 	char path[128], line[256], *from;
 
@@ -806,18 +847,18 @@ static int choose(struct broken *b, int kb)
 	return sa_write(path, "always");
 }
 
-static bool is_large(unsigned long pfn)
+static bool is_large_folio(unsigned long pfn)
 {
-	__u64 flags = flags_of(pfn);
+	__u64 flags = read_page_flags(pfn);
 
 	return HAS(flags, COMPOUND_HEAD) || HAS(flags, COMPOUND_TAIL);
 }
 
 /*
- * Split what there is of large folios. Freed as a whole, a page that has broken would be
- * allocated anew, by 7.3 as well.
+ * Split the large folios of an area. If a folio was freed as a whole, the
+ * broken page would be allocated again, by 7.3 as well.
  */
-static void take_apart(struct sa_area *a)
+static void split_folios(struct sa_area *a)
 {
 	char line[128];
 
@@ -826,8 +867,8 @@ static void take_apart(struct sa_area *a)
 	sa_write("/sys/kernel/debug/split_huge_pages", line);
 }
 
-static void large(struct __test_metadata *_metadata, struct broken *b,
-		  const struct where *w, int kb, enum large how)
+static void check_large_folio(struct __test_metadata *_metadata, struct broken *b,
+			      const struct where *w, int kb, enum large how)
 {
 	size_t per = kb / 4, n = (how == RELEASED && kb == 64 ? 16 : 2) * per, victim = 5, i;
 	unsigned long pfn, frames[16];
@@ -837,132 +878,147 @@ static void large(struct __test_metadata *_metadata, struct broken *b,
 	int p[2];
 
 	/*
-	 * When swapoff lets go of the folio, the page that is broken can be allocated anew, as
-	 * 7.3 frees it with the others. On a kernel where swapoff then reads into it, and
-	 * comes across it for ever, the tests that follow would find it, too.
+	 * When swapoff frees the folio, the broken page can be allocated again,
+	 * because 7.3 frees it with the others. A kernel whose swapoff then
+	 * reads into the page and never ends would also make the next tests
+	 * fail.
 	 */
-	if (how == RELEASED && !sa_full())
+	if (how == RELEASED && !sa_is_full())
 		SKIP(return, "in full mode only");
-	if (choose(b, kb))
-		SKIP(return, "no folios of such a size");
+	if (choose_folio_size(b, kb))
+		SKIP(return, "the kernel has no folios of this size");
 	ASSERT_GE(MAX_PAGES, n);
 	memset(want, RIGHT, sizeof(want));
 	memset(gens, 0, sizeof(gens));
 	ASSERT_EQ(0, sa_area_map(&a, n, SA_TEXT, kb));
 	ASSERT_EQ(0, madvise(a.p, n * SA_PAGE, MADV_HUGEPAGE));
 	sa_area_fill(&a);
-	if (!is_large(pfn_of(a.p + victim * SA_PAGE)))
-		SKIP(return, "no such folio to be had");
+	if (!is_large_folio(read_pfn(a.p + victim * SA_PAGE)))
+		SKIP(return, "the kernel gave no folio of this size");
 
-	/* Once: written, they are still in the swap cache, and come from there. */
+	/*
+	 * The written pages are still in the swap cache, and come back from
+	 * there.
+	 */
 	sa_write("/proc/sys/vm/drop_caches", "1");
 	madvise(a.p, n * SA_PAGE, MADV_PAGEOUT);
 	EXPECT_EQ(0, sa_area_check(&a));
-	EXPECT_TRUE(sa_settle());
-	pfn = pfn_of(a.p + victim * SA_PAGE);
+	EXPECT_TRUE(sa_wait_writeback());
+	pfn = read_pfn(a.p + victim * SA_PAGE);
 	ASSERT_NE(0, pfn);
 	/* The pipe holds a page beside the one that breaks. */
 	ASSERT_EQ(0, pipe(p));
 	for (i = 0; i < n; i += per) {
-		frames[i / per] = pfn_of(a.p + (i + victim) * SA_PAGE);
+		frames[i / per] = read_pfn(a.p + (i + victim) * SA_PAGE);
 		iov = (struct iovec){ a.p + (i + victim + 1) * SA_PAGE, SA_PAGE };
 		ASSERT_EQ((ssize_t)SA_PAGE, vmsplice(p[1], &iov, 1, 0));
 	}
 	if (how != MAPPED)
 		madvise(a.p, n * SA_PAGE, MADV_PAGEOUT);
-	if (!is_large(pfn))
-		SKIP(return, "it was split");
-	TH_LOG("%d kB: it is %smapped, and %s", kb, pfn_of(a.p + victim * SA_PAGE) ? "" : "not ",
-	       is_clean(pfn) ? "clean in the swap cache" : "not clean");
-	/* One of each where it matters who comes to use it, else of the first. */
+	if (!is_large_folio(pfn))
+		SKIP(return, "the folio was split");
+	TH_LOG("%d kB: the page is %smapped, and %s", kb,
+	       read_pfn(a.p + victim * SA_PAGE) ? "" : "not ",
+	       is_clean_in_cache(pfn) ? "clean in the swap cache" : "not clean");
+	/*
+	 * In the variant RELEASED one page of each folio breaks, because the
+	 * next user of the page matters; otherwise one page of the first folio
+	 * breaks.
+	 */
 	for (i = 0; i < (how == RELEASED ? n : per); i += per) {
 		found = break_frame(b, frames[i / per]);
 		EXPECT_EQ(UNSPLIT, found) {
 			TH_LOG("%s", found_name[found]);
 		}
-		/* Mapped with the others, it can be read; its copy may have been dropped. */
+		/*
+		 * The page is mapped with the others and can be read; its copy
+		 * may have been dropped.
+		 */
 		want[i + victim] = EITHER;
 	}
 	if (how == RELEASED) {
 		close(p[0]);
 		close(p[1]);
-		/* What is freed from here on is what is allocated next. */
+		/*
+		 * The kernel allocates the pages next that it frees from here
+		 * on.
+		 */
 		ASSERT_EQ(0, sa_area_map(&rest, 128 * SA_MIB_PAGES, SA_ZERO, 1));
 		memset(rest.p, 1, rest.n * SA_PAGE);
 	}
 	if (w->on) {
-		ASSERT_EQ(0, turn_on(w, 1));
+		ASSERT_EQ(0, swapon_where(w, 1));
 		if (w->zswap)
 			EXPECT_EQ(0, sa_tier_write(NULL, "demote", "all"));
 		EXPECT_EQ(0, sa_tier_write(sa_dev(0), "demote", "all"));
 		EXPECT_EQ(0, sa_tier_write(sa_dev(1), "promote", "all"));
-		EXPECT_EQ(0, sa_scan("lost"));
-		/* To look at them would map them. */
+		EXPECT_EQ(0, sa_scan_num("lost"));
+		/* A look at the other pages would map them. */
 		if (how == MAPPED)
-			EXPECT_EQ(0, look_at(&a));
+			EXPECT_EQ(0, count_wrong_pages(&a));
 		ASSERT_EQ(0, sa_tier_write(sa_dev(0), "state", "draining"));
 		usleep(200000);
-		EXPECT_EQ(0, sa_scan("lost"));
+		EXPECT_EQ(0, sa_scan_num("lost"));
 	}
 	EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), OFF_LIMIT));
 	if (w->on) {
 		EXPECT_EQ(0, sa_swapoff_child(sa_dev(1), OFF_LIMIT));
-		EXPECT_EQ(0, sa_scan("lost"));
+		EXPECT_EQ(0, sa_scan_num("lost"));
 	}
 	for (i = 0; how == RELEASED && i < b->nr; i++)
-		if (HAS(flags_of(b->pfn[i]), SWAPCACHE))
+		if (HAS(read_page_flags(b->pfn[i]), SWAPCACHE))
 			TH_LOG("page frame %#lx, broken, is in use: %#llx", b->pfn[i],
-			       flags_of(b->pfn[i]));
-	ASSERT_EQ(0, look_at(&a));
+			       read_page_flags(b->pfn[i]));
+	ASSERT_EQ(0, count_wrong_pages(&a));
 	if (how != RELEASED) {
 		close(p[0]);
 		close(p[1]);
 	}
 
-	/* What has not broken can be swapped out anew. */
-	take_apart(&a);
-	EXPECT_FALSE(is_large(pfn) && HAS(flags_of(pfn), MMAP));
-	ASSERT_EQ(0, turn_on(w, 0));
+	/* The pages that have not broken can be swapped out again. */
+	split_folios(&a);
+	EXPECT_FALSE(is_large_folio(pfn) && HAS(read_page_flags(pfn), MMAP));
+	ASSERT_EQ(0, swapon_where(w, 0));
 	for (i = 0; i < n; i++)
 		if (want[i] == RIGHT)
-			write_to(&a, i);
+			rewrite_page(&a, i);
 	sa_pageout(a.p, n);
 	EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), OFF_LIMIT));
-	EXPECT_EQ(0, look_at(&a));
+	EXPECT_EQ(0, count_wrong_pages(&a));
 	EXPECT_EQ(0, sa_violations());
 }
 
 TEST_F_TIMEOUT(hwpoison, large_mapped, SA_TIMEOUT)
 {
-	large(_metadata, &self->b, &variant->w, 64, MAPPED);
+	check_large_folio(_metadata, &self->b, &variant->w, 64, MAPPED);
 }
 
 TEST_F_TIMEOUT(hwpoison, large_unmapped, SA_TIMEOUT)
 {
-	large(_metadata, &self->b, &variant->w, 64, UNMAPPED);
+	check_large_folio(_metadata, &self->b, &variant->w, 64, UNMAPPED);
 }
 
 TEST_F_TIMEOUT(hwpoison, large_released, SA_TIMEOUT)
 {
-	large(_metadata, &self->b, &variant->w, 64, RELEASED);
+	check_large_folio(_metadata, &self->b, &variant->w, 64, RELEASED);
 }
 
 TEST_F_TIMEOUT(hwpoison, huge_mapped, SA_TIMEOUT)
 {
-	large(_metadata, &self->b, &variant->w, 2048, MAPPED);
+	check_large_folio(_metadata, &self->b, &variant->w, 2048, MAPPED);
 }
 
 TEST_F_TIMEOUT(hwpoison, huge_unmapped, SA_TIMEOUT)
 {
-	large(_metadata, &self->b, &variant->w, 2048, UNMAPPED);
+	check_large_folio(_metadata, &self->b, &variant->w, 2048, UNMAPPED);
 }
 
 TEST_F_TIMEOUT(hwpoison, huge_released, SA_TIMEOUT)
 {
-	large(_metadata, &self->b, &variant->w, 2048, RELEASED);
+	check_large_folio(_metadata, &self->b, &variant->w, 2048, RELEASED);
 }
 
-/* --- races -------------------------------------------------------------- */
+/* --- races ---------------------------------------------------------------- */
 
 struct mover {
 	const struct where *w;
@@ -970,12 +1026,12 @@ struct mover {
 	long rounds, failed;
 };
 
-static bool stopped(struct mover *m)
+static bool is_stopped(struct mover *m)
 {
 	return __atomic_load_n(&m->stop, __ATOMIC_SEQ_CST);
 }
 
-static void did(struct mover *m, int ret, const char *what)
+static void count_failure(struct mover *m, int ret, const char *what)
 {
 	if (!ret)
 		return;
@@ -983,90 +1039,92 @@ static void did(struct mover *m, int ret, const char *what)
 	m->failed++;
 }
 
-static void *moves(void *arg)
+static void *move_repeatedly(void *arg)
 {
 	struct mover *m = arg;
 
-	while (!stopped(m)) {
+	while (!is_stopped(m)) {
 		if (m->w->zswap)
-			did(m, sa_tier_write(NULL, "demote", "all"), "demotion from zswap");
-		did(m, sa_tier_write(sa_dev(0), "demote", "all"), "demotion");
-		did(m, sa_tier_write(sa_dev(1), "promote", "all"), "promotion");
+			count_failure(m, sa_tier_write(NULL, "demote", "all"),
+				      "demotion from zswap");
+		count_failure(m, sa_tier_write(sa_dev(0), "demote", "all"), "demotion");
+		count_failure(m, sa_tier_write(sa_dev(1), "promote", "all"), "promotion");
 		m->rounds++;
 	}
 	return NULL;
 }
 
-static void *swaps_off(void *arg)
+static void *swapoff_repeatedly(void *arg)
 {
 	struct mover *m = arg;
 	int i;
 
-	while (!stopped(m)) {
+	while (!is_stopped(m)) {
 		for (i = 0; i < 2; i++) {
-			did(m, sa_swapoff(sa_dev(i)), "swapoff");
-			did(m, turn_on(m->w, i), "swapon");
+			count_failure(m, sa_swapoff(sa_dev(i)), "swapoff");
+			count_failure(m, swapon_where(m->w, i), "swapon");
 		}
 		m->rounds++;
 	}
 	return NULL;
 }
 
-static void forget(struct sa_area *a, size_t i)
+static void replace_page(struct sa_area *a, size_t i)
 {
 	madvise(a->p + i * SA_PAGE, SA_PAGE, MADV_DONTNEED);
-	write_to(a, i);
+	rewrite_page(a, i);
 	want[i] = RIGHT;
 }
 
 /*
- * Break the page that is on its way out. It may be another one's by then, if that is in the
- * swap cache: any may be lost, but one only. Number of pages that are wrong
+ * Break a page on its way out. The frame may belong to another page by then, if
+ * that page is in the swap cache: any page may be lost, but only one. Return
+ * how many pages are wrong.
  */
-static size_t break_on_the_way(struct broken *b, struct sa_area *a, size_t i,
-			       size_t *nr)
+static size_t break_page_on_its_way(struct broken *b, struct sa_area *a, size_t i,
+				    size_t *nr)
 {
-	unsigned long pfn = pfn_of(a->p + i * SA_PAGE);
+	unsigned long pfn = read_pfn(a->p + i * SA_PAGE);
 	enum found found;
 	size_t lost = 0;
 
 	if (!pfn)
 		return 0;
 	madvise(a->p + i * SA_PAGE, SA_PAGE, MADV_PAGEOUT);
-	swap_cache_only(true);
+	limit_poison_to_cache(true);
 	found = break_frame(b, pfn);
-	swap_cache_only(false);
+	limit_poison_to_cache(false);
 	nr[found]++;
 	if (found == CLEAN || found == NOTHING)
-		return !is_as_wanted(a, i);
+		return !page_is_as_wanted(a, i);
 	for (i = 0; i < a->n; i++) {
-		if (!sa_bus(a->p + i * SA_PAGE))
+		if (!sa_raises_sigbus(a->p + i * SA_PAGE))
 			continue;
-		forget(a, i);
+		replace_page(a, i);
 		lost++;
 	}
 	return lost > 1;
 }
 
-/* Break it where it is mapped. Number of pages that are wrong */
-static size_t break_in_place(struct broken *b, struct sa_area *a, size_t i,
-			     size_t *nr)
+/* Break a page where it is mapped. Return how many pages are wrong. */
+static size_t break_mapped_page(struct broken *b, struct sa_area *a, size_t i,
+				size_t *nr)
 {
 	enum found found = break_page(b, a->p + i * SA_PAGE);
 	bool ok;
 
 	nr[found]++;
-	want[i] = want_of(found);
-	ok = is_as_wanted(a, i);
+	want[i] = wanted_after(found);
+	ok = page_is_as_wanted(a, i);
 	if (!ok)
 		sa_log("page %zu broke: %s", i, found_name[found]);
 	if (want[i] != RIGHT)
-		forget(a, i);
+		replace_page(a, i);
 	return !ok;
 }
 
-static void race(struct __test_metadata *_metadata, struct broken *b,
-		 const struct where *w, void *(*fn)(void *))
+static void race_with(struct __test_metadata *_metadata, struct broken *b,
+		      const struct where *w, void *(*fn)(void *))
 {
 	struct mover m = { .w = w };
 	size_t nr[OTHER + 1] = { }, i, bad = 0;
@@ -1077,8 +1135,8 @@ static void race(struct __test_metadata *_metadata, struct broken *b,
 	double start, end;
 	void *p;
 
-	ASSERT_EQ(0, turn_on(w, 1));
-	read_back(_metadata, &a, 10);
+	ASSERT_EQ(0, swapon_where(w, 1));
+	make_read_area(_metadata, &a, 10);
 	sa_pageout(a.p, N);
 	ASSERT_EQ(0, sa_task_start(&task, fn, &m));
 	start = sa_now();
@@ -1086,30 +1144,36 @@ static void race(struct __test_metadata *_metadata, struct broken *b,
 	while (sa_now() < end && bad < 4) {
 		i = sa_rand(&rnd) % N;
 		p = a.p + i * SA_PAGE;
-		/* No more than can be noted, and those at any time of it. */
+		/*
+		 * The number of breaks is limited, and spread over the time of
+		 * the race.
+		 */
 		enough = b->nr >= MAX_BROKEN * (sa_now() - start) / (end - start);
 		switch (sa_rand(&rnd) % (enough ? 3 : 8)) {
 		case 0:
-			write_to(&a, i);
+			rewrite_page(&a, i);
 			break;
 		case 1:
 			i &= ~15UL;
 			madvise(a.p + i * SA_PAGE, 16 * SA_PAGE, MADV_PAGEOUT);
 			break;
 		case 2:
-			bad += !is_as_wanted(&a, i);
+			bad += !page_is_as_wanted(&a, i);
 			break;
 		case 3:
-			bad += break_on_the_way(b, &a, i, nr);
+			bad += break_page_on_its_way(b, &a, i, nr);
 			break;
 		case 4:
-			write_to(&a, i);
-			bad += break_in_place(b, &a, i, nr);
+			rewrite_page(&a, i);
+			bad += break_mapped_page(b, &a, i, nr);
 			break;
 		default:
-			/* Most are swapped: this reads it, maps it, and breaks it. */
+			/*
+			 * Most pages are swapped: the break reads and maps the
+			 * page first.
+			 */
 			madvise(p, SA_PAGE, MADV_PAGEOUT);
-			bad += break_in_place(b, &a, i, nr);
+			bad += break_mapped_page(b, &a, i, nr);
 		}
 	}
 	__atomic_store_n(&m.stop, true, __ATOMIC_SEQ_CST);
@@ -1120,23 +1184,23 @@ static void race(struct __test_metadata *_metadata, struct broken *b,
 	EXPECT_EQ(0, m.failed);
 	EXPECT_LT(0, m.rounds);
 	EXPECT_LT(0, nr[CLEAN] + nr[DIRTY]);
-	EXPECT_EQ(0, look_at(&a));
+	EXPECT_EQ(0, count_wrong_pages(&a));
 	for (i = 0; i < 2; i++)
 		EXPECT_EQ(0, sa_swapoff_child(sa_dev(i), OFF_LIMIT));
-	EXPECT_EQ(0, look_at(&a));
+	EXPECT_EQ(0, count_wrong_pages(&a));
 	EXPECT_EQ(0, sa_violations());
 }
 
 TEST_F_TIMEOUT(hwpoison, while_moved, SA_TIMEOUT)
 {
 	if (!variant->w.on)
-		SKIP(return, "about tiers");
-	race(_metadata, &self->b, &variant->w, moves);
+		SKIP(return, "this test needs the tiers of the layer");
+	race_with(_metadata, &self->b, &variant->w, move_repeatedly);
 }
 
 TEST_F_TIMEOUT(hwpoison, while_swapped_off, SA_TIMEOUT)
 {
-	race(_metadata, &self->b, &variant->w, swaps_off);
+	race_with(_metadata, &self->b, &variant->w, swapoff_repeatedly);
 }
 
 TEST_HARNESS_MAIN

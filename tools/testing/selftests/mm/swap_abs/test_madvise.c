@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Advice, locks and questions about swapped memory: MADV_PAGEOUT, WILLNEED,
- * FREE, DONTNEED, process_madvise, mlock, mincore.
+ * These tests give advice, set locks and ask questions about swapped memory:
+ * MADV_PAGEOUT, WILLNEED, FREE and DONTNEED, process_madvise, mlock, mincore.
  *
- * It fails on a kernel whose virtual entries are skipped by one of them, where
+ * The test fails on a kernel where one of them skips virtual entries, where
  * MADV_FREE brings old bytes of another page, or where readahead of virtual
- * slots that lie in different tiers mixes them up.
+ * slots in different tiers mixes the pages up.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,18 +31,21 @@ TEST_F_TIMEOUT(backed, willneed, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_area_map(&a, PAGES, SA_TEXT, 1));
 	sa_area_fill(&a);
 	ASSERT_LE(PAGES - 8, sa_pageout(a.p, PAGES));
-	/* Out of the swap cache as well. */
+	/* The pages must have left the swap cache as well. */
 	EXPECT_TRUE(sa_area_only_swapped(&a));
 	in = sa_vmstat("pswpin") + sa_vmstat("zswpin");
 	ASSERT_EQ(0, madvise(a.p, PAGES * SA_PAGE, MADV_WILLNEED));
-	/* Read into the swap cache, without a fault. */
+	/* The kernel reads the pages into the swap cache without a fault. */
 	EXPECT_TRUE(sa_wait(sa_vmstat("pswpin") + sa_vmstat("zswpin") - in >=
 			    (long long)PAGES / 2, 20)) {
 		TH_LOG("%lld pages were read",
 		       sa_vmstat("pswpin") + sa_vmstat("zswpin") - in);
 	}
 	EXPECT_EQ(0, sa_area_check(&a));
-	/* Out, in again ahead of time, out without having been looked at. */
+	/*
+	 * The pages go out, come in ahead of time, and go out again without a
+	 * read.
+	 */
 	ASSERT_LE(PAGES - 8, sa_pageout(a.p, PAGES));
 	ASSERT_EQ(0, madvise(a.p, PAGES * SA_PAGE, MADV_WILLNEED));
 	sa_pageout(a.p, PAGES);
@@ -58,10 +61,10 @@ TEST_F_TIMEOUT(backed, dontneed, SA_TIMEOUT)
 	sa_area_fill(&a);
 	ASSERT_LE(PAGES - 8, sa_pageout(a.p, PAGES));
 	ASSERT_EQ(0, madvise(a.p, PAGES / 2 * SA_PAGE, MADV_DONTNEED));
-	EXPECT_EQ(0, sa_swapped(a.p, PAGES / 2));
+	EXPECT_EQ(0, sa_nr_swapped(a.p, PAGES / 2));
 	for (i = 0; i < PAGES; i++)
-		ASSERT_EQ(0, sa_check(a.p + i * SA_PAGE,
-				      i < PAGES / 2 ? SA_ZERO : SA_TEXT, 2, i, 0));
+		ASSERT_EQ(0, sa_check_page(a.p + i * SA_PAGE,
+					   i < PAGES / 2 ? SA_ZERO : SA_TEXT, 2, i, 0));
 	sa_area_unmap(&a);
 	EXPECT_TRUE(sa_wait_purged(sa_swap_used() == self->swap_used, 10));
 }
@@ -74,38 +77,42 @@ TEST_F_TIMEOUT(backed, free, SA_TIMEOUT)
 	cpu_set_t cpu;
 
 	/*
-	 * What MADV_FREE marks waits in a batch of this CPU until it is full, and
-	 * MADV_PAGEOUT drains only that of the CPU where it runs.
+	 * MADV_FREE puts pages into a batch of this CPU, where they wait until
+	 * the batch is full. MADV_PAGEOUT drains only the batch of the CPU that
+	 * it runs on.
 	 */
 	CPU_ZERO(&cpu);
 	CPU_SET(sched_getcpu(), &cpu);
 	ASSERT_EQ(0, sched_setaffinity(0, sizeof(cpu), &cpu));
 
-	/* Swapped ones are dropped at once. */
+	/* The kernel drops swapped pages at once. */
 	ASSERT_EQ(0, sa_area_map(&a, PAGES, SA_TEXT, 3));
 	sa_area_fill(&a);
 	ASSERT_LE(PAGES - 8, sa_pageout(a.p, PAGES));
 	ASSERT_EQ(0, madvise(a.p, PAGES / 2 * SA_PAGE, MADV_FREE));
-	EXPECT_EQ(0, sa_swapped(a.p, PAGES / 2));
+	EXPECT_EQ(0, sa_nr_swapped(a.p, PAGES / 2));
 	for (i = 0; i < PAGES / 2; i++)
-		ASSERT_EQ(0, sa_check(a.p + i * SA_PAGE, SA_ZERO, 0, i, 0));
+		ASSERT_EQ(0, sa_check_page(a.p + i * SA_PAGE, SA_ZERO, 0, i, 0));
 	for (; i < PAGES; i++)
-		ASSERT_EQ(0, sa_check(a.p + i * SA_PAGE, SA_TEXT, 3, i, 0));
+		ASSERT_EQ(0, sa_check_page(a.p + i * SA_PAGE, SA_TEXT, 3, i, 0));
 
-	/* Present ones that were swapped: theirs or zero, never another's. */
+	/*
+	 * A present page that was swapped must show its own bytes or zeros, and
+	 * never another page's bytes.
+	 */
 	ASSERT_EQ(0, madvise(a.p, PAGES * SA_PAGE, MADV_FREE));
 	madvise(a.p, PAGES * SA_PAGE, MADV_PAGEOUT);
-	EXPECT_EQ(0, sa_swapped(a.p, PAGES));
+	EXPECT_EQ(0, sa_nr_swapped(a.p, PAGES));
 	for (i = 0; i < PAGES; i++) {
 		const unsigned char *p = a.p + i * SA_PAGE;
 
-		sa_fill(want, SA_TEXT, 3, i, 0);
+		sa_fill_page(want, SA_TEXT, 3, i, 0);
 		if (!memcmp(p, want, SA_PAGE))
 			old++;
 		else if (!p[0] && !memcmp(p, p + 1, SA_PAGE - 1))
 			zero++;
 		else
-			ASSERT_EQ(0, sa_check(p, SA_TEXT, 3, i, 0));
+			ASSERT_EQ(0, sa_check_page(p, SA_TEXT, 3, i, 0));
 	}
 	EXPECT_EQ(PAGES, old + zero);
 	EXPECT_LT(0, zero);
@@ -121,10 +128,10 @@ TEST_F_TIMEOUT(backed, mlock, SA_TIMEOUT)
 	sa_area_fill(&a);
 	ASSERT_LE(PAGES - 8, sa_pageout(a.p, PAGES));
 	ASSERT_EQ(0, mlock(a.p, PAGES * SA_PAGE));
-	EXPECT_EQ(0, sa_swapped(a.p, PAGES));
-	EXPECT_EQ(PAGES, sa_present(a.p, PAGES));
+	EXPECT_EQ(0, sa_nr_swapped(a.p, PAGES));
+	EXPECT_EQ(PAGES, sa_nr_present(a.p, PAGES));
 	EXPECT_NE(0, madvise(a.p, PAGES * SA_PAGE, MADV_PAGEOUT));
-	EXPECT_EQ(PAGES, sa_present(a.p, PAGES));
+	EXPECT_EQ(PAGES, sa_nr_present(a.p, PAGES));
 	EXPECT_EQ(0, sa_area_check(&a));
 	ASSERT_EQ(0, munlock(a.p, PAGES * SA_PAGE));
 	EXPECT_LE(PAGES - 8, sa_pageout(a.p, PAGES));
@@ -144,7 +151,7 @@ TEST_F_TIMEOUT(backed, mincore, SA_TIMEOUT)
 		in += vec[i] & 1;
 	EXPECT_EQ(PAGES, in);
 	ASSERT_LE(PAGES - 8, sa_pageout(a.p, PAGES));
-	/* Those whose folio is still in the swap cache count as in memory. */
+	/* A page whose folio is still in the swap cache counts as in memory. */
 	EXPECT_TRUE(sa_wait_purged(({
 		mincore(a.p, PAGES * SA_PAGE, vec);
 		for (i = in = 0; i < PAGES; i++)
@@ -153,8 +160,8 @@ TEST_F_TIMEOUT(backed, mincore, SA_TIMEOUT)
 	}), 20)) {
 		TH_LOG("%zu of %lu in memory", in, PAGES);
 	}
-	/* One touched page. */
-	EXPECT_EQ(0, sa_check(a.p + 77 * SA_PAGE, a.pat, a.seed, 77, 0));
+	/* One page is read. */
+	EXPECT_EQ(0, sa_check_page(a.p + 77 * SA_PAGE, a.pat, a.seed, 77, 0));
 	ASSERT_EQ(0, mincore(a.p, PAGES * SA_PAGE, vec));
 	EXPECT_EQ(1, vec[77] & 1);
 	EXPECT_EQ(0, sa_area_check(&a));
@@ -178,7 +185,7 @@ TEST_F_TIMEOUT(backed, process_madvise, SA_TIMEOUT)
 		sa_area_fill(&a);
 		ASSERT_EQ(1, write(filled[1], "x", 1));
 		ASSERT_EQ(1, read(go[0], &c, 1));
-		EXPECT_LE(PAGES / 2, sa_swapped(a.p, PAGES));
+		EXPECT_LE(PAGES / 2, sa_nr_swapped(a.p, PAGES));
 		EXPECT_EQ(0, sa_area_check(&a));
 		_exit(0);
 	}
@@ -197,10 +204,10 @@ TEST_F_TIMEOUT(backed, process_madvise, SA_TIMEOUT)
 	close(fd);
 }
 
-/* Some in zswap, some on the device, some nowhere: read ahead over all. */
+/* Readahead covers pages in zswap, on the device, and in memory */
 TEST_F_TIMEOUT(backed, mixed_places, SA_TIMEOUT)
 {
-	const char *why = sa_need(SA_NEED_ZSWAP | SA_NEED_DEV);
+	const char *why = sa_check_needs(SA_NEED_ZSWAP | SA_NEED_DEV);
 	struct sa_area a;
 	size_t i;
 
@@ -211,19 +218,19 @@ TEST_F_TIMEOUT(backed, mixed_places, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_area_map(&a, PAGES, SA_MIXED, 7));
 	sa_area_fill(&a);
 	for (i = 0; i < PAGES; i += 16) {
-		ASSERT_EQ(0, sa_zswap(i & 16));
-		/* Every fourth run stays in memory. */
+		ASSERT_EQ(0, sa_set_zswap(i & 16));
+		/* Every fourth run of pages stays in memory. */
 		if (i & 48)
 			madvise(a.p + i * SA_PAGE, 16 * SA_PAGE, MADV_PAGEOUT);
 	}
-	EXPECT_LE(PAGES / 2, sa_swapped(a.p, PAGES));
+	EXPECT_LE(PAGES / 2, sa_nr_swapped(a.p, PAGES));
 	EXPECT_LT(0, sa_zswapped());
 	for (i = PAGES; i--;)
-		ASSERT_EQ(0, sa_check(a.p + i * SA_PAGE, a.pat, a.seed, i, 0));
+		ASSERT_EQ(0, sa_check_page(a.p + i * SA_PAGE, a.pat, a.seed, i, 0));
 	a.gen = 1;
 	sa_area_fill(&a);
 	sa_pageout(a.p, PAGES);
-	ASSERT_EQ(0, sa_zswap(true));
+	ASSERT_EQ(0, sa_set_zswap(true));
 	madvise(a.p, PAGES * SA_PAGE, MADV_WILLNEED);
 	EXPECT_EQ(0, sa_area_check(&a));
 }

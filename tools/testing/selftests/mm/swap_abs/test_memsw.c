@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * cgroup v1: what moves stays charged to memory.memsw.
+ * With cgroup v1, a page that moves must stay charged to memory.memsw.
  *
- * The memory controller is taken from v2, and not given back; so this is the only program
- * that runs in its guest, and run_swap_abs.sh leaves it out. It fails on a kernel in which
- * a mover takes a folio out of the swap cache without charging its slot again.
+ * This program takes the memory controller from cgroup v2 and does not give it
+ * back, so it must run alone in its guest, and run_swap_abs.sh leaves it out.
+ * The test fails on a kernel in which a mover takes a folio out of the swap
+ * cache without charging its slot again.
  */
 #include <errno.h>
 #include <sys/mount.h>
@@ -42,7 +43,7 @@ FIXTURE_VARIANT_ADD(memsw, promote_packed) { .mover = PROMOTE, .packed = true };
 
 FIXTURE_VARIANT_ADD(memsw, drain_packed) { .mover = DRAIN, .packed = true };
 
-/* The memory controller, without anybody in it */
+/* Mount the memory controller while nobody uses it */
 static const char *mount_v1(void)
 {
 	if (!access(V1 "/cgroup.procs", R_OK))
@@ -64,8 +65,8 @@ FIXTURE_SETUP(memsw)
 	sa_reset();
 	why = mount_v1();
 	if (!why)
-		why = sa_need(SA_NEED_LAYER | SA_NEED_DEVS | SA_NEED_ZSWAP);
-	if (!why && sa_layer(true))
+		why = sa_check_needs(SA_NEED_LAYER | SA_NEED_DEVS | SA_NEED_ZSWAP);
+	if (!why && sa_set_layer(true))
 		why = "cannot switch the layer on";
 	if (!why && mkdir(CG, 0700) && errno != EEXIST)
 		why = "cannot make a cgroup";
@@ -79,7 +80,7 @@ FIXTURE_TEARDOWN_PARENT(memsw)
 	EXPECT_EQ(0, sa_end());
 }
 
-static long long charged(void)
+static long long memsw_charged(void)
 {
 	return sa_read_num(CG "/memory.memsw.usage_in_bytes");
 }
@@ -93,32 +94,35 @@ TEST_F_TIMEOUT(memsw, stays_charged, SA_TIMEOUT)
 	long long before, moved;
 	struct sa_holder h = { };
 
-	ASSERT_EQ(0, from ? on_in(0, format) : sa_zswap(true));
+	ASSERT_EQ(0, from ? swapon_dev_format(0, format) : sa_set_zswap(true));
 	ASSERT_EQ(0, sa_hold_start(&h, pages, SA_TEXT, CG));
 	ASSERT_EQ(pages, h.swapped);
-	ASSERT_TRUE(sa_settle());
-	ASSERT_EQ(0, variant->mover == PROMOTE ? sa_zswap(true) : on_in(1, "raw"));
-	sa_purge();
-	before = charged();
-	/* It counts for each CPU, up to 64 pages. */
+	ASSERT_TRUE(sa_wait_writeback());
+	ASSERT_EQ(0, variant->mover == PROMOTE ? sa_set_zswap(true) : swapon_dev_format(1, "raw"));
+	sa_purge_cache();
+	before = memsw_charged();
+	/* Each CPU keeps up to 64 pages out of the count. */
 	EXPECT_LE((long long)(pages * SA_PAGE), before + SLACK);
 
 	EXPECT_EQ(0, sa_tier_write(from, files[variant->mover],
 				   variant->mover == DRAIN ? "draining" : "all"));
 	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(from, "stored"), SOON));
-	sa_purge();
-	moved = charged();
+	sa_purge_cache();
+	moved = memsw_charged();
 	EXPECT_LE(before - SLACK, moved) {
 		TH_LOG("memsw was %lld, and is %lld", before, moved);
 	}
 	EXPECT_GE(before + SLACK, moved);
 	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
-	EXPECT_LE(before - SLACK, charged());
-	EXPECT_GE(before + SLACK, charged());
+	EXPECT_LE(before - SLACK, memsw_charged());
+	EXPECT_GE(before + SLACK, memsw_charged());
 	EXPECT_EQ(0, sa_hold_end(&h));
 }
 
-/* What a cgroup has left behind is not charged to the one that moves it. */
+/*
+ * Pages that a removed cgroup has left behind must not be charged to the cgroup
+ * that moves them
+ */
 TEST_F_TIMEOUT(memsw, not_the_mover, SA_TIMEOUT)
 {
 	const char *from = variant->from_zswap ? NULL : sa_dev(0);
@@ -127,19 +131,19 @@ TEST_F_TIMEOUT(memsw, not_the_mover, SA_TIMEOUT)
 	char pid[16];
 
 	if (variant->mover == DRAIN || variant->packed)
-		SKIP(return, "another one is enough");
+		SKIP(return, "another variant covers this");
 	ASSERT_TRUE(!mkdir(CG "/mover", 0700) || errno == EEXIST);
 	ASSERT_TRUE(!mkdir(CG "/gone", 0700) || errno == EEXIST);
-	ASSERT_EQ(0, from ? on_in(0, "raw") : sa_zswap(true));
+	ASSERT_EQ(0, from ? swapon_dev_format(0, "raw") : sa_set_zswap(true));
 	ASSERT_EQ(0, sa_hold_start(&h, pages, SA_TEXT, CG "/gone"));
 	ASSERT_EQ(pages, h.swapped);
-	ASSERT_TRUE(sa_settle());
-	sa_purge();
+	ASSERT_TRUE(sa_wait_writeback());
+	sa_purge_cache();
 	snprintf(pid, sizeof(pid), "%d", h.pid);
 	ASSERT_EQ(0, sa_write(CG "/cgroup.procs", pid));
 	ASSERT_TRUE(sa_wait(!rmdir(CG "/gone"), SOON));
 
-	ASSERT_EQ(0, variant->mover == PROMOTE ? sa_zswap(true) : on_in(1, "raw"));
+	ASSERT_EQ(0, variant->mover == PROMOTE ? sa_set_zswap(true) : swapon_dev_format(1, "raw"));
 	ASSERT_EQ(0, sa_write_num(CG "/mover/cgroup.procs", getpid()));
 	EXPECT_EQ(0, sa_tier_write(from, variant->mover == DEMOTE ? "demote" : "promote", "all"));
 	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(from, "stored"), SOON));

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What moves is no page-in: whoever looks at counters, limits or the LRU's memory of what
- * was used sees nothing of a move; and a mover waits for a slow device once a batch.
+ * A move is not a page-in: counters, limits and the LRU's history of pages must
+ * not show it. A mover waits for a slow device once for each batch.
  *
- * It fails on a kernel that counts what movers read as faults, forgets when a page went out
- * while it moves it, reads a page from a slow device only when it has written the one
- * before, reads packed data twice, has a cgroup at its limit because of what is on its way,
- * or waits for a device that hangs when it is killed.
+ * The test fails on a kernel that counts a mover's reads as faults, that
+ * forgets at a move when a page went out, that reads a page from a slow device
+ * only after it has written the page before, that reads packed data twice, in
+ * which the data on its way brings a cgroup to its limit, or that waits for a
+ * hanging device when it is killed.
  */
 #include "tiers.h"
 
@@ -44,7 +45,7 @@ FIXTURE_VARIANT_ADD(moves, swapoff_slow) { .mover = SWAPOFF, .usec = 4000 };
 
 FIXTURE_SETUP(moves)
 {
-	const char *why = begin(SA_NEED_DEVS);
+	const char *why = begin_tier_test(SA_NEED_DEVS);
 
 	if (!why && (variant->packed || variant->to_zswap) && !sa_have_zswap())
 		why = "no zswap";
@@ -64,19 +65,22 @@ FIXTURE_TEARDOWN_PARENT(moves)
 	EXPECT_EQ(0, sa_end());
 }
 
-/* What a fault counts, and a move must not */
+/* The counters that a fault changes, and a move must not change */
 struct faults {
 	long long pswpin, refaults, load;
 };
 
-static void see_faults(struct faults *f, const char *dev)
+static void read_faults(struct faults *f, const char *dev)
 {
 	f->pswpin = sa_vmstat("pswpin");
 	f->refaults = sa_vmstat("workingset_refault_anon");
 	f->load = sa_tier_num(dev, "stats/load");
 }
 
-/* All that the device has moves to where there is room; how long that takes */
+/*
+ * Move all data of the device to another tier; return the seconds that this
+ * takes
+ */
 static double move_all(struct __test_metadata *_metadata, enum mover mover, const char *from)
 {
 	double start = sa_now();
@@ -110,37 +114,46 @@ TEST_F_TIMEOUT(moves, no_page_in, SA_TIMEOUT)
 	double took;
 
 	ASSERT_EQ(0, sa_swapon(self->from, DEV, 5));
-	ASSERT_EQ(0, sa_format(self->from, variant->packed ? "packed" : "raw"));
-	put(_metadata, &a, pages, SA_TEXT, 21);
+	ASSERT_EQ(0, sa_set_format(self->from, variant->packed ? "packed" : "raw"));
+	make_swapped_area(_metadata, &a, pages, SA_TEXT, 21);
 	stored = sa_tier_num(self->from, "used");
-	ASSERT_EQ(0, variant->to_zswap ? sa_zswap(true) : on_in(1, "raw"));
+	ASSERT_EQ(0, variant->to_zswap ? sa_set_zswap(true) : swapon_dev_format(1, "raw"));
 
-	see_faults(&before, self->from);
-	ASSERT_EQ(0, sa_io(self->from, &was));
+	read_faults(&before, self->from);
+	ASSERT_EQ(0, sa_io_read(self->from, &was));
 	took = move_all(_metadata, variant->mover, self->from);
-	ASSERT_EQ(0, sa_io(self->from, &is));
+	ASSERT_EQ(0, sa_io_read(self->from, &is));
 	if (variant->mover == SWAPOFF)
 		before.load = -1;
-	see_faults(&moved, variant->mover == SWAPOFF ? NULL : self->from);
+	read_faults(&moved, variant->mover == SWAPOFF ? NULL : self->from);
 	EXPECT_EQ(before.pswpin, moved.pswpin);
 	EXPECT_EQ(before.refaults, moved.refaults);
 	if (variant->mover != SWAPOFF)
 		EXPECT_EQ(before.load, moved.load);
-	/* Each byte once; headers and the ends of blocks besides. */
+	/*
+	 * The mover reads each byte once, and headers and the ends of blocks in
+	 * addition.
+	 */
 	EXPECT_GE(stored / 512 * 5 / 4, is.read_sectors - was.read_sectors) {
 		TH_LOG("%lld sectors read for %lld bytes", is.read_sectors - was.read_sectors,
 		       stored);
 	}
 	TH_LOG("%.2f s, %lld reads", took, is.reads - was.reads);
-	/* One by one it is an operation a page; nothing else is told of where it is slow. */
+	/*
+	 * A page that moves alone takes one operation; this is only checked on
+	 * a slow device.
+	 */
 	if (variant->usec)
 		EXPECT_GE(pages * variant->usec / 1e6 / 4, took);
 
-	/* And when it went out is known as before: each page is a refault. */
+	/*
+	 * The kernel still knows when a page went out, so each fault is a
+	 * refault.
+	 */
 	EXPECT_TRUE(sa_area_only_swapped(&a));
-	see_faults(&moved, NULL);
+	read_faults(&moved, NULL);
 	EXPECT_EQ(0, sa_area_check(&a));
-	see_faults(&after, NULL);
+	read_faults(&after, NULL);
 	EXPECT_LE(pages * 15 / 16, after.refaults - moved.refaults) {
 		TH_LOG("%lld refaults for %zu pages", after.refaults - moved.refaults, pages);
 	}
@@ -152,9 +165,9 @@ FIXTURE(zswap)
 
 FIXTURE_SETUP(zswap)
 {
-	const char *why = begin(SA_NEED_DEV);
+	const char *why = begin_tier_test(SA_NEED_DEV);
 
-	if (!why && sa_zswap(true))
+	if (!why && sa_set_zswap(true))
 		why = "no zswap";
 	if (why)
 		SKIP(return, "%s", why);
@@ -165,31 +178,29 @@ FIXTURE_TEARDOWN_PARENT(zswap)
 	EXPECT_EQ(0, sa_end());
 }
 
-/* Nor is it one when zswap decompresses a page to write it raw. */
+/* It is not a page-in either when zswap decompresses a page to write it raw */
 TEST_F_TIMEOUT(zswap, no_page_in, SA_TIMEOUT)
 {
 	size_t pages = 4 * SA_MIB_PAGES;
 	struct faults before, after;
 	struct sa_area a;
 
-	ASSERT_EQ(0, on_in(0, "raw"));
-	put(_metadata, &a, pages, SA_TEXT, 22);
-	see_faults(&before, NULL);
-	EXPECT_LE(pages, move(_metadata, "demote", NULL, sa_dev(0), "all"));
-	see_faults(&after, NULL);
+	ASSERT_EQ(0, swapon_dev_format(0, "raw"));
+	make_swapped_area(_metadata, &a, pages, SA_TEXT, 22);
+	read_faults(&before, NULL);
+	EXPECT_LE(pages, move_and_check(_metadata, "demote", NULL, sa_dev(0), "all"));
+	read_faults(&after, NULL);
 	EXPECT_EQ(before.pswpin, after.pswpin);
 	EXPECT_EQ(before.refaults, after.refaults);
-	/* Each has been written, and the device counts it. */
+	/* The device counts each page that was written. */
 	EXPECT_EQ(sa_tier_num(sa_dev(0), "stats/moved_in") * SA_PAGE,
 		  sa_tier_num(sa_dev(0), "stats/written"));
-	check_there(_metadata, &a, sa_dev(0));
-	see_faults(&after, NULL);
+	check_area_in_tier(_metadata, &a, sa_dev(0));
+	read_faults(&after, NULL);
 	EXPECT_LE(pages * 15 / 16, after.refaults - before.refaults);
 }
 
-/*
- * Limits, while something is on its way
- */
+/* Limits, while data is on its way */
 
 FIXTURE(limits)
 {
@@ -199,7 +210,7 @@ FIXTURE(limits)
 
 FIXTURE_SETUP(limits)
 {
-	const char *why = begin(SA_NEED_DEV);
+	const char *why = begin_tier_test(SA_NEED_DEV);
 
 	if (!why && !sa_have_zswap())
 		why = "no zswap";
@@ -219,7 +230,10 @@ FIXTURE_TEARDOWN_PARENT(limits)
 	EXPECT_EQ(0, sa_end());
 }
 
-/* What is on its way out of zswap is neither above its limit, nor are more sent after it. */
+/*
+ * Data on its way out of zswap must not keep zswap above its limit, and must
+ * not make the kernel send more
+ */
 TEST_F_TIMEOUT(limits, zswap_max, SA_TIMEOUT)
 {
 	size_t i, step = 8, pages = 8 * SA_MIB_PAGES;
@@ -227,9 +241,9 @@ TEST_F_TIMEOUT(limits, zswap_max, SA_TIMEOUT)
 	struct sa_area a;
 
 	ASSERT_EQ(0, sa_swapon_packed(self->slow, DEV, 5));
-	ASSERT_EQ(0, sa_zswap(true));
+	ASSERT_EQ(0, sa_set_zswap(true));
 	ASSERT_EQ(0, sa_cg_write_num(self->cg, "memory.zswap.max", max));
-	make(_metadata, &a, pages, SA_TEXT, 31);
+	make_area(_metadata, &a, pages, SA_TEXT, 31);
 	for (i = 0; i < pages; i += step) {
 		madvise(a.p + i * SA_PAGE, step * SA_PAGE, MADV_PAGEOUT);
 		now = sa_cg_num(self->cg, "memory.zswap.current");
@@ -238,44 +252,51 @@ TEST_F_TIMEOUT(limits, zswap_max, SA_TIMEOUT)
 			least = now < least ? now : least;
 	}
 	TH_LOG("%lld to %lld bytes in zswap, limit %lld", least, most, max);
-	/* A page for each CPU; and the statistics are behind by so much. */
+	/*
+	 * Each CPU may store a page more, and the statistics are behind by some
+	 * pages.
+	 */
 	EXPECT_GE(max + SLACK / 16, most);
-	/* A look at its limit lets 32 go, which take a part of it. */
+	/*
+	 * The kernel sends 32 pages at a look at the limit, which take a part
+	 * of it.
+	 */
 	EXPECT_LE(max * 3 / 4, least);
 	sa_pageout(a.p, a.n);
 	EXPECT_EQ(0, sa_area_check(&a));
 }
 
-/* What is written over its own copy takes no more of what the cgroup may have there. */
+/*
+ * A page that is written over its own copy must not take more of the cgroup's
+ * limit
+ */
 TEST_F_TIMEOUT(limits, written_over, SA_TIMEOUT)
 {
 	size_t i, pages = 64;
 	struct sa_area a;
 
 	ASSERT_EQ(0, sa_swapon(self->slow, DEV, 5));
-	ASSERT_EQ(0, sa_format(self->slow, "raw"));
+	ASSERT_EQ(0, sa_set_format(self->slow, "raw"));
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), DEV, 3));
-	ASSERT_EQ(0, sa_format(sa_dev(0), "raw"));
+	ASSERT_EQ(0, sa_set_format(sa_dev(0), "raw"));
 	ASSERT_EQ(0, sa_cg_limit_tier(self->cg, self->slow, "256K"));
-	make(_metadata, &a, pages, SA_TEXT, 32);
+	make_area(_metadata, &a, pages, SA_TEXT, 32);
 	ASSERT_EQ(0, madvise(a.p, pages * SA_PAGE, MADV_PAGEOUT));
 	ASSERT_EQ((long long)(pages * SA_PAGE), sa_tier_num(self->slow, "stored"));
-	/* They are being written still, so they keep their slots. */
+	/* The pages are still under writeback, so they keep their slots. */
 	for (i = 0; i < pages; i++)
-		sa_fill(a.p + i * SA_PAGE, a.pat, a.seed, i, 1);
+		sa_fill_page(a.p + i * SA_PAGE, a.pat, a.seed, i, 1);
 	a.gen = 1;
-	ASSERT_LE(pages / 2, sa_present(a.p, pages));
-	ASSERT_TRUE(sa_settle());
+	ASSERT_LE(pages / 2, sa_nr_present(a.p, pages));
+	ASSERT_TRUE(sa_wait_writeback());
 	EXPECT_EQ(pages, sa_pageout(a.p, pages));
-	EXPECT_TRUE(sa_settle());
+	EXPECT_TRUE(sa_wait_writeback());
 	EXPECT_EQ(0, sa_tier_num(sa_dev(0), "stored"));
 	EXPECT_EQ((long long)(pages * SA_PAGE), sa_tier_num(self->slow, "stored"));
 	EXPECT_EQ(0, sa_area_check(&a));
 }
 
-/*
- * What zswap's objects are compressed with
- */
+/* The compressors of zswap's objects */
 
 FIXTURE(objects)
 {
@@ -283,7 +304,7 @@ FIXTURE(objects)
 
 FIXTURE_SETUP(objects)
 {
-	const char *why = begin(SA_NEED_DEV);
+	const char *why = begin_tier_test(SA_NEED_DEV);
 
 	if (!why && !sa_have_zswap())
 		why = "no zswap";
@@ -297,21 +318,21 @@ FIXTURE_TEARDOWN_PARENT(objects)
 	EXPECT_EQ(0, sa_end());
 }
 
-/* Bytes that a device uses for so many pages that never were in zswap */
-static long long packed_size(struct __test_metadata *_metadata, const char *dev, __u64 seed)
+/* Return the bytes that a device uses for pages that never were in zswap */
+static long long bytes_used_packed(struct __test_metadata *_metadata, const char *dev, __u64 seed)
 {
 	long long before = sa_tier_num(dev, "used");
 	struct sa_area a;
 	long long used;
 
-	put(_metadata, &a, 2 * SA_MIB_PAGES, SA_TEXT, seed);
+	make_swapped_area(_metadata, &a, 2 * SA_MIB_PAGES, SA_TEXT, seed);
 	used = sa_tier_num(dev, "used") - before;
 	EXPECT_EQ(0, sa_area_check(&a));
 	sa_area_unmap(&a);
 	return used;
 }
 
-/* A pool that is used again is as good as a new one. */
+/* A pool that is used again must be as good as a new one */
 TEST_F_TIMEOUT(objects, compressor_and_back, SA_TIMEOUT)
 {
 	const char *dev = sa_dev(0);
@@ -321,23 +342,21 @@ TEST_F_TIMEOUT(objects, compressor_and_back, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_swapon_packed(dev, DEV, 5));
 	if (sa_zswap_param("compressor", "zstd") || sa_zswap_param("compressor", "lz4"))
 		SKIP(return, "needs lz4 and zstd");
-	ASSERT_EQ(0, sa_zswap(true));
-	put(_metadata, &keeps, 64, SA_TEXT, 40);
-	ASSERT_EQ(0, sa_zswap(false));
-	lz4 = packed_size(_metadata, dev, 41);
+	ASSERT_EQ(0, sa_set_zswap(true));
+	make_swapped_area(_metadata, &keeps, 64, SA_TEXT, 40);
+	ASSERT_EQ(0, sa_set_zswap(false));
+	lz4 = bytes_used_packed(_metadata, dev, 41);
 	ASSERT_EQ(0, sa_zswap_param("compressor", "zstd"));
-	zstd = packed_size(_metadata, dev, 41);
+	zstd = bytes_used_packed(_metadata, dev, 41);
 	ASSERT_EQ(0, sa_zswap_param("compressor", "lz4"));
-	again = packed_size(_metadata, dev, 41);
+	again = bytes_used_packed(_metadata, dev, 41);
 	TH_LOG("%lld bytes with lz4, %lld with zstd, %lld with lz4 again", lz4, zstd, again);
 	EXPECT_GT(lz4 * 9 / 10, zstd);
 	EXPECT_LE(lz4 * 49 / 50, again);
 	EXPECT_EQ(0, sa_area_check(&keeps));
 }
 
-/*
- * Who waits for a device that hangs can be killed
- */
+/* A process that waits for a hanging device can be killed */
 
 FIXTURE(hanging)
 {
@@ -359,7 +378,7 @@ FIXTURE_VARIANT_ADD(hanging, swapoff_packed) { .mover = SWAPOFF, .packed = true 
 
 FIXTURE_SETUP(hanging)
 {
-	const char *why = begin(SA_NEED_DEVS);
+	const char *why = begin_tier_test(SA_NEED_DEVS);
 
 	if (!why)
 		why = sa_dm_make(64 * SA_MIB_PAGES);
@@ -375,12 +394,12 @@ FIXTURE_TEARDOWN_PARENT(hanging)
 	sa_dm_remove();
 }
 
-static int demote_all(void *dev)
+static int demote_all_pages(void *dev)
 {
 	return sa_tier_write(dev, "demote", "all") ? 1 : 0;
 }
 
-static int swap_off(void *dev)
+static int swapoff_path(void *dev)
 {
 	return sa_swapoff(dev) ? 1 : 0;
 }
@@ -394,11 +413,12 @@ TEST_F_TIMEOUT(hanging, can_be_killed, SA_TIMEOUT)
 	int status;
 
 	ASSERT_EQ(0, sa_swapon(sa_dm(), 64 * SA_MIB_PAGES, 5));
-	ASSERT_EQ(0, sa_format(sa_dm(), variant->packed ? "packed" : "raw"));
-	put(_metadata, &a, pages, SA_TEXT, 51);
-	ASSERT_EQ(0, on_in(1, "raw"));
+	ASSERT_EQ(0, sa_set_format(sa_dm(), variant->packed ? "packed" : "raw"));
+	make_swapped_area(_metadata, &a, pages, SA_TEXT, 51);
+	ASSERT_EQ(0, swapon_dev_format(1, "raw"));
 	ASSERT_EQ(0, sa_dm_hang(true));
-	pid = sa_start(NULL, variant->mover == DEMOTE ? demote_all : swap_off, (void *)sa_dm());
+	pid = sa_start(NULL, variant->mover == DEMOTE ? demote_all_pages : swapoff_path,
+		       (void *)sa_dm());
 	ASSERT_LT(0, pid);
 	usleep(300000);
 	start = sa_now();
@@ -408,19 +428,22 @@ TEST_F_TIMEOUT(hanging, can_be_killed, SA_TIMEOUT)
 	EXPECT_GE(2, sa_now() - start);
 	ASSERT_EQ(0, sa_dm_hang(false));
 
-	/* And nothing is the worse for it. */
+	/* Nothing is damaged after that. */
 	EXPECT_EQ(0, sa_tier_write(sa_dm(), "demote", "all"));
-	EXPECT_TRUE(comes_to_hold(sa_dm(), 0));
+	EXPECT_TRUE(wait_stored(sa_dm(), 0));
 	EXPECT_EQ(0, sa_area_check(&a));
 	EXPECT_EQ(0, sa_swapoff(sa_dm()));
 }
 
-static int online(void *dev)
+static int set_online(void *dev)
 {
 	return sa_tier_write(dev, "state", "online") ? 1 : 0;
 }
 
-/* Nor does anybody else wait for it: to take it back, or another one away. */
+/*
+ * Nobody else may wait for the hanging device when a device comes back or goes
+ * away
+ */
 TEST_F_TIMEOUT(hanging, others_go_on, SA_TIMEOUT)
 {
 	size_t pages = 4 * SA_MIB_PAGES;
@@ -429,20 +452,22 @@ TEST_F_TIMEOUT(hanging, others_go_on, SA_TIMEOUT)
 	if (variant->mover != SWAPOFF)
 		SKIP(return, "the device is drained");
 	ASSERT_EQ(0, sa_swapon(sa_dm(), 64 * SA_MIB_PAGES, 5));
-	ASSERT_EQ(0, sa_format(sa_dm(), variant->packed ? "packed" : "raw"));
-	put(_metadata, &a, pages, SA_TEXT, 52);
-	ASSERT_EQ(0, on_in(1, "raw"));
+	ASSERT_EQ(0, sa_set_format(sa_dm(), variant->packed ? "packed" : "raw"));
+	make_swapped_area(_metadata, &a, pages, SA_TEXT, 52);
+	ASSERT_EQ(0, swapon_dev_format(1, "raw"));
 	ASSERT_EQ(0, sa_dm_hang(true));
 	EXPECT_EQ(0, sa_tier_write(sa_dm(), "state", "draining"));
 	usleep(300000);
-	EXPECT_EQ(0, sa_run(NULL, online, (void *)sa_dm(), 5));
-	EXPECT_EQ(0, sa_run(NULL, swap_off, (void *)sa_dev(1), 5));
+	EXPECT_EQ(0, sa_run(NULL, set_online, (void *)sa_dm(), 5));
+	EXPECT_EQ(0, sa_run(NULL, swapoff_path, (void *)sa_dev(1), 5));
 	ASSERT_EQ(0, sa_dm_hang(false));
 	EXPECT_EQ(0, sa_area_check(&a));
 	EXPECT_EQ(0, sa_swapoff(sa_dm()));
 }
 
-/* What is moved to it waits for it, and can be killed, too. */
+/*
+ * A process that moves data to the device waits for it, and can be killed, too
+ */
 TEST_F_TIMEOUT(hanging, moved_there, SA_TIMEOUT)
 {
 	size_t pages = 16 * SA_MIB_PAGES;
@@ -452,12 +477,12 @@ TEST_F_TIMEOUT(hanging, moved_there, SA_TIMEOUT)
 
 	if (variant->mover != SWAPOFF)
 		SKIP(return, "the other device is swapped off");
-	ASSERT_EQ(0, on_in(1, "raw"));
-	put(_metadata, &a, pages, SA_TEXT, 53);
+	ASSERT_EQ(0, swapon_dev_format(1, "raw"));
+	make_swapped_area(_metadata, &a, pages, SA_TEXT, 53);
 	ASSERT_EQ(0, sa_swapon(sa_dm(), 64 * SA_MIB_PAGES, 5));
-	ASSERT_EQ(0, sa_format(sa_dm(), variant->packed ? "packed" : "raw"));
+	ASSERT_EQ(0, sa_set_format(sa_dm(), variant->packed ? "packed" : "raw"));
 	ASSERT_EQ(0, sa_dm_hang(true));
-	pid = sa_start(NULL, swap_off, (void *)sa_dev(1));
+	pid = sa_start(NULL, swapoff_path, (void *)sa_dev(1));
 	ASSERT_LT(0, pid);
 	usleep(500000);
 	start = sa_now();
@@ -468,7 +493,7 @@ TEST_F_TIMEOUT(hanging, moved_there, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_area_check(&a));
 }
 
-static int fill_text(void *arg)
+static int fill_new_area(void *arg)
 {
 	struct sa_area a;
 
@@ -478,7 +503,7 @@ static int fill_text(void *arg)
 	return 0;
 }
 
-/* A process whose reclaim waits for it can be killed, too. */
+/* A process whose reclaim waits for the device can be killed, too */
 TEST_F_TIMEOUT(hanging, reclaim, SA_TIMEOUT)
 {
 	char cg[256];
@@ -486,12 +511,12 @@ TEST_F_TIMEOUT(hanging, reclaim, SA_TIMEOUT)
 	pid_t pid;
 
 	if (variant->mover != SWAPOFF)
-		SKIP(return, "nothing is moved: once is enough");
+		SKIP(return, "nothing moves: one variant is enough");
 	ASSERT_EQ(0, sa_swapon(sa_dm(), 64 * SA_MIB_PAGES, 5));
-	ASSERT_EQ(0, sa_format(sa_dm(), variant->packed ? "packed" : "raw"));
+	ASSERT_EQ(0, sa_set_format(sa_dm(), variant->packed ? "packed" : "raw"));
 	ASSERT_EQ(0, sa_cg_make("hangs", 8 * SA_MIB, cg, sizeof(cg)));
 	ASSERT_EQ(0, sa_dm_hang(true));
-	pid = sa_start(cg, fill_text, NULL);
+	pid = sa_start(cg, fill_new_area, NULL);
 	ASSERT_LT(0, pid);
 	usleep(1000000);
 	start = sa_now();
@@ -499,7 +524,7 @@ TEST_F_TIMEOUT(hanging, reclaim, SA_TIMEOUT)
 	EXPECT_TRUE(sa_was_killed(sa_join(pid, 5)));
 	EXPECT_GE(2, sa_now() - start);
 	ASSERT_EQ(0, sa_dm_hang(false));
-	EXPECT_TRUE(comes_to_hold(sa_dm(), 0));
+	EXPECT_TRUE(wait_stored(sa_dm(), 0));
 	EXPECT_EQ(0, sa_cg_destroy(cg));
 	EXPECT_EQ(0, sa_swapoff(sa_dm()));
 }

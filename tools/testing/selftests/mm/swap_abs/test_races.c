@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Everything at once, for SWAP_ABS_SECONDS (6): threads read, rewrite and push
- * out their pages while zswap writes back, devices are swapped off and on, what
- * they get is packed or not by turns and collected, data is demoted, promoted and
- * drained, cgroups come and go, the sysctl is toggled, and children are made that
- * share, copy and exit. Contents are compared at every touch. With "everything",
- * page frames break as well, whole tiers are moved by hand, limits of cgroups are
- * lowered until these go, and the system is frozen every few seconds.
+ * Many things happen at once, for SWAP_ABS_SECONDS (6): threads read, rewrite
+ * and push out their pages while zswap writes back, devices are swapped off and
+ * on, the format of devices changes and segments are collected, data is
+ * demoted, promoted and drained, cgroups come and go, the sysctl is toggled,
+ * and children share pages, copy them and exit. Each access compares the
+ * contents. With "everything", page frames break as well, whole tiers are moved
+ * by hand, limits of cgroups are lowered until the cgroups go, and the system
+ * freezes every few seconds.
  *
- * It fails on a kernel where a load meets a slot, a compressed object or a
- * descriptor that a writeback, a swapoff or a free is just replacing: stale or
- * foreign bytes, a SIGBUS, a killed or stuck process, a failed invariant. Or where
- * somebody keeps the system from freezing, a cgroup is charged for what is gone, or
- * a frame that breaks takes the data of others along, or more swap is said to be free than
- * there is.
+ * The test fails on a kernel where a load meets a slot, a compressed object or
+ * a descriptor that a writeback, a swapoff or a free is replacing: the page
+ * then has stale or foreign bytes or raises SIGBUS, a process is killed or
+ * stuck, or an invariant fails. It also fails if something keeps the system
+ * from freezing, if a cgroup is charged for freed pages, if a frame that breaks
+ * takes other data along, or if the kernel reports more free swap than the
+ * total.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,10 +37,13 @@
 #define WORKERS	3
 #define LIMIT	(SA_TIMEOUT / 3)
 
-/* Of the cgroup that comes and goes, and of the area whose frames break */
+/*
+ * The size of the cgroup that comes and goes, and of the area whose frames
+ * break
+ */
 #define GROUP_PAGES	(4 * SA_MIB_PAGES)
 #define POISON_PAGES	(2 * SA_MIB_PAGES)
-/* What has to be given back by who has gone is given back in so many seconds. */
+/* Seconds until the kernel must have freed the resources of an ended process */
 #define SOON		20
 
 #define PM_TEST		"/sys/power/pm_test"
@@ -48,26 +53,26 @@
 #define PAGE_FLAGS	"/proc/kpageflags"
 
 enum disturbance {
-	WRITEBACK = 1,		/* zswap empties itself */
-	SWAPOFF = 2,		/* devices go and come */
+	WRITEBACK = 1,		/* zswap writes all its data back */
+	SWAPOFF = 2,		/* devices are swapped off and on */
 	TOGGLE = 4,		/* vm.swap_abs */
-	FORMAT = 8,		/* devices are written packed, or not */
-	MOVE = 16,		/* data goes up and down, cgroups come and go */
+	FORMAT = 8,		/* the format of devices changes */
+	MOVE = 16,		/* data moves up and down, cgroups come and go */
 	FORK = 32,		/* children share, copy, exit */
-	CGROUPS = 64,		/* their limits are lowered before they go */
-	FREEZE = 128,		/* all of the system, every few seconds */
+	CGROUPS = 64,		/* limits of cgroups fall before the cgroups go */
+	FREEZE = 128,		/* the system freezes every few seconds */
 	POISON = 256,		/* page frames break */
-	WHOLE = 512,		/* all that a tier has goes up or down by hand */
-	COUNT = 1024,		/* somebody asks how much swap is free, all the time */
+	WHOLE = 512,		/* whole tiers are moved by hand */
+	COUNT = 1024,		/* a process samples the free swap */
 	ALL = WRITEBACK | SWAPOFF | TOGGLE | FORMAT | MOVE | FORK | COUNT,
 	EVERYTHING = ALL | CGROUPS | FREEZE | POISON | WHOLE,
 };
 
-#define NR_DISTURBERS	11	/* all but FORK are processes of their own */
+#define NR_DISTURBERS	11	/* each one but FORK is a process */
 
 /*
- * As sa_wait(), but what counts is time in which this process could run: while the
- * system is frozen nothing can come about that it waits for.
+ * Wait as sa_wait() does, but count only the time in which this process could
+ * run, because nothing happens while the system is frozen.
  */
 #define wait_awake(cond, seconds)					\
 ({									\
@@ -100,31 +105,31 @@ struct worker {
 	__u64 rnd;
 };
 
-static void touch(struct worker *w)
+static void touch_page(struct worker *w)
 {
 	struct sa_area *a = &w->a;
 	size_t i = sa_rand(&w->rnd) % a->n;
 	void *p = a->p + i * SA_PAGE;
 
-	w->bad += !!sa_check(p, a->pat, a->seed, i, w->gens[i]);
+	w->bad += !!sa_check_page(p, a->pat, a->seed, i, w->gens[i]);
 	if (sa_rand(&w->rnd) % 3 == 0) {
 		w->gens[i]++;
-		sa_fill(p, a->pat, a->seed, i, w->gens[i]);
+		sa_fill_page(p, a->pat, a->seed, i, w->gens[i]);
 	}
 	(*w->job->touches)++;
 }
 
-static void drop(struct worker *w)
+static void replace_pages(struct worker *w)
 {
 	size_t i = sa_rand(&w->rnd) % w->a.n, n = sa_rand(&w->rnd) % 64;
 
 	if (n > w->a.n - i)
 		n = w->a.n - i;
-	/* Free slots wherever they are now; zero pages come back. */
+	/* This frees slots in any tier; zero pages come back. */
 	madvise(w->a.p + i * SA_PAGE, n * SA_PAGE, MADV_DONTNEED);
 	for (; n; n--, i++) {
 		w->gens[i]++;
-		sa_fill(w->a.p + i * SA_PAGE, w->a.pat, w->a.seed, i, w->gens[i]);
+		sa_fill_page(w->a.p + i * SA_PAGE, w->a.pat, w->a.seed, i, w->gens[i]);
 	}
 }
 
@@ -134,8 +139,11 @@ static int make_worker(struct worker *w, size_t pages, enum sa_pat pat, __u64 se
 	return w->gens ? sa_area_map(&w->a, pages, pat, seed) : -ENOMEM;
 }
 
-/* Read, rewrite, push out and free pages, until told to stop or one is wrong. */
-static void keep_at_work(struct worker *w)
+/*
+ * Read, rewrite, push out and free pages, until the test stops or a page is
+ * wrong
+ */
+static void work_until_stopped(struct worker *w)
 {
 	struct sa_area *a = &w->a;
 	size_t i;
@@ -149,56 +157,59 @@ static void keep_at_work(struct worker *w)
 		madvise(a->p + from * SA_PAGE, n * SA_PAGE,
 			sa_rand(&w->rnd) % 4 ? MADV_PAGEOUT : MADV_WILLNEED);
 		for (i = 0; i < 64 && !w->bad; i++)
-			touch(w);
+			touch_page(w);
 		if (sa_rand(&w->rnd) % 16 == 0)
-			drop(w);
+			replace_pages(w);
 	}
 }
 
-static void look_at_all(struct worker *w)
+static void check_all_pages(struct worker *w)
 {
 	struct sa_area *a = &w->a;
 	size_t i;
 
 	for (i = 0; i < a->n && w->bad < 4; i++)
-		w->bad += !!sa_check(a->p + i * SA_PAGE, a->pat, a->seed, i,
-				     w->gens[i]);
+		w->bad += !!sa_check_page(a->p + i * SA_PAGE, a->pat, a->seed, i,
+					  w->gens[i]);
 }
 
-static void *work(void *arg)
+static void *run_worker(void *arg)
 {
 	struct worker *w = arg;
 
 	sa_area_fill(&w->a);
-	keep_at_work(w);
-	look_at_all(w);
-	/* The others need not go on. */
+	work_until_stopped(w);
+	check_all_pages(w);
+	/* The other workers need not go on. */
 	if (w->bad)
 		*w->job->stop = true;
 	return w->bad ? w : NULL;
 }
 
-/* A child sees what was there at the fork, and changes its own copy. */
-static int child(struct sa_area *a, __u64 rnd)
+/* Check the pages as they were at the fork, and change the child's own copy */
+static int run_child(struct sa_area *a, __u64 rnd)
 {
 	size_t i, n, bad = 0;
 	__u32 gen = a->gen + 1;
 
 	for (n = 0; n < 128 && !bad; n++) {
 		i = sa_rand(&rnd) % a->n;
-		bad += !!sa_check(a->p + i * SA_PAGE, a->pat, a->seed, i, a->gen);
+		bad += !!sa_check_page(a->p + i * SA_PAGE, a->pat, a->seed, i, a->gen);
 	}
 	for (i = 0; i < a->n / 2 && !bad; i++)
-		sa_fill(a->p + i * SA_PAGE, a->pat, a->seed, i, gen);
+		sa_fill_page(a->p + i * SA_PAGE, a->pat, a->seed, i, gen);
 	madvise(a->p, a->n * SA_PAGE, MADV_PAGEOUT);
 	for (i = 0; i < a->n && !bad; i += 3)
-		bad += !!sa_check(a->p + i * SA_PAGE, a->pat, a->seed, i,
-				  i < a->n / 2 ? gen : a->gen);
+		bad += !!sa_check_page(a->p + i * SA_PAGE, a->pat, a->seed, i,
+				       i < a->n / 2 ? gen : a->gen);
 	return bad ? 1 : 0;
 }
 
-/* Pages that are never written once children come: they all see the same. */
-static int share_start(struct sa_area *a, size_t pages)
+/*
+ * Make pages that are never written after the forks, so that all children see
+ * the same
+ */
+static int make_shared_area(struct sa_area *a, size_t pages)
 {
 	if (sa_area_map(a, pages, SA_TEXT, 300))
 		return -1;
@@ -206,8 +217,8 @@ static int share_start(struct sa_area *a, size_t pages)
 	return 0;
 }
 
-/* Two children at a time; one of them is killed early now and then. */
-static size_t share_once(struct sa_area *a, struct job *job, __u64 *rnd)
+/* Run two children at a time, and sometimes kill one of them early */
+static size_t share_with_children(struct sa_area *a, struct job *job, __u64 *rnd)
 {
 	size_t bad = 0;
 	pid_t pid[2];
@@ -221,7 +232,7 @@ static size_t share_once(struct sa_area *a, struct job *job, __u64 *rnd)
 	for (i = 0; i < 2; i++) {
 		pid[i] = sa_fork();
 		if (!pid[i])
-			_exit(child(a, sa_rand(rnd) + i));
+			_exit(run_child(a, sa_rand(rnd) + i));
 	}
 	if (pid[0] > 0 && sa_rand(rnd) % 4 == 0) {
 		usleep(sa_rand(rnd) % 20000);
@@ -238,7 +249,7 @@ static size_t share_once(struct sa_area *a, struct job *job, __u64 *rnd)
 	return bad;
 }
 
-/* Children of a process with one thread */
+/* Run children of a process with one thread */
 static int run_forks(void *arg)
 {
 	struct job *job = arg;
@@ -247,9 +258,9 @@ static int run_forks(void *arg)
 	__u64 rnd = 6;
 	size_t bad = 0;
 
-	ASSERT_EQ(0, share_start(&shared, job->pages / 8));
+	ASSERT_EQ(0, make_shared_area(&shared, job->pages / 8));
 	while (!*job->stop && !bad)
-		bad += share_once(&shared, job, &rnd);
+		bad += share_with_children(&shared, job, &rnd);
 	*job->stop = true;
 	return bad || sa_area_check(&shared) ? 1 : 0;
 }
@@ -265,15 +276,15 @@ static int run_job(void *arg)
 	__u64 rnd = 5;
 	int i;
 
-	ASSERT_EQ(0, share_start(&shared, job.pages / 8));
+	ASSERT_EQ(0, make_shared_area(&shared, job.pages / 8));
 	for (i = 0; i < WORKERS; i++) {
 		w[i].job = &job;
 		w[i].rnd = i + 1;
 		ASSERT_EQ(0, make_worker(&w[i], job.pages, pats[i], 200 + i));
-		ASSERT_EQ(0, sa_task_start(&w[i].task, work, &w[i]));
+		ASSERT_EQ(0, sa_task_start(&w[i].task, run_worker, &w[i]));
 	}
 	while (!*job.stop && !bad)
-		bad += share_once(&shared, &job, &rnd);
+		bad += share_with_children(&shared, &job, &rnd);
 	*job.stop = true;
 	for (i = 0; i < WORKERS; i++)
 		bad += sa_task_end(&w[i].task, LIMIT);
@@ -284,22 +295,22 @@ static int run_job(void *arg)
 FIXTURE(races)
 {
 	bool zswap;
-	int what;		/* of the variant's, what can be done here */
+	int what;		/* the variant's work that is possible here */
 };
 
-/* Of each worker */
-static size_t job_pages(void)
+/* Return the number of pages of each worker */
+static size_t worker_pages(void)
 {
-	return (sa_full() ? 16 : 4) * SA_MIB_PAGES;
+	return (sa_is_full() ? 16 : 4) * SA_MIB_PAGES;
 }
 
 /*
- * Of each device. Where they are packed they are small, so that what is dead must
- * be collected.
+ * Return the number of pages of each device. Packed devices are small, so that
+ * the kernel must collect dead space.
  */
 static size_t dev_pages(int what)
 {
-	size_t n = 2 * WORKERS * job_pages();
+	size_t n = 2 * WORKERS * worker_pages();
 
 	if (what & CGROUPS)
 		n += 2 * GROUP_PAGES;
@@ -307,7 +318,7 @@ static size_t dev_pages(int what)
 		n += 2 * POISON_PAGES;
 	if (!(what & FORMAT))
 		return 128 * SA_MIB_PAGES;
-	return n < 17 * sa_cluster() ? 17 * sa_cluster() : n;
+	return n < 17 * sa_cluster_slots() ? 17 * sa_cluster_slots() : n;
 }
 
 FIXTURE_VARIANT(races)
@@ -336,8 +347,11 @@ FIXTURE_VARIANT_ADD(races, all) { .on = true, .what = ALL };
 
 FIXTURE_VARIANT_ADD(races, everything) { .on = true, .what = EVERYTHING };
 
-/* What to write so that the system freezes, and thaws a second later; or NULL */
-static const char *freeze_state(void)
+/*
+ * Return the word for PM_STATE that freezes the system, to thaw a second later;
+ * or NULL
+ */
+static const char *find_freeze_state(void)
 {
 	static const char * const modules[] = { "suspend", "hibernate" };
 	char states[64], path[64];
@@ -352,7 +366,10 @@ static const char *freeze_state(void)
 	return strstr(states, "freeze") ? "freeze" : strstr(states, "disk") ? "disk" : NULL;
 }
 
-/* Frames that have broken before are not this test's, and it could not tell. */
+/*
+ * Tell whether frames can be broken. The test could not tell frames that have
+ * broken before from its own.
+ */
 static bool can_poison(void)
 {
 	return !access(HWPOISON "/corrupt-pfn", W_OK) && !access(PAGE_FLAGS, R_OK) &&
@@ -360,13 +377,16 @@ static bool can_poison(void)
 		!sa_meminfo("HardwareCorrupted");
 }
 
-/* Of all that shall be done, what this kernel and machine can do */
-static int possible(int what)
+/* Return the part of the work that is possible with this kernel and machine */
+static int possible_disturbances(int what)
 {
-	/* See below. Without children that share its pages no process has been seen to. */
-	if (sa_uml() && (what & EVERYTHING) == EVERYTHING)
+	/*
+	 * User Mode Linux loses mappings in this test, see FIXTURE_SETUP(). It
+	 * was never seen to do so without children that share pages.
+	 */
+	if (sa_is_uml() && (what & EVERYTHING) == EVERYTHING)
 		what &= ~FORK;
-	if ((what & FREEZE) && !freeze_state())
+	if ((what & FREEZE) && !find_freeze_state())
 		what &= ~FREEZE;
 	if ((what & POISON) && !can_poison())
 		what &= ~POISON;
@@ -379,11 +399,11 @@ FIXTURE_SETUP(races)
 
 	if (why)
 		SKIP(return, "%s", why);
-	self->what = possible(variant->what);
-	/* Seen with the kernel as it is: a process gets SIGSEGV, or spins. */
-	if (sa_uml() && (!variant->on || (self->what & ALL) == ALL))
-		SKIP(return, "7.3 as User Mode Linux loses mappings in this");
-	self->zswap = !sa_zswap(true);
+	self->what = possible_disturbances(variant->what);
+	/* With the unmodified kernel, too, a process gets SIGSEGV or spins. */
+	if (sa_is_uml() && (!variant->on || (self->what & ALL) == ALL))
+		SKIP(return, "User Mode Linux 7.3 loses mappings in this test");
+	self->zswap = !sa_set_zswap(true);
 	if ((variant->what & WRITEBACK) && !self->zswap)
 		SKIP(return, "no zswap");
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), dev_pages(self->what), 2));
@@ -392,8 +412,11 @@ FIXTURE_SETUP(races)
 		sa_log_expect("due to hardware memory corruption");
 }
 
-/* Give all page frames back that have broken. Returns how many can't be, just now. */
-static size_t mend_all(atomic_long *mended)
+/*
+ * Unpoison all frames that have broken. Return how many frames can't be
+ * unpoisoned now.
+ */
+static size_t unpoison_all_frames(atomic_long *mended)
 {
 	int fd = open(PAGE_FLAGS, O_RDONLY | O_CLOEXEC);
 	static __u64 flags[8192];
@@ -419,8 +442,8 @@ static size_t mend_all(atomic_long *mended)
 	return left;
 }
 
-/* Let corrupt-pfn take pages of one cgroup only, or of any. */
-static int poison_only(unsigned long long ino)
+/* Limit corrupt-pfn to pages of one cgroup, or lift that limit */
+static int limit_poison_to(unsigned long long ino)
 {
 	int ret = sa_write_num(HWPOISON "/corrupt-filter-memcg", ino);
 
@@ -432,10 +455,10 @@ FIXTURE_TEARDOWN_PARENT(races)
 	if (self->what & FREEZE)
 		sa_write(PM_TEST, "none");
 	if (self->what & POISON)
-		poison_only(0);
+		limit_poison_to(0);
 	EXPECT_EQ(0, sa_end());
 	if (self->what & POISON) {
-		EXPECT_TRUE(sa_wait(!mend_all(NULL), SOON));
+		EXPECT_TRUE(sa_wait(!unpoison_all_frames(NULL), SOON));
 		EXPECT_EQ(0, sa_meminfo("HardwareCorrupted"));
 		sa_log_expect(NULL);
 	}
@@ -448,12 +471,15 @@ struct shared_state {
 	atomic_long moves, moved, drains, cgs;
 	atomic_long whole, whole_moved, freezes, groups, spread, limits, left, late, ooms;
 	atomic_long breaks, lost, mended, scans, differ, samples;
-	/* What a cgroup's process has done, and what it is told to do */
+	/* The progress of a cgroup's process, and its orders */
 	atomic_bool is_out, is_off, leave, is_gone;
 	int what;
 };
 
-/* Each disturbance in a process of its own, until told to stop. */
+/*
+ * Make zswap write back until the test stops. Each disturbance runs in a
+ * process of its own.
+ */
 static int disturb_writeback(void *arg)
 {
 	struct shared_state *s = arg;
@@ -469,10 +495,10 @@ static int disturb_writeback(void *arg)
 }
 
 /*
- * Is it an answer to who writes to a tier's file while devices come and go? Or is frozen
- * meanwhile, which ends what takes its time as a signal would.
+ * Tell whether an error is expected for a write to a tier's file while devices
+ * come and go. A freeze ends a long write, as a signal does.
  */
-static bool may_be(struct shared_state *s, int ret)
+static bool is_expected_error(struct shared_state *s, int ret)
 {
 	return !ret || (ret == -EINTR && (s->what & FREEZE)) || ret == -ENOENT ||
 	       ret == -ENODEV || ret == -ENOSPC || ret == -EBUSY || ret == -ENOMEM;
@@ -483,17 +509,18 @@ static void tier_write(struct shared_state *s, const char *dev, const char *file
 {
 	int ret = sa_tier_write(dev, file, text);
 
-	if (may_be(s, ret))
+	if (is_expected_error(s, ret))
 		return;
 	sa_log("%s of %s, %s: %s", file, dev ? dev : "zswap", text, strerror(-ret));
 	s->failed++;
 }
 
 /*
- * Instead of swapoff, or before it: swapoff takes a tier that is drained back. By the
- * same process, as one of the devices must stay in use.
+ * Drain a device and take it back sometimes, before swapoff, which takes a
+ * drained tier, too. The process of swapoff does this, because one of the
+ * devices must stay in use.
  */
-static void drain(struct shared_state *s, const char *dev, __u64 *rnd)
+static void drain_tier(struct shared_state *s, const char *dev, __u64 *rnd)
 {
 	tier_write(s, dev, "state", "draining");
 	usleep(sa_rand(rnd) % 50000);
@@ -512,10 +539,13 @@ static int disturb_swapoff(void *arg)
 		int ret;
 
 		if (s->what & MOVE)
-			drain(s, sa_dev(i), &rnd);
+			drain_tier(s, sa_dev(i), &rnd);
 		ret = sa_swapoff(sa_dev(i));
 
-		/* No room just now is an answer; anything else is not. */
+		/*
+		 * swapoff may fail because there is no room now; any other
+		 * error is wrong.
+		 */
 		if (ret && ret != -ENOMEM && !(ret == -EINTR && (s->what & FREEZE))) {
 			sa_log("swapoff of %s: %s", sa_dev(i), strerror(-ret));
 			s->failed++;
@@ -540,14 +570,14 @@ static int disturb_toggle(void *arg)
 	__u64 rnd = 4;
 
 	while (!s->stop) {
-		if (sa_layer(s->toggles++ & 1))
+		if (sa_set_layer(s->toggles++ & 1))
 			s->failed++;
 		usleep(sa_rand(&rnd) % 30000);
 	}
 	return 0;
 }
 
-/* There never is more free than there is, nor less than nothing. */
+/* Check that the free swap is never above the total or below zero */
 static int watch_free(void *arg)
 {
 	struct shared_state *s = arg;
@@ -556,7 +586,7 @@ static int watch_free(void *arg)
 	while (!s->stop) {
 		if (sysinfo(&si))
 			return 1;
-		/* Less than nothing is a very large number. */
+		/* A number below zero is a very large number here. */
 		if (si.freeswap > si.totalswap) {
 			sa_log("%lu of %lu times %u bytes are free", si.freeswap,
 			       si.totalswap, si.mem_unit);
@@ -576,8 +606,11 @@ static int disturb_format(void *arg)
 
 	while (!s->stop) {
 		i = sa_rand(&rnd) % 2;
-		/* Packed for most of the time; the device may be swapped off now. */
-		ret = sa_format(sa_dev(i), sa_rand(&rnd) % 4 ? "packed" : "raw");
+		/*
+		 * The format is packed most of the time; the device may be
+		 * swapped off now.
+		 */
+		ret = sa_set_format(sa_dev(i), sa_rand(&rnd) % 4 ? "packed" : "raw");
 		if (!ret) {
 			s->formats++;
 		} else if (ret != -ENOENT && ret != -ENODEV) {
@@ -589,7 +622,10 @@ static int disturb_format(void *arg)
 	return 0;
 }
 
-/* Remove a cgroup. It gives up after a time, and that may have been while it was frozen. */
+/*
+ * Remove a cgroup. A removal gives up after a time, in which the system may
+ * have been frozen.
+ */
 static int remove_cg(struct shared_state *s, const char *cg)
 {
 	int ret = sa_cg_destroy(cg);
@@ -599,8 +635,8 @@ static int remove_cg(struct shared_state *s, const char *cg)
 	return ret;
 }
 
-/* In a cgroup that goes while others are at work */
-static int short_life(void *arg)
+/* Swap in a cgroup that goes away while other processes work */
+static int run_short_lived(void *arg)
 {
 	struct shared_state *s = arg;
 	struct __test_metadata *_metadata = s->_metadata;
@@ -615,15 +651,15 @@ static int short_life(void *arg)
 	return bad ? 1 : 0;
 }
 
-static void one_cgroup(struct shared_state *s, __u64 *rnd)
+static void run_short_cgroup(struct shared_state *s, __u64 *rnd)
 {
 	char cg[256];
 
 	if (sa_cg_make("races-short", 16 * SA_MIB, cg, sizeof(cg)))
 		return;
-	/* Where it is the one that is forbidden, the other tiers are left. */
+	/* If a device is forbidden, the other tiers remain. */
 	sa_cg_limit_tier(cg, sa_dev(sa_rand(rnd) % 2), sa_rand(rnd) % 2 ? "0" : "256K");
-	if (sa_run(cg, short_life, s, LIMIT)) {
+	if (sa_run(cg, run_short_lived, s, LIMIT)) {
 		sa_log("a child in a cgroup of its own has failed");
 		s->failed++;
 	}
@@ -657,10 +693,10 @@ static int disturb_move(void *arg)
 			break;
 		case 3:
 			high = 1 + sa_rand(&rnd) % 30;
-			sa_watermarks(dev, high, sa_rand(&rnd) % high);
+			sa_set_watermarks(dev, high, sa_rand(&rnd) % high);
 			break;
 		case 4:
-			one_cgroup(s, &rnd);
+			run_short_cgroup(s, &rnd);
 			break;
 		}
 		usleep(sa_rand(&rnd) % 20000);
@@ -668,7 +704,7 @@ static int disturb_move(void *arg)
 	return 0;
 }
 
-/* Move all that a tier has, of one tier after the other. */
+/* Move all data of a tier, one tier after the other */
 static int disturb_whole(void *arg)
 {
 	struct shared_state *s = arg;
@@ -687,17 +723,13 @@ static int disturb_whole(void *arg)
 	return 0;
 }
 
-/* --- cgroups whose limits are lowered, and that go ----------------------- */
+/* --- cgroups whose limits are lowered, and that go ------------------------ */
 
-static bool has_ended(pid_t pid)
-{
-	siginfo_t info = { };
-
-	return waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
-}
-
-/* Work until killed; or leave the cgroup behind with what is swapped out, and look. */
-static int member(void *arg)
+/*
+ * Work until killed; or leave the cgroup with the swapped pages behind, and
+ * check them
+ */
+static int run_group_member(void *arg)
 {
 	struct shared_state *s = arg;
 	struct __test_metadata *_metadata = s->_metadata;
@@ -709,8 +741,8 @@ static int member(void *arg)
 	sa_area_fill(&w.a);
 	madvise(w.a.p, w.a.n * SA_PAGE, MADV_PAGEOUT);
 	s->is_out = true;
-	keep_at_work(&w);
-	/* It may be killed before it can return that. */
+	work_until_stopped(&w);
+	/* The process may be killed before it can return this result. */
 	if (w.bad) {
 		s->failed++;
 		s->stop = true;
@@ -719,12 +751,15 @@ static int member(void *arg)
 	ASSERT_EQ(0, sa_cg_enter(cg));
 	s->is_off = true;
 	ASSERT_TRUE(wait_awake(s->is_gone, LIMIT));
-	look_at_all(&w);
+	check_all_pages(&w);
 	return w.bad ? 1 : 0;
 }
 
-/* Set a limit, up or down, of a cgroup that uses 4 MiB; some let it run out of memory. */
-static void set_limit(struct shared_state *s, const char *cg, __u64 *rnd)
+/*
+ * Raise or lower a limit of a cgroup that uses 4 MiB; some limits make it run
+ * out of memory
+ */
+static void set_any_limit(struct shared_state *s, const char *cg, __u64 *rnd)
 {
 	static const char * const sizes[] = { "0", "256K", "1M", "3M", "max" };
 	static const char * const maxima[] = { "2M", "3M", "5M", "8M", "max" };
@@ -734,7 +769,7 @@ static void set_limit(struct shared_state *s, const char *cg, __u64 *rnd)
 	case 0:
 	case 1:
 		ret = sa_cg_limit_tier(cg, tier ? sa_dev(tier - 1) : NULL, sizes[i]);
-		/* The device may be going. */
+		/* The device may be going away. */
 		if (ret == -EINVAL && (s->what & SWAPOFF))
 			ret = 0;
 		break;
@@ -745,13 +780,13 @@ static void set_limit(struct shared_state *s, const char *cg, __u64 *rnd)
 		ret = sa_cg_write(cg, "memory.max", maxima[i]);
 	}
 	s->limits++;
-	if (!may_be(s, ret)) {
+	if (!is_expected_error(s, ret)) {
 		sa_log("a limit of %s: %s", cg, strerror(-ret));
 		s->failed++;
 	}
 }
 
-static void no_limits(const char *cg)
+static void lift_limits(const char *cg)
 {
 	int i;
 
@@ -761,8 +796,8 @@ static void no_limits(const char *cg)
 		sa_cg_limit_tier(cg, i ? sa_dev(i - 1) : NULL, "max");
 }
 
-/* Number of counters by which the cgroup has something swapped out, or -errno */
-static int swap_counters(const char *cg, bool tell)
+/* Return how many counters say that the cgroup has swapped pages, or -errno */
+static int count_swap_counters(const char *cg, bool tell)
 {
 	static const char * const names[] = { "swap_tier_", "zswap ", "zswapped " };
 	char path[512], text[16384], *line, *save = NULL;
@@ -791,31 +826,37 @@ static int swap_counters(const char *cg, bool tell)
 	return n;
 }
 
-/* Limit it so that it needs all tiers for what its process has. */
-static void limit_each(const char *cg)
+/* Limit the cgroup so that it needs all tiers for its data */
+static void limit_each_tier(const char *cg)
 {
 	sa_cg_limit_tier(cg, NULL, "1M");
 	sa_cg_limit_tier(cg, sa_dev(0), "1536K");
 	sa_cg_limit_tier(cg, sa_dev(1), "1536K");
 }
 
-/* Does it? One of them may have been swapped off. */
+/*
+ * Tell whether the cgroup uses all tiers. One of them may have been swapped
+ * off.
+ */
 static bool uses_all_tiers(const char *cg)
 {
 	return sa_cg_tier(cg, NULL) > 0 && sa_cg_tier(cg, sa_dev(0)) > 0 &&
 		sa_cg_tier(cg, sa_dev(1)) > 0;
 }
 
-/* Is nothing left of it? What is in the swap cache keeps its slot until it is pushed out. */
-static bool has_nothing(const char *cg)
+/*
+ * Tell whether the cgroup has nothing left. A page in the swap cache keeps its
+ * slot until it is reclaimed.
+ */
+static bool cg_has_nothing(const char *cg)
 {
-	if (!swap_counters(cg, false))
+	if (!count_swap_counters(cg, false))
 		return true;
 	sa_cg_try_reclaim(cg, GROUP_PAGES * SA_PAGE);
-	return !swap_counters(cg, false);
+	return !count_swap_counters(cg, false);
 }
 
-static void one_group(struct shared_state *s, const char *tree, __u64 *rnd)
+static void run_one_group(struct shared_state *s, const char *tree, __u64 *rnd)
 {
 	long long ooms = sa_cg_key(tree, "memory.events", "oom_kill");
 	bool by_us = sa_rand(rnd) % 2;
@@ -833,27 +874,30 @@ static void one_group(struct shared_state *s, const char *tree, __u64 *rnd)
 		s->failed++;
 		return;
 	}
-	limit_each(cg);
-	pid = sa_start(cg, member, s);
-	wait_awake(s->is_out || has_ended(pid), LIMIT);
+	limit_each_tier(cg);
+	pid = sa_start(cg, run_group_member, s);
+	wait_awake(s->is_out || sa_has_ended(pid), LIMIT);
 	s->spread += uses_all_tiers(cg);
-	for (n = 4 + sa_rand(rnd) % 12; n && !has_ended(pid); n--) {
-		set_limit(s, sa_rand(rnd) % 4 ? cg : tree, rnd);
+	for (n = 4 + sa_rand(rnd) % 12; n && !sa_has_ended(pid); n--) {
+		set_any_limit(s, sa_rand(rnd) % 4 ? cg : tree, rnd);
 		usleep(sa_rand(rnd) % 30000);
 	}
 	if (by_us) {
 		kill(pid, SIGKILL);
 	} else {
 		s->leave = true;
-		wait_awake(s->is_off || has_ended(pid), LIMIT);
+		wait_awake(s->is_off || sa_has_ended(pid), LIMIT);
 	}
-	/* At once, with what it has in the swap cache and in all tiers. */
+	/*
+	 * The removal comes at once, while the cgroup has pages in the swap
+	 * cache and in all tiers.
+	 */
 	if (!wait_awake(!rmdir(cg) || errno == ENOENT, SOON)) {
 		sa_log("%s can't be removed", cg);
 		s->failed++;
 	}
 	s->is_gone = true;
-	wait_awake(has_ended(pid), LIMIT);
+	wait_awake(sa_has_ended(pid), LIMIT);
 	ret = sa_join(pid, 0);
 	ooms = sa_cg_key(tree, "memory.events", "oom_kill") - ooms;
 	if (ret && !(sa_was_killed(ret) && (by_us || ooms > 0))) {
@@ -861,22 +905,25 @@ static void one_group(struct shared_state *s, const char *tree, __u64 *rnd)
 		s->failed++;
 		s->stop = true;
 	}
-	if (!wait_awake(has_nothing(tree), SOON)) {
-		swap_counters(tree, true);
+	if (!wait_awake(cg_has_nothing(tree), SOON)) {
+		count_swap_counters(tree, true);
 		sa_log("%s: %s, %lld bytes of memory; all have %lld in the swap cache", tree,
 		       by_us ? "killed" : "left", sa_cg_num(tree, "memory.current"),
 		       sa_swap_cached());
-		/* What is read for a cgroup that has gone is charged to who reads, or the root. */
+		/*
+		 * A page that is read for a removed cgroup is charged to the
+		 * reading cgroup or to the root.
+		 */
 		sa_cg_reclaim(sa_cg_root(), 2 * GROUP_PAGES * SA_PAGE);
-		if (wait_awake(has_nothing(tree), SOON)) {
-			sa_log("that was in the swap cache, of other cgroups");
+		if (wait_awake(cg_has_nothing(tree), SOON)) {
+			sa_log("the swap cache held these pages for other cgroups");
 			s->late++;
 		} else {
 			s->failed++;
 			s->stop = true;
 		}
 	}
-	no_limits(tree);
+	lift_limits(tree);
 	s->ooms += ooms > 0;
 	s->left += !by_us && !ret;
 	s->groups++;
@@ -892,22 +939,25 @@ static int disturb_groups(void *arg)
 	ASSERT_EQ(0, sa_cg_make("races-tree", 0, tree, sizeof(tree)));
 	ASSERT_EQ(0, sa_cg_write(tree, "cgroup.subtree_control", "+memory"));
 	while (!s->stop)
-		one_group(s, tree, &rnd);
+		run_one_group(s, tree, &rnd);
 	EXPECT_EQ(0, remove_cg(s, tree));
 	return 0;
 }
 
-/* --- freezing ------------------------------------------------------------ */
+/* --- freezing ------------------------------------------------------------- */
 
 static int disturb_freeze(void *arg)
 {
 	struct shared_state *s = arg;
-	const char *state = freeze_state();
+	const char *state = find_freeze_state();
 	double start;
 	int ret;
 
 	while (!s->stop) {
-		/* Who was frozen goes on for a while, or some would never come to anything. */
+		/*
+		 * Frozen processes run for a while before the next freeze, so
+		 * that each makes progress.
+		 */
 		if (sa_wait(s->stop, 3))
 			break;
 		start = sa_now();
@@ -922,61 +972,66 @@ static int disturb_freeze(void *arg)
 	return 0;
 }
 
-/* --- page frames that break ---------------------------------------------- */
+/* --- page frames that break ----------------------------------------------- */
 
-static void on_bus(int sig)
+static void ignore_sigbus(int sig)
 {
 }
 
-static void fill_anew(struct worker *w, size_t i)
+static void rewrite_page(struct worker *w, size_t i)
 {
 	struct sa_area *a = &w->a;
 
-	sa_fill(a->p + i * SA_PAGE, a->pat, a->seed, i, ++w->gens[i]);
+	sa_fill_page(a->p + i * SA_PAGE, a->pat, a->seed, i, ++w->gens[i]);
 }
 
-/* Is a page right, or lost? What is lost is replaced. */
-static void look_at_one(struct shared_state *s, struct worker *w, size_t i)
+/* Check that a page is right or lost, and replace a lost page */
+static void check_or_replace_page(struct shared_state *s, struct worker *w, size_t i)
 {
 	struct sa_area *a = &w->a;
 	void *p = a->p + i * SA_PAGE;
 
-	if (sa_bus(p)) {
+	if (sa_raises_sigbus(p)) {
 		s->lost++;
 		madvise(p, SA_PAGE, MADV_DONTNEED);
-		fill_anew(w, i);
+		rewrite_page(w, i);
 		return;
 	}
-	w->bad += !!sa_check(p, a->pat, a->seed, i, w->gens[i]);
+	w->bad += !!sa_check_page(p, a->pat, a->seed, i, w->gens[i]);
 	if (sa_rand(&w->rnd) % 3 == 0)
-		fill_anew(w, i);
+		rewrite_page(w, i);
 }
 
-/* Break the frame of a page: where it is mapped, or on its way out. */
-static void break_one(struct shared_state *s, struct worker *w, size_t i)
+/* Break the frame of a page, either where it is mapped or on its way out */
+static void break_page_frame(struct shared_state *s, struct worker *w, size_t i)
 {
-	struct sigaction sa = { .sa_handler = on_bus }, old;
+	struct sigaction sa = { .sa_handler = ignore_sigbus }, old;
 	void *p = w->a.p + i * SA_PAGE;
 	bool is_mapped = sa_rand(&w->rnd) % 2;
 	char frame[32];
 	__u64 entry;
 
-	look_at_one(s, w, i);
+	check_or_replace_page(s, w, i);
 	s->breaks++;
-	/* Who breaks a dirty page may be told so by a signal. */
+	/*
+	 * The kernel may tell a process that breaks a dirty page by a signal.
+	 */
 	sigaction(SIGBUS, &sa, &old);
 	if (is_mapped) {
 		madvise(p, SA_PAGE, MADV_HWPOISON);
 	} else if (!sa_pagemap(p, 1, &entry) && (entry & SA_PM_PRESENT)) {
 		madvise(p, SA_PAGE, MADV_PAGEOUT);
-		/* By now it may be that of another page here, as nobody else is in the cgroup. */
+		/*
+		 * The frame may belong to another page of this area by now,
+		 * because only this process is in the cgroup.
+		 */
 		snprintf(frame, sizeof(frame), "%#llx", entry & SA_PM_ENTRY);
 		sa_write(HWPOISON "/corrupt-pfn", frame);
 	}
 	sigaction(SIGBUS, &old, NULL);
 }
 
-/* In a cgroup of its own */
+/* Break frames of an area in a cgroup of its own */
 static int disturb_poison(void *arg)
 {
 	struct shared_state *s = arg;
@@ -995,37 +1050,37 @@ static int disturb_poison(void *arg)
 				MADV_PAGEOUT);
 			break;
 		case 1:
-			break_one(s, &w, i);
+			break_page_frame(s, &w, i);
 			if (s->breaks % 32)
 				break;
 			for (i = 0; i < w.a.n && !w.bad; i++)
-				look_at_one(s, &w, i);
-			mend_all(&s->mended);
+				check_or_replace_page(s, &w, i);
+			unpoison_all_frames(&s->mended);
 			break;
 		default:
-			look_at_one(s, &w, i);
+			check_or_replace_page(s, &w, i);
 		}
 		usleep(sa_rand(&w.rnd) % 20000);
 	}
 	for (i = 0; i < w.a.n && w.bad < 4; i++)
-		look_at_one(s, &w, i);
+		check_or_replace_page(s, &w, i);
 	/* At most one page is lost with a frame. */
 	EXPECT_LE(s->lost, s->breaks);
 	EXPECT_EQ(0, w.bad);
 	if (w.bad || s->lost > s->breaks)
 		s->stop = true;
 	sa_area_unmap(&w.a);
-	EXPECT_TRUE(wait_awake(!mend_all(&s->mended), SOON)) {
-		TH_LOG("%zu page frames stay broken", mend_all(&s->mended));
+	EXPECT_TRUE(wait_awake(!unpoison_all_frames(&s->mended), SOON)) {
+		TH_LOG("%zu page frames stay broken", unpoison_all_frames(&s->mended));
 	}
 	return 0;
 }
 
 /*
- * Wait until it is time, or somebody has found something. With "everything" let the
- * kernel scan all slots every two seconds. Number of violations
+ * Wait for the end of the time or for an error. With "everything", let the
+ * kernel scan all slots every two seconds. Return the number of violations.
  */
-static long long watch(struct shared_state *s, int seconds)
+static long long watch_violations(struct shared_state *s, int seconds)
 {
 	double end = sa_now() + seconds;
 	long long n = 0;
@@ -1040,8 +1095,9 @@ static long long watch(struct shared_state *s, int seconds)
 
 		sa_wait(s->stop, left < 2 ? left : 2);
 		/*
-		 * The scan looks again while sums differ, but holds a mutex that swapoff
-		 * may wait for with its device taken off one of the sums only.
+		 * The scan repeats while the sums differ. It holds a mutex, for
+		 * which swapoff may wait while its device is missing in one of
+		 * the sums.
 		 */
 		for (tries = 3; tries && (n = sa_violations()); tries--)
 			s->differ++;
@@ -1050,7 +1106,7 @@ static long long watch(struct shared_state *s, int seconds)
 	return n;
 }
 
-static bool is_empty(const char *dev)
+static bool tier_is_empty(const char *dev)
 {
 	return !sa_tier_num(dev, "used") && !sa_tier_num(dev, "stored");
 }
@@ -1070,19 +1126,25 @@ TEST_F_TIMEOUT(races, soak, SA_TIMEOUT + 3600)
 	char cg[256], poison[256] = "";
 	struct stat st;
 
-	/* The single ones are shorter: it is all of them that matters. */
+	/*
+	 * Tests of a single disturbance are shorter, because the test of all
+	 * matters most.
+	 */
 	if ((variant->what & ALL) != ALL)
 		seconds = (seconds + 3) / 4;
-	s = sa_shared();
+	s = sa_map_shared();
 	ASSERT_NE(NULL, s);
 	s->_metadata = _metadata;
 	s->what = what;
 	job = (struct job){
-		._metadata = _metadata, .pages = job_pages(),
+		._metadata = _metadata, .pages = worker_pages(),
 		.forks = what & FORK, .stop = &s->stop,
 		.touches = &s->touches, .forked = &s->forked,
 	};
-	/* Room for all but a part: reclaim is at work all the time. */
+	/*
+	 * The limit leaves room for only a part, so that reclaim works all the
+	 * time.
+	 */
 	ASSERT_EQ(0, sa_cg_make("races", job.pages * WORKERS * SA_PAGE * 3 / 4 +
 				10 * SA_MIB, cg, sizeof(cg)));
 	pid = sa_start(cg, run_job, &job);
@@ -1094,14 +1156,14 @@ TEST_F_TIMEOUT(races, soak, SA_TIMEOUT + 3600)
 	if (what & POISON) {
 		ASSERT_EQ(0, sa_cg_make("races-poison", 0, poison, sizeof(poison)));
 		ASSERT_EQ(0, stat(poison, &st));
-		ASSERT_EQ(0, poison_only(st.st_ino));
+		ASSERT_EQ(0, limit_poison_to(st.st_ino));
 	}
 	for (i = 0; i < NR_DISTURBERS; i++)
 		if (fns[i] && what & 1 << i)
 			others[i] = sa_start(1 << i == POISON ? poison : NULL, fns[i], s);
 
-	/* The job ends by itself as soon as it finds something. */
-	EXPECT_EQ(0, watch(s, seconds));
+	/* The job ends by itself as soon as it finds an error. */
+	EXPECT_EQ(0, watch_violations(s, seconds));
 	s->stop = true;
 	ret = sa_join(pid, LIMIT);
 	EXPECT_EQ(0, ret);
@@ -1115,7 +1177,7 @@ TEST_F_TIMEOUT(races, soak, SA_TIMEOUT + 3600)
 	wb = sa_vmstat("zswpwb") - wb;
 	TH_LOG("%ld touches, %ld children, %lld pages written back by zswap",
 	       s->touches, s->forked, wb);
-	TH_LOG("%ld times swapped off, %ld toggles, %ld formats; %ld times asked what is free",
+	TH_LOG("%ld swapoffs, %ld toggles, %ld formats; %ld samples of free swap",
 	       s->swapoffs, s->toggles, s->formats, s->samples);
 	if (what & MOVE)
 		TH_LOG("%ld moves by hand, %ld with something to move, %ld drains, %ld cgroups",
@@ -1132,11 +1194,11 @@ TEST_F_TIMEOUT(races, soak, SA_TIMEOUT + 3600)
 	if (what & FREEZE)
 		TH_LOG("%ld times frozen", s->freezes);
 	if (what & POISON)
-		TH_LOG("%ld times a frame was to break, %ld pages lost, %ld frames mended",
+		TH_LOG("%ld breaks of frames, %ld pages lost, %ld frames unpoisoned",
 		       s->breaks, s->lost, s->mended);
 	EXPECT_EQ(0, s->failed);
 	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
-	/* Each disturbance took place. */
+	/* Each disturbance must have taken place. */
 	EXPECT_LT(100, s->touches);
 	if (what & FORK)
 		EXPECT_LT(1, s->forked);
@@ -1168,18 +1230,18 @@ TEST_F_TIMEOUT(races, soak, SA_TIMEOUT + 3600)
 		EXPECT_EQ(0, sa_cg_destroy(poison));
 	}
 	EXPECT_EQ(0, sa_cg_destroy(cg));
-	/* Nothing is left of it anywhere. */
+	/* Nothing may be left in any tier. */
 	if (variant->on) {
-		ASSERT_EQ(0, sa_layer(false));
+		ASSERT_EQ(0, sa_set_layer(false));
 		for (i = 0; i < 2; i++)
-			if (sa_swaps(sa_dev(i), NULL, NULL, NULL))
-				EXPECT_TRUE(sa_wait_purged(is_empty(sa_dev(i)), 10)) {
+			if (sa_swaps_read(sa_dev(i), NULL, NULL, NULL))
+				EXPECT_TRUE(sa_wait_purged(tier_is_empty(sa_dev(i)), 10)) {
 					TH_LOG("%s: used %lld, stored %lld; %lld in the swap cache",
 					       sa_dev(i), sa_tier_num(sa_dev(i), "used"),
 					       sa_tier_num(sa_dev(i), "stored"), sa_swap_cached());
 				}
 		if (self->zswap)
-			EXPECT_TRUE(sa_wait_purged(is_empty(NULL), 10)) {
+			EXPECT_TRUE(sa_wait_purged(tier_is_empty(NULL), 10)) {
 				TH_LOG("zswap: stored %lld; %lld in the swap cache",
 				       sa_tier_num(NULL, "stored"), sa_swap_cached());
 			}

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What is in zswap takes nothing of a device, and what zswap wrote back takes
- * a slot each, and no more; less where it is packed.
+ * A page in zswap must take nothing of a device. A page that zswap has written
+ * back must take one slot and no more, or less than a slot if it is packed.
  *
- * With the layer it fails on a kernel that reserves a slot at store time, that
- * leaks one at writeback or load, or whose page-table entries change while data
- * moves. Without the layer it measures the contrary: slots are reserved.
+ * With the layer the test fails on a kernel that reserves a slot at a store,
+ * that leaks a slot at writeback or at a load, or whose page-table entries
+ * change while data moves. Without the layer the test measures the contrary:
+ * slots are reserved.
  */
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +34,7 @@ FIXTURE_SETUP(slots)
 
 	if (why)
 		SKIP(return, "%s", why);
-	if (sa_zswap(true))
+	if (sa_set_zswap(true))
 		SKIP(return, "no zswap");
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), 64 * SA_MIB_PAGES, -1));
 }
@@ -43,33 +44,36 @@ FIXTURE_TEARDOWN_PARENT(slots)
 	EXPECT_EQ(0, sa_end());
 }
 
-/* Slots of the device that hold something, as exactly as can be told */
-static long long used_slots(bool on)
+/*
+ * Return how many slots of the device are in use, as exactly as the kernel
+ * tells
+ */
+static long long count_used_slots(bool on)
 {
 	size_t used;
 
 	if (on)
 		return sa_tier_num(sa_dev(0), "used") / (long long)SA_PAGE;
-	return sa_swaps(sa_dev(0), NULL, &used, NULL) ? (long long)used : -1;
+	return sa_swaps_read(sa_dev(0), NULL, &used, NULL) ? (long long)used : -1;
 }
 
-/* For who puts those of several kernels side by side. */
+/* Log the figures in one line, so that scripts can compare several kernels */
 static void log_slots(bool on, const char *when, long long pages)
 {
 	size_t used = 0;
 
-	sa_swaps(sa_dev(0), NULL, &used, NULL);
+	sa_swaps_read(sa_dev(0), NULL, &used, NULL);
 	sa_log("figures layer=%s when=%s pages=%lld slots=%lld swaps=%zu",
-	       on ? "on" : "off", when, pages, used_slots(on), used);
+	       on ? "on" : "off", when, pages, count_used_slots(on), used);
 }
 
 TEST_F_TIMEOUT(slots, zswap_takes_none, SA_TIMEOUT)
 {
-	size_t n = (sa_full() ? 24 : 8) * SA_MIB_PAGES, swapped, used;
+	size_t n = (sa_is_full() ? 24 : 8) * SA_MIB_PAGES, swapped, used;
 	long long before, wb = sa_vmstat("zswpwb"), out;
 	struct sa_area a;
 
-	before = used_slots(variant->on);
+	before = count_used_slots(variant->on);
 	EXPECT_EQ(0, before);
 	log_slots(variant->on, "before", 0);
 	ASSERT_EQ(0, sa_area_map(&a, n, SA_TEXT, 11));
@@ -80,10 +84,10 @@ TEST_F_TIMEOUT(slots, zswap_takes_none, SA_TIMEOUT)
 	EXPECT_LE((long long)(n - 8), sa_vmstat("zswpout") - out);
 	ASSERT_EQ(wb, sa_vmstat("zswpwb"));
 
-	ASSERT_TRUE(sa_swaps(sa_dev(0), NULL, &used, NULL));
+	ASSERT_TRUE(sa_swaps_read(sa_dev(0), NULL, &used, NULL));
 	log_slots(variant->on, "in-zswap", swapped);
 	if (variant->on) {
-		EXPECT_EQ(0, used_slots(true));
+		EXPECT_EQ(0, count_used_slots(true));
 		EXPECT_EQ(0, used);
 		EXPECT_EQ(0, sa_tier_num(sa_dev(0), "stored"));
 		EXPECT_EQ((long long)(swapped * SA_PAGE),
@@ -95,7 +99,7 @@ TEST_F_TIMEOUT(slots, zswap_takes_none, SA_TIMEOUT)
 	}
 	EXPECT_EQ(0, sa_area_check(&a));
 	sa_area_unmap(&a);
-	EXPECT_EQ(0, used_slots(variant->on));
+	EXPECT_EQ(0, count_used_slots(variant->on));
 	log_slots(variant->on, "after", 0);
 }
 
@@ -104,26 +108,26 @@ TEST_F_TIMEOUT(slots, zero_takes_none, SA_TIMEOUT)
 	size_t n = 4 * SA_MIB_PAGES, swapped;
 	struct sa_area a;
 
-	ASSERT_EQ(0, sa_zswap(false));
+	ASSERT_EQ(0, sa_set_zswap(false));
 	ASSERT_EQ(0, sa_area_map(&a, n, SA_ZERO, 11));
 	sa_area_fill(&a);
 	swapped = sa_pageout(a.p, n);
 	EXPECT_LE(n - 8, swapped);
 	if (variant->on) {
-		EXPECT_EQ(0, used_slots(true));
+		EXPECT_EQ(0, count_used_slots(true));
 		EXPECT_EQ(0, sa_tier_num(sa_dev(0), "stored"));
 		EXPECT_EQ(0, sa_tier_num(NULL, "stored"));
 	} else {
-		EXPECT_LE((long long)swapped, used_slots(false));
+		EXPECT_LE((long long)swapped, count_used_slots(false));
 	}
 	EXPECT_EQ(0, sa_area_check(&a));
 	sa_area_unmap(&a);
-	EXPECT_EQ(0, used_slots(variant->on));
+	EXPECT_EQ(0, count_used_slots(variant->on));
 }
 
 TEST_F_TIMEOUT(slots, writeback_takes_one_each, SA_TIMEOUT)
 {
-	size_t n = (sa_full() ? 16 : 4) * SA_MIB_PAGES, swapped, i, used, moved = 0;
+	size_t n = (sa_is_full() ? 16 : 4) * SA_MIB_PAGES, swapped, i, used, moved = 0;
 	__u64 *before, *after;
 	long long wb, back;
 	struct sa_area a;
@@ -142,10 +146,13 @@ TEST_F_TIMEOUT(slots, writeback_takes_one_each, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_zswap_drain(60));
 	back = sa_vmstat("zswpwb") - wb;
 	EXPECT_EQ((long long)swapped, back);
-	ASSERT_TRUE(sa_swaps(sa_dev(0), NULL, &used, NULL));
+	ASSERT_TRUE(sa_swaps_read(sa_dev(0), NULL, &used, NULL));
 	TH_LOG("%zu pages swapped, %lld written back", swapped, back);
 
-	/* Nobody touched them: the entries in the page table are the same. */
+	/*
+	 * Nobody has touched the pages, so the entries in the page table are
+	 * the same.
+	 */
 	ASSERT_EQ(0, sa_pagemap(a.p, n, after));
 	for (i = 0; i < n; i++)
 		moved += ((before[i] ^ after[i]) & (SA_PM_SWAP | SA_PM_ENTRY)) != 0;
@@ -156,11 +163,14 @@ TEST_F_TIMEOUT(slots, writeback_takes_one_each, SA_TIMEOUT)
 
 		EXPECT_TRUE(sa_wait_purged(sa_tier_num(sa_dev(0), "stored") == stored, 10))
 			TH_LOG("%lld bytes stored", sa_tier_num(sa_dev(0), "stored"));
-		taken = used_slots(true);
-		/* Packed, what is live of segments counts, and that is 2:1 at least. */
-		if (sa_packed()) {
+		taken = count_used_slots(true);
+		/*
+		 * If the device is packed, the live bytes of segments count;
+		 * text compresses at least 2:1.
+		 */
+		if (sa_is_packed()) {
 			EXPECT_LT(0, taken);
-			EXPECT_LE(taken, back / 2 + (long long)sa_cluster());
+			EXPECT_LE(taken, back / 2 + (long long)sa_cluster_slots());
 		} else {
 			EXPECT_EQ(back, taken);
 		}
@@ -168,21 +178,27 @@ TEST_F_TIMEOUT(slots, writeback_takes_one_each, SA_TIMEOUT)
 		EXPECT_LE(back, sa_tier_num(NULL, "stats/moved_out"));
 		EXPECT_EQ(0, sa_tier_num(NULL, "stored"));
 		EXPECT_EQ(0, sa_tier_num(sa_dev(0), "stats/errors"));
-		/* Whole clusters are lent: not many more than needed. */
+		/*
+		 * The device lends whole clusters, but not many more than
+		 * needed.
+		 */
 		EXPECT_LE(taken, (long long)used);
 		EXPECT_GE(taken + 4 * 512, (long long)used);
 	}
 	log_slots(variant->on, "written-back", back);
 	EXPECT_EQ(0, sa_area_check(&a));
 
-	/* Out again, after a change: what is stale must not come back. */
+	/*
+	 * The pages change and go out again, and the stale data must not come
+	 * back.
+	 */
 	a.gen = 1;
 	sa_area_fill(&a);
 	sa_pageout(a.p, n);
 	EXPECT_EQ(0, sa_area_check(&a));
 	sa_area_unmap(&a);
-	EXPECT_TRUE(sa_wait_purged(used_slots(variant->on) == 0, 10))
-		TH_LOG("%lld slots are still used", used_slots(variant->on));
+	EXPECT_TRUE(sa_wait_purged(count_used_slots(variant->on) == 0, 10))
+		TH_LOG("%lld slots are still used", count_used_slots(variant->on));
 	log_slots(variant->on, "freed", 0);
 	if (variant->on) {
 		EXPECT_EQ(0, sa_tier_num(sa_dev(0), "stored"));

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * swapoff of a device that holds pages: into another device, into zswap, into
- * RAM, and into nothing; interrupted; on and off in any order.
+ * RAM, and into nothing; with interruptions; and swapon and swapoff in any
+ * order.
  *
- * It fails on a kernel that loses or exchanges a page while it moves it, that
- * leaves slots or tiers behind, that takes a device away although its data has
- * nowhere to go, or kills somebody for it, that cannot be interrupted, or, with
- * the layer on, whose page-table entries change when data moves.
+ * The test fails on a kernel that loses or exchanges a page while it moves it,
+ * that leaves slots or tiers behind, that takes a device away although its data
+ * has nowhere to go, or kills somebody because of that, that can't be
+ * interrupted, or, with the layer on, whose page-table entries change when data
+ * moves.
  */
 #include <errno.h>
 #include <signal.h>
@@ -48,28 +50,28 @@ FIXTURE_TEARDOWN_PARENT(swapoff)
 	EXPECT_EQ(0, sa_end());
 }
 
-static size_t set_pages(void)
+static size_t nr_test_pages(void)
 {
-	return (sa_full() ? 64 : 12) * SA_MIB_PAGES;
+	return (sa_is_full() ? 64 : 12) * SA_MIB_PAGES;
 }
 
-static size_t used(int dev)
+static size_t used_pages(int dev)
 {
 	size_t n = 0;
 
-	sa_swaps(sa_dev(dev), NULL, &n, NULL);
+	sa_swaps_read(sa_dev(dev), NULL, &n, NULL);
 	return n;
 }
 
 TEST_F_TIMEOUT(swapoff, into_ram, SA_TIMEOUT)
 {
-	size_t n = set_pages();
+	size_t n = nr_test_pages();
 	struct sa_holder h;
 
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), 160 * SA_MIB_PAGES, -1));
 	ASSERT_EQ(0, sa_hold_start(&h, n, SA_RANDOM, NULL));
 	EXPECT_LE(n - 8, h.swapped);
-	EXPECT_LE(n - 8, used(0));
+	EXPECT_LE(n - 8, used_pages(0));
 	ASSERT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
 	EXPECT_EQ(0, sa_nswaps());
 	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
@@ -78,41 +80,46 @@ TEST_F_TIMEOUT(swapoff, into_ram, SA_TIMEOUT)
 
 TEST_F_TIMEOUT(swapoff, into_device, SA_TIMEOUT)
 {
-	size_t n = set_pages();
+	size_t n = nr_test_pages();
 	char cg[256];
 	struct sa_holder h;
 
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), 160 * SA_MIB_PAGES, 5));
-	/* In RAM there is room for a part only: the rest must go on. */
+	/*
+	 * RAM has room for only a part of the pages, so the rest must move to
+	 * the other device.
+	 */
 	ASSERT_EQ(0, sa_cg_make("swapoff", n / 2 * SA_PAGE + 2 * SA_MIB, cg,
 				sizeof(cg)));
 	ASSERT_EQ(0, sa_hold_start(&h, n, SA_RANDOM, cg));
 	EXPECT_LE(n - 8, h.swapped);
 	ASSERT_EQ(0, sa_swapon(sa_dev(1), 160 * SA_MIB_PAGES, 3));
-	EXPECT_EQ(0, used(1));
+	EXPECT_EQ(0, used_pages(1));
 	ASSERT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
 	EXPECT_EQ(1, sa_nswaps());
-	/* With the layer all of it can move without a page table seeing it. */
+	/*
+	 * With the layer all pages can move without a change in a page table.
+	 */
 	if (variant->on) {
 		EXPECT_EQ((long)h.swapped, sa_hold_ask(&h, 's'));
-		EXPECT_LE(h.swapped / 2, used(1));
+		EXPECT_LE(h.swapped / 2, used_pages(1));
 	} else {
-		EXPECT_LT(0, used(1));
+		EXPECT_LT(0, used_pages(1));
 	}
 	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
 	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
-	/* And back. */
+	/* The pages move back. */
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), 160 * SA_MIB_PAGES, 5));
 	ASSERT_EQ(0, sa_swapoff_child(sa_dev(1), LIMIT));
 	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
 	EXPECT_EQ(0, sa_hold_end(&h));
 	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
-	EXPECT_TRUE(sa_wait_purged(used(0) == 0, 10));
+	EXPECT_TRUE(sa_wait_purged(used_pages(0) == 0, 10));
 }
 
 TEST_F_TIMEOUT(swapoff, into_zswap, SA_TIMEOUT)
 {
-	size_t n = set_pages();
+	size_t n = nr_test_pages();
 	char cg[256];
 	struct sa_holder h;
 
@@ -121,15 +128,21 @@ TEST_F_TIMEOUT(swapoff, into_zswap, SA_TIMEOUT)
 	if (!variant->on)
 		SKIP(return, "without the layer zswap needs a device");
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), 160 * SA_MIB_PAGES, -1));
-	/* Room for what it compresses to (charged to the cgroup) and not more. */
+	/*
+	 * The cgroup has room for the compressed pages, which are charged to
+	 * it, and not more.
+	 */
 	ASSERT_EQ(0, sa_cg_make("swapoff", n / 3 * 2 * SA_PAGE + 2 * SA_MIB, cg,
 				sizeof(cg)));
 	ASSERT_EQ(0, sa_hold_start(&h, n, SA_TEXT, cg));
 	EXPECT_LE(n - 8, h.swapped);
-	/* Its limit may have sent some of its stack and heap there, too. */
+	/*
+	 * Because of the limit, some pages of the process's stack and heap may
+	 * be there, too.
+	 */
 	EXPECT_LE((long long)(h.swapped * SA_PAGE), sa_tier_num(sa_dev(0), "stored"));
 	EXPECT_GE((long long)((h.swapped + 16) * SA_PAGE), sa_tier_num(sa_dev(0), "stored"));
-	ASSERT_EQ(0, sa_zswap(true));
+	ASSERT_EQ(0, sa_set_zswap(true));
 	ASSERT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
 	EXPECT_EQ(0, sa_nswaps());
 	EXPECT_LT(0, sa_tier_num(NULL, "stored"));
@@ -140,12 +153,13 @@ TEST_F_TIMEOUT(swapoff, into_zswap, SA_TIMEOUT)
 }
 
 /*
- * No tier has room, nor has the cgroup: ENOMEM, the device stays, and nobody
- * dies. (Without the layer 7.3 calls the OOM killer for this.)
+ * Neither a tier nor the cgroup has room: swapoff must fail with ENOMEM, the
+ * device must stay, and nobody may be killed. (Without the layer, 7.3 calls the
+ * OOM killer here.)
  */
 TEST_F_TIMEOUT(swapoff, into_nothing, SA_TIMEOUT)
 {
-	size_t n = set_pages(), size = 0;
+	size_t n = nr_test_pages(), size = 0;
 	char cg[256], state[64];
 	struct sa_holder h;
 	int i;
@@ -156,13 +170,16 @@ TEST_F_TIMEOUT(swapoff, into_nothing, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_cg_make("swapoff", 0, cg, sizeof(cg)));
 	ASSERT_EQ(0, sa_hold_start(&h, n, SA_RANDOM, cg));
 	EXPECT_LE(n - 8, h.swapped);
-	/* Only then: nothing is under writeback that it could wait for. */
+	/*
+	 * The limit is set late, so that no page is under writeback that
+	 * swapoff could wait for.
+	 */
 	EXPECT_TRUE(sa_only_swapped());
 	ASSERT_EQ(0, sa_cg_write_num(cg, "memory.max",
 				     n / 2 * SA_PAGE + 3 * SA_MIB));
 	for (i = 0; i < 2; i++) {
 		EXPECT_EQ(-ENOMEM, sa_swapoff_child(sa_dev(0), LIMIT));
-		ASSERT_TRUE(sa_swaps(sa_dev(0), &size, NULL, NULL));
+		ASSERT_TRUE(sa_swaps_read(sa_dev(0), &size, NULL, NULL));
 		EXPECT_EQ(160 * SA_MIB_PAGES - 1, size);
 		ASSERT_EQ(0, sa_tier_str(sa_dev(0), "state", state, sizeof(state)));
 		EXPECT_STREQ("online", state);
@@ -170,13 +187,13 @@ TEST_F_TIMEOUT(swapoff, into_nothing, SA_TIMEOUT)
 		EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
 		EXPECT_EQ((long)h.swapped, sa_hold_ask(&h, 's'));
 	}
-	/* A device too small for all of it is no help either. */
+	/* A device that is too small for all pages does not help either. */
 	ASSERT_EQ(0, sa_swapon(sa_dev(1), n / 8, 0));
 	EXPECT_EQ(-ENOMEM, sa_swapoff_child(sa_dev(0), LIMIT));
 	EXPECT_EQ(2, sa_nswaps());
 	EXPECT_EQ((long)h.swapped, sa_hold_ask(&h, 's'));
 	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
-	/* All is there, and the device still takes it. */
+	/* All pages are right, and the device still takes pages. */
 	ASSERT_EQ(0, sa_cg_write(cg, "memory.max", "max"));
 	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
 	EXPECT_LE((long)n - 8, sa_hold_ask(&h, 'p'));
@@ -186,7 +203,7 @@ TEST_F_TIMEOUT(swapoff, into_nothing, SA_TIMEOUT)
 		       sa_tier_num(sa_dev(0), "used"));
 	}
 	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
-	/* With room it works. */
+	/* With room, swapoff works. */
 	EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
 	EXPECT_EQ(0, sa_swapoff_child(sa_dev(1), LIMIT));
 	EXPECT_EQ(0, sa_nswaps());
@@ -195,12 +212,15 @@ TEST_F_TIMEOUT(swapoff, into_nothing, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
 }
 
-/* Several processes: without the layer one address space is not interrupted. */
+/*
+ * Without the layer, swapoff is not interrupted within one address space, so
+ * there are several processes.
+ */
 #define HOLDERS	8
 
 TEST_F_TIMEOUT(swapoff, interrupted, SA_TIMEOUT)
 {
-	size_t n = set_pages() * 2 / HOLDERS;
+	size_t n = nr_test_pages() * 2 / HOLDERS;
 	struct sa_holder h[HOLDERS];
 	int j, usec, ret = 0, eintr = 0;
 
@@ -209,14 +229,17 @@ TEST_F_TIMEOUT(swapoff, interrupted, SA_TIMEOUT)
 		ASSERT_EQ(0, sa_hold_start(&h[j], n, SA_RANDOM, NULL));
 		EXPECT_LE(n - 8, h[j].swapped);
 	}
-	/* After half a ms, after one, ... until one gets through. */
+	/*
+	 * The signal comes after 0.5 ms, then after 1 ms, and so on until
+	 * swapoff succeeds.
+	 */
 	for (usec = 500; usec < 20000; usec += 500) {
 		ret = sa_swapoff_signalled(sa_dev(0), usec, LIMIT);
 		if (!ret)
 			break;
 		ASSERT_EQ(-EINTR, ret);
 		eintr++;
-		EXPECT_TRUE(sa_swaps(sa_dev(0), NULL, NULL, NULL));
+		EXPECT_TRUE(sa_swaps_read(sa_dev(0), NULL, NULL, NULL));
 		EXPECT_EQ(0, sa_violations());
 		if (eintr == 1)
 			EXPECT_EQ(0, sa_hold_ask(&h[0], 'c'));
@@ -232,13 +255,13 @@ TEST_F_TIMEOUT(swapoff, interrupted, SA_TIMEOUT)
 	}
 }
 
-/* On and off at random under a process that swaps all the while. */
+/* Swap devices on and off at random under a process that swaps all the time */
 struct churn {
 	size_t pages;
 	int seconds;
 };
 
-static int churn(void *arg)
+static int run_churn(void *arg)
 {
 	struct churn *c = arg;
 	struct sa_area a;
@@ -259,7 +282,7 @@ static int churn(void *arg)
 TEST_F_TIMEOUT(swapoff, any_order, SA_TIMEOUT)
 {
 	struct churn c = {
-		.pages = set_pages() / 2, .seconds = sa_full() ? 60 : 3,
+		.pages = nr_test_pages() / 2, .seconds = sa_is_full() ? 60 : 3,
 	};
 	__u64 rnd = 9;
 	int status, changes = 0, failed = 0;
@@ -267,16 +290,16 @@ TEST_F_TIMEOUT(swapoff, any_order, SA_TIMEOUT)
 	pid_t pid;
 
 	if (variant->on)
-		sa_zswap(true);
-	/* Enough for all, so that no order is without room. */
+		sa_set_zswap(true);
+	/* There is room for all pages in any order. */
 	ASSERT_EQ(0, sa_cg_make("swapoff", 2 * c.pages * SA_PAGE + 8 * SA_MIB,
 				cg, sizeof(cg)));
-	pid = sa_start(cg, churn, &c);
+	pid = sa_start(cg, run_churn, &c);
 	ASSERT_LT(0, pid);
 	while (!waitpid(pid, &status, WNOHANG)) {
 		int i = sa_rand(&rnd) % 2;
 
-		if (sa_swaps(sa_dev(i), NULL, NULL, NULL)) {
+		if (sa_swaps_read(sa_dev(i), NULL, NULL, NULL)) {
 			if (sa_swapoff_child(sa_dev(i), LIMIT))
 				failed++;
 		} else {
@@ -291,10 +314,10 @@ TEST_F_TIMEOUT(swapoff, any_order, SA_TIMEOUT)
 	EXPECT_EQ(0, WEXITSTATUS(status));
 	EXPECT_EQ(0, failed);
 	EXPECT_LT(4, changes);
-	/* Both go, and no tier stays behind. */
-	if (sa_swaps(sa_dev(0), NULL, NULL, NULL))
+	/* Both devices go, and no tier may stay behind. */
+	if (sa_swaps_read(sa_dev(0), NULL, NULL, NULL))
 		EXPECT_EQ(0, sa_swapoff_child(sa_dev(0), LIMIT));
-	if (sa_swaps(sa_dev(1), NULL, NULL, NULL))
+	if (sa_swaps_read(sa_dev(1), NULL, NULL, NULL))
 		EXPECT_EQ(0, sa_swapoff_child(sa_dev(1), LIMIT));
 	EXPECT_EQ(0, sa_nswaps());
 	EXPECT_NE(0, access(SA_TIERS "/swap0", F_OK));

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Large folios of each size the machine has: out as a unit, back, shared,
- * partly unmapped, and with the layer also where free slots lie scattered.
+ * Large folios of each size that the machine has go out as a unit, come back,
+ * and are shared and partly unmapped; with the layer they also go out where
+ * free slots lie scattered.
  *
- * It fails on a kernel that splits what it could write whole, that puts a
- * subpage in another's place (position taken from folio->swap), whose free of a
- * part frees the rest, or that keeps all of a folio in RAM for the sake of some
- * pages of it that have no place to go.
+ * The test fails on a kernel that splits a folio which it could write whole,
+ * that puts a subpage in another one's place (taking the position from
+ * folio->swap), whose free of a part frees the rest, or that keeps all of a
+ * folio in RAM because some of its pages have no place to go.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -29,7 +30,7 @@ static void size_path(int kb, const char *file, char *path, size_t len)
 	snprintf(path, len, THP "/hugepages-%dkB/%s", kb, file);
 }
 
-static long long stat_of(int kb, const char *name)
+static long long thp_stat(int kb, const char *name)
 {
 	char path[256], file[64];
 
@@ -61,7 +62,7 @@ static int find_sizes(void)
 	return n;
 }
 
-/* The word in brackets is the one chosen. */
+/* Save the choice, which is the word in brackets */
 static void save_choice(const char *path, char *word, size_t len)
 {
 	char text[256], *from, *to;
@@ -111,10 +112,10 @@ static void restore_sizes(int n)
 	}
 }
 
-/* An area of such folios, or -ENOMEM when the kernel gave none */
+/* Map an area of large folios; return -ENOMEM if the kernel gave none */
 static int map_large(struct sa_area *a, size_t pages, int kb, enum sa_pat pat)
 {
-	long long before = stat_of(kb, "anon_fault_alloc");
+	long long before = thp_stat(kb, "anon_fault_alloc");
 	int ret;
 
 	ret = sa_area_map(a, pages, pat, kb);
@@ -122,63 +123,66 @@ static int map_large(struct sa_area *a, size_t pages, int kb, enum sa_pat pat)
 		return ret;
 	madvise(a->p, pages * SA_PAGE, MADV_HUGEPAGE);
 	sa_area_fill(a);
-	if (stat_of(kb, "anon_fault_alloc") - before <
+	if (thp_stat(kb, "anon_fault_alloc") - before <
 	    (long long)(pages * 4 / kb / 2))
 		return -ENOMEM;
 	return 0;
 }
 
-/* Large folios of that size that went out whole, so far */
-static long long went_whole(int kb)
+/* Return how many large folios of that size have gone out whole so far */
+static long long count_swapped_whole(int kb)
 {
-	return stat_of(kb, "swpout") + stat_of(kb, "zswpout");
+	return thp_stat(kb, "swpout") + thp_stat(kb, "zswpout");
 }
 
-static void one_size(struct __test_metadata *_metadata, int kb, bool zswap,
-		     long long swap_used)
+static void check_one_size(struct __test_metadata *_metadata, int kb, bool zswap,
+			   long long swap_used)
 {
-	size_t n = (sa_full() ? 32 : 1) * SA_MIB_PAGES, per = kb / 4, i;
-	long long whole = went_whole(kb), fallback;
+	size_t n = (sa_is_full() ? 32 : 1) * SA_MIB_PAGES, per = kb / 4, i;
+	long long whole = count_swapped_whole(kb), fallback;
 	struct sa_area a;
 	pid_t pid;
 
 	if (n < 2 * per)
 		n = 2 * per;
 	if (map_large(&a, n, kb, SA_TEXT)) {
-		sa_log("%d kB: no such folios to be had", kb);
+		sa_log("%d kB: the kernel gave no such folios", kb);
 		return;
 	}
-	fallback = stat_of(kb, "swpout_fallback");
+	fallback = thp_stat(kb, "swpout_fallback");
 	ASSERT_LE(n - 8, sa_pageout(a.p, n));
-	whole = went_whole(kb) - whole;
-	fallback = stat_of(kb, "swpout_fallback") - fallback;
+	whole = count_swapped_whole(kb) - whole;
+	fallback = thp_stat(kb, "swpout_fallback") - fallback;
 	TH_LOG("%d kB: %lld of %zu folios went out whole, %lld did not", kb, whole,
 	       n / per, fallback);
 	EXPECT_LE((long long)(n / per / 4 * 3), whole);
 	EXPECT_EQ(0, fallback);
 
-	/* Read in a child first: some of them, backwards; written there. */
+	/*
+	 * A child reads first: it reads some of the pages backwards, and writes
+	 * there.
+	 */
 	pid = sa_fork();
 	if (!pid) {
 		size_t bad = 0;
 
 		for (i = n; i >= 3; i -= 3)
-			bad += !!sa_check(a.p + (i - 1) * SA_PAGE, a.pat, a.seed,
-					  i - 1, 0);
+			bad += !!sa_check_page(a.p + (i - 1) * SA_PAGE, a.pat, a.seed,
+					       i - 1, 0);
 		for (i = 0; i < n; i += 5)
-			sa_fill(a.p + i * SA_PAGE, a.pat, a.seed, i, 5);
+			sa_fill_page(a.p + i * SA_PAGE, a.pat, a.seed, i, 5);
 		sa_pageout(a.p, n);
 		for (i = 0; i < n; i++)
-			bad += !!sa_check(a.p + i * SA_PAGE, a.pat, a.seed, i,
-					  i % 5 ? 0 : 5);
+			bad += !!sa_check_page(a.p + i * SA_PAGE, a.pat, a.seed, i,
+					       i % 5 ? 0 : 5);
 		_exit(!!bad);
 	}
 	EXPECT_EQ(0, sa_join(pid, LIMIT));
 	EXPECT_EQ(0, sa_area_check(&a));
 
-	/* A part of each goes while it is swapped. */
+	/* A part of each folio is freed while it is swapped. */
 	for (i = 0; i < n; i++)
-		sa_fill(a.p + i * SA_PAGE, a.pat, a.seed, i, 6);
+		sa_fill_page(a.p + i * SA_PAGE, a.pat, a.seed, i, 6);
 	ASSERT_LE(n - 8, sa_pageout(a.p, n));
 	for (i = 0; i + per <= n; i += 2 * per) {
 		ASSERT_EQ(0, munmap(a.p + (i + per / 4) * SA_PAGE,
@@ -189,7 +193,7 @@ static void one_size(struct __test_metadata *_metadata, int kb, bool zswap,
 
 		if (in >= per / 4 && in < per / 4 + per / 2)
 			continue;
-		ASSERT_EQ(0, sa_check(a.p + i * SA_PAGE, a.pat, a.seed, i, 6));
+		ASSERT_EQ(0, sa_check_page(a.p + i * SA_PAGE, a.pat, a.seed, i, 6));
 	}
 	sa_area_unmap(&a);
 	EXPECT_TRUE(sa_wait_purged(sa_swap_used() == swap_used, 10));
@@ -208,13 +212,15 @@ TEST_F_TIMEOUT(backed, sizes, SA_TIMEOUT)
 		if (choose_size(n, sizes[i]))
 			sa_log("cannot choose %d kB", sizes[i]);
 		else
-			one_size(_metadata, sizes[i], variant->zswap,
-				 self->swap_used);
+			check_one_size(_metadata, sizes[i], variant->zswap,
+				       self->swap_used);
 	}
 	restore_sizes(n);
 }
 
-/* Subpages of all kinds in one folio: some zero, some that do not compress. */
+/*
+ * A folio has subpages of all kinds: some zero, and some that do not compress
+ */
 TEST_F_TIMEOUT(backed, mixed_contents, SA_TIMEOUT)
 {
 	size_t n = 2 * SA_MIB_PAGES;
@@ -241,16 +247,17 @@ TEST_F_TIMEOUT(backed, mixed_contents, SA_TIMEOUT)
 }
 
 /*
- * Some subpages do not compress, and with zswap alone have no place to go: the
- * others go all the same. Of 2 MiB of such memory, most must be swapped.
+ * Check that a folio goes out with zswap alone although some of its subpages do
+ * not compress and have no place to go. Of 2 MiB of such memory, most must be
+ * swapped.
  */
-static void some_stay(struct __test_metadata *_metadata, int nr, int kb)
+static void check_some_stay(struct __test_metadata *_metadata, int nr, int kb)
 {
 	size_t n = 2 * SA_MIB_PAGES;
 	struct sa_area a;
 
 	if (choose_size(nr, kb) || map_large(&a, n, kb, SA_MIXED)) {
-		sa_log("%d kB: no such folios to be had", kb);
+		sa_log("%d kB: the kernel gave no such folios", kb);
 		return;
 	}
 	EXPECT_LE(n / 4 * 3, sa_pageout(a.p, n));
@@ -258,7 +265,7 @@ static void some_stay(struct __test_metadata *_metadata, int nr, int kb)
 	sa_area_unmap(&a);
 }
 
-static void some_stay_shared(struct __test_metadata *_metadata, int kb)
+static void check_some_stay_shared(struct __test_metadata *_metadata, int kb)
 {
 	size_t n = 2 * SA_MIB_PAGES, i;
 	char path[256], was[16] = "";
@@ -268,7 +275,7 @@ static void some_stay_shared(struct __test_metadata *_metadata, int kb)
 	size_path(kb, "shmem_enabled", path, sizeof(path));
 	save_choice(path, was, sizeof(was));
 	if (sa_write(path, "always")) {
-		sa_log("%d kB: not for shared memory", kb);
+		sa_log("%d kB: shared memory does not support this size", kb);
 		return;
 	}
 	room = mmap(NULL, 4 * SA_MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -276,22 +283,22 @@ static void some_stay_shared(struct __test_metadata *_metadata, int kb)
 	p = (unsigned char *)(((uintptr_t)room + 2 * SA_MIB - 1) & -(2 * SA_MIB));
 	ASSERT_EQ(p, mmap(p, 2 * SA_MIB, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
-	large = stat_of(kb, "shmem_alloc");
+	large = thp_stat(kb, "shmem_alloc");
 	for (i = 0; i < n; i++)
-		sa_fill(p + i * SA_PAGE, SA_MIXED, kb, i, 0);
-	large = stat_of(kb, "shmem_alloc") - large;
+		sa_fill_page(p + i * SA_PAGE, SA_MIXED, kb, i, 0);
+	large = thp_stat(kb, "shmem_alloc") - large;
 	if (large < (long long)(n * 4 / kb / 2)) {
-		sa_log("%d kB: no such folios of shared memory to be had", kb);
+		sa_log("%d kB: the kernel gave no such folios of shared memory", kb);
 	} else {
-		for (i = 0; i < 5 && sa_smaps(p, "Swap") < want; i++) {
+		for (i = 0; i < 5 && sa_smaps_field(p, "Swap") < want; i++) {
 			if (i)
 				sa_write("/proc/sys/vm/drop_caches", "1");
 			madvise(p, n * SA_PAGE, MADV_PAGEOUT);
 		}
-		EXPECT_LE(want, sa_smaps(p, "Swap"));
+		EXPECT_LE(want, sa_smaps_field(p, "Swap"));
 	}
 	for (i = 0; i < n; i++)
-		EXPECT_EQ(0, sa_check(p + i * SA_PAGE, SA_MIXED, kb, i, 0));
+		EXPECT_EQ(0, sa_check_page(p + i * SA_PAGE, SA_MIXED, kb, i, 0));
 	munmap(room, 4 * SA_MIB);
 	if (was[0])
 		sa_write(path, was);
@@ -305,16 +312,17 @@ TEST_F_TIMEOUT(backed, some_stay, SA_TIMEOUT)
 		SKIP(return, "no transparent huge pages");
 	save_sizes(nr);
 	for (i = 0; i < nr; i++) {
-		some_stay(_metadata, nr, sizes[i]);
-		some_stay_shared(_metadata, sizes[i]);
+		check_some_stay(_metadata, nr, sizes[i]);
+		check_some_stay_shared(_metadata, sizes[i]);
 	}
 	restore_sizes(nr);
 	EXPECT_TRUE(sa_wait_purged(sa_swap_used() == self->swap_used, 10));
 }
 
 /*
- * Every second slot of the device is taken: with the layer a large folio still
- * goes out as one, its data in many places. Without, it must be split.
+ * Every second slot of the device is taken. With the layer a large folio must
+ * still go out whole, with its data in many places; without the layer it must
+ * be split
  */
 TEST_F_TIMEOUT(backed, scattered, SA_TIMEOUT)
 {
@@ -326,7 +334,7 @@ TEST_F_TIMEOUT(backed, scattered, SA_TIMEOUT)
 	if (!nr)
 		SKIP(return, "no transparent huge pages");
 	if (variant->zswap)
-		SKIP(return, "about slots of a device");
+		SKIP(return, "only devices have slots");
 	ASSERT_EQ(0, sa_swapoff(sa_dev(0)));
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), dev, -1));
 	save_sizes(nr);
@@ -343,13 +351,13 @@ TEST_F_TIMEOUT(backed, scattered, SA_TIMEOUT)
 
 	if (map_large(&b, n, kb, SA_RANDOM)) {
 		restore_sizes(nr);
-		SKIP(return, "no folios of 64 kB to be had");
+		SKIP(return, "the kernel gave no folios of 64 kB");
 	}
-	whole = went_whole(kb);
-	fallback = stat_of(kb, "swpout_fallback");
+	whole = count_swapped_whole(kb);
+	fallback = thp_stat(kb, "swpout_fallback");
 	ASSERT_LE(n - 16, sa_pageout(b.p, n));
-	whole = went_whole(kb) - whole;
-	fallback = stat_of(kb, "swpout_fallback") - fallback;
+	whole = count_swapped_whole(kb) - whole;
+	fallback = thp_stat(kb, "swpout_fallback") - fallback;
 	TH_LOG("%lld of %zu folios went out whole, %lld did not", whole, n / 16,
 	       fallback);
 	if (variant->on) {
@@ -358,7 +366,7 @@ TEST_F_TIMEOUT(backed, scattered, SA_TIMEOUT)
 	}
 	EXPECT_EQ(0, sa_area_check(&b));
 	for (i = 1; i < dev; i += 2)
-		ASSERT_EQ(0, sa_check(a.p + i * SA_PAGE, a.pat, a.seed, i, 0));
+		ASSERT_EQ(0, sa_check_page(a.p + i * SA_PAGE, a.pat, a.seed, i, 0));
 	restore_sizes(nr);
 }
 

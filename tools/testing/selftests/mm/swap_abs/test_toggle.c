@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * vm.swap_abs turned on and off: idle, under load, with entries of both kinds
- * in one address space and across fork, and while the device is full of either.
+ * These tests turn vm.swap_abs on and off: idle, under load, with entries of
+ * both kinds in one address space and across fork, and while the device is full
+ * of either kind.
  *
- * It fails on a kernel where an entry made before a switch is lost after it,
- * where "on" leaves new entries physical or "off" new ones virtual, where the
- * virtual area does not drain once it is off, or where a switch makes capacity
- * of what is in use or loses some.
+ * The test fails on a kernel that loses an entry of before a switch, where "on"
+ * leaves new entries physical or "off" leaves new ones virtual, where the
+ * virtual area does not drain once it is off, or where a switch turns used
+ * slots into capacity or loses capacity.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -39,7 +40,7 @@ FIXTURE_SETUP(toggle)
 
 	if (why)
 		SKIP(return, "%s", why);
-	if (variant->zswap && sa_zswap(true))
+	if (variant->zswap && sa_set_zswap(true))
 		SKIP(return, "no zswap");
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), 128 * SA_MIB_PAGES, -1));
 }
@@ -49,8 +50,10 @@ FIXTURE_TEARDOWN_PARENT(toggle)
 	EXPECT_EQ(0, sa_end());
 }
 
-/* Nothing of the layer's is anywhere, nor is anything else. */
-static bool drained(void)
+/*
+ * Tell whether the layer stores nothing in any tier, and nothing else uses swap
+ */
+static bool is_all_empty(void)
 {
 	const char *dev = sa_dev(0);
 	size_t used = 1;
@@ -58,12 +61,12 @@ static bool drained(void)
 	return sa_tier_num(dev, "used") == 0 && sa_tier_num(dev, "stored") == 0 &&
 	       (!sa_have_zswap() || (sa_tier_num(NULL, "used") == 0 &&
 				     sa_tier_num(NULL, "stored") == 0)) &&
-	       sa_swaps(dev, NULL, &used, NULL) && used == 0 &&
+	       sa_swaps_read(dev, NULL, &used, NULL) && used == 0 &&
 	       sa_meminfo("SwapFree") <= sa_meminfo("SwapTotal");
 }
 
-/* The type of the swap entry of a page, -1 when it has none */
-static int entry_type(const void *p)
+/* Return the type of the swap entry of a page, or -1 if it has none */
+static int read_entry_type(const void *p)
 {
 	__u64 e;
 
@@ -79,17 +82,20 @@ TEST_F_TIMEOUT(toggle, idle, SA_TIMEOUT)
 
 	for (i = 0; i < 200; i++) {
 		on = i & 1;
-		ASSERT_EQ(0, sa_layer(on));
+		ASSERT_EQ(0, sa_set_layer(on));
 		ASSERT_EQ(on, sa_read_num(SA_SYSCTL));
 		EXPECT_EQ(1, sa_nswaps());
-		/* What cannot be lent may go from the total: the same each time. */
+		/*
+		 * The total may be without the slots that can't be lent, but
+		 * must be the same each time.
+		 */
 		if (on) {
 			if (total >= 0)
 				EXPECT_EQ(total, sa_meminfo("SwapTotal"));
 			total = sa_meminfo("SwapTotal");
 		}
 	}
-	EXPECT_TRUE(drained());
+	EXPECT_TRUE(is_all_empty());
 }
 
 TEST_F_TIMEOUT(toggle, both_kinds, SA_TIMEOUT)
@@ -99,13 +105,13 @@ TEST_F_TIMEOUT(toggle, both_kinds, SA_TIMEOUT)
 	int type[4], round, dev_type, status;
 	pid_t pid;
 
-	/* Physical, virtual, physical, virtual: side by side. */
+	/* The entries are physical and virtual by turns, side by side. */
 	for (i = 0; i < 4; i++) {
-		ASSERT_EQ(0, sa_layer(i & 1));
+		ASSERT_EQ(0, sa_set_layer(i & 1));
 		ASSERT_EQ(0, sa_area_map(&a[i], n, SA_MIXED, 40 + i));
 		sa_area_fill(&a[i]);
 		ASSERT_LE(n - 8, sa_pageout(a[i].p, n));
-		type[i] = entry_type(a[i].p);
+		type[i] = read_entry_type(a[i].p);
 	}
 	dev_type = type[0];
 	EXPECT_LE(0, dev_type);
@@ -113,9 +119,9 @@ TEST_F_TIMEOUT(toggle, both_kinds, SA_TIMEOUT)
 	EXPECT_NE(dev_type, type[1]);
 	EXPECT_EQ(type[1], type[3]);
 
-	/* In each state all of them can be read, by a child as well. */
+	/* All areas can be read in each state, also by a child. */
 	for (round = 0; round < 2; round++) {
-		ASSERT_EQ(0, sa_layer(round));
+		ASSERT_EQ(0, sa_set_layer(round));
 		pid = sa_fork();
 		ASSERT_LE(0, pid);
 		if (!pid) {
@@ -135,30 +141,33 @@ TEST_F_TIMEOUT(toggle, both_kinds, SA_TIMEOUT)
 	}
 	for (i = 0; i < 4; i++)
 		EXPECT_EQ(0, sa_area_check(&a[i]));
-	/* New ones are of the kind of now, in the same places. */
+	/* New entries are of the current kind, at the same addresses. */
 	for (round = 0; round < 2; round++) {
-		ASSERT_EQ(0, sa_layer(!round));
+		ASSERT_EQ(0, sa_set_layer(!round));
 		for (i = 0; i < 4; i++) {
-			/* Not in the swap cache with a slot of before. */
+			/*
+			 * The pages are new, because the swap cache may keep a
+			 * page with its old slot.
+			 */
 			madvise(a[i].p, n * SA_PAGE, MADV_DONTNEED);
 			a[i].gen += 2;
 			sa_area_fill(&a[i]);
 			ASSERT_LE(n - 8, sa_pageout(a[i].p, n));
 			EXPECT_EQ(round ? dev_type : type[1],
-				  entry_type(a[i].p + 5 * SA_PAGE));
+				  read_entry_type(a[i].p + 5 * SA_PAGE));
 		}
 		for (i = 0; i < 4; i++)
 			EXPECT_EQ(0, sa_area_check(&a[i]));
 	}
-	/* Off: what is virtual goes away with those who hold it. */
-	ASSERT_EQ(0, sa_layer(true));
+	/* When the layer is off, virtual slots go away with their users. */
+	ASSERT_EQ(0, sa_set_layer(true));
 	for (i = 0; i < 4; i++) {
 		madvise(a[i].p, n * SA_PAGE, MADV_DONTNEED);
 		a[i].gen += 2;
 		sa_area_fill(&a[i]);
 		sa_pageout(a[i].p, n);
 	}
-	ASSERT_EQ(0, sa_layer(false));
+	ASSERT_EQ(0, sa_set_layer(false));
 	stored = sa_tier_num(sa_dev(0), "stored") +
 		(sa_have_zswap() ? sa_tier_num(NULL, "stored") : 0);
 	EXPECT_LE(2 * n * SA_PAGE, stored);
@@ -166,11 +175,14 @@ TEST_F_TIMEOUT(toggle, both_kinds, SA_TIMEOUT)
 		EXPECT_EQ(0, sa_area_check(&a[i]));
 		sa_area_unmap(&a[i]);
 	}
-	EXPECT_TRUE(sa_wait_purged(drained(), 10));
+	EXPECT_TRUE(sa_wait_purged(is_all_empty(), 10));
 }
 
-/* Fill, push out, check, without end; and children that do it with a copy. */
-static int load(void *arg)
+/*
+ * Fill, push out and check areas for some time, and let children do the same
+ * with a copy
+ */
+static int run_forking_load(void *arg)
 {
 	struct sa_load *l = arg;
 	double end = sa_now() + l->seconds;
@@ -209,8 +221,8 @@ static int load(void *arg)
 TEST_F_TIMEOUT(toggle, under_load, SA_TIMEOUT)
 {
 	struct sa_load l = {
-		.pages = (sa_full() ? 8 : 2) * SA_MIB_PAGES,
-		.seconds = sa_full() ? 60 : 2,
+		.pages = (sa_is_full() ? 8 : 2) * SA_MIB_PAGES,
+		.seconds = sa_is_full() ? 60 : 2,
 	};
 	double end = sa_now() + l.seconds;
 	long long toggles = 0;
@@ -220,28 +232,28 @@ TEST_F_TIMEOUT(toggle, under_load, SA_TIMEOUT)
 
 	ASSERT_EQ(0, sa_cg_make("toggle", 4 * l.pages * SA_PAGE + 8 * SA_MIB, cg,
 				sizeof(cg)));
-	pid[0] = sa_start(cg, load, &l);
-	pid[1] = sa_start(cg, load, &l);
+	pid[0] = sa_start(cg, run_forking_load, &l);
+	pid[1] = sa_start(cg, run_forking_load, &l);
 	while (sa_now() < end) {
-		EXPECT_EQ(0, sa_layer(toggles++ & 1));
+		EXPECT_EQ(0, sa_set_layer(toggles++ & 1));
 		usleep(sa_rand(&rnd) % 20000);
 	}
 	EXPECT_EQ(0, sa_join(pid[0], LIMIT));
 	EXPECT_EQ(0, sa_join(pid[1], LIMIT));
 	TH_LOG("%lld switches", toggles);
-	EXPECT_EQ(0, sa_layer(false));
+	EXPECT_EQ(0, sa_set_layer(false));
 	EXPECT_EQ(0, sa_cg_key(cg, "memory.events", "oom_kill"));
 	EXPECT_EQ(0, sa_cg_destroy(cg));
-	EXPECT_TRUE(sa_wait_purged(drained(), 10));
+	EXPECT_TRUE(sa_wait_purged(is_all_empty(), 10));
 }
 
 /*
- * A switch while nothing is free. The device ends within a cluster; with the
- * layer on, its first and last cluster are out of reach.
+ * The layer is switched while nothing is free. The device ends within a
+ * cluster; with the layer on, the first and the last cluster are out of reach.
  */
 FIXTURE(full)
 {
-	long long free[2];	/* with nothing on it, off and on */
+	long long free[2];	/* of the empty device, off and on */
 };
 
 FIXTURE_VARIANT(full)
@@ -264,11 +276,14 @@ FIXTURE_SETUP(full)
 		SKIP(return, "%s", why);
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), FULL_PAGES, -1));
 	for (on = 0; on < 2; on++) {
-		ASSERT_EQ(0, sa_layer(on));
+		ASSERT_EQ(0, sa_set_layer(on));
 		self->free[on] = sa_meminfo("SwapFree");
 	}
 	ASSERT_LT(0, self->free[1]);
-	/* Every slot can be used, also those beside the header and the end. */
+	/*
+	 * The layer can use each slot, also those beside the header and at the
+	 * end.
+	 */
 	ASSERT_EQ(self->free[1], self->free[0]);
 }
 
@@ -277,8 +292,11 @@ FIXTURE_TEARDOWN_PARENT(full)
 	EXPECT_EQ(0, sa_end());
 }
 
-/* Another area, pushed out as far as there is room. Bytes that went */
-static long long push(struct sa_area *a, size_t pages, enum sa_pat pat, __u64 seed)
+/*
+ * Map another area and swap out as much as there is room for. Return the bytes
+ * that went out.
+ */
+static long long swap_out_new_area(struct sa_area *a, size_t pages, enum sa_pat pat, __u64 seed)
 {
 	if (sa_area_map(a, pages, pat, seed))
 		return -1;
@@ -286,14 +304,14 @@ static long long push(struct sa_area *a, size_t pages, enum sa_pat pat, __u64 se
 	return sa_pageout(a->p, a->n) * SA_PAGE;
 }
 
-static void switch_to_and_fro(struct __test_metadata *_metadata, bool on,
-			      const long long *free_bytes)
+static void toggle_layer(struct __test_metadata *_metadata, bool on,
+			 const long long *free_bytes)
 {
 	int i;
 
 	for (i = 0; i < 20; i++) {
 		on = !on;
-		ASSERT_EQ(0, sa_layer(on));
+		ASSERT_EQ(0, sa_set_layer(on));
 		EXPECT_EQ(free_bytes[on], sa_meminfo("SwapFree"));
 		EXPECT_EQ(0, sa_violations());
 	}
@@ -306,25 +324,25 @@ TEST_F_TIMEOUT(full, on, SA_TIMEOUT)
 	struct sa_area a, b, c;
 	double start;
 
-	ASSERT_EQ(0, sa_layer(false));
-	ASSERT_EQ(self->free[0], push(&a, FULL_PAGES, SA_RANDOM, 50));
+	ASSERT_EQ(0, sa_set_layer(false));
+	ASSERT_EQ(self->free[0], swap_out_new_area(&a, FULL_PAGES, SA_RANDOM, 50));
 	ASSERT_EQ(0, sa_meminfo("SwapFree"));
 	if (variant->zswap)
-		ASSERT_EQ(0, sa_zswap(true));
-	switch_to_and_fro(_metadata, false, nothing);
+		ASSERT_EQ(0, sa_set_zswap(true));
+	toggle_layer(_metadata, false, nothing);
 
-	/* Nothing can be promised: only zswap takes pages, that it can compress. */
-	ASSERT_EQ(0, sa_layer(true));
+	/* No slot is free: only zswap takes pages, if it can compress them. */
+	ASSERT_EQ(0, sa_set_layer(true));
 	start = sa_now();
 	if (variant->zswap) {
-		EXPECT_LE((long long)((n - 8) * SA_PAGE), push(&b, n, SA_TEXT, 51));
+		EXPECT_LE((long long)((n - 8) * SA_PAGE), swap_out_new_area(&b, n, SA_TEXT, 51));
 		stored = sa_tier_num(NULL, "stored");
-		/* It is asked, and says no: these stay in the swap cache. */
-		EXPECT_LE(0, push(&c, n, SA_RANDOM, 52));
+		/* zswap refuses these pages, so they stay in the swap cache. */
+		EXPECT_LE(0, swap_out_new_area(&c, n, SA_RANDOM, 52));
 		EXPECT_EQ(stored, sa_tier_num(NULL, "stored"));
 	} else {
-		EXPECT_EQ(0, push(&b, n, SA_TEXT, 51));
-		EXPECT_EQ(0, push(&c, n, SA_RANDOM, 52));
+		EXPECT_EQ(0, swap_out_new_area(&b, n, SA_TEXT, 51));
+		EXPECT_EQ(0, swap_out_new_area(&c, n, SA_RANDOM, 52));
 	}
 	EXPECT_LT(sa_now() - start, 60);
 	EXPECT_EQ(0, sa_meminfo("SwapFree"));
@@ -334,17 +352,17 @@ TEST_F_TIMEOUT(full, on, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_area_check(&b));
 	EXPECT_EQ(0, sa_area_check(&a));
 
-	/* What becomes free is the layer's. */
+	/* The layer gets the slots that become free. */
 	sa_area_unmap(&a);
 	sa_area_unmap(&b);
 	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") == self->free[1], 20));
-	ASSERT_EQ(0, sa_zswap(false));
-	EXPECT_EQ((long long)(n * SA_PAGE), push(&b, n, SA_RANDOM, 53));
+	ASSERT_EQ(0, sa_set_zswap(false));
+	EXPECT_EQ((long long)(n * SA_PAGE), swap_out_new_area(&b, n, SA_RANDOM, 53));
 	EXPECT_EQ((long long)(n * SA_PAGE), sa_tier_num(sa_dev(0), "used"));
 	EXPECT_EQ(0, sa_area_check(&b));
 	sa_area_unmap(&b);
 	sa_area_unmap(&c);
-	EXPECT_TRUE(sa_wait_purged(drained(), 20));
+	EXPECT_TRUE(sa_wait_purged(is_all_empty(), 20));
 	EXPECT_EQ(self->free[1], sa_meminfo("SwapFree"));
 }
 
@@ -356,34 +374,34 @@ TEST_F_TIMEOUT(full, off, SA_TIMEOUT)
 	struct sa_area a, b, c, d;
 	double start;
 
-	ASSERT_EQ(self->free[1], push(&a, FULL_PAGES, SA_RANDOM, 60));
+	ASSERT_EQ(self->free[1], swap_out_new_area(&a, FULL_PAGES, SA_RANDOM, 60));
 	ASSERT_EQ(0, sa_meminfo("SwapFree"));
 	if (variant->zswap) {
-		ASSERT_EQ(0, sa_zswap(true));
-		EXPECT_LE((long long)((n - 8) * SA_PAGE), push(&b, n, SA_TEXT, 61));
+		ASSERT_EQ(0, sa_set_zswap(true));
+		EXPECT_LE((long long)((n - 8) * SA_PAGE), swap_out_new_area(&b, n, SA_TEXT, 61));
 	}
-	/* Off, there are the slots that the layer can't reach. */
-	switch_to_and_fro(_metadata, true, left);
-	ASSERT_EQ(0, sa_layer(false));
+	/* When the layer is off, there are the slots that it can't reach. */
+	toggle_layer(_metadata, true, left);
+	ASSERT_EQ(0, sa_set_layer(false));
 	start = sa_now();
-	EXPECT_EQ(stranded, push(&c, 2 * n, SA_RANDOM, 62));
+	EXPECT_EQ(stranded, swap_out_new_area(&c, 2 * n, SA_RANDOM, 62));
 	EXPECT_LT(sa_now() - start, 60);
 	EXPECT_EQ(0, sa_meminfo("SwapFree"));
 	EXPECT_EQ(0, sa_violations());
-	switch_to_and_fro(_metadata, false, nothing);
+	toggle_layer(_metadata, false, nothing);
 
 	/* Virtual slots that are freed make room for physical ones. */
 	madvise(a.p, half * SA_PAGE, MADV_DONTNEED);
 	EXPECT_TRUE(sa_wait_purged(sa_meminfo("SwapFree") >=
 				   (long long)((half - 2 * SA_CLUSTER) * SA_PAGE), 20));
-	EXPECT_LE((long long)(n * SA_PAGE), push(&d, n, SA_RANDOM, 63));
+	EXPECT_LE((long long)(n * SA_PAGE), swap_out_new_area(&d, n, SA_RANDOM, 63));
 	EXPECT_EQ(0, sa_violations());
 	EXPECT_EQ(0, sa_area_check(&d));
 	EXPECT_EQ(0, sa_area_check(&c));
 	if (variant->zswap)
 		EXPECT_EQ(0, sa_area_check(&b));
 	for (i = 0; i < half; i++)
-		sa_fill(a.p + i * SA_PAGE, a.pat, a.seed, i, a.gen);
+		sa_fill_page(a.p + i * SA_PAGE, a.pat, a.seed, i, a.gen);
 	EXPECT_EQ(0, sa_area_check(&a));
 
 	sa_area_unmap(&a);
@@ -391,7 +409,7 @@ TEST_F_TIMEOUT(full, off, SA_TIMEOUT)
 		sa_area_unmap(&b);
 	sa_area_unmap(&c);
 	sa_area_unmap(&d);
-	EXPECT_TRUE(sa_wait_purged(drained(), 20));
+	EXPECT_TRUE(sa_wait_purged(is_all_empty(), 20));
 	EXPECT_EQ(self->free[0], sa_meminfo("SwapFree"));
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * userfaultfd over swapped memory: missing pages supplied, write protection
- * kept across swap, swapped pages moved.
+ * userfaultfd over swapped memory: the tests supply missing pages, keep write
+ * protection across swap, and move swapped pages.
  *
- * It fails on a kernel that drops the write-protect bit of a virtual entry,
- * that takes a swapped page for a missing one, or moves an entry and leaves the
- * slot behind.
+ * The test fails on a kernel that drops the write-protect bit of a virtual
+ * entry, that takes a swapped page for a missing one, or that moves an entry
+ * and leaves the slot behind.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -74,8 +74,8 @@ static int uffd_wp(int fd, void *p, size_t len, bool on)
 	return ioctl(fd, UFFDIO_WRITEPROTECT, &wp) ? -errno : 0;
 }
 
-/* Supplies a missing page, lifts the protection of a written one. */
-static void *serve(void *arg)
+/* Supply missing pages, and lift the protection of written ones */
+static void *serve_faults(void *arg)
 {
 	__u64 page[SA_PAGE / 8];
 	struct server *s = arg;
@@ -109,24 +109,24 @@ static void *serve(void *arg)
 			};
 
 			s->missing++;
-			sa_fill(page, s->a->pat, s->a->seed,
-				(at - s->a->p) / SA_PAGE, s->a->gen);
+			sa_fill_page(page, s->a->pat, s->a->seed,
+				     (at - s->a->p) / SA_PAGE, s->a->gen);
 			if (ioctl(s->fd, UFFDIO_COPY, &copy) && errno != EEXIST)
 				s->bad++;
 		}
 	}
 }
 
-static int server_start(struct server *s, struct sa_area *a, int quit[2])
+static int start_server(struct server *s, struct sa_area *a, int quit[2])
 {
 	if (pipe(quit))
 		return -errno;
 	s->a = a;
 	s->quit = quit[0];
-	return -pthread_create(&s->thread, NULL, serve, s);
+	return -pthread_create(&s->thread, NULL, serve_faults, s);
 }
 
-static void server_end(struct server *s, int quit[2])
+static void end_server(struct server *s, int quit[2])
 {
 	close(quit[1]);
 	pthread_join(s->thread, NULL);
@@ -147,14 +147,17 @@ TEST_F_TIMEOUT(backed, missing, SA_TIMEOUT)
 	ASSERT_EQ(0, sa_area_map(&a, PAGES, SA_TEXT, 1));
 	ASSERT_EQ(0, uffd_register(s.fd, a.p, PAGES * SA_PAGE,
 				   UFFDIO_REGISTER_MODE_MISSING));
-	ASSERT_EQ(0, server_start(&s, &a, quit));
+	ASSERT_EQ(0, start_server(&s, &a, quit));
 	EXPECT_EQ(0, sa_area_check(&a));
 	EXPECT_EQ(PAGES, s.missing);
-	/* Swapped is not missing. */
+	/* A swapped page is not missing. */
 	ASSERT_LE(PAGES - 8, sa_pageout(a.p, PAGES));
 	EXPECT_EQ(0, sa_area_check(&a));
 	EXPECT_EQ(PAGES, s.missing);
-	/* Dropped while swapped is; a copy over a swapped page is refused. */
+	/*
+	 * A page that is dropped while swapped is missing. A copy over a
+	 * swapped page is refused.
+	 */
 	ASSERT_LE(PAGES - 8, sa_pageout(a.p, PAGES));
 	for (i = 0; i < PAGES; i += 4)
 		madvise(a.p + i * SA_PAGE, SA_PAGE, MADV_DONTNEED);
@@ -171,7 +174,7 @@ TEST_F_TIMEOUT(backed, missing, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_area_check(&a));
 	EXPECT_EQ(PAGES + PAGES / 4, s.missing);
 	EXPECT_EQ(0, s.bad);
-	server_end(&s, quit);
+	end_server(&s, quit);
 }
 
 TEST_F_TIMEOUT(backed, write_protect, SA_TIMEOUT)
@@ -188,9 +191,9 @@ TEST_F_TIMEOUT(backed, write_protect, SA_TIMEOUT)
 	if (uffd_register(s.fd, a.p, PAGES * SA_PAGE, UFFDIO_REGISTER_MODE_WP))
 		SKIP(return, "no write protection by userfaultfd");
 	ASSERT_EQ(0, uffd_wp(s.fd, a.p, PAGES * SA_PAGE, true));
-	ASSERT_EQ(0, server_start(&s, &a, quit));
+	ASSERT_EQ(0, start_server(&s, &a, quit));
 	for (i = 0; i < 2; i++) {
-		/* Protected, then swapped, and the other way round. */
+		/* The pages are protected before or after they are swapped. */
 		if (i == 0)
 			ASSERT_LE(PAGES - 8, sa_pageout(a.p, PAGES));
 		ASSERT_EQ(0, uffd_wp(s.fd, a.p, PAGES * SA_PAGE, true));
@@ -205,10 +208,10 @@ TEST_F_TIMEOUT(backed, write_protect, SA_TIMEOUT)
 		EXPECT_EQ(0, sa_area_check(&a));
 	}
 	EXPECT_EQ(0, s.bad);
-	server_end(&s, quit);
+	end_server(&s, quit);
 }
 
-/* Entries change their place without being read in. */
+/* Entries must change their place without a read of their pages */
 TEST_F_TIMEOUT(backed, move, SA_TIMEOUT)
 {
 	struct uffdio_move move = { .len = PAGES * SA_PAGE };
@@ -229,8 +232,8 @@ TEST_F_TIMEOUT(backed, move, SA_TIMEOUT)
 		TH_LOG("%s", strerror(errno));
 	}
 	EXPECT_EQ((long long)(PAGES * SA_PAGE), (long long)move.move);
-	EXPECT_EQ(0, sa_swapped(from.p, PAGES));
-	EXPECT_LE(PAGES - 8, sa_swapped(to.p, PAGES));
+	EXPECT_EQ(0, sa_nr_swapped(from.p, PAGES));
+	EXPECT_LE(PAGES - 8, sa_nr_swapped(to.p, PAGES));
 	EXPECT_EQ(0, sa_area_check(&to));
 	close(fd);
 }

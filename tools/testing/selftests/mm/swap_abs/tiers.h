@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of tiers share, those of cgroups too: two devices, one below the
- * other, pages that are put somewhere, and what the counters say of moves.
+ * The tests of tiers, including those of cgroups, share these helpers: they set
+ * up two devices, one below the other, put pages into a tier, and check the
+ * counters of moves.
  */
 #ifndef SWAP_ABS_TIERS_H
 #define SWAP_ABS_TIERS_H
@@ -16,9 +17,12 @@
 
 #define LIMIT	(SA_TIMEOUT / 3)
 #define DEV	(160 * SA_MIB_PAGES)
-/* What limits and watermarks may be missed by */
+/* The error that the tests allow for limits and watermarks */
 #define SLACK	((long long)SA_MIB)
-/* In the background: until it has to be done, and how long nothing may happen */
+/*
+ * Seconds in which background work must be done, and in which nothing may
+ * happen
+ */
 #define SOON	20
 #define QUIET	2
 
@@ -30,98 +34,106 @@ do {									\
 	EXPECT_STREQ(_want, __state);					\
 } while (0)
 
-static inline const char *name_of(const char *dev)
+static inline const char *tier_label(const char *dev)
 {
 	return dev ? dev : "zswap";
 }
 
-/* Wait until the tier holds so many bytes of pages; false when it does not. */
-static inline bool comes_to_hold(const char *dev, long long bytes)
+/*
+ * Wait until the tier stores exactly @bytes bytes of pages; return false on
+ * timeout
+ */
+static inline bool wait_stored(const char *dev, long long bytes)
 {
 	if (sa_wait_purged(sa_tier_num(dev, "stored") == bytes, SOON))
 		return true;
-	sa_log("%s holds %lld bytes of pages, not %lld", name_of(dev),
+	sa_log("%s holds %lld bytes of pages, not %lld", tier_label(dev),
 	       sa_tier_num(dev, "stored"), bytes);
 	return false;
 }
 
-/* Wait until the tier uses no more than so many bytes; false when it does. */
-static inline bool comes_down_to(const char *dev, long long bytes)
+/* Wait until the tier uses at most @bytes bytes; return false on timeout */
+static inline bool wait_used_at_most(const char *dev, long long bytes)
 {
 	if (sa_wait_purged(sa_tier_num(dev, "used") <= bytes, SOON))
 		return sa_tier_num(dev, "used") >= 0;
-	sa_log("%s uses %lld bytes, not %lld", name_of(dev), sa_tier_num(dev, "used"), bytes);
+	sa_log("%s uses %lld bytes, not %lld", tier_label(dev), sa_tier_num(dev, "used"), bytes);
 	return false;
 }
 
-static inline long long all_moved(void)
+static inline long long total_moved_out(void)
 {
 	return sa_tier_num(NULL, "stats/moved_out") + sa_tier_num(sa_dev(0), "stats/moved_out") +
 		sa_tier_num(sa_dev(1), "stats/moved_out");
 }
 
-/* Wait until nothing is moved any more; false when that takes too long. */
-static inline bool comes_to_rest(void)
+/* Wait until the tiers move no more pages; return false on timeout */
+static inline bool wait_no_moves(void)
 {
 	double end = sa_now() + 2 * SOON;
 	long long was;
 
 	do {
-		was = all_moved();
+		was = total_moved_out();
 		usleep(500000);
-	} while (was != all_moved() && sa_now() < end);
-	return was == all_moved();
+	} while (was != total_moved_out() && sa_now() < end);
+	return was == total_moved_out();
 }
 
-/* Push all of an area out, and out of the swap cache too. */
-static inline bool push_out(struct sa_area *a)
+/*
+ * Push all pages of an area out, and wait until they have left the swap cache
+ */
+static inline bool swap_out_area(struct sa_area *a)
 {
 	size_t n = sa_pageout(a->p, a->n);
 
 	if (n != a->n)
 		sa_log("%zu of %zu pages went out", n, a->n);
-	return n == a->n && sa_settle() && sa_area_only_swapped(a);
+	return n == a->n && sa_wait_writeback() && sa_area_only_swapped(a);
 }
 
-static inline void make(struct __test_metadata *_metadata, struct sa_area *a, size_t n,
-			enum sa_pat pat, __u64 seed)
+static inline void make_area(struct __test_metadata *_metadata, struct sa_area *a, size_t n,
+			     enum sa_pat pat, __u64 seed)
 {
 	ASSERT_EQ(0, sa_area_map(a, n, pat, seed));
 	sa_area_fill(a);
 }
 
-/* Make an area that is swapped out. */
-static inline void put(struct __test_metadata *_metadata, struct sa_area *a, size_t n,
-		       enum sa_pat pat, __u64 seed)
+/* Make an area, and swap all of it out */
+static inline void make_swapped_area(struct __test_metadata *_metadata, struct sa_area *a, size_t n,
+				     enum sa_pat pat, __u64 seed)
 {
-	make(_metadata, a, n, pat, seed);
-	ASSERT_TRUE(push_out(a));
+	make_area(_metadata, a, n, pat, seed);
+	ASSERT_TRUE(swap_out_area(a));
 }
 
-/* Swap on a device. The second has the lower priority, hence the greater rank. */
-static inline int on(int i)
+/*
+ * Start swapping on a device. The second device has the lower priority, hence
+ * the greater rank.
+ */
+static inline int swapon_dev(int i)
 {
 	return sa_swapon(sa_dev(i), DEV, i ? 3 : 5);
 }
 
-static inline int on_in(int i, const char *format)
+static inline int swapon_dev_format(int i, const char *format)
 {
-	int ret = on(i);
+	int ret = swapon_dev(i);
 
-	return ret ? ret : sa_format(sa_dev(i), format);
+	return ret ? ret : sa_set_format(sa_dev(i), format);
 }
 
 /*
- * Expect that so many pages have gone from one tier to the other since f and t were
- * seen, and nothing else has.
+ * Expect that @pages pages have moved from one tier to the other since the
+ * caller read @f and @t, and that nothing else has moved
  */
-static inline void moved(struct __test_metadata *_metadata, const char *from,
-			 const char *to, struct sa_seen *f, struct sa_seen *t, long long pages)
+static inline void expect_moved(struct __test_metadata *_metadata, const char *from, const char *to,
+				struct sa_stats *f, struct sa_stats *t, long long pages)
 {
-	EXPECT_TRUE(comes_to_hold(from, f->stored - pages * (long long)SA_PAGE));
-	EXPECT_TRUE(comes_to_hold(to, t->stored + pages * (long long)SA_PAGE));
-	sa_since(f, from);
-	sa_since(t, to);
+	EXPECT_TRUE(wait_stored(from, f->stored - pages * (long long)SA_PAGE));
+	EXPECT_TRUE(wait_stored(to, t->stored + pages * (long long)SA_PAGE));
+	sa_stats_delta(f, from);
+	sa_stats_delta(t, to);
 	EXPECT_EQ(pages, f->moved_out);
 	EXPECT_EQ(0, f->moved_in);
 	EXPECT_EQ(pages, t->moved_in);
@@ -131,49 +143,55 @@ static inline void moved(struct __test_metadata *_metadata, const char *from,
 	EXPECT_EQ(0, sa_violations());
 }
 
-/* Write to demote or promote, look at what that did, and return its pages. */
-static inline long long move(struct __test_metadata *_metadata, const char *file,
-			     const char *from, const char *to, const char *size)
+/*
+ * Write @size to demote or promote, check the result, and return the pages
+ * moved
+ */
+static inline long long move_and_check(struct __test_metadata *_metadata, const char *file,
+				       const char *from, const char *to, const char *size)
 {
-	struct sa_seen f, t;
+	struct sa_stats f, t;
 	long long bytes;
 
-	sa_see(&f, from);
-	sa_see(&t, to);
+	sa_stats_read(&f, from);
+	sa_stats_read(&t, to);
 	EXPECT_EQ(0, sa_tier_write(from, file, size)) {
-		TH_LOG("'%s' to %s of %s", size, file, name_of(from));
+		TH_LOG("'%s' to %s of %s", size, file, tier_label(from));
 	}
 	bytes = sa_tier_num(from, file);
 	EXPECT_LE(0, bytes);
 	EXPECT_EQ(0, bytes % SA_PAGE);
-	moved(_metadata, from, to, &f, &t, bytes / SA_PAGE);
+	expect_moved(_metadata, from, to, &f, &t, bytes / SA_PAGE);
 	return bytes / SA_PAGE;
 }
 
-/* Expect that all of the area is read from a tier, and right. */
-static inline void check_there(struct __test_metadata *_metadata, struct sa_area *a,
-			       const char *dev)
+/* Expect that all pages of the area are read from a tier and are right */
+static inline void check_area_in_tier(struct __test_metadata *_metadata, struct sa_area *a,
+				      const char *dev)
 {
-	struct sa_seen s;
+	struct sa_stats s;
 
-	/* What is still in the swap cache would not be read at all. */
+	/*
+	 * The kernel would not read a page from the tier if the swap cache had
+	 * it.
+	 */
 	EXPECT_TRUE(sa_area_only_swapped(a));
-	EXPECT_EQ(a->n, sa_swapped(a->p, a->n));
-	sa_see(&s, dev);
+	EXPECT_EQ(a->n, sa_nr_swapped(a->p, a->n));
+	sa_stats_read(&s, dev);
 	EXPECT_EQ(0, sa_area_check(a));
-	sa_since(&s, dev);
+	sa_stats_delta(&s, dev);
 	EXPECT_EQ(a->n, s.load) {
-		TH_LOG("%lld of %zu pages read from %s", s.load, a->n, name_of(dev));
+		TH_LOG("%lld of %zu pages read from %s", s.load, a->n, tier_label(dev));
 	}
 	EXPECT_EQ(0, s.errors);
 }
 
-static inline const char *begin(unsigned int needs)
+static inline const char *begin_tier_test(unsigned int needs)
 {
 	const char *why = sa_begin(true, needs);
 
 	signal(SIGPIPE, SIG_IGN);
-	/* A fault is about one page. */
+	/* Readahead is off so that each fault reads one page. */
 	if (!why && sa_write(SA_PAGE_CLUSTER, "0"))
 		why = "no " SA_PAGE_CLUSTER;
 	return why;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Areas of memory that know what is in them, and sets of pages that change.
- */
+/* Areas of memory with known contents, and sets of pages that change. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -41,7 +39,7 @@ void sa_area_fill(struct sa_area *a)
 	size_t i;
 
 	for (i = 0; i < a->n; i++)
-		sa_fill(a->p + i * SA_PAGE, a->pat, a->seed, i, a->gen);
+		sa_fill_page(a->p + i * SA_PAGE, a->pat, a->seed, i, a->gen);
 }
 
 size_t sa_area_check(const struct sa_area *a)
@@ -49,7 +47,7 @@ size_t sa_area_check(const struct sa_area *a)
 	size_t i, bad = 0;
 
 	for (i = 0; i < a->n && bad < 4; i++)
-		bad += !!sa_check(a->p + i * SA_PAGE, a->pat, a->seed, i, a->gen);
+		bad += !!sa_check_page(a->p + i * SA_PAGE, a->pat, a->seed, i, a->gen);
 	return bad;
 }
 
@@ -63,7 +61,7 @@ size_t sa_area_fill_until(struct sa_area *a, const char *device, const char *fil
 		if (n + step > a->n)
 			return 0;
 		for (i = n; i < n + step; i++)
-			sa_fill(a->p + i * SA_PAGE, a->pat, a->seed, i, a->gen);
+			sa_fill_page(a->p + i * SA_PAGE, a->pat, a->seed, i, a->gen);
 		sa_pageout(a->p + n * SA_PAGE, step);
 		n += step;
 	}
@@ -80,7 +78,10 @@ int sa_set_make(struct sa_set *set, const struct sa_area *a)
 	set->gens = calloc(a->n, sizeof(*set->gens));
 	if (!set->gens)
 		return -ENOMEM;
-	/* As all that sa_begin() has found: it is not what is to be swapped. */
+	/*
+	 * The array is locked, like all memory that sa_begin() found, so that
+	 * the kernel swaps only the pages under test.
+	 */
 	return mlock(set->gens, a->n * sizeof(*set->gens)) ? -errno : 0;
 }
 
@@ -93,18 +94,21 @@ void sa_set_rewrite(struct sa_set *set, size_t nr)
 		void *p = a->p + i * SA_PAGE;
 
 		if (sa_rand(&set->rnd) % 4 == 0)
-			set->bad += !!sa_check(p, a->pat, a->seed, i, set->gens[i]);
+			set->bad += !!sa_check_page(p, a->pat, a->seed, i, set->gens[i]);
 		else if (sa_rand(&set->rnd) % 4 == 0)
 			madvise(p, SA_PAGE, MADV_DONTNEED);
 		set->gens[i]++;
-		sa_fill(p, a->pat, a->seed, i, set->gens[i]);
+		sa_fill_page(p, a->pat, a->seed, i, set->gens[i]);
 	}
 	if (sa_pageout(a->p, a->n) == a->n)
 		return;
-	/* Refused, while what has died is being collected: not for long. */
+	/*
+	 * The device refuses pages while the layer collects dead segments; that
+	 * takes a short time.
+	 */
 	set->refused++;
 	sa_wait(sa_pageout(a->p, a->n) == a->n, 5);
-	set->missed += a->n - sa_swapped(a->p, a->n);
+	set->missed += a->n - sa_nr_swapped(a->p, a->n);
 }
 
 size_t sa_set_check(const struct sa_set *set)
@@ -113,6 +117,6 @@ size_t sa_set_check(const struct sa_set *set)
 	size_t i, bad = 0;
 
 	for (i = 0; i < a->n && bad < 4; i++)
-		bad += !!sa_check(a->p + i * SA_PAGE, a->pat, a->seed, i, set->gens[i]);
+		bad += !!sa_check_page(a->p + i * SA_PAGE, a->pat, a->seed, i, set->gens[i]);
 	return bad;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Devices and filesystems that a test makes: loop, zram, null_blk, device mapper.
+ * Devices and filesystems that a test makes: loop, zram, null_blk, device
+ * mapper.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -99,7 +100,10 @@ void sa_nullb_remove(const char *name)
 	rmdir(file);
 }
 
-/* Shared: a test makes it in a process of its own, and its parent resets it. */
+/*
+ * The flag is in shared memory because a test sets it in its own process and
+ * the parent process resets the device.
+ */
 static bool *zram_made;
 
 #define ZRAM_DIR	"/sys/block/zram0"
@@ -123,7 +127,10 @@ void sa_zram_remove(void)
 {
 	if (!*zram_made)
 		return;
-	/* Who looks at new devices may have it open for a moment. */
+	/*
+	 * A program that scans new devices may have the device open for a
+	 * moment.
+	 */
 	if (sa_wait(!sa_write(ZRAM_DIR "/reset", "1"), 5))
 		*zram_made = false;
 	else
@@ -148,8 +155,8 @@ const char *sa_zram_make(size_t pages, size_t limit)
 }
 
 /*
- * Run a program, its output unseen. Return its exit status (127: there is no such
- * program), or what sa_join() returns.
+ * Run a program and discard its output. Return its exit status (127: the
+ * program does not exist), or a negative number as sa_join() does.
  */
 static int run_program(const char * const *argv, const char *input)
 {
@@ -165,13 +172,16 @@ static int run_program(const char * const *argv, const char *input)
 		dup2(null, 1);
 		dup2(null, 2);
 		setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
-		/* There may be no udev: then it makes the nodes itself. */
+		/*
+		 * dmsetup makes the device nodes itself, because there may be
+		 * no udev.
+		 */
 		setenv("DM_DISABLE_UDEV", "1", 1);
 		execvp(argv[0], (char * const *)argv);
 		_exit(127);
 	}
 	close(in[0]);
-	/* A pipe takes more than any input here. */
+	/* The pipe buffer is larger than any input of these programs. */
 	if (input && write(in[1], input, strlen(input)) < 0)
 		sa_log("%s: %s", argv[0], strerror(errno));
 	close(in[1]);
@@ -209,10 +219,10 @@ static int nr_extents(int fd)
 }
 
 /*
- * Fill the filesystem with files of 1 MiB and remove every other one, so that a file
- * that comes after them lies in the gaps.
+ * Fill the filesystem with files of 1 MiB and remove every other one, so that
+ * the next file lies in the gaps.
  */
-int sa_fragmented(const char *dir, const char *path, size_t pages, int extents)
+int sa_make_fragmented(const char *dir, const char *path, size_t pages, int extents)
 {
 	char name[512];
 	int i, n, fd, ret = 0;
@@ -250,13 +260,19 @@ int sa_fragmented(const char *dir, const char *path, size_t pages, int extents)
 
 static const char * const dm_target[] = {
 	[SA_WORKS]		= "linear %1$s %2$zu",
-	/* Always down: up for no second, down for one, and so on. */
+	/*
+	 * The target is always down: it is up for 0 seconds and down for 1
+	 * second.
+	 */
 	[SA_WRITE_FAILS]	= "flakey %1$s %2$zu 0 1 1 error_writes",
 	[SA_FAILS]		= "error",
 	[SA_WRITE_WAITS]	= "delay %1$s %2$zu 0 %1$s %2$zu 50",
 };
 
-/* Write the table of a device mapper device: a line for each run of equal pages. */
+/*
+ * Write the table of a device mapper device, one line for each run of equal
+ * pages
+ */
 static int dm_table(const unsigned char *faults, size_t pages, char *buf,
 		    size_t size)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Devices and filesystems that a test makes: loop, zram, null_blk, device mapper.
+ * Devices and filesystems that a test makes: loop, zram, null_blk, and device
+ * mapper.
  */
 #ifndef SWAP_ABS_LIB_BLOCKDEV_H
 #define SWAP_ABS_LIB_BLOCKDEV_H
@@ -9,51 +10,55 @@
 #include <stddef.h>
 
 /*
- * Use a file as a loop device, with LO_FLAGS_*, and blocks of so many bytes (0: as ever).
- * Return the open device, and its path; or -errno, and an empty path.
+ * Attach a loop device to a file, with LO_FLAGS_* and a block size in bytes (0:
+ * the default). Return the open device and its path, or -errno and an empty
+ * path.
  */
 int sa_loop_attach(int file, unsigned int flags, unsigned int block_size, char *path,
 		   size_t size);
 int sa_loop_detach(const char *path);
-/* Make a filesystem for swapfiles on device i; return NULL or why not */
+/*
+ * Make a filesystem for swapfiles on device i; return NULL, or the reason why
+ * this failed
+ */
 const char *sa_mkfs(int i, const char **dir);
-/* Make a file of so many pages in at least so many extents */
-int sa_fragmented(const char *dir, const char *path, size_t pages, int extents);
+/* Make a file of @pages pages in at least @extents extents */
+int sa_make_fragmented(const char *dir, const char *path, size_t pages, int extents);
 
 /*
- * Make a device over so many pages of the first one, each of which can be made to fail
- * (device mapper). Return NULL, or why there is none.
+ * Make a device mapper device over @pages pages of the first device; each of
+ * its pages can be made to fail. Return NULL, or the reason why this failed.
  */
 const char *sa_dm_make(size_t pages);
-/* Return the path of that device, NULL when there is none */
+/* Return the path of that device, or NULL if there is none */
 const char *sa_dm(void);
 void sa_dm_remove(void);
 
-/* SA_WRITE_WAITS: 50 ms, each */
+/* SA_WRITE_WAITS delays each write by 50 ms. */
 enum sa_fault { SA_WORKS, SA_WRITE_FAILS, SA_FAILS, SA_WRITE_WAITS };
 
-/* Set one sa_fault a page; NULL: all of the device works */
+/* Set one sa_fault for each page; NULL makes the whole device work */
 int sa_dm_set(const unsigned char *faults);
-/* Set one sa_fault for all of the device */
+/* Set the same sa_fault for the whole device */
 int sa_dm_set_all(enum sa_fault fault);
-/* Let no I/O end any more, or let it end again */
+/* Hold all I/O of the device, or release it */
 int sa_dm_hang(bool hang);
 
 #define SA_ZRAM	"/dev/zram0"
 /*
- * Make SA_ZRAM so large, its memory limited to so many bytes (0: not at all). Return
- * NULL, or why there is none.
+ * Make SA_ZRAM with @pages pages and a memory limit in bytes (0: no limit).
+ * Return NULL, or the reason why this failed.
  */
 const char *sa_zram_make(size_t pages, size_t limit);
 int sa_zram_limit(size_t limit);
 
 /*
- * Make a device in RAM that takes its time: one operation after the other, each so long,
- * and so many megabytes a second (0: no limit). Return its path, or NULL when there is no
- * null_blk.
+ * Make a slow device in RAM. It does one operation after the other, each in
+ * @nsec nanoseconds, and @mbps megabytes a second (0: no limit). Return its
+ * path, or NULL without null_blk.
  */
 const char *sa_nullb_make(const char *name, size_t pages, int mbps, int nsec);
-/* Remove such a device, also one that a failed run has left */
+/* Remove such a device, also after a failed run */
 void sa_nullb_remove(const char *name);
 
 #endif

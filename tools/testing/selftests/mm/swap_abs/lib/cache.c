@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The swap cache: what of it is ours, and how to empty it.
- */
+/* The swap cache: how much of it belongs to the test, and how to empty it. */
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,9 +26,10 @@ void sa_all_cgs(void (*fn)(const char *))
 }
 
 /*
- * Sum up what the CPUs have counted for cgroups. The kernel does so every two seconds, or
- * when somebody reads memory.stat after 64 changes for each CPU. This makes so many changes
- * by faults that map the zero page, as those take no memory.
+ * Make the kernel sum up the counts of the CPUs for cgroups. The kernel does so
+ * every two seconds, or when a process reads memory.stat after 64 changes for
+ * each CPU. This function makes that many changes by faults that map the zero
+ * page, because such faults take no memory.
  */
 static void sum_up_cgs(void)
 {
@@ -40,12 +39,12 @@ static void sum_up_cgs(void)
 	p = mmap(NULL, n * SA_PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED)
 		return;
-	/* One fault would map all of it. */
+	/* With huge pages, one fault would map the whole area. */
 	madvise(p, n * SA_PAGE, MADV_NOHUGEPAGE);
 	for (i = 0; i < n; i++)
 		asm volatile("" : : "r" (p[i * SA_PAGE]));
 	munmap(p, n * SA_PAGE);
-	/* All cgroups are below the root. */
+	/* A read of the root's file covers all cgroups. */
 	sa_cg_key(sa_cg_root(), "memory.stat", "anon");
 }
 
@@ -57,7 +56,7 @@ static void purge_cg(const char *cg)
 		sa_cg_reclaim(cg, cached);
 }
 
-void sa_purge(void)
+void sa_purge_cache(void)
 {
 	sum_up_cgs();
 	sa_all_cgs(purge_cg);
@@ -78,9 +77,10 @@ static void find_cached(const char *cg)
 }
 
 /*
- * Tell whether the swap cache has nothing of ours. The number for the whole machine may never
- * come to zero, because others fault in what a test of the whole machine has had swapped out:
- * then memory.stat tells what is ours.
+ * Tell whether the swap cache has no page of the test. The number for the whole
+ * machine may never be zero, because other processes fault in pages that a test
+ * of the whole machine has pushed out; then the function reads memory.stat of
+ * the test's cgroups.
  */
 static bool none_cached(void)
 {
@@ -99,5 +99,5 @@ bool sa_only_swapped(void)
 
 bool sa_area_only_swapped(const struct sa_area *a)
 {
-	return sa_wait_purged(!sa_in_cache(a->p, a->n), 20);
+	return sa_wait_purged(!sa_nr_in_cache(a->p, a->n), 20);
 }

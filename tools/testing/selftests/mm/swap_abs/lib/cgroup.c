@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Cgroups, and what they have and may have in tiers.
- */
+/* Cgroups, their usage of tiers, and their limits for tiers. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -90,7 +88,7 @@ int sa_cg_enter(const char *cg)
 
 long long sa_cg_tier(const char *cg, const char *device)
 {
-	const char *tier = sa_tier(device);
+	const char *tier = sa_tier_name(device);
 	char key[128];
 
 	if (!tier)
@@ -102,7 +100,7 @@ long long sa_cg_tier(const char *cg, const char *device)
 long long sa_cg_tier_max(const char *cg, const char *device)
 {
 	char path[512], text[4096], *line, *save = NULL;
-	const char *tier = sa_tier(device);
+	const char *tier = sa_tier_name(device);
 	size_t len = tier ? strlen(tier) : 0;
 	int ret;
 
@@ -122,7 +120,7 @@ long long sa_cg_tier_max(const char *cg, const char *device)
 
 int sa_cg_limit_tier(const char *cg, const char *device, const char *limit)
 {
-	const char *tier = sa_tier(device);
+	const char *tier = sa_tier_name(device);
 	char text[128];
 
 	if (!tier)
@@ -153,7 +151,10 @@ int sa_cg_destroy(const char *cg)
 
 	sa_cg_write(cg, "cgroup.kill", "1");
 	sa_wait(sa_cg_key(cg, "cgroup.events", "populated") != 1, 20);
-	/* Swap-cache folios that nobody has hold slots, and would go elsewhere. */
+	/*
+	 * Swap-cache folios without a user hold slots, and would be charged to
+	 * another cgroup.
+	 */
 	left = sa_cg_num(cg, "memory.current");
 	if (left > 0)
 		sa_cg_reclaim(cg, left);
@@ -166,7 +167,7 @@ int sa_cg_try_reclaim(const char *cg, size_t bytes)
 	char text[64];
 	int ret;
 
-	/* Reclaim goes by counters that are summed up when this is read. */
+	/* Reclaim uses counters that the kernel sums up at this read. */
 	sa_cg_key(cg, "memory.stat", "anon");
 	snprintf(text, sizeof(text), "%zu swappiness=max", bytes);
 	ret = sa_cg_write(cg, "memory.reclaim", text);

@@ -42,7 +42,10 @@ int sa_log_close(int fd, char *buf, size_t size)
 	ssize_t n;
 
 	buf[0] = 0;
-	/* Each read is a record: "6,1234,5678,-;text\n", then lines of its own. */
+	/*
+	 * A read returns one record: "6,1234,5678,-;text\n", and then lines
+	 * with its properties.
+	 */
 	while ((n = read(fd, record, sizeof(record) - 1)) > 0) {
 		record[n] = 0;
 		text = strchr(record, ';');
@@ -56,7 +59,7 @@ int sa_log_close(int fd, char *buf, size_t size)
 			return -E2BIG;
 		}
 	}
-	/* More has come than the kernel keeps. */
+	/* The kernel has dropped some records because too many have come. */
 	n = n < 0 && errno == EPIPE ? -EPIPE : 0;
 	close(fd);
 	return n;
@@ -73,7 +76,7 @@ int sa_trace_start(void)
 	int fd;
 
 	sa_write(TRACING "/buffer_size_kb", "4096");
-	/* Truncating it empties the buffers. */
+	/* Truncation empties the trace buffers. */
 	fd = open(TRACING "/trace", O_WRONLY | O_TRUNC | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -116,7 +119,10 @@ int sa_writes_stop(const char *dev, long *nr, long *idle)
 	return 0;
 }
 
-/* Parse a line of a trace. The layout of a descriptor is that of mm/swap_abs/desc.h. */
+/*
+ * Parse a line of a trace. mm/swap_abs/desc.h defines the layout of a
+ * descriptor.
+ */
 static bool parse_event(const char *line, struct sa_event *e)
 {
 	static const char * const names[] = {

@@ -25,7 +25,7 @@ void sa_log(const char *fmt, ...)
 	if (n < 0)
 		return;
 	strcat(line, "\n");
-	/* One write a line, so that processes do not mix theirs. */
+	/* A line is one write so that processes do not mix their lines. */
 	n = write(STDOUT_FILENO, line, strlen(line));
 	(void)n;
 }

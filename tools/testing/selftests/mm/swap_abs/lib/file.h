@@ -9,23 +9,25 @@
 #include <stddef.h>
 #include <unistd.h>
 
-/* Print a line that TAP takes for a comment */
+/* Print a line that TAP parsers ignore */
 void sa_log(const char *fmt, ...);
-/* Return the length of what was read, or -errno */
+/* Read a file; return the length or -errno */
 int sa_read(const char *path, char *buf, size_t size);
 int sa_write(const char *path, const char *text);
-/* Return the number in a file, or -errno (numbers here are never negative) */
+/*
+ * Return the number in a file, or -errno (no file here has a negative number)
+ */
 long long sa_read_num(const char *path);
 int sa_write_num(const char *path, long long value);
 /* Return the number after a word at the start of a line, or -ENOENT */
 long long sa_read_key(const char *path, const char *key);
 long long sa_vmstat(const char *key);
-/* Return bytes */
+/* Return a value in bytes */
 long long sa_meminfo(const char *key);
-/* Return the seconds of a clock that nobody sets */
+/* Return the time of the monotonic clock in seconds */
 double sa_now(void);
 
-/* Wait until cond holds, at most so many seconds; true when it does */
+/* Wait until cond is true, for at most some seconds; return cond */
 #define sa_wait(cond, seconds)						\
 ({									\
 	double __end = sa_now() + (seconds);				\

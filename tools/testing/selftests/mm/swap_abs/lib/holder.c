@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Processes that hold swapped pages, or all memory but a part.
- */
+/* Processes that hold swapped pages, or that lock all memory except a part. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -18,11 +16,11 @@ static size_t check_every(const struct sa_area *a, size_t step)
 	size_t i, bad = 0;
 
 	for (i = 0; i < a->n && bad < 4; i += step)
-		bad += !!sa_check(a->p + i * SA_PAGE, a->pat, a->seed, i, a->gen);
+		bad += !!sa_check_page(a->p + i * SA_PAGE, a->pat, a->seed, i, a->gen);
 	return bad;
 }
 
-static int hold(void *arg)
+static int run_holder(void *arg)
 {
 	struct sa_holder *h = arg;
 	size_t bad, i, step = 1;
@@ -38,7 +36,7 @@ static int hold(void *arg)
 			return 3;
 		switch (c) {
 		case 's':
-			bad = sa_swapped(h->a.p, h->a.n);
+			bad = sa_nr_swapped(h->a.p, h->a.n);
 			continue;
 		case 'p':
 			bad = sa_pageout(h->a.p, h->a.n);
@@ -68,7 +66,7 @@ static int start_holder(struct sa_holder *h, size_t pages, enum sa_pat pat,
 		return -errno;
 	h->to = to[0];
 	h->from = from[1];
-	h->pid = sa_start(cg, hold, h);
+	h->pid = sa_start(cg, run_holder, h);
 	close(to[0]);
 	close(from[1]);
 	h->to = to[1];
@@ -125,7 +123,7 @@ struct balloon {
 	int fd;
 };
 
-static int blow_up(void *arg)
+static int run_balloon(void *arg)
 {
 	struct balloon *b = arg;
 	long long avail = sa_meminfo("MemAvailable");
@@ -133,7 +131,7 @@ static int blow_up(void *arg)
 	long long grain = 4 * SA_MIB;
 	char ok = 1;
 
-	/* The worker is to be the victim, never this. */
+	/* The OOM killer must kill the worker and not this process. */
 	sa_write("/proc/self/oom_score_adj", "-1000");
 	for (; want > 0; want -= grain) {
 		long long len = want < grain ? want : grain;
@@ -150,7 +148,7 @@ static int blow_up(void *arg)
 		pause();
 }
 
-pid_t sa_balloon(size_t leave)
+pid_t sa_balloon_start(size_t leave)
 {
 	struct balloon b = { .leave = leave };
 	struct pollfd pfd;
@@ -160,7 +158,7 @@ pid_t sa_balloon(size_t leave)
 	if (pipe2(fds, O_CLOEXEC))
 		return -errno;
 	b.fd = fds[1];
-	pid = sa_start(NULL, blow_up, &b);
+	pid = sa_start(NULL, run_balloon, &b);
 	close(fds[1]);
 	pfd = (struct pollfd){ .fd = fds[0], .events = POLLIN };
 	if (pid > 0 && (poll(&pfd, 1, 120000) != 1 || !(pfd.revents & POLLIN))) {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The knobs of the layer and of zswap, and the scan of the kernel.
- */
+/* The knobs of the layer and of zswap, and the kernel's own scan. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +14,7 @@ bool sa_have_layer(void)
 	return !access(SA_SYSCTL, F_OK);
 }
 
-int sa_layer(bool on)
+int sa_set_layer(bool on)
 {
 	if (!sa_have_layer())
 		return on ? -ENOENT : 0;
@@ -36,7 +34,7 @@ int sa_zswap_param(const char *name, const char *value)
 	return sa_write(path, value);
 }
 
-int sa_zswap(bool on)
+int sa_set_zswap(bool on)
 {
 	if (!sa_have_zswap())
 		return on ? -ENOENT : 0;
@@ -59,8 +57,9 @@ long long sa_zswap_bytes(void)
 }
 
 /*
- * Store a page while the pool may hold nothing. The pool refuses the page, because it is over
- * its limit, and its worker shrinks it until nothing is left.
+ * Store a page while the pool may hold nothing. The pool refuses the page
+ * because it is over its limit, and its worker shrinks the pool until it is
+ * empty.
  */
 static int store_over_limit(void)
 {
@@ -76,8 +75,8 @@ static int store_over_limit(void)
 	return 0;
 }
 
-/* Call fn while the limit is 0, and put the limit back. */
-static int at_no_limit(int (*fn)(int), int arg)
+/* Call fn while the limit is 0, and restore the limit after that */
+static int call_at_no_limit(int (*fn)(int), int arg)
 {
 	char old[32];
 	int ret;
@@ -99,10 +98,13 @@ static int kick_once(int arg)
 
 int sa_zswap_kick(void)
 {
-	return at_no_limit(kick_once, 0);
+	return call_at_no_limit(kick_once, 0);
 }
 
-/* Kick again and again: the worker gives up after some pages that it could not have. */
+/*
+ * Kick the worker until zswap is empty, because the worker gives up after some
+ * pages that it could not write back
+ */
 static int kick_until_empty(int seconds)
 {
 	double end = sa_now() + seconds;
@@ -121,7 +123,7 @@ static int kick_until_empty(int seconds)
 
 int sa_zswap_drain(int seconds)
 {
-	return at_no_limit(kick_until_empty, seconds);
+	return call_at_no_limit(kick_until_empty, seconds);
 }
 
 long long sa_violations(void)
@@ -145,7 +147,7 @@ long long sa_violations(void)
 	return n;
 }
 
-long long sa_scan(const char *key)
+long long sa_scan_num(const char *key)
 {
 	return sa_read_key(SA_DEBUG "/check", key);
 }

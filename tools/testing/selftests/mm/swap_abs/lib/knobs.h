@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The knobs of the layer and of zswap, what the kernel's own scan finds, and the swap
- * cache.
+ * The knobs of the layer and of zswap, the results of the kernel's own scan,
+ * and the swap cache.
  */
 #ifndef SWAP_ABS_LIB_KNOBS_H
 #define SWAP_ABS_LIB_KNOBS_H
@@ -20,37 +20,48 @@
 #define SA_ZSWAP	"/sys/module/zswap/parameters"
 
 bool sa_have_layer(void);
-int sa_layer(bool on);
+int sa_set_layer(bool on);
 bool sa_have_zswap(void);
-int sa_zswap(bool on);
+int sa_set_zswap(bool on);
 int sa_zswap_param(const char *name, const char *value);
-/* Return the bytes that zswap holds, uncompressed */
+/* Return the bytes of the pages that zswap holds, before compression */
 long long sa_zswapped(void);
-/* Return the bytes that zswap has of our own pages, compressed */
+/* Return the compressed bytes that zswap holds of the test's own cgroup */
 long long sa_zswap_bytes(void);
-/* Make zswap begin to write back all that it holds now, and take new pages on */
+/*
+ * Make zswap start to write back all its pages, and let it take new pages again
+ */
 int sa_zswap_kick(void);
-/* Make zswap write back all that it holds; return 0 when it is empty in time */
+/* Make zswap write back all its pages; return 0 if zswap gets empty in time */
 int sa_zswap_drain(int seconds);
 
-/* Return the violations that the kernel's own scan finds; 0 where there is no scan */
+/*
+ * Return the violations that the kernel's own scan finds; 0 if the kernel has
+ * no scan
+ */
 long long sa_violations(void);
-/* Return a number that the scan prints (slots, pinned, lost, orphans), or -errno */
-long long sa_scan(const char *key);
+/* Return a number from the scan (slots, pinned, lost, orphans), or -errno */
+long long sa_scan_num(const char *key);
 
-/* Return bytes of swap in use. The reserve of packed devices is neither in use nor free. */
+/*
+ * Return the bytes of swap in use. The reserve of packed devices counts neither
+ * as used nor as free.
+ */
 long long sa_swap_used(void);
 
 /*
- * Push out of the swap cache what nobody maps or what is written, of the test's cgroups:
- * until then such folios keep their slots.
+ * Reclaim folios of the test's cgroups from the swap cache that nobody maps or
+ * that are written back, because such a folio keeps its slot
  */
-void sa_purge(void);
-/* Return bytes in the swap cache, of everybody */
+void sa_purge_cache(void);
+/* Return the bytes in the swap cache of the whole machine */
 long long sa_swap_cached(void);
-/* Wait until nothing of the test's cgroups is in the swap cache */
+/* Wait until the swap cache has no page of the test's cgroups */
 bool sa_only_swapped(void);
-/* Wait until the swap cache has nothing of the area: reads then go to its tier */
+/*
+ * Wait until the swap cache has no page of the area, so that reads go to its
+ * tier
+ */
 bool sa_area_only_swapped(const struct sa_area *a);
 
 /* Wait as sa_wait() does, and purge the swap cache meanwhile */
@@ -60,7 +71,7 @@ bool sa_area_only_swapped(const struct sa_area *a);
 	bool __ok;							\
 									\
 	while (!(__ok = (cond)) && sa_now() < __end) {			\
-		sa_purge();						\
+		sa_purge_cache();						\
 		usleep(5000);						\
 	}								\
 	__ok;								\

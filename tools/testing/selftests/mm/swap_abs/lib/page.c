@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * What the page tables know, and how to push pages out.
- */
+/* The state of pages in the page tables, and functions that push pages out. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -44,13 +42,13 @@ static size_t count_pages(const void *addr, size_t n, __u64 bit)
 	return found;
 }
 
-size_t sa_swapped(const void *addr, size_t n)
+size_t sa_nr_swapped(const void *addr, size_t n)
 {
 	return count_pages(addr, n, SA_PM_SWAP);
 }
 
-/* Ask mincore(), which tells of a page that is swapped whether the swap cache has it. */
-size_t sa_in_cache(const void *addr, size_t n)
+/* Ask mincore(), which tells whether the swap cache has a swapped page */
+size_t sa_nr_in_cache(const void *addr, size_t n)
 {
 	unsigned char in[256];
 	size_t i, part, found = 0;
@@ -61,25 +59,26 @@ size_t sa_in_cache(const void *addr, size_t n)
 			return n;
 		for (i = 0; i < part; i++)
 			found += (in[i] & 1) &&
-				 sa_swapped((const char *)addr + i * SA_PAGE, 1);
+				 sa_nr_swapped((const char *)addr + i * SA_PAGE, 1);
 	}
 	return found;
 }
 
-size_t sa_present(const void *addr, size_t n)
+size_t sa_nr_present(const void *addr, size_t n)
 {
 	return count_pages(addr, n, SA_PM_PRESENT);
 }
 
 size_t sa_pageout(void *addr, size_t n)
 {
-	size_t left = sa_present(addr, n), was;
+	size_t left = sa_nr_present(addr, n), was;
 	int idle = 0;
 
 	while (left && idle < 4) {
 		/*
-		 * Another CPU may have them in a batch: this drains all. Or they
-		 * are being written still, what is packed after a while only.
+		 * drop_caches drains the batches of all CPUs, which may hold
+		 * some of the pages. Other pages may still be under writeback,
+		 * because packed data is written after a while.
 		 */
 		if (idle) {
 			sa_write("/proc/sys/vm/drop_caches", "1");
@@ -87,13 +86,13 @@ size_t sa_pageout(void *addr, size_t n)
 		}
 		madvise(addr, n * SA_PAGE, MADV_PAGEOUT);
 		was = left;
-		left = sa_present(addr, n);
+		left = sa_nr_present(addr, n);
 		idle = left < was ? 0 : idle + 1;
 	}
-	return sa_swapped(addr, n);
+	return sa_nr_swapped(addr, n);
 }
 
-long long sa_smaps(const void *addr, const char *field)
+long long sa_smaps_field(const void *addr, const char *field)
 {
 	char line[512];
 	unsigned long from, to;
@@ -124,7 +123,7 @@ static void on_bus(int sig)
 	siglongjmp(bus_env, 1);
 }
 
-bool sa_bus(const void *p)
+bool sa_raises_sigbus(const void *p)
 {
 	struct sigaction sa = { .sa_handler = on_bus }, old;
 	static char seen;

@@ -15,7 +15,10 @@ const char * const sa_pat_name[SA_NPAT] = {
 	"zero", "repeat", "text", "mixed", "random"
 };
 
-/* Eight bytes each, little endian or not: only who wrote them compares them. */
+/*
+ * Each word has eight bytes. Its byte order does not matter because the writer
+ * itself compares it.
+ */
 static const char vocabulary[32][9] = {
 	"the swap", " device ", "and then", " a page ", "of mem  ", "folio = ",
 	"return  ", "if (err)", "cluster ", "static  ", "unsigned", "long val",
@@ -37,7 +40,7 @@ __u64 sa_rand(__u64 *state)
 	return x * 0x2545f4914f6cdd1dULL;
 }
 
-size_t *sa_shuffled(size_t n, __u64 seed)
+size_t *sa_shuffled_order(size_t n, __u64 seed)
 {
 	size_t *order = calloc(n, sizeof(*order)), i, j;
 
@@ -49,14 +52,14 @@ size_t *sa_shuffled(size_t n, __u64 seed)
 	return order;
 }
 
-int sa_by_value(const void *a, const void *b)
+int sa_compare_doubles(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
 
 	return x < y ? -1 : x > y;
 }
 
-static __u64 mix(__u64 a, __u64 b)
+static __u64 mix_words(__u64 a, __u64 b)
 {
 	__u64 x = a * 0x9e3779b97f4a7c15ULL + b + 1;
 
@@ -104,16 +107,16 @@ static void fill_word(__u64 *w, size_t from, size_t to, __u64 word)
 		w[from] = word;
 }
 
-void sa_fill(void *page, enum sa_pat pat, __u64 seed, __u32 idx,
-	     __u32 gen)
+void sa_fill_page(void *page, enum sa_pat pat, __u64 seed, __u32 idx,
+		  __u32 gen)
 {
 	__u64 id = (__u64)gen << 32 | idx;
-	__u64 state = mix(seed, id);
+	__u64 state = mix_words(seed, id);
 	__u64 *w = page;
 	int kind = 0;
 
 	if (pat == SA_MIXED) {
-		kind = mix(seed ^ 77, idx) & 7;
+		kind = mix_words(seed ^ 77, idx) & 7;
 		if (kind == 0)
 			pat = SA_ZERO;
 		else if (kind == 1)
@@ -150,8 +153,8 @@ void sa_fill(void *page, enum sa_pat pat, __u64 seed, __u32 idx,
 	w[3] = state;
 }
 
-int sa_check(const void *page, enum sa_pat pat, __u64 seed, __u32 idx,
-	     __u32 gen)
+int sa_check_page(const void *page, enum sa_pat pat, __u64 seed, __u32 idx,
+		  __u32 gen)
 {
 	const unsigned char *got = page, *want;
 	__u64 page_wanted[WORDS];
@@ -159,14 +162,14 @@ int sa_check(const void *page, enum sa_pat pat, __u64 seed, __u32 idx,
 	size_t i;
 
 	want = (unsigned char *)page_wanted;
-	sa_fill(page_wanted, pat, seed, idx, gen);
+	sa_fill_page(page_wanted, pat, seed, idx, gen);
 	if (!memcmp(want, got, SA_PAGE))
 		return 0;
 
 	for (i = 0; i < SA_PAGE && want[i] == got[i]; i++)
 		;
 	if (i == SA_PAGE) {
-		sa_log("page %u (%s): differed, and no more at a second look",
+		sa_log("page %u (%s): differed at the first look only",
 		       idx, sa_pat_name[pat]);
 		return -1;
 	}
@@ -174,9 +177,9 @@ int sa_check(const void *page, enum sa_pat pat, __u64 seed, __u32 idx,
 	sa_log("page %u (%s, seed %llx, generation %u): byte %zu is %02x, not %02x",
 	       idx, sa_pat_name[pat], (unsigned long long)seed, gen, i, got[i],
 	       want[i]);
-	/* Torn: the rest may be of another time. */
+	/* The page may be torn: its rest may be of another generation. */
 	for (word = 0; w[0] && word < gen + 4; word++) {
-		sa_fill(page_wanted, pat, seed, idx, word);
+		sa_fill_page(page_wanted, pat, seed, idx, word);
 		if (word != gen && !memcmp(want + i, got + i, SA_PAGE - i))
 			sa_log("  from there on it is generation %u", (__u32)word);
 	}

@@ -24,14 +24,20 @@ enum sa_pat {
 extern const char * const sa_pat_name[SA_NPAT];
 
 /* Write what the page with number @idx has in generation @gen */
-void sa_fill(void *page, enum sa_pat pat, __u64 seed, __u32 idx, __u32 gen);
-/* Return 0, or -1 after a log of which byte differs and whose page it is instead */
-int sa_check(const void *page, enum sa_pat pat, __u64 seed, __u32 idx, __u32 gen);
+void sa_fill_page(void *page, enum sa_pat pat, __u64 seed, __u32 idx, __u32 gen);
+/*
+ * Return 0, or -1 after a log line with the first wrong byte and the page that
+ * it belongs to
+ */
+int sa_check_page(const void *page, enum sa_pat pat, __u64 seed, __u32 idx, __u32 gen);
 
 __u64 sa_rand(__u64 *state);
-/* Return 0 to n - 1 in any order, for free(); NULL without memory */
-size_t *sa_shuffled(size_t n, __u64 seed);
+/*
+ * Return the numbers 0 to n - 1 in random order, for free(); or NULL if there
+ * is no memory
+ */
+size_t *sa_shuffled_order(size_t n, __u64 seed);
 /* Compare doubles for qsort() */
-int sa_by_value(const void *a, const void *b);
+int sa_compare_doubles(const void *a, const void *b);
 
 #endif

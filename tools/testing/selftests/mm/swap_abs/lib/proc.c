@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Processes that do something for a test.
- */
+/* Processes that work for a test. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,7 +13,7 @@
 
 #include "internal.h"
 
-void *sa_shared(void)
+void *sa_map_shared(void)
 {
 	void *p = mmap(NULL, SA_PAGE, PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -44,7 +42,7 @@ pid_t sa_start(const char *cg, int (*fn)(void *), void *arg)
 	pid_t pid = sa_fork();
 
 	if (!pid) {
-		/* If memory runs out, it is this one that goes. */
+		/* The OOM killer kills this process first. */
 		sa_write("/proc/self/oom_score_adj", "500");
 		if (cg && sa_cg_enter(cg))
 			_exit(99);
@@ -78,21 +76,29 @@ int sa_join(pid_t pid, int seconds)
 	return WEXITSTATUS(status);
 }
 
+bool sa_has_ended(pid_t pid)
+{
+	siginfo_t info = { };
+
+	return waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid == pid;
+}
+
 int sa_run(const char *cg, int (*fn)(void *), void *arg, int seconds)
 {
 	return sa_join(sa_start(cg, fn, arg), seconds);
 }
 
 /*
- * Take SIGSEGV for SIGKILL too: handle_page_fault() of User Mode Linux turns the fault of a
- * process that is being killed into a SIGSEGV, which then comes first.
+ * Take SIGSEGV for SIGKILL, too: handle_page_fault() of User Mode Linux turns
+ * the fault of a process that is being killed into a SIGSEGV, which then comes
+ * first.
  */
 bool sa_was_killed(int status)
 {
 	return status == -SIGKILL || status == -SIGSEGV;
 }
 
-int sa_load(void *arg)
+int sa_run_load(void *arg)
 {
 	struct sa_load *l = arg;
 	double end = sa_now() + l->seconds;
@@ -124,7 +130,7 @@ static int write_as_nobody(void *arg)
 	return seteuid(65534) ? 255 : -sa_write(n->path, n->text);
 }
 
-int sa_nobody_writes(const char *path, const char *text)
+int sa_write_as_nobody(const char *path, const char *text)
 {
 	struct nobody n = { .path = path, .text = text };
 	int ret = sa_run(NULL, write_as_nobody, &n, 30);
@@ -132,12 +138,15 @@ int sa_nobody_writes(const char *path, const char *text)
 	return ret > 0 ? -ret : ret;
 }
 
-int sa_bench(int (*measure)(void *), void *arg)
+int sa_bench_main(int (*measure)(void *), void *arg)
 {
 	int status;
 	pid_t pid;
 
-	/* sa_end() kills whoever is in the cgroup. */
+	/*
+	 * The measurement runs in a child because sa_end() kills all processes
+	 * in the cgroup.
+	 */
 	pid = fork();
 	if (!pid) {
 		status = measure(arg);
@@ -154,7 +163,7 @@ int sa_bench(int (*measure)(void *), void *arg)
 int sa_task_start(struct sa_task *t, void *(*fn)(void *), void *arg)
 {
 	t->pid = 0;
-	if (!sa_uml())
+	if (!sa_is_uml())
 		return -pthread_create(&t->thread, NULL, fn, arg);
 	t->pid = sa_fork();
 	if (!t->pid)
@@ -216,7 +225,7 @@ static int do_signalled(void *arg)
 	return ret;
 }
 
-int sa_signalled(int (*fn)(void *), void *arg, int usec, int seconds)
+int sa_run_signalled(int (*fn)(void *), void *arg, int usec, int seconds)
 {
 	struct signalled s = { .fn = fn, .arg = arg, .usec = usec };
 	int ret = sa_run(NULL, do_signalled, &s, seconds);
@@ -226,5 +235,5 @@ int sa_signalled(int (*fn)(void *), void *arg, int usec, int seconds)
 
 int sa_swapoff_signalled(const char *path, int usec, int seconds)
 {
-	return sa_signalled(do_swapoff, (void *)path, usec, seconds);
+	return sa_run_signalled(do_swapoff, (void *)path, usec, seconds);
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * Processes that do something for a test.
- */
+/* Processes that work for a test. */
 #ifndef SWAP_ABS_LIB_PROC_H
 #define SWAP_ABS_LIB_PROC_H
 
@@ -12,17 +10,22 @@
 
 #include "area.h"
 
-/* Map a page of shared memory, zero and locked; NULL when there is none */
-void *sa_shared(void);
-/* Do fork() for a child that does not outlive us */
+/* Map a page of shared memory, zeroed and locked; return NULL on failure */
+void *sa_map_shared(void);
+/* Fork a child that the kernel kills when its parent dies */
 pid_t sa_fork(void);
-/* Start fn(arg) in a child, in a cgroup when cg is not NULL */
+/* Start fn(arg) in a child, in a cgroup if @cg is not NULL */
 pid_t sa_start(const char *cg, int (*fn)(void *), void *arg);
 #define SA_LATE		(-1000)
-/* Return the exit status of a child, -SIGNAL that killed it, or SA_LATE, when we kill it */
+/*
+ * Wait for a child. Return its exit status, minus the signal that killed it, or
+ * SA_LATE if it did not end in time and was killed here.
+ */
 int sa_join(pid_t pid, int seconds);
+/* Tell whether a child has ended; the caller must still call sa_join() */
+bool sa_has_ended(pid_t pid);
 int sa_run(const char *cg, int (*fn)(void *), void *arg, int seconds);
-/* Tell whether such a status says that somebody killed the child */
+/* Tell whether a status from sa_join() means that a signal killed the child */
 bool sa_was_killed(int status);
 
 struct sa_load {
@@ -30,22 +33,26 @@ struct sa_load {
 	double seconds;
 };
 
-/* Fill, push out a part, check, for so many seconds; 0 when right. For sa_start() */
-int sa_load(void *arg);
-/* Do sa_write() as a user who is not root, in a child; return what that returns */
-int sa_nobody_writes(const char *path, const char *text);
 /*
- * Be main() of a program that prints figures: do measure(arg) in a child that nobody
- * looks at meanwhile, then sa_end(). Return the exit status of the program.
+ * Fill an area, push a part out and check it, for some seconds; return 0 if all
+ * pages were right. This is an fn for sa_start().
  */
-int sa_bench(int (*measure)(void *), void *arg);
+int sa_run_load(void *arg);
+/* Call sa_write() in a child as a user who is not root; return its result */
+int sa_write_as_nobody(const char *path, const char *text);
+/*
+ * Run main() of a benchmark: call measure(arg) in a child, then sa_end().
+ * Return the exit status of the program.
+ */
+int sa_bench_main(int (*measure)(void *), void *arg);
 
 /*
- * One of several that work at once: a thread, but under User Mode Linux a process.
- * There, on unmodified 7.3 as well, a process with threads that forks while memory is
- * short finds foreign bytes in its pages. fn says with anything but NULL that it found
- * something; then sa_task_end() returns 1, and SA_KILLED when the process was killed
- * (callers look whether it was for memory).
+ * A worker that runs beside others: a thread, or a process under User Mode
+ * Linux. User Mode Linux, with unmodified 7.3 too, gives foreign bytes to a
+ * process with threads that forks while memory is short. fn returns anything
+ * but NULL if it found an error, and sa_task_end() then returns 1.
+ * sa_task_end() returns SA_KILLED if the process was killed; the caller checks
+ * whether the OOM killer did that.
  */
 struct sa_task {
 	pthread_t thread;
@@ -56,20 +63,22 @@ struct sa_task {
 int sa_task_start(struct sa_task *t, void *(*fn)(void *), void *arg);
 int sa_task_end(struct sa_task *t, int seconds);
 
-/* Do swapoff in a process of its own, as swapoff(8) does; 0, -errno, SA_LATE */
+/* Call swapoff() in a child, as swapoff(8) does; return 0, -errno or SA_LATE */
 int sa_swapoff_child(const char *path, int seconds);
 /*
- * Do fn(arg), which returns an errno or 0, in a child that gets a signal after so many
- * microseconds, and each millisecond then; 0, -errno, SA_LATE
+ * Call fn(arg), which returns an errno or 0, in a child that gets a signal
+ * after @usec microseconds and one each millisecond after that; return 0,
+ * -errno or SA_LATE
  */
-int sa_signalled(int (*fn)(void *), void *arg, int usec, int seconds);
+int sa_run_signalled(int (*fn)(void *), void *arg, int usec, int seconds);
 int sa_swapoff_signalled(const char *path, int usec, int seconds);
 
 /*
- * A process that holds swapped pages. One letter tells it what to do: 'c' to
- * check them, 'q' to check and go; it answers with the number of bad ones. To
- * 's' it answers how many are swapped, to 'p' so after pushing them out again. To
- * 'd' it gives every other page back, which is not looked at any more.
+ * A process that holds swapped pages. It obeys letters: on 'c' it checks its
+ * pages, and on 'q' it checks them and exits; the answer is the number of wrong
+ * pages. On 's' it answers how many pages are swapped; on 'p' it pushes its
+ * pages out first. On 'd' it frees every other page and never checks those
+ * again.
  */
 struct sa_holder {
 	struct sa_area a;
@@ -78,22 +87,27 @@ struct sa_holder {
 	size_t swapped;
 };
 
-/* Start a holder that has pushed out what it could, which is then in swapped */
+/*
+ * Start a holder that pushes out its pages; h->swapped says how many went out
+ */
 int sa_hold_start(struct sa_holder *h, size_t pages, enum sa_pat pat, const char *cg);
-/* Start a holder that has pushed out nothing yet */
+/* Start a holder that pushes out nothing yet */
 int sa_keep_start(struct sa_holder *h, size_t pages, enum sa_pat pat, const char *cg);
-/* Return the answer of a holder, -1 when it is no more */
+/* Return the answer of a holder, or -1 if the holder has ended */
 long sa_hold_ask(struct sa_holder *h, char what);
-/* Let a holder check and go; return as sa_join(), 0 when all was right */
+/*
+ * Let a holder check its pages and exit; return as sa_join() does, 0 if all
+ * pages were right
+ */
 int sa_hold_end(struct sa_holder *h);
-/* Kill a holder; what it had is free when this returns */
+/* Kill a holder; its memory and swap are free when this function returns */
 void sa_hold_kill(struct sa_holder *h);
 
 /*
- * Lock memory in a child so that only so many bytes remain available. Return the child's
- * pid, or -errno.
+ * Lock memory in a child so that only @leave bytes remain available. Return the
+ * child's pid, or -errno.
  */
-pid_t sa_balloon(size_t leave);
+pid_t sa_balloon_start(size_t leave);
 void sa_balloon_end(pid_t pid);
 
 #endif

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The devices that the tests were given, and swap on them.
- */
+/* The devices that the environment gives to the tests, and swap on them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -22,7 +20,9 @@
 static char devs[MAX_DEVS][256];
 static int ndevs;
 
-/* Use a regular file through a loop device, for as long as this program has that open. */
+/*
+ * Attach a loop device to a regular file while this program has the device open
+ */
 static int attach_loop(const char *name, char *path, size_t size)
 {
 	int file = open(name, O_RDWR | O_CLOEXEC), fd;
@@ -34,7 +34,10 @@ static int attach_loop(const char *name, char *path, size_t size)
 	return fd < 0 ? fd : 0;
 }
 
-/* Find them once in a program: what a test's own process attached would be lost with it. */
+/*
+ * Find the devices once in a program, because a loop device that a test's own
+ * process attached would go away with that process
+ */
 static void __attribute__((constructor)) find_devs(void)
 {
 	const char *env = getenv("SWAP_ABS_DEVS");
@@ -111,7 +114,7 @@ bool sa_swaps_line(int n, char *path, size_t plen, size_t *size, size_t *used, i
 	return true;
 }
 
-bool sa_swaps(const char *path, size_t *size, size_t *used, int *prio)
+bool sa_swaps_read(const char *path, size_t *size, size_t *used, int *prio)
 {
 	char name[256];
 	int i;
@@ -132,7 +135,7 @@ int sa_nswaps(void)
 	return i;
 }
 
-/* Where union swap_header has the list of bad pages */
+/* The offset of the list of bad pages in union swap_header */
 #define BAD_AT		1536
 
 int sa_mkswap_bad(const char *path, size_t pages, const __u32 *bad, size_t nr)
@@ -188,22 +191,25 @@ int sa_swapon(const char *path, size_t pages, int prio)
 		flags = SWAP_FLAG_PREFER | (prio & SWAP_FLAG_PRIO_MASK);
 	if (swapon(path, flags))
 		return -errno;
-	/* Devices that can't have it, and kernels that don't know it, stay raw. */
-	sa_format(path, sa_packed() ? "packed" : "raw");
+	/*
+	 * A device that can't be packed stays raw, and so do all devices on a
+	 * kernel without formats.
+	 */
+	sa_set_format(path, sa_is_packed() ? "packed" : "raw");
 	return 0;
 }
 
-bool sa_packed(void)
+bool sa_is_packed(void)
 {
 	const char *format = getenv("SWAP_ABS_FORMAT");
 
 	return format && !strcmp(format, "packed");
 }
 
-int sa_format(const char *path, const char *format)
+int sa_set_format(const char *path, const char *format)
 {
 	char file[512];
-	const char *tier = sa_tier(path);
+	const char *tier = sa_tier_name(path);
 
 	if (!tier)
 		return -ENOENT;
@@ -215,7 +221,7 @@ int sa_swapon_packed(const char *path, size_t pages, int prio)
 {
 	int ret = sa_swapon(path, pages, prio);
 
-	return ret ? ret : sa_format(path, "packed");
+	return ret ? ret : sa_set_format(path, "packed");
 }
 
 const char *sa_kernel_name(const char *path)
@@ -237,7 +243,7 @@ const char *sa_kernel_name(const char *path)
 	return slash ? slash + 1 : name;
 }
 
-int sa_io(const char *path, struct sa_io *io)
+int sa_io_read(const char *path, struct sa_io *io)
 {
 	const char *name = sa_kernel_name(path);
 	char file[512], text[512];
@@ -254,15 +260,15 @@ int sa_io(const char *path, struct sa_io *io)
 		0 : -EINVAL;
 }
 
-long long sa_written(const char *path)
+long long sa_bytes_written(const char *path)
 {
 	struct sa_io io = { };
 
-	sa_io(path, &io);
+	sa_io_read(path, &io);
 	return io.write_sectors * 512;
 }
 
-/* Add to the sums what each CPU has counted for itself. */
+/* Make the CPUs add their own counts to the sums */
 void sa_refresh_stats(void)
 {
 	sa_write_num("/proc/sys/vm/stat_refresh", 1);
@@ -274,12 +280,12 @@ static long long nr_writeback(void)
 	return sa_vmstat("nr_writeback");
 }
 
-bool sa_settle(void)
+bool sa_wait_writeback(void)
 {
 	return sa_wait(!nr_writeback(), 60);
 }
 
-size_t sa_cluster(void)
+size_t sa_cluster_slots(void)
 {
 	return access("/sys/kernel/mm/transparent_hugepage", F_OK) ? 256 : 512;
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * The devices that the tests were given, and swap on them.
- */
+/* The devices that the environment gives to the tests, and swap on them. */
 #ifndef SWAP_ABS_LIB_SWAPDEV_H
 #define SWAP_ABS_LIB_SWAPDEV_H
 
@@ -9,46 +7,58 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Slots of a cluster, what a device lends at once: at most so many */
+/* The largest number of slots in a cluster, the unit that a device lends */
 #define SA_CLUSTER	512
 
 int sa_ndevs(void);
 const char *sa_dev(int i);
 size_t sa_dev_pages(int i);
-/* Write a swap header for so many pages, 0: all there are */
+/* Write a swap header for @pages pages; 0 means all pages of the device */
 int sa_mkswap(const char *path, size_t pages);
-/* Write one with a list of pages that must not be used: 637 at most */
+/* Write a swap header with a list of at most 637 bad pages */
 int sa_mkswap_bad(const char *path, size_t pages, const __u32 *bad, size_t nr);
 /*
- * Do mkswap and swapon. pages 0: the whole device; prio < 0: the kernel's choice.
- * New data is written raw, or packed when the tests run with SWAP_ABS_FORMAT=packed.
+ * Call mkswap and swapon. @pages 0 means the whole device; @prio < 0 lets the
+ * kernel choose. The device stores new data raw, or packed if the environment
+ * has SWAP_ABS_FORMAT=packed.
  */
 int sa_swapon(const char *path, size_t pages, int prio);
-bool sa_packed(void);
-/* Choose how new data is written to a device */
-int sa_format(const char *path, const char *format);
-/* Do as sa_swapon(), and have new data written packed */
+bool sa_is_packed(void);
+/* Choose the format in which the device stores new data */
+int sa_set_format(const char *path, const char *format);
+/* Call sa_swapon(), and have the device store new data packed */
 int sa_swapon_packed(const char *path, size_t pages, int prio);
-/* Return the slots of a cluster, which is what a tier gets of a device at a time */
-size_t sa_cluster(void);
+/*
+ * Return the number of slots in a cluster, the unit that a device lends to a
+ * tier
+ */
+size_t sa_cluster_slots(void);
 int sa_swapoff(const char *path);
 
-/* What a block device has read and written since it is there */
+/* The I/O of a block device since the kernel has found it */
 struct sa_io {
 	long long reads, read_sectors, writes, write_sectors;
 };
 
-int sa_io(const char *path, struct sa_io *io);
-/* Return the bytes written to a device, 0 when that can't be told */
-long long sa_written(const char *path);
-/* Return what the kernel calls a block device, "dm-0"; NULL when it is none */
+int sa_io_read(const char *path, struct sa_io *io);
+/*
+ * Return the bytes written to a device, or 0 if the device does not count them
+ */
+long long sa_bytes_written(const char *path);
+/*
+ * Return the kernel's name of a block device, like "dm-0"; or NULL if @path is
+ * none
+ */
 const char *sa_kernel_name(const char *path);
-/* Wait until nothing is under writeback; false when that takes too long */
-bool sa_settle(void);
+/* Wait until no page is under writeback; return false on timeout */
+bool sa_wait_writeback(void);
 
-/* Tell how many pages /proc/swaps gives a device; false when the device is not there */
-bool sa_swaps(const char *path, size_t *size, size_t *used, int *prio);
-/* Return how many swap devices are in use */
+/*
+ * Read the sizes of a device in /proc/swaps, in pages; return false if the
+ * device is not in that file
+ */
+bool sa_swaps_read(const char *path, size_t *size, size_t *used, int *prio);
+/* Return the number of swap devices in use */
 int sa_nswaps(void);
 
 #endif

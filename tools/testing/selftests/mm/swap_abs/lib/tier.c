@@ -9,7 +9,7 @@
 
 #include "internal.h"
 
-const char *sa_tier(const char *device)
+const char *sa_tier_name(const char *device)
 {
 	static __thread char name[64];
 	char path[512], text[256];
@@ -37,7 +37,7 @@ const char *sa_tier(const char *device)
 
 int sa_tier_path(const char *device, const char *file, char *path, size_t size)
 {
-	const char *tier = sa_tier(device);
+	const char *tier = sa_tier_name(device);
 
 	if (!tier)
 		return -ENOENT;
@@ -91,12 +91,16 @@ static int write_mark(const char *device, const char *file, int percent)
 	return sa_tier_write(device, file, text);
 }
 
-int sa_watermarks(const char *device, int high, int low)
+int sa_set_watermarks(const char *device, int high, int low)
 {
 	bool low_first = low <= sa_tier_num(device, "high_watermark");
 	int ret;
 
-	/* Valid in between too, and then not lower than wanted: it acts at once. */
+	/*
+	 * The order of the writes keeps the low mark below the high one, and
+	 * never sets a mark below the wanted value, because a mark acts at
+	 * once.
+	 */
 	ret = low_first ? write_mark(device, "low_watermark", low) : 0;
 	if (!ret)
 		ret = write_mark(device, "high_watermark", high);
@@ -105,8 +109,10 @@ int sa_watermarks(const char *device, int high, int low)
 	return ret;
 }
 
-/* Read all numbers. One that a tier does not have is -ENOENT before and after. */
-void sa_see(struct sa_seen *s, const char *device)
+/*
+ * Read all numbers. A number that a tier does not have is -ENOENT in each read.
+ */
+void sa_stats_read(struct sa_stats *s, const char *device)
 {
 	memset(s, 0, sizeof(*s));
 	s->stored = sa_tier_num(device, "stored");
@@ -125,16 +131,16 @@ void sa_see(struct sa_seen *s, const char *device)
 	s->zswpin = sa_vmstat("zswpin");
 	s->zswpwb = sa_vmstat("zswpwb");
 	if (device)
-		sa_io(device, &s->io);
+		sa_io_read(device, &s->io);
 }
 
-void sa_since(struct sa_seen *s, const char *device)
+void sa_stats_delta(struct sa_stats *s, const char *device)
 {
 	long long *before = (long long *)s, *now;
-	struct sa_seen seen;
+	struct sa_stats seen;
 	size_t i;
 
-	sa_see(&seen, device);
+	sa_stats_read(&seen, device);
 	now = (long long *)&seen;
 	for (i = 0; i < sizeof(seen) / sizeof(*now); i++)
 		before[i] = now[i] - before[i];

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * What a test begins and ends with, and what it needs.
- */
+/* The begin and the end of a test, and the needs of a test. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +12,7 @@
 
 #include "internal.h"
 
-bool sa_uml(void)
+bool sa_is_uml(void)
 {
 	static char buf[8192];
 
@@ -22,19 +20,19 @@ bool sa_uml(void)
 		strstr(buf, "User Mode Linux");
 }
 
-bool sa_full(void)
+bool sa_is_full(void)
 {
 	const char *s = getenv("SWAP_ABS_FULL");
 
 	return s && *s == '1';
 }
 
-/* Take User Mode Linux for a machine that is nobody's. */
-bool sa_dedicated(void)
+/* Assume that a User Mode Linux is dedicated to tests */
+bool sa_is_dedicated(void)
 {
 	const char *s = getenv("SWAP_ABS_GLOBAL");
 
-	return s ? *s == '1' : sa_uml();
+	return s ? *s == '1' : sa_is_uml();
 }
 
 int sa_seconds(int otherwise)
@@ -44,7 +42,7 @@ int sa_seconds(int otherwise)
 	return s && atoi(s) > 0 ? atoi(s) : otherwise;
 }
 
-/* What tests change outside of themselves, and what that was before */
+/* The global settings that tests change, and their old values */
 static struct {
 	const char *path;
 	char was[64];
@@ -53,7 +51,7 @@ static struct {
 	{ SA_ZSWAP "/shrinker_enabled" }, { SA_ZSWAP "/enabled" }, { "/sys/kernel/mm/ksm/run" },
 };
 
-/* The process that has saved them, not one of the tests' */
+/* The process that saved the settings, which is not a test's own process */
 static pid_t saver;
 
 static void __attribute__((constructor)) save_knobs(void)
@@ -101,20 +99,22 @@ static void destroy_cg(const char *cg)
 }
 
 /*
- * Move pages of others, which a test of the whole machine has pushed into zswap, to a device
- * and from there to RAM, so that the next test begins with nothing. A few may stay that
- * their processes have mapped from the swap cache, as nobody has a reason to take these.
+ * Move the pages of other processes, which a test of the whole machine has
+ * pushed into zswap, to a device and from there to RAM, so that the next test
+ * begins with an empty zswap. A few pages may stay that a process has mapped
+ * from the swap cache, because nothing takes these.
  */
 static void empty_zswap(void)
 {
 	if (!sa_have_layer() || !sa_have_zswap() || !sa_ndevs() || !sa_zswapped())
 		return;
-	if (sa_layer(true) || sa_zswap(true) || sa_swapon(sa_dev(0), 64 * SA_MIB_PAGES, -1)) {
+	if (sa_set_layer(true) || sa_set_zswap(true) ||
+	    sa_swapon(sa_dev(0), 64 * SA_MIB_PAGES, -1)) {
 		sa_log("cannot empty zswap: %s", strerror(errno));
 		return;
 	}
 	sa_zswap_drain(5);
-	if (sa_zswap(false) || sa_swapoff(sa_dev(0)))
+	if (sa_set_zswap(false) || sa_swapoff(sa_dev(0)))
 		sa_log("cannot take %s from swap: %s", sa_dev(0), strerror(errno));
 }
 
@@ -124,17 +124,17 @@ void sa_reset(void)
 	int i;
 
 	sa_write_num(SA_DEBUG "/move_delay_ms", 0);
-	/* Devices that fail on purpose stay in use. */
+	/* A device that fails on purpose stays in use. */
 	sa_write(SA_DEBUG "/max_io_errors", "4294967295");
-	/* What has failed stays so, for who looks at that. */
+	/* A failed device stays failed so that a test can look at its state. */
 	sa_write(SA_DEBUG "/reopen_delay", "600");
 	sa_write(SA_DEBUG "/medium_errors", "N");
-	/* Tests count from where pages are read. */
+	/* Tests rely on the tier that each page is read from. */
 	sa_write(SA_DEBUG "/keep_neighbours", "N");
 	sa_trace_off();
-	/* Those of devices go with them. */
-	sa_watermarks(NULL, 90, 80);
-	/* What is left must be readable. */
+	/* The watermarks of a device vanish with the device. */
+	sa_set_watermarks(NULL, 90, 80);
+	/* Swapoff must be able to read the rest of the data. */
 	if (sa_dm())
 		sa_dm_set(NULL);
 	sa_all_cgs(destroy_cg);
@@ -145,8 +145,8 @@ void sa_reset(void)
 	sa_dm_remove();
 	sa_zram_remove();
 	empty_zswap();
-	sa_layer(false);
-	sa_zswap(false);
+	sa_set_layer(false);
+	sa_set_zswap(false);
 	if (sa_have_zswap()) {
 		sa_zswap_param("max_pool_percent", "20");
 		sa_zswap_param("shrinker_enabled", "N");
@@ -165,7 +165,7 @@ const char *sa_setup(void)
 
 	if (geteuid())
 		return "needs root";
-	/* A failed assertion aborts: that is no reason to write a core. */
+	/* A failed assertion aborts, which is no reason to write a core. */
 	setrlimit(RLIMIT_CORE, &none);
 	sa_reset();
 	for (i = 0; sa_swaps_line(i, name, sizeof(name), NULL, NULL, NULL); i++) {
@@ -185,14 +185,14 @@ const char *sa_begin(bool on, unsigned int needs)
 	char cg[256];
 
 	if (!why && on)
-		why = sa_need(SA_NEED_LAYER);
-	if (!why && sa_layer(on))
+		why = sa_check_needs(SA_NEED_LAYER);
+	if (!why && sa_set_layer(on))
 		why = "cannot switch the layer";
 	if (!why && (sa_cg_make("self", 0, cg, sizeof(cg)) || sa_cg_enter(cg)))
 		why = "cannot make a cgroup";
 	if (!why)
 		mlockall(MCL_CURRENT);
-	return why ? why : sa_need(needs);
+	return why ? why : sa_check_needs(needs);
 }
 
 const char *sa_begin_backed(bool on, bool zswap)
@@ -201,11 +201,11 @@ const char *sa_begin_backed(bool on, bool zswap)
 
 	if (why)
 		return why;
-	if (zswap && sa_zswap(true))
+	if (zswap && sa_set_zswap(true))
 		return "no zswap";
 	if (zswap && on)
 		return NULL;
-	why = sa_need(SA_NEED_DEV);
+	why = sa_check_needs(SA_NEED_DEV);
 	if (why)
 		return why;
 	return sa_swapon(sa_dev(0), 160 * SA_MIB_PAGES, -1) ? "swapon failed" : NULL;
@@ -227,7 +227,7 @@ static bool have_limits(void)
 	return !access(path, F_OK);
 }
 
-const char *sa_need(unsigned int what)
+const char *sa_check_needs(unsigned int what)
 {
 	if ((what & SA_NEED_LAYER) && !sa_have_layer())
 		return "this kernel has no vm.swap_abs";

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What a test begins and ends with.
- */
+/* The functions that a test calls at its begin and its end. */
 #ifndef SWAP_ABS_LIB_WORLD_H
 #define SWAP_ABS_LIB_WORLD_H
 
 #include <stdbool.h>
 
-/* Upper bound of one test, not its usual time: debug kernels are slow. */
+/*
+ * The upper bound of one test. It is far above the usual time because debug
+ * kernels are slow.
+ */
 #define SA_TIMEOUT	900
 
 /* Tell whether this is User Mode Linux */
-bool sa_uml(void);
+bool sa_is_uml(void);
 /* Tell whether the mode is full, not quick */
-bool sa_full(void);
+bool sa_is_full(void);
 /* Tell whether all of the machine may run out of memory */
-bool sa_dedicated(void);
-/* Return how long a soak lasts */
+bool sa_is_dedicated(void);
+/* Return how many seconds a soak test lasts */
 int sa_seconds(int otherwise);
 
-/* What a test may need, for sa_begin() and sa_need() */
+/* The needs of a test, for sa_begin() and sa_check_needs() */
 #define SA_NEED_LAYER	0x01	/* vm.swap_abs, on or off */
 #define SA_NEED_DEV	0x02	/* one block device */
 #define SA_NEED_DEVS	0x04	/* two of them */
@@ -27,27 +28,34 @@ int sa_seconds(int otherwise);
 #define SA_NEED_LIMITS	0x10	/* limits of cgroups for tiers */
 #define SA_NEED_DEBUGFS	0x20	/* the layer's directory in debugfs */
 #define SA_NEED_THP	0x40	/* transparent huge pages */
-/* Return why the first of these that is missing is missed; NULL: all are there */
-const char *sa_need(unsigned int what);
+/*
+ * Return a message about the first need that is not met, or NULL if all are met
+ */
+const char *sa_check_needs(unsigned int what);
 
 /*
- * Undo whatever an earlier test left (layer off, zswap off, no swap, no cgroup), then
- * look whether tests can run. Return NULL, or why they cannot.
+ * Undo the changes of an earlier test (layer off, zswap off, no swap, no
+ * cgroup), then check whether tests can run. Return NULL, or the reason why
+ * they can't.
  */
 const char *sa_setup(void);
 void sa_reset(void);
 /*
- * Begin a fixture: sa_setup(), then the layer on or off, then look for SA_NEED_*. From
- * here on the test is in a cgroup of its own, without limits, and what memory it has is
- * locked: what is swapped is what the test maps from now on. Return NULL, or why not.
+ * Begin a fixture: call sa_setup(), set the layer on or off, and check the
+ * SA_NEED_* bits. The test then runs in a cgroup of its own without limits, and
+ * its memory is locked, so that the kernel swaps only the memory that the test
+ * maps later. Return NULL, or the reason why the test can't run.
  */
 const char *sa_begin(bool on, unsigned int needs);
 /*
- * Begin with something to swap to: zswap and no device (with the layer), or zswap in
- * front of the first device (without), or the device alone.
+ * Begin with a place to swap to: zswap without a device (with the layer), zswap
+ * in front of the first device (without the layer), or the first device alone.
  */
 const char *sa_begin_backed(bool on, bool zswap);
-/* End a fixture: return the violations that the kernel finds, after sa_reset() */
+/*
+ * End a fixture: call sa_reset(), and return the number of violations that the
+ * kernel found before that
+ */
 long long sa_end(void);
 
 #endif
