@@ -547,9 +547,12 @@ int swap_packed_move_out(struct swap_move *move)
 		swap_packed_close(packed);
 
 	/*
-	 * Look at each segment once: a segment that is put back goes to the end
-	 * of its list.
+	 * Look at each segment once: a segment that is put back goes to the end,
+	 * behind those that were closed just before, because the time goes on.
 	 */
+	spin_lock(&packed->lock);
+	packed->next_seq++;
+	spin_unlock(&packed->lock);
 	for (nr = READ_ONCE(packed->tier->nr_segments); nr && !err; nr--) {
 		segment = swap_move_stopped(move) ? NULL : swap_collect_oldest(packed);
 		if (!segment)

@@ -15,8 +15,7 @@
  * These fields of struct swap_tier say how far a tier is in use:
  *
  * - joined: the tier is on swap_tiers. It stays there in all states, from
- * swapon
- *   until swapoff has emptied the device.
+ *   swapon until swapoff has emptied the device.
  * - closed: the tier takes no new data, because its state is not online or
  *   because swapoff empties it. The device has no SWP_WRITEOK then, and
  *   total_swap_pages and nr_swap_pages do not include its pages.
@@ -142,8 +141,7 @@ static struct swap_tier *swap_tier_of(struct address_space *mapping)
 }
 
 /**
- * swap_tiers_open_file - open a tier that was drained or has failed, for
- * swapoff
+ * swap_tiers_open_file - open a drained or failed tier for swapoff
  * @mapping: the mapping of the device or swapfile
  * @state: out: the state of the tier until now; the caller passes it to
  *	swap_tiers_close_file() when swapoff fails

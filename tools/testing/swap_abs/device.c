@@ -6,11 +6,11 @@
 #include "random.h"
 
 #define BLOCK		SWAP_PACKED_BLOCK
-#define NR_BLOCKS	(DEVICE_SIZE / BLOCK)
+#define NR_BLOCKS	(DEVICES_SIZE / BLOCK)
 
-static u8 device[DEVICE_SIZE];
+static u8 device[DEVICES_SIZE];
 /* One a unit of alignment: it is not what was written. */
-static bool damaged[DEVICE_SIZE / SWAP_OBJECT_ALIGN];
+static bool damaged[DEVICES_SIZE / SWAP_OBJECT_ALIGN];
 /* For which life of its segment a block was written last. */
 static u32 block_seq[NR_BLOCKS];
 
@@ -27,15 +27,18 @@ static void set_damaged(u64 addr, unsigned int size, bool value)
 }
 
 /* Returns false if the write fails. */
-bool device_write(u64 addr, const u8 *data, unsigned int size, u32 seq,
+bool device_write(u64 addr, const u8 *data, unsigned int size,
 		  enum device_outcome outcome, u64 random)
 {
 	unsigned int i;
+	u32 seq;
 
+	/* Of the object that begins there: of the segment, too */
+	memcpy(&seq, data + 4, sizeof(seq));
 	for (i = 0; i < size; i += BLOCK) {
 		u64 block = (addr + i) / BLOCK;
 
-		invariant(block_seq[block] != seq);
+		must(block_seq[block] != seq);
 		block_seq[block] = seq;
 	}
 	if (outcome == WRITE_ASTRAY) {
@@ -93,13 +96,4 @@ bool device_damaged(u64 addr, unsigned int size)
 		if (damaged[unit])
 			return true;
 	return false;
-}
-
-/* Is there damage in the blocks that these bytes are in? */
-bool device_block_damaged(u64 addr, unsigned int size)
-{
-	u64 start = addr / BLOCK * BLOCK;
-	u64 end = (addr + size + BLOCK - 1) / BLOCK * BLOCK;
-
-	return device_damaged(start, end - start);
 }

@@ -11,15 +11,22 @@
 #include "../../../mm/swap_abs/format.h"
 
 /* Small, so that segments are used again and again. */
-#ifndef NR_SEGMENTS
-#define NR_SEGMENTS	8U
+#ifndef SWAPFILE_CLUSTER
+#define SWAPFILE_CLUSTER	32
 #endif
-#ifndef SEGMENT_BLOCKS
-#define SEGMENT_BLOCKS	16U
+#ifndef DEVICE_CLUSTERS
+#define DEVICE_CLUSTERS		17U
 #endif
+#define NR_DEVICES		2U
 
-#define SEGMENT_SIZE	(SEGMENT_BLOCKS * SWAP_PACKED_BLOCK)
-#define DEVICE_SIZE	(NR_SEGMENTS * SEGMENT_SIZE)
+/* They lie one behind another. */
+#define DEVICE_SIZE	(DEVICE_CLUSTERS * SWAPFILE_CLUSTER * SWAP_PACKED_BLOCK)
+#define DEVICES_SIZE	(NR_DEVICES * DEVICE_SIZE)
+
+static inline u64 device_start(unsigned int device)
+{
+	return (u64)device * DEVICE_SIZE;
+}
 
 enum device_outcome {
 	WRITE_DONE,
@@ -37,11 +44,10 @@ enum device_damage {
 };
 
 void device_reset(void);
-bool device_write(u64 addr, const u8 *data, unsigned int size, u32 seq,
+bool device_write(u64 addr, const u8 *data, unsigned int size,
 		  enum device_outcome outcome, u64 random);
 void device_read(u64 addr, u8 *data, unsigned int size);
 void device_corrupt(unsigned int block, enum device_damage damage, u64 random);
 bool device_damaged(u64 addr, unsigned int size);
-bool device_block_damaged(u64 addr, unsigned int size);
 
 #endif /* _SWAP_ABS_DEVICE_H */

@@ -23,17 +23,4 @@ extern unsigned long test_step;
 	}									\
 } while (0)
 
-/* With EFFECT_ONLY a mutant must be caught by what the user sees of it. */
-#ifdef EFFECT_ONLY
-#define LOOK_INSIDE	false
-#else
-#define LOOK_INSIDE	true
-#endif
-
-/* What holds inside, where must() is about what the user sees. */
-#define invariant(condition) do {						\
-	if (LOOK_INSIDE)							\
-		must(condition);						\
-} while (0)
-
 #endif /* _SWAP_ABS_FAIL_H */

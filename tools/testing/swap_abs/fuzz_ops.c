@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A libFuzzer target: the input is the choices of test_model, one or two bytes
- * each. Small numbers of slots and segments (see the Makefile) let few
+ * each. Small numbers of slots and clusters (see the Makefile) let few
  * operations do much.
  */
-#include "fail.h"
+#include "driver.h"
 #include "fuzz.h"
 #include "model.h"
 
@@ -18,12 +18,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	test_step = 0;
-	model_reset();
+	model_begin(&choices);
 	while (choices.left) {
-		model_step(&choices);
+		model_step();
 		if (test_step % 16 == 0)
 			model_check();
 	}
-	model_finish(&choices);
+	model_finish();
+	model_end();
 	return 0;
 }

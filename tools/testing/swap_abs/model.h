@@ -1,26 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tier must look like from outside: a plain map from slots to what was
- * stored there last. One step is one operation, of a process, of reclaim, of a
- * mover or of the device, chosen by who calls: random numbers or a fuzzer.
+ * What the packed tier must look like from outside: a plain map from slots to
+ * what was stored there last. In one step an operation or a work begins, an I/O
+ * ends, or a task goes on. Who calls chooses: random numbers or a fuzzer.
  */
 #ifndef _SWAP_ABS_MODEL_H
 #define _SWAP_ABS_MODEL_H
 
 #include <linux/types.h>
 
-/* Where choices come from: @bytes until they are used up, else @random. */
-struct choices {
-	const u8 *bytes;
-	size_t left;
-	u64 random;
-};
+struct choices;
 
-void model_reset(void);
-void model_step(struct choices *choices);
+void model_begin(struct choices *choices);
+void model_step(void);
 void model_check(void);
-void model_finish(struct choices *choices);
-void model_print_stats(void);
+void model_finish(void);
+void model_end(void);
 bool model_did_everything(void);
 
 #endif /* _SWAP_ABS_MODEL_H */

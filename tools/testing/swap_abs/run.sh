@@ -72,26 +72,58 @@ fuzzed()
 	report $rc "$3"
 }
 
-# The same rules as those of model/run.sh, left out one by one: <mutant>:<flags>:<rule>
-model_mutants='
-NO_PIN::nothing is pinned, ABA
-NO_PIN:-DEFFECT_ONLY=1:the same, what the user sees
-NO_ORPHAN:-DEFFECT_ONLY=1:a pinned object is freed when dropped
-COMMIT_NO_COMPARE:-DEFFECT_ONLY=1:commit does not compare
-COMMIT_IGNORES_FOLIO:-DEFFECT_ONLY=1:commit under a locked folio
-EARLY_RELEASE::release with a pin
-RELEASE_IN_FLIGHT::release with a write in flight
-RELEASE_IN_FLIGHT:-DEFFECT_ONLY=1:the same, what the user sees
-FLY_ENDS_AT_COMPLETION:-DEFFECT_ONLY=1:in flight ends before the commit
-PIN_IN_FLIGHT:-DEFFECT_ONLY=1:what is not written yet is collected
-FREE_SOURCE_EARLY:-DEFFECT_ONLY=1:the source is freed before the write
-KEEP_FAILED:-DEFFECT_ONLY=1:a failed write counts
-NO_SEQ_CHECK:-DEFFECT_ONLY=1:a lost write leaves an earlier life, which is believed
-LOST_OVER_FOLIO:-DEFFECT_ONLY=1:lost although RAM has it
-DROP_BUT_CLEAN:-DEFFECT_ONLY=1:the copy goes and the folio is clean
-REWRITE_BLOCK:-DEFFECT_ONLY=1:a block is written twice
-LIVE_LEAK::live bytes stay behind
-LEAK_PIN::a pin stays behind
+# What is changed in the kernel's files that the model drives: <file>|<what>|<sed>.
+# Most break a rule that model/run.sh leaves out as well.
+kernel_mutants='
+desc|nothing is pinned|/WRITE_ONCE(\*desc, swap_desc_set_pinned/d
+desc|what is pinned is pinned again|/swap_desc_is_at(\*desc, place) && !/s/ && !.*/) {/
+desc|a pinned copy is freed when dropped|s/(backend && !swap_desc_is_pinned(words\[i\]))/(backend)/
+desc|commit does not compare|s/(!swap_desc_is_pinned(\*desc) || .*/(!desc->val)/
+desc|commit under a locked folio|s/if (!folio_trylock(folio)) {/if (false) {/
+desc|commit forgets a promise|s/room = swap_desc_is_reserved(\*desc) + taken/room = taken/
+desc|the old copy stays after a move|s/swap_backend_of(old)->moved(from, folio);//
+desc|an orphan stays|s/^	backend->drop(&word, 1);//
+desc|a pin stays|/WRITE_ONCE(\*desc, swap_desc_clear_pinned/d
+desc|install keeps the old copy|s/room = swap_abs_drop_copies(desc, nr) + taken/room = taken/
+desc|install forgets promises|/room -= swap_desc_holds_room(word);/d
+segment|drop keeps live bytes|s/if (!swap_segment_account(segment,$/& 0 */
+segment|drop forgets the object|/percpu_counter_dec(&segment->packed->objects);/d
+segment|the dead give no room|s/^		swap_promise_put(-held);/;/
+segment|what is closed gives room|s/if (!(old & SWAP_SEGMENT_CLOSED))/if (true)/
+segment|the reserve is not hidden|s/swap_tier_hide(packed->tier, pages);//
+segment|seq stays|s/packed->next_seq++/packed->next_seq/
+segment|the end stays|/segment->victim.end = 0;/d
+segment|what is full is not listed|/^	swap_victims_add(&packed->victims/,+1d
+segment|what is bad is used again|s/^		if (bad) {$/		if (false) {/
+segment|what is bad is room|s/swap_segment_account(segment, SWAP_SEGMENT_BAD);//
+segment|what is stopped has spares|s/^	return READ_ONCE(packed->stopped) ||$/	return/
+chunk|released with a write in flight|/^	swap_blkcg_hold(css);/{n;d}
+chunk|released with an object|/= swap_chunk_buf_append/,/refcount_inc/{/refcount_inc/d}
+chunk|in flight is not counted|s/atomic_inc(&segment->writing);//
+chunk|a block is written twice|s/victim.end += chunk->size/victim.end += (chunk->size - 1)/
+chunk|a failed write counts|s/chunk->failed = true;//
+chunk|a failed folio is clean|/folio_mark_dirty(folio);/d
+chunk|a failed move is committed|s/if (failed || !swap_move_commit/if (!swap_move_commit/
+chunk|a move that failed has live bytes|/swap_packed_drop(&item->to, 1);/d
+chunk|a move that failed keeps its pin|/swap_move_abort(item->slot, item->from, failed/d
+chunk|more is written than there is|s/swap_chunk_buf_end(&chunk->fill);/chunk->fill.size;/
+chunk|a chunk goes on in another extent|s/= swap_device_run(.*;/= offset * 8;/
+chunk|a chunk is lost|s/list_add(&chunk->list, &packed->idle);//
+chunk|flush does nothing|/^void swap_stream_flush(/,/^}/s/swap_chunk_submit(chunk);/;/
+chunk|submits with a lock held|/^static void swap_stream_close/,/^}/s/spin_unlock(.*//
+chunk|survivors are not counted off|s/atomic_sub(chunk->nr_items, &p.*;/;/
+chunk|no lock|s/^	chunk->urgent |=.*/spin_unlock(\&stream->lock); spin_lock(\&stream->lock);/
+collect|a victim has no reference|s/refcount_inc_not_zero(&segment->refs)) {/true) {/
+collect|a victim is not put back|s/^	swap_collect_putback(segment, err != .*//
+collect|the first piece only|s/^		pos = piece->base.*/pos = end;/
+collect|what stays is pinned|s/if (!swap_move_abort(slot, place, err))/if (false)/
+collect|who moves out looks twice|/packed->next_seq++;/d
+packed|a folio is not written|s/item->folio = folio;//
+packed|writeback ends too early|s/atomic_inc(&write->pending);//
+packed|what is undone has live bytes|s/swap_packed_backend.drop(words, i);//
+packed_read|a page without check|s/if (swap_object_check(object, &want, .*/if (false)/
+packed_read|a bad page is uptodate|s/^	if (err) {$/	if (false) {/
+packed_read|a bad page is not read again|s/^[ 	]*swap_packed_read_again(.*/-EIO);/
 '
 
 # What is changed in mm/swap_abs/format.c: <what>|<sed>
@@ -167,7 +199,7 @@ held without the twelfth|s/\* SWAP_SEGMENT_FULL_DEN + parts/* SWAP_SEGMENT_FULL_
 # mutate <file> <sed>: leaves $OUT/mutant.c, if the expression changes anything
 mutate()
 {
-	sed "s|#include \"\(.*\)\"|#include \"$(cd ../../../mm/swap_abs && pwd)/\1\"|" "$1" \
+	sed "s|#include \"\(.*\)\"|#include \"$LINKS/mm/swap_abs/\1\"|" "$1" \
 		>"$OUT/original.c"
 	shift
 	sed "$1" "$OUT/original.c" >"$OUT/mutant.c"
@@ -177,6 +209,7 @@ mutate()
 rm -f "$OUT"/found-* 2>/dev/null
 mkdir -p "$OUT" || exit 1
 OUT=$(cd "$OUT" && pwd) || exit 1
+LINKS=$OUT/kernel
 if ! make -s all >"$OUT/build.log" 2>&1; then
 	echo "not ok 1 - everything compiles"
 	sed 's/^/# /' "$OUT/build.log"
@@ -189,28 +222,15 @@ run "unit tests, clang" "$OUT/test_pack_clang"
 run "unit tests of the choice of segments" "$OUT/test_victim"
 run "random operations against a plain map" "$OUT/test_model" "$OPERATIONS" "$SEED"
 
-# shellcheck disable=SC2086 # flags are words
-while IFS=: read -r mutant more rule; do
-	[ -n "$mutant" ] || continue
-	name="MUTANT_$mutant${more:+ (effect)}, $rule,"
-	if ! $CC $FLAGS -O1 -DMUTANT_"$mutant"=1 $more -o "$OUT/mutant" test_model.c $MODEL \
-			crc32c.c "$PACK" >"$OUT/mutant.log" 2>&1; then
-		report 1 "$name compiles" "$OUT/mutant.log"
-		continue
-	fi
-	# In a subshell: what sh says of abort() is no news.
-	( timeout 60 "$OUT/mutant" 20000000 1 >"$OUT/mutant.log" 2>&1; exit $? ) 2>/dev/null
-	caught "$name" $?
-done <<END
-$model_mutants
-END
-
-# mutants <file> <mutants> <object>...: change the file, link it with the objects
+# mutants <flags> <arguments> <file> <mutants> <object>...: change the file, link it
+# with the objects, and run that with the arguments
 mutants()
 {
-	file=$1
-	list=$2
-	shift 2
+	flags=$1
+	arguments=$2
+	file=$3
+	list=$4
+	shift 4
 	# shellcheck disable=SC2086
 	while IFS= read -r line; do
 		[ -n "$line" ] || continue
@@ -219,12 +239,12 @@ mutants()
 			report 1 "mutant $name changes something"
 			continue
 		fi
-		if ! $CC $FLAGS -Wno-unused $SAN -O1 -o "$OUT/mutant" "$OUT/mutant.c" "$@" \
+		if ! $CC $SAN -O1 $flags -w -o "$OUT/mutant" "$OUT/mutant.c" "$@" \
 				>"$OUT/mutant.log" 2>&1; then
 			report 1 "mutant $name compiles" "$OUT/mutant.log"
 			continue
 		fi
-		( timeout 60 "$OUT/mutant" -x >"$OUT/mutant.log" 2>&1; exit $? ) 2>/dev/null
+		( timeout 60 "$OUT/mutant" $arguments >"$OUT/mutant.log" 2>&1; exit $? ) 2>/dev/null
 		caught "$name" $?
 	done <<END
 $list
@@ -232,12 +252,25 @@ END
 }
 
 for source in test_pack.c test_victim.c crc32c.c "$PACK"; do
-	# shellcheck disable=SC2086
+	# shellcheck disable=SC2086,SC2153 # FLAGS is the Makefile's
 	$CC $FLAGS $SAN -O1 -c -o "$OUT/$(basename "$source" .c).o" "$source"
 done
-mutants "$PACK" "$pack_mutants" "$OUT/test_pack.o" "$OUT/crc32c.o"
-mutants "$VICTIM" "$victim_mutants" "$OUT/test_victim.o" "$OUT/format.o" \
+mutants "$FLAGS" -x "$PACK" "$pack_mutants" "$OUT/test_pack.o" "$OUT/crc32c.o"
+mutants "$FLAGS" -x "$VICTIM" "$victim_mutants" "$OUT/test_victim.o" "$OUT/format.o" \
 	"$OUT/crc32c.o"
+
+mkdir -p "$OUT/objects"
+for source in test_model.c $MODEL "$PACK" "$VICTIM" $KERNEL; do
+	[ -e "$source" ] || source=$LINKS/mm/swap_abs/$source.c
+	# shellcheck disable=SC2086
+	$CC $SAN -O1 $KFLAGS -c -o "$OUT/objects/$(basename "$source" .c).o" "$source"
+done
+for file in $KERNEL; do
+	list=$(printf '%s\n' "$kernel_mutants" | sed -n "s/^$file|//p")
+	# shellcheck disable=SC2046,SC2010 # no name has a space
+	mutants "$KFLAGS" "300000 1" "$LINKS/mm/swap_abs/$file.c" "$list" \
+		$(ls "$OUT"/objects/*.o | grep -v "/$file.o$")
+done
 
 for corpus in bytes ops; do
 	rm -rf "$OUT/seeds-$corpus"
@@ -274,12 +307,14 @@ for what in 'next beyond the buffer' 'next takes data for padding'; do
 		report 1 "mutant '$what' is fuzzed"
 	fi
 done
-# shellcheck disable=SC2086
-if $CLANG $FLAGS $FUZZ_OPS -DMUTANT_NO_PIN=1 -DEFFECT_ONLY=1 -o "$OUT/mutant" \
-		fuzz_ops.c $MODEL "$PACK" "$OUT/fuzz_crc32c.o"; then
-	fuzz_mutant "MUTANT_NO_PIN (effect)" ops 2048
+# shellcheck disable=SC2086,SC2046,SC2059
+if mutate "$LINKS/mm/swap_abs/desc.c" "$(printf '%s\n' "$kernel_mutants" |
+		sed -n 's/^desc|nothing is pinned|//p')" &&
+		$CLANG $FUZZ_OPS $KFLAGS -w -o "$OUT/mutant" fuzz_ops.c $MODEL "$PACK" "$VICTIM" \
+		"$OUT/mutant.c" $(printf "$LINKS/mm/swap_abs/%s.c\n" ${KERNEL%desc}); then
+	fuzz_mutant "'nothing is pinned'" ops 2048
 else
-	report 1 "MUTANT_NO_PIN is fuzzed"
+	report 1 "mutant 'nothing is pinned' is fuzzed"
 fi
 
 # shellcheck disable=SC2086 # nothing, or a word

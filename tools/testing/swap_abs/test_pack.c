@@ -356,7 +356,8 @@ static void test_straddle(void)
 
 			swap_chunk_buf_init(&chunk, buf, 9, START, 2 * BLOCK);
 			chunk.used = at;
-			expect(swap_chunk_buf_append(&chunk, 5, data, length, 3, &blocks) == START + at);
+			expect(swap_chunk_buf_append(&chunk, 5, data, length, 3,
+						     &blocks) == START + at);
 			expect(at / BLOCK == (at + HEADER - 1) / BLOCK);
 			expect((at + HEADER + length - 1) / BLOCK <= 1);
 			want = DIV_ROUND_UP(at + swap_object_size(length), BLOCK) -

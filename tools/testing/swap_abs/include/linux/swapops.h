@@ -4,15 +4,16 @@
 #define _SWAP_ABS_LINUX_SWAPOPS_H
 
 #include <stdbool.h>
+#include <linux/bits.h>
 #include <linux/types.h>
 
 #define PAGE_SHIFT	12
 /* A type has five bits. */
 #define MAX_SWAPFILES	28
+#define SWP_TYPE_SHIFT	58
 
 struct swap_entry {
-	unsigned int type;
-	unsigned long offset;
+	unsigned long val;
 };
 
 /* No type of its own: checkpatch.pl wants no new ones. */
@@ -20,7 +21,17 @@ struct swap_entry {
 
 static inline swp_entry_t swp_entry(unsigned int type, unsigned long offset)
 {
-	return (swp_entry_t){ .type = type, .offset = offset };
+	return (swp_entry_t){ (unsigned long)type << SWP_TYPE_SHIFT | offset };
+}
+
+static inline unsigned int swp_type(swp_entry_t entry)
+{
+	return entry.val >> SWP_TYPE_SHIFT;
+}
+
+static inline unsigned long swp_offset(swp_entry_t entry)
+{
+	return entry.val & (BIT(SWP_TYPE_SHIFT) - 1);
 }
 
 #define __pa(object)	((unsigned long)(object))
