@@ -19,7 +19,7 @@ help: ## this list
 	@echo '  LINUX=PATH     a kernel tree or tarball of 7.3 in place of Debian'\''s package'
 	@echo '  UPDATE=1       ask the mirror for a newer 7.3.x (source, tree)'
 	@echo '  FORCE=1        tree: throw away what was not brought back with refresh'
-	@echo '  CONFIG=NAME    build: $(shell awk '!/^\#/ { printf "%s ", $$1 }' configs/variants)'
+	@echo '  CONFIG=NAME    build: $(shell awk '!/^\#/ && $$2 != "arm64" { printf "%s ", $$1 }' configs/variants)'
 	@echo '  ONLY=STAGE,..  check: only these of scripts/check.d; SKIP=STAGE,.. all but these'
 	@echo '  JOBS=N         parallel compiles; SWAP_ABS_CACHE=DIR download and compiler cache'
 

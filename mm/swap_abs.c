@@ -84,9 +84,9 @@
  *	      the device's swap_info_struct.lock
  *
  * A virtual cluster's lock is never taken inside a device's cluster lock, and
- * no lock of the layer is taken in interrupts. swap_abs_mutex (switching on and
- * off, tiers that join and leave) is outside all of them. swap_tiers_lock is
- * outside a lent cluster's lock.
+ * no lock of the layer but that of swap_tier.bad is taken in interrupts.
+ * swap_abs_mutex (switching on and off, tiers that join and leave) is outside
+ * all of them. swap_tiers_lock is outside a lent cluster's lock.
  */
 #include <linux/memcontrol.h>
 #include <linux/pagemap.h>

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What the scripts share: where things are, lines with the time, results as TAP, and
-# running a long command with its progress shown. Sourced by every bash script here; it
+# running a long command with its progress shown. Sourced by the bash scripts of the host; it
 # sets shell options and defines functions, and does nothing else.
 
 set -euo pipefail

@@ -92,7 +92,7 @@ static void check_slot(struct swap_check *check, struct swap_cluster_info *ci,
 		return;
 	}
 	check->slots++;
-	check->reserved += swap_desc_is_reserved(word);
+	check->reserved += swap_desc_is_promised(word);
 	check->pinned += swap_desc_is_pinned(word);
 	check->lost += tag == SWAP_DESC_LOST;
 
@@ -105,7 +105,7 @@ static void check_slot(struct swap_check *check, struct swap_cluster_info *ci,
 		violation(check, "slot %lu is nobody's", slot);
 	if (tag != SWAP_DESC_NONE && tag != SWAP_DESC_LOST && !swap_backend_of(word))
 		violation(check, "slot %lu has no backend: %lx", slot, word.val);
-	if (tag != SWAP_DESC_NONE && tag != SWAP_DESC_ZSWAP && swap_desc_is_reserved(word))
+	if (tag != SWAP_DESC_NONE && tag != SWAP_DESC_ZSWAP && swap_desc_is_promised(word))
 		violation(check, "slot %lu holds capacity twice: %lx", slot, word.val);
 	if ((tag == SWAP_DESC_NONE || tag == SWAP_DESC_LOST) && swap_desc_is_pinned(word))
 		violation(check, "slot %lu is pinned nowhere: %lx", slot, word.val);

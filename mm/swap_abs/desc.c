@@ -114,7 +114,7 @@ swap_desc_t swap_desc_read(swp_entry_t entry)
  */
 bool swap_desc_slot_is_promised(swp_entry_t entry)
 {
-	return swap_desc_is_reserved(swap_desc_read(entry));
+	return swap_desc_is_promised(swap_desc_read(entry));
 }
 
 /**
@@ -148,7 +148,7 @@ void swap_desc_init(struct swap_cluster_info *ci, unsigned int ci_off,
 
 	while (nr--) {
 		VM_WARN_ON_ONCE(!swap_desc_same(*desc, swap_desc_none()));
-		WRITE_ONCE(*desc++, swap_desc_set_reserved(swap_desc_none()));
+		WRITE_ONCE(*desc++, swap_desc_set_promised(swap_desc_none()));
 	}
 }
 
@@ -189,7 +189,7 @@ static long swap_abs_drop_copies(const swap_desc_t *words, unsigned int nr)
 		for (run = 0; i + run < nr; run++) {
 			if (run && !swap_desc_same_drop(words[i + run], words[i]))
 				break;
-			if (swap_desc_is_reserved(words[i + run]))
+			if (swap_desc_is_promised(words[i + run]))
 				room++;
 		}
 		if (backend && !swap_desc_is_pinned(words[i]))
@@ -248,8 +248,8 @@ void swap_desc_drop_folio(struct folio *folio)
 	swap_memcg_account(ci, ci_off, desc, NULL, nr);
 	room = swap_abs_drop_copies(desc, nr);
 	for (i = 0; i < nr; i++) {
-		WRITE_ONCE(desc[i], swap_desc_only_reserved(desc[i]));
-		room -= swap_desc_is_reserved(desc[i]);
+		WRITE_ONCE(desc[i], swap_desc_only_promised(desc[i]));
+		room -= swap_desc_is_promised(desc[i]);
 	}
 	swap_cluster_unlock(ci);
 	swap_promise_put(room);
@@ -295,7 +295,7 @@ void swap_desc_set_lost(struct swap_cluster_info *ci, unsigned int ci_off)
 /* Tell whether a word holds a page of device capacity. */
 static bool swap_desc_holds_room(swap_desc_t word)
 {
-	return swap_desc_is_reserved(word) || swap_desc_is_block(word);
+	return swap_desc_is_promised(word) || swap_desc_is_block(word);
 }
 
 /**
@@ -357,7 +357,7 @@ void swap_desc_install(struct folio *folio, const swap_desc_t *words, long taken
 		word = words[i];
 		/* swapoff has cancelled what @words want to keep. */
 		if (!taken && !swap_desc_holds_room(desc[i]))
-			word = swap_desc_clear_reserved(word);
+			word = swap_desc_clear_promised(word);
 		WRITE_ONCE(desc[i], word);
 		room -= swap_desc_holds_room(word);
 	}
@@ -468,7 +468,7 @@ bool swap_desc_commit(swp_entry_t entry, swap_place_t place, swap_desc_t new,
 	}
 
 	/* room is below zero when swapoff has cancelled the reservation. */
-	room = swap_desc_is_reserved(*desc) + taken - swap_desc_holds_room(new);
+	room = swap_desc_is_promised(*desc) + taken - swap_desc_holds_room(new);
 	swap_memcg_account(ci, ci_off, desc, &new, 1);
 	WRITE_ONCE(*desc, new);
 	swap_promise_put(room);
@@ -570,7 +570,7 @@ unsigned int swap_desc_cancel_promises(unsigned long slot)
 	long room = 0;
 
 	for (i = 0; desc && i < SWAPFILE_CLUSTER; i++) {
-		if (!swap_desc_is_reserved(desc[i]))
+		if (!swap_desc_is_promised(desc[i]))
 			continue;
 		swp_tb = __swap_table_get(ci, i);
 		folio = swp_tb_is_folio(swp_tb) ? swp_tb_to_folio(swp_tb) : NULL;
@@ -578,7 +578,7 @@ unsigned int swap_desc_cancel_promises(unsigned long slot)
 			busy++;
 			continue;
 		}
-		WRITE_ONCE(desc[i], swap_desc_clear_reserved(desc[i]));
+		WRITE_ONCE(desc[i], swap_desc_clear_promised(desc[i]));
 		room++;
 		if (folio)
 			folio_unlock(folio);

@@ -157,23 +157,23 @@ static inline swap_desc_t swap_desc_clear_pinned(swap_desc_t word)
 	return (swap_desc_t){ word.val & ~SWAP_DESC_PIN };
 }
 
-static inline bool swap_desc_is_reserved(swap_desc_t word)
+static inline bool swap_desc_is_promised(swap_desc_t word)
 {
 	return word.val & SWAP_DESC_PROMISED;
 }
 
-static inline swap_desc_t swap_desc_set_reserved(swap_desc_t word)
+static inline swap_desc_t swap_desc_set_promised(swap_desc_t word)
 {
 	return (swap_desc_t){ word.val | SWAP_DESC_PROMISED };
 }
 
-static inline swap_desc_t swap_desc_clear_reserved(swap_desc_t word)
+static inline swap_desc_t swap_desc_clear_promised(swap_desc_t word)
 {
 	return (swap_desc_t){ word.val & ~SWAP_DESC_PROMISED };
 }
 
 /* Return what a word keeps when its copy is dropped: the slot's reservation. */
-static inline swap_desc_t swap_desc_only_reserved(swap_desc_t word)
+static inline swap_desc_t swap_desc_only_promised(swap_desc_t word)
 {
 	return (swap_desc_t){ word.val & SWAP_DESC_PROMISED };
 }

@@ -236,8 +236,9 @@ void swap_tier_destroy(struct swap_info_struct *si)
 	/* Remove the tier's files and wait for their readers and writers. */
 	kobject_del(&tier->kobj);
 	swap_tier_stop_moves(tier);
-	cancel_delayed_work_sync(&tier->retry_work);
-	cancel_delayed_work_sync(&tier->reopen_work);
+	/* For good, because the debugfs file "retry" may be about to queue them. */
+	disable_delayed_work_sync(&tier->retry_work);
+	disable_delayed_work_sync(&tier->reopen_work);
 	flush_work(&tier->release_work);
 
 	/*

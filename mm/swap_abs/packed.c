@@ -587,20 +587,26 @@ static void swap_packed_forget_bad(struct swap_tier *tier)
 {
 	struct swap_packed_tier *packed = READ_ONCE(tier->packed);
 	struct swap_segment *segment, *next;
+	unsigned int nr = 0;
 	LIST_HEAD(bad);
 
 	if (!packed)
 		return;
 	spin_lock(&packed->lock);
 	list_splice_init(&packed->bad, &bad);
-	WRITE_ONCE(tier->nr_bad_segments, 0);
 	spin_unlock(&packed->lock);
 	list_for_each_entry_safe(segment, next, &bad, victim.list) {
 		list_del_init(&segment->victim.list);
 		percpu_counter_add(&packed->live, SWAP_SEGMENT_BAD);
 		swap_segment_account(segment, -SWAP_SEGMENT_BAD);
 		swap_segment_return(segment);
+		WRITE_ONCE(packed->starved, false);
+		nr++;
 	}
+	/* Only now, or the clusters would count as free raw slots in between. */
+	spin_lock(&packed->lock);
+	WRITE_ONCE(tier->nr_bad_segments, tier->nr_bad_segments - nr);
+	spin_unlock(&packed->lock);
 }
 
 /*

@@ -31,7 +31,7 @@ static bool swap_desc_counts(swap_desc_t word)
 	swp_entry_t entry;
 
 	if (!swap_desc_is_block(word))
-		return swap_desc_is_reserved(word);
+		return swap_desc_is_promised(word);
 	entry = swap_desc_block_entry(word);
 	si = __swap_entry_to_info(entry);
 	return swp_offset(entry) / SWAPFILE_CLUSTER >= READ_ONCE(si->nr_closed);

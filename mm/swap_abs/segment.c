@@ -78,7 +78,9 @@ bool swap_segments_short_of_image(struct swap_packed_tier *packed)
 		return false;
 	for (i = 0; i < NR_SWAP_STREAMS; i++)
 		nr += !!READ_ONCE(packed->streams[i].segment);
-	return READ_ONCE(packed->tier->nr_segments) > nr;
+	/* segments_held has those whose medium is bad, too. */
+	return READ_ONCE(packed->tier->nr_segments) +
+	       READ_ONCE(packed->tier->nr_bad_segments) > nr;
 }
 
 /*
@@ -292,6 +294,11 @@ void swap_segments_release_dead(struct swap_packed_tier *packed)
 			list_add(&segment->victim.list, &packed->bad);
 			WRITE_ONCE(packed->tier->nr_bad_segments,
 				   packed->tier->nr_bad_segments + 1);
+			/*
+			 * Ask again, because the work may have run while the
+			 * segment had data, and has not seen it then.
+			 */
+			swap_tier_retry_bad(packed->tier);
 		} else if (packed->tier->nr_spares < SWAP_SEGMENT_RESERVE &&
 			   !READ_ONCE(packed->stopped)) {
 			list_add(&segment->victim.list, &packed->spares);

@@ -503,8 +503,8 @@ void swap_abs_trim_info(struct sysinfo *val)
 void swap_tier_retry_bad(struct swap_tier *tier)
 {
 	/*
-	 * Not on swap_abs_wq, because some callers wait for works there with
-	 * swap_abs_mutex held, and this work waits for such a work itself.
+	 * On a queue that is frozen while there is a hibernation image. Not on
+	 * swap_abs_wq, because its works are waited for with swap_abs_mutex held.
 	 */
 	queue_delayed_work(system_freezable_wq, &tier->retry_work, SWAP_TIER_BAD_TIME);
 }

@@ -286,7 +286,7 @@ bool __swap_folio_refused(struct folio *folio)
 	    !folio_swap_is_virtual(folio))
 		return false;
 	word = swap_desc_read(folio->swap);
-	if (swap_desc_tag(word) != SWAP_DESC_NONE || swap_desc_is_reserved(word))
+	if (swap_desc_tag(word) != SWAP_DESC_NONE || swap_desc_is_promised(word))
 		return false;
 	if (atomic_long_read(&nr_swap_pages) > 0) {
 		/* The capacity counts only where the cgroup may have it. */

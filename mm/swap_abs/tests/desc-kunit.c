@@ -47,7 +47,7 @@ static swap_desc_t fake_word(unsigned long place)
 
 static swap_desc_t fake_reserved(unsigned long place)
 {
-	return swap_desc_set_reserved(fake_word(place));
+	return swap_desc_set_promised(fake_word(place));
 }
 
 /* This is a macro, so that a failure names the line of the test. */
@@ -57,7 +57,7 @@ static swap_desc_t fake_reserved(unsigned long place)
 /* Set all bits of a word that do not belong to the place. */
 static swap_desc_t both(swap_desc_t word)
 {
-	return swap_desc_set_pinned(swap_desc_set_reserved(word));
+	return swap_desc_set_pinned(swap_desc_set_promised(word));
 }
 
 static void descriptor_raw(struct kunit *test)
@@ -106,16 +106,16 @@ static void descriptor_bits(struct kunit *test)
 	swap_place_t place = swap_desc_place(word);
 
 	pinned = swap_desc_set_pinned(word);
-	reserved = swap_desc_set_reserved(word);
+	reserved = swap_desc_set_promised(word);
 	KUNIT_EXPECT_TRUE(test, swap_desc_is_pinned(pinned));
-	KUNIT_EXPECT_FALSE(test, swap_desc_is_reserved(pinned));
-	KUNIT_EXPECT_TRUE(test, swap_desc_is_reserved(reserved));
+	KUNIT_EXPECT_FALSE(test, swap_desc_is_promised(pinned));
+	KUNIT_EXPECT_TRUE(test, swap_desc_is_promised(reserved));
 	KUNIT_EXPECT_FALSE(test, swap_desc_is_pinned(reserved));
 	KUNIT_EXPECT_TRUE(test, swap_desc_same(swap_desc_clear_pinned(both(word)), reserved));
-	KUNIT_EXPECT_TRUE(test, swap_desc_same(swap_desc_clear_reserved(both(word)), pinned));
-	KUNIT_EXPECT_TRUE(test, swap_desc_same(swap_desc_only_reserved(both(word)),
-					       swap_desc_set_reserved(none)));
-	KUNIT_EXPECT_TRUE(test, swap_desc_same(swap_desc_only_reserved(pinned), none));
+	KUNIT_EXPECT_TRUE(test, swap_desc_same(swap_desc_clear_promised(both(word)), pinned));
+	KUNIT_EXPECT_TRUE(test, swap_desc_same(swap_desc_only_promised(both(word)),
+					       swap_desc_set_promised(none)));
+	KUNIT_EXPECT_TRUE(test, swap_desc_same(swap_desc_only_promised(pinned), none));
 
 	/* These bits belong to the slot and not to the copy. */
 	KUNIT_EXPECT_TRUE(test, swap_desc_is_at(both(word), place));
@@ -201,7 +201,7 @@ static void slot_is_reserved(struct kunit *test)
 	struct slot *slot = test->priv;
 
 	KUNIT_ASSERT_TRUE(test, folio_swap_is_virtual(slot->folio));
-	expect_word(test, slot->folio->swap, swap_desc_set_reserved(swap_desc_none()));
+	expect_word(test, slot->folio->swap, swap_desc_set_promised(swap_desc_none()));
 	KUNIT_EXPECT_EQ(test, swap_promise_needed(slot->folio), 0);
 
 	/* A place that needs no device gives the capacity back. */
@@ -237,10 +237,10 @@ static void dropped_is_orphan(struct kunit *test)
 	install(slot->folio, fake_reserved(1), 0);
 	KUNIT_EXPECT_TRUE(test, swap_desc_pin(entry, fake(1)));
 	swap_desc_drop_folio(slot->folio);
-	expect_word(test, entry, swap_desc_set_reserved(swap_desc_none()));
+	expect_word(test, entry, swap_desc_set_promised(swap_desc_none()));
 	KUNIT_EXPECT_FALSE(test, swap_desc_commit(entry, fake(1), fake_word(2), slot->folio, 0));
 	KUNIT_EXPECT_FALSE(test, swap_desc_unpin(entry, fake(1)));
-	expect_word(test, entry, swap_desc_set_reserved(swap_desc_none()));
+	expect_word(test, entry, swap_desc_set_promised(swap_desc_none()));
 }
 
 /*
@@ -306,7 +306,7 @@ static void promise_of_locked_is_kept(struct kunit *test)
 
 	atomic_long_sub(slot->room + 1, &nr_swap_pages);
 	swap_promise_cancel();
-	expect_word(test, entry, swap_desc_set_reserved(swap_desc_none()));
+	expect_word(test, entry, swap_desc_set_promised(swap_desc_none()));
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&nr_swap_pages), -1);
 	folio_unlock(slot->folio);
 	swap_promise_cancel();

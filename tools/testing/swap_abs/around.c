@@ -109,7 +109,7 @@ long swap_promise_needed(struct folio *folio)
 	unsigned int i;
 
 	for (i = 0; i < folio->nr; i++)
-		needed += !swap_desc_is_reserved(swap_desc_read((swp_entry_t){
+		needed += !swap_desc_is_promised(swap_desc_read((swp_entry_t){
 			folio->swap.val + i }));
 	return needed;
 }
@@ -241,7 +241,7 @@ bool zswap_store(struct folio *folio)
 	convert(object->page.data, object->page.data, object->page.length, codec);
 	word = swap_desc_zswap(object);
 	if (swap_desc_slot_is_promised(folio->swap) && choose(2))
-		word = swap_desc_set_reserved(word);
+		word = swap_desc_set_promised(word);
 	swap_desc_install(folio, &word, 0);
 	return true;
 }

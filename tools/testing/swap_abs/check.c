@@ -54,7 +54,7 @@ static void see_slot(unsigned int slot, bool all)
 	struct folio *folio = ci->table[slot % SWAPFILE_CLUSTER];
 	swap_desc_t word = ci->desc[slot % SWAPFILE_CLUSTER];
 
-	promised += swap_desc_is_reserved(word);
+	promised += swap_desc_is_promised(word);
 	nr_pinned += swap_desc_is_pinned(word);
 	if (folio) {
 		must(!folio->locked);
@@ -74,7 +74,7 @@ static void see_slot(unsigned int slot, bool all)
 	default:
 		must(swap_desc_tag(word) == SWAP_DESC_PACKED);
 		must(swap_desc_tier(word) < (int)NR_DEVICES);
-		must(!swap_desc_is_reserved(word));
+		must(!swap_desc_is_promised(word));
 		see_object(word);
 	}
 }

@@ -80,7 +80,7 @@ desc|what is pinned is pinned again|/swap_desc_is_at(\*desc, place) && !/s/ && !
 desc|a pinned copy is freed when dropped|s/(backend && !swap_desc_is_pinned(words\[i\]))/(backend)/
 desc|commit does not compare|s/(!swap_desc_is_pinned(\*desc) || .*/(!desc->val)/
 desc|commit under a locked folio|s/if (!folio_trylock(folio)) {/if (false) {/
-desc|commit forgets a promise|s/room = swap_desc_is_reserved(\*desc) + taken/room = taken/
+desc|commit forgets a promise|s/room = swap_desc_is_promised(\*desc) + taken/room = taken/
 desc|the old copy stays after a move|s/swap_backend_of(old)->moved(from, folio);//
 desc|an orphan stays|s/^	backend->drop(&word, 1);//
 desc|a pin stays|/WRITE_ONCE(\*desc, swap_desc_clear_pinned/d

@@ -9,7 +9,7 @@
  *	sim PATTERN USE MIB [OPTION=VALUE]...	one run, told in detail
  *
  * Objects have sizes but no contents. Three streams append them to segments chunk
- * by chunk, as mm/swap_abs/packed.c does. Stores come one after another, at RATE
+ * by chunk, as mm/swap_abs/chunk.c does. Stores come one after another, at RATE
  * times what the device writes. One collector, as that of mm/swap_abs/collect.c, reads
  * a victim piece by piece, appends what is live of it to the survivors, and is
  * done when that is written. The device serves reads and writes in the order in
