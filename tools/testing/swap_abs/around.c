@@ -11,6 +11,7 @@
 
 struct swap_info_struct devices[NR_DEVICES];
 struct swap_tier tiers[NR_DEVICES];
+bool retry_asked[NR_DEVICES];
 unsigned int nr_objects;
 bool zswap_has_room;
 
@@ -167,8 +168,12 @@ void swap_format_register(const struct swap_format *format) { }
 void swap_tier_check_high(struct swap_tier *tier) { }
 void swap_tier_compact(struct swap_tier *tier) { }
 void swap_tier_io_done(struct swap_tier *tier, bool failed) { }
-void swap_tier_retry_bad(struct swap_tier *tier) { }
 void swap_vain_room_gained(void) { }
+
+void swap_tier_retry_bad(struct swap_tier *tier)
+{
+	retry_asked[tier - tiers] = true;
+}
 
 int swap_codec_get(const char *name)
 {

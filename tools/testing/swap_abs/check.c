@@ -183,6 +183,8 @@ static void check_tier(struct swap_tier *tier, struct sums *sums)
 
 	see_list(&packed->spares, tier->nr_spares, false);
 	see_list(&packed->bad, tier->nr_bad_segments, false);
+	/* What is bad is tried again some time. */
+	must(!tier->nr_bad_segments || retry_asked[tier - tiers]);
 	for (i = 0; i < SWAP_VICTIM_BUCKETS; i++)
 		see_list(&packed->victims.bucket[i], 0, true);
 	for (i = 0; i < NR_SWAP_STREAMS; i++) {

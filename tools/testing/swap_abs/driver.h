@@ -44,6 +44,7 @@ struct zswap_object {
 
 extern struct swap_info_struct devices[NR_DEVICES];
 extern struct swap_tier tiers[NR_DEVICES];
+extern bool retry_asked[NR_DEVICES];	/* for what is bad */
 extern unsigned int nr_objects;
 extern bool zswap_has_room;	/* always */
 bool zswap_store(struct folio *folio);

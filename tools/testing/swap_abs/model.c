@@ -495,6 +495,7 @@ static void stop(unsigned int type)
 	if (how == 2)
 		swap_packed_format.resume(tier);
 	must(!swap_packed_format.start(tier));
+	retry_asked[tier - tiers] = false;
 	swap_packed_format.forget_bad(tier);
 	mutex_unlock(&swap_abs_mutex);
 }

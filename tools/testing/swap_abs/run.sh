@@ -95,6 +95,7 @@ segment|seq stays|s/packed->next_seq++/packed->next_seq/
 segment|the end stays|/segment->victim.end = 0;/d
 segment|what is full is not listed|/^	swap_victims_add(&packed->victims/,+1d
 segment|what is bad is used again|s/^		if (bad) {$/		if (false) {/
+segment|what got bad is never tried again|/^	*swap_tier_retry_bad(packed->tier);/d
 segment|what is bad is room|s/swap_segment_account(segment, SWAP_SEGMENT_BAD);//
 segment|what is stopped has spares|s/^	return READ_ONCE(packed->stopped) ||$/	return/
 chunk|released with a write in flight|/^	swap_blkcg_hold(css);/{n;d}
