@@ -78,7 +78,7 @@ static void rewrite(size_t nr, size_t n)
 {
 	for (; n; nr++, n--) {
 		set.gens[nr] = (set.gens[nr] & ~GONE) + 1;
-		sa_fill(page_of(nr), set.a.pat, set.a.seed, nr, set.gens[nr]);
+		sa_fill_page(page_of(nr), set.a.pat, set.a.seed, nr, set.gens[nr]);
 	}
 }
 
@@ -132,8 +132,8 @@ static size_t check(void)
 	size_t i, wrong = 0;
 
 	for (i = 0; i < set.a.n && wrong < 4; i++)
-		wrong += !!sa_check(page_of(i), set.gens[i] & GONE ? SA_ZERO : set.a.pat,
-				    set.a.seed, i, set.gens[i]);
+		wrong += !!sa_check_page(page_of(i), set.gens[i] & GONE ? SA_ZERO : set.a.pat,
+					 set.a.seed, i, set.gens[i]);
 	return wrong;
 }
 
