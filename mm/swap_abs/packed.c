@@ -600,9 +600,10 @@ static void swap_packed_forget_bad(struct swap_tier *tier)
 		percpu_counter_add(&packed->live, SWAP_SEGMENT_BAD);
 		swap_segment_account(segment, -SWAP_SEGMENT_BAD);
 		swap_segment_return(segment);
-		WRITE_ONCE(packed->starved, false);
 		nr++;
 	}
+	if (nr)
+		WRITE_ONCE(packed->starved, false);
 	/* Only now, or the clusters would count as free raw slots in between. */
 	spin_lock(&packed->lock);
 	WRITE_ONCE(tier->nr_bad_segments, tier->nr_bad_segments - nr);

@@ -329,14 +329,14 @@ void swap_tier_compact(struct swap_tier *tier)
 bool __swap_copy_irreplaceable(struct folio *folio)
 {
 	unsigned int i, nr = folio_nr_pages(folio);
+	swp_entry_t slot = folio->swap;
 	struct swap_tier *tier;
 	swap_desc_t word;
 
 	if (!folio_test_swapcache(folio) || !folio_swap_is_virtual(folio))
 		return false;
-	for (i = 0; i < nr; i++) {
-		word = swap_desc_read(swp_entry(swp_type(folio->swap),
-						swp_offset(folio->swap) + i));
+	for (i = 0; i < nr; i++, slot.val++) {
+		word = swap_desc_read(slot);
 		if (!swap_desc_on_device(word))
 			continue;
 		tier = __swap_entry_to_info(swap_desc_device_entry(word))->tier;
