@@ -104,7 +104,14 @@
 
 #include <trace/events/swap_abs.h>
 
-long __swap_abs_ram_pages(struct mem_cgroup *memcg)
+/*
+ * Return how many pages zswap can still take without a device: what its pool
+ * may still grow by, or 0 when the layer is off, zswap is off or full, @memcg
+ * may not use it, or reclaim has tried in vain. While the layer is on, zswap
+ * needs no device under it, so memory can be reclaimed into it when no device
+ * has room.
+ */
+static long swap_abs_ram_pages(struct mem_cgroup *memcg)
 {
 	long room = swap_abs_enabled() ? zswap_room() : 0;
 
@@ -112,6 +119,31 @@ long __swap_abs_ram_pages(struct mem_cgroup *memcg)
 	    !(swap_memcg_tiers(memcg, 1) & SWAP_TIER_ZSWAP) || !swap_vain_hope(memcg))
 		return 0;
 	return room;
+}
+
+/* More pages than reclaim or a limit ever asks for at once. */
+#define SWAP_STORABLE_MANY	4096
+
+/**
+ * swap_abs_storable_pages - return how many pages could be swapped out now
+ * @memcg: the cgroup that has the pages, NULL for the pages of all
+ * @nr: pages of capacity that the devices have left
+ *
+ * Part of the devices' capacity may have to be collected first, or may suit
+ * only pages that compress. It does not count when reclaim has tried to use it
+ * in vain.
+ *
+ * Context: any, does not sleep.
+ * Return: pages, or some of them if there are many.
+ */
+long swap_abs_storable_pages(struct mem_cgroup *memcg, long nr)
+{
+	if (nr > 0)
+		nr = swap_vain_device_pages(memcg, nr);
+	/* Nobody needs to know by how much it is more than this. */
+	if (nr >= SWAP_STORABLE_MANY)
+		return nr;
+	return nr + swap_abs_ram_pages(memcg);
 }
 
 bool __swap_abs_ram_present(void)
@@ -142,9 +174,7 @@ enum swap_room swap_abs_reserve(struct folio *folio)
 	if (!swap_abs_enabled())
 		return get_nr_swap_pages() >= nr ? SWAP_ROOM_PHYSICAL : SWAP_ROOM_NONE;
 
-	rcu_read_lock();
-	tiers = swap_memcg_tiers(folio_memcg(folio), nr);
-	rcu_read_unlock();
+	tiers = swap_memcg_tiers_folio(folio);
 	/* Capacity that only forbidden tiers have must not be promised. */
 	device = !swap_tiers_restricted(tiers) ||
 		 swap_tiers_have_room(tiers & ~SWAP_TIER_ZSWAP);
@@ -218,7 +248,7 @@ static unsigned long swap_abs_tier_held(struct folio *folio)
 	int tier;
 
 	for (i = 0; i < nr && tiers; i++, slot.val++) {
-		tier = swap_desc_tier(swap_desc_read(slot));
+		tier = swap_desc_tier(swap_desc_of(slot));
 		tiers &= tier < 0 ? 0 : BIT(tier);
 	}
 	return tiers;
@@ -236,6 +266,7 @@ static unsigned long swap_abs_tier_held(struct folio *folio)
 int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio, unsigned long tiers)
 {
 	const struct swap_backend **pos;
+	bool may_leave_ram = false;
 	unsigned long may;
 
 	/*
@@ -246,15 +277,16 @@ int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio, unsigned long t
 	if (~may & tiers & SWAP_TIERS_ALL)
 		may |= swap_abs_tier_held(folio) & swap_memcg_tiers_of(folio->swap, 0);
 	tiers &= may | SWAP_TIERS_MOVED;
-	/* At least one backend is registered. */
-	pos = swap_store_order;
-	do {
+	for (pos = swap_store_order; *pos; pos++) {
+		/* Without writeback, a page that zswap refuses stays in RAM. */
+		if ((*pos)->order != SWAP_ORDER_RAM && !may_leave_ram) {
+			may_leave_ram = folio_zswap_writeback_enabled(folio);
+			if (!may_leave_ram)
+				break;
+		}
 		if (!(*pos)->store(ctx, folio, tiers))
 			return 0;
-		/* Without writeback, a page that zswap refuses stays in RAM. */
-		if (!folio_zswap_writeback_enabled(folio))
-			break;
-	} while (*++pos);
+	}
 	return -ENOSPC;
 }
 
@@ -297,7 +329,7 @@ int swap_abs_writeout(struct swap_io_ctx *ctx, struct folio *folio)
  */
 void swap_abs_read_folio(struct swap_io_ctx *ctx, struct folio *folio)
 {
-	swap_desc_t word = swap_desc_read(folio->swap);
+	swap_desc_t word = swap_desc_of(folio->swap);
 	const struct swap_backend *backend = swap_backend_of(word);
 
 	if (!backend) {
@@ -362,29 +394,17 @@ bool swap_abs_can_load_as_one(struct swap_cluster_info *ci, unsigned int ci_off,
 /* Answer swap_entry_synchronous() for a virtual entry. */
 bool swap_abs_synchronous(swp_entry_t entry)
 {
-	swap_desc_t word = swap_desc_read(entry);
-	const struct swap_backend *backend = swap_backend_of(word);
-
-	/*
-	 * Without a backend the data is in a folio, zero-filled or lost, so no
-	 * I/O is needed.
-	 */
-	return !backend || backend->synchronous(word);
+	return swap_desc_synchronous(swap_desc_read(entry));
 }
 
 /* Answer swap_folio_stable_writes() for a virtual folio. */
 bool swap_abs_stable_writes(struct folio *folio)
 {
 	swp_entry_t entry = folio->swap;
-	const struct swap_backend *backend;
-	swap_desc_t word;
 	unsigned int i;
 
-	for (i = 0; i < folio_nr_pages(folio); i++, entry.val++) {
-		word = swap_desc_read(entry);
-		backend = swap_backend_of(word);
-		if (backend && backend->stable(word))
+	for (i = 0; i < folio_nr_pages(folio); i++, entry.val++)
+		if (swap_desc_device_has(swap_desc_of(entry), SWP_STABLE_WRITES))
 			return true;
-	}
 	return false;
 }

@@ -53,7 +53,6 @@ void swap_desc_init(struct swap_cluster_info *ci, unsigned int ci_off,
 		    unsigned int nr);
 void swap_abs_drop(struct swap_cluster_info *ci, unsigned int ci_off,
 		   unsigned int nr);
-swp_entry_t swap_abs_backing(swp_entry_t entry);
 
 /**
  * swap_promise_put - give device capacity back
@@ -67,6 +66,89 @@ static inline void swap_promise_put(long nr)
 		atomic_long_add(nr, &nr_swap_pages);
 }
 
+#ifdef CONFIG_SWAP_ABS
+/**
+ * swap_desc_of - return the descriptor of a slot that holds a folio
+ * @entry: a virtual entry whose folio is in the swap cache, locked or under
+ *	writeback
+ *
+ * Takes no lock and no part in RCU, because a cluster keeps its tables as long
+ * as one of its slots is in use.
+ *
+ * Context: any.
+ * Return: the word, which is stable except for SWAP_DESC_PIN.
+ */
+static inline swap_desc_t swap_desc_of(swp_entry_t entry)
+{
+	pgoff_t offset = swp_offset(entry);
+	struct swap_cluster_info *ci = swap_virtual_area->cluster_info + offset / SWAPFILE_CLUSTER;
+
+	return READ_ONCE(rcu_dereference_protected(ci->desc, true)[offset % SWAPFILE_CLUSTER]);
+}
+
+/**
+ * swap_abs_backing - return where on a device a virtual entry's data is
+ * @entry: as for swap_desc_of(); its copy is a block
+ *
+ * Context: any.
+ * Return: the device's type and offset.
+ */
+static inline swp_entry_t swap_abs_backing(swp_entry_t entry)
+{
+	return swap_desc_block_entry(swap_desc_of(entry));
+}
+
+/**
+ * swap_desc_device_has - tell whether a copy is a block of a device with a flag
+ * @word: a descriptor
+ * @flag: a flag of struct swap_info_struct that does not change while the
+ *	device is in use
+ *
+ * Context: any.
+ * Return: the answer. It is a hint if nothing keeps the word from changing,
+ * because the device may have gone.
+ */
+static inline bool swap_desc_device_has(swap_desc_t word, unsigned long flag)
+{
+	struct swap_info_struct *si;
+	unsigned int type;
+
+	if (!swap_desc_is_block(word))
+		return false;
+	/* The word may have been read from a table that has just been freed. */
+	type = swp_type(swap_desc_block_entry(word));
+	if (unlikely(type >= MAX_SWAPFILES))
+		return false;
+	si = READ_ONCE(swap_info[type]);
+	/* data_race(): either answer is good where this is only a hint. */
+	return si && (data_race(si->flags) & flag);
+}
+
+/*
+ * Tell whether a load of a word waits for no I/O: the data is in RAM (in a
+ * folio, in zswap, zero-filled), or is lost, or the device needs no I/O.
+ */
+static inline bool swap_desc_synchronous(swap_desc_t word)
+{
+	return !swap_desc_on_device(word) || swap_desc_device_has(word, SWP_SYNCHRONOUS_IO);
+}
+#else
+static inline swap_desc_t swap_desc_of(swp_entry_t entry)
+{
+	return swap_desc_none();
+}
+
+static inline swp_entry_t swap_abs_backing(swp_entry_t entry)
+{
+	return entry;
+}
+
+static inline bool swap_desc_synchronous(swap_desc_t word)
+{
+	return false;
+}
+#endif
+
 /* mm/swap_abs.c */
 int swap_abs_writeout(struct swap_io_ctx *ctx, struct folio *folio);
 void swap_abs_read_folio(struct swap_io_ctx *ctx, struct folio *folio);
@@ -75,6 +157,7 @@ void swap_abs_read_again_unlock(struct folio *folio);
 bool swap_abs_can_load_as_one(struct swap_cluster_info *ci, unsigned int ci_off,
 			      unsigned int nr);
 bool swap_abs_synchronous(swp_entry_t entry);
+extern bool swap_tiers_synchronous;
 bool swap_abs_stable_writes(struct folio *folio);
 
 /*
@@ -85,7 +168,26 @@ bool swap_abs_stable_writes(struct folio *folio);
 enum swap_room swap_abs_reserve(struct folio *folio);
 void swap_abs_reserve_end(struct folio *folio, enum swap_room room);
 
+/**
+ * struct swap_vain - what reclaim has tried in vain
+ * @pages: pages that were tried in vain, less what successes have taken back
+ * @lru: pages that reclaim could look at when the last one was tried
+ * @last: jiffies when the last page was tried
+ * @devices: value of swap_vain_devices when @pages was last forgotten
+ * @flushed: jiffies when the cgroup's statistics were flushed last
+ *
+ * No lock protects the fields, because a race only makes them a little wrong.
+ */
+struct swap_vain {
+	atomic_long_t pages;
+	unsigned long lru;
+	unsigned long last;
+	unsigned int devices;
+	unsigned long flushed;
+};
+
 /* mm/swap_abs/vain.c */
+extern struct swap_vain swap_vain_all;
 void __swap_abs_gone(struct folio *folio);
 bool __swap_folio_refused(struct folio *folio);
 void __swap_throttle_reclaim(gfp_t gfp, bool writing);
@@ -95,7 +197,7 @@ void swap_block_write_failed(struct folio *folio, blk_status_t status);
 void swap_block_piece_done(struct folio *folio, unsigned int first, unsigned int nr,
 			   blk_status_t status);
 void swap_block_read_failed(struct folio *folio);
-void swap_block_io_done(struct folio *folio, bool failed);
+void swap_block_io_done(swp_entry_t start, bool failed);
 unsigned int swap_block_run(struct folio *folio, unsigned int first,
 			    struct block_device **bdev, sector_t *sector);
 
@@ -231,6 +333,11 @@ static inline void swap_memcg_forget_cluster(struct swap_cluster_info *ci)
 }
 #endif
 
+#ifdef CONFIG_MEMCG
+/* mm/memcontrol.c */
+void mem_cgroup_put_private_id(struct mem_cgroup *memcg);
+#endif
+
 #if defined(CONFIG_MEMCG) && defined(CONFIG_ZSWAP)
 /* mm/memcontrol.c */
 bool mem_cgroup_may_zswap(struct mem_cgroup *memcg);
@@ -354,8 +461,19 @@ static inline bool folio_swap_is_virtual(const struct folio *folio)
 static inline bool swap_entry_synchronous(struct swap_info_struct *si,
 					  swp_entry_t entry)
 {
+	/* Do not look up where the data is if all answers are the same. */
 	if (swap_is_virtual(si))
-		return swap_abs_synchronous(entry);
+		return READ_ONCE(swap_tiers_synchronous) || swap_abs_synchronous(entry);
+	/* data_race(): the flag does not change while the device is in use. */
+	return data_race(si->flags & SWP_SYNCHRONOUS_IO);
+}
+
+/* Answer as swap_entry_synchronous() for a locked folio in the swap cache. */
+static inline bool swap_folio_synchronous(struct swap_info_struct *si, struct folio *folio)
+{
+	if (swap_is_virtual(si))
+		return READ_ONCE(swap_tiers_synchronous) ||
+		       swap_desc_synchronous(swap_desc_of(folio->swap));
 	/* data_race(): the flag does not change while the device is in use. */
 	return data_race(si->flags & SWP_SYNCHRONOUS_IO);
 }
@@ -415,7 +533,7 @@ static inline bool swap_folio_scattered(struct folio *folio)
 	struct block_device *bdev;
 	sector_t sector;
 
-	return swap_entry_is_virtual(folio->swap) && folio_test_large(folio) &&
+	return folio_test_large(folio) && swap_entry_is_virtual(folio->swap) &&
 	       swap_block_run(folio, 0, &bdev, &sector) != folio_nr_pages(folio);
 }
 
@@ -436,18 +554,19 @@ static inline bool swap_entry_large_load(swp_entry_t entry)
 }
 
 /**
- * swap_io_done - report the end of an I/O to the tier
- * @folio: a folio of the I/O, still locked or under writeback
+ * swap_io_done - report the end of an I/O to the device's tier
+ * @start: where on the device the I/O was; its folios are still locked or under
+ *	writeback
  * @failed: whether the I/O has failed
  *
  * Many failures in a row make the tier fail.
  *
  * Context: any, also interrupts.
  */
-static inline void swap_io_done(struct folio *folio, bool failed)
+static inline void swap_io_done(swp_entry_t start, bool failed)
 {
-	if (folio_swap_is_virtual(folio))
-		swap_block_io_done(folio, failed);
+	if (swap_abs_enabled())
+		swap_block_io_done(start, failed);
 }
 
 /*
@@ -553,7 +672,8 @@ static inline bool swap_folio_refused(struct folio *folio)
  */
 static inline void swap_folio_gone(struct folio *folio)
 {
-	if (swap_abs_used())
+	/* The count for all is above zero if a cgroup's is, but for races. */
+	if (swap_abs_used() && unlikely(atomic_long_read(&swap_vain_all.pages)))
 		__swap_abs_gone(folio);
 }
 
@@ -611,6 +731,9 @@ static inline enum swap_room swap_reserve(struct folio *folio)
 
 static inline void swap_reserve_end(struct folio *folio, enum swap_room room)
 {
+	/* The common case, in which there is nothing to settle. */
+	if (room == SWAP_ROOM_DEVICE && folio_test_swapcache(folio))
+		return;
 	if (swap_abs_used())
 		swap_abs_reserve_end(folio, room);
 }

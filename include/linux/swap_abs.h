@@ -21,9 +21,10 @@ struct mem_cgroup;
 /* On once the virtual area has been made, which then exists for ever. */
 DECLARE_STATIC_KEY_FALSE(swap_abs_key);
 extern bool swap_abs_on;
+/* Devices that are being drained; written in mm/swap_abs/state.c. */
+extern unsigned int swap_abs_draining;
 
-long __swap_abs_ram_pages(struct mem_cgroup *memcg);
-long __swap_abs_device_pages(struct mem_cgroup *memcg, long nr);
+long swap_abs_storable_pages(struct mem_cgroup *memcg, long nr);
 bool __swap_copy_irreplaceable(struct folio *folio);
 bool __swap_closed_tiers_have_copies(struct mem_cgroup *memcg);
 bool __swap_abs_ram_present(void);
@@ -52,38 +53,6 @@ static inline bool swap_abs_enabled(void)
 	return swap_abs_used() && READ_ONCE(swap_abs_on);
 }
 
-/**
- * swap_abs_ram_pages - return how much zswap can still take without a device
- * @memcg: the cgroup that has the pages, NULL for the pages of all
- *
- * While the layer is on, zswap needs no device under it. So when no device has
- * room, memory can be reclaimed into zswap, up to the limit of its pool.
- *
- * Context: any, does not sleep.
- * Return: pages that zswap's pool may still grow by; 0 when the layer is off,
- * zswap is off or full, @memcg may not use it, or reclaim has tried in vain.
- */
-static inline long swap_abs_ram_pages(struct mem_cgroup *memcg)
-{
-	return swap_abs_used() ? __swap_abs_ram_pages(memcg) : 0;
-}
-
-/**
- * swap_abs_device_pages - return how much of device capacity reclaim can reach
- * @memcg: the cgroup that has the pages, NULL for the pages of all
- * @nr: pages of capacity that the devices have left
- *
- * Part of the capacity may have to be collected first, or may suit only pages
- * that compress.
- *
- * Context: any, does not sleep.
- * Return: @nr, or 0 when reclaim has tried to use that capacity in vain.
- */
-static inline long swap_abs_device_pages(struct mem_cgroup *memcg, long nr)
-{
-	return swap_abs_used() && nr > 0 ? __swap_abs_device_pages(memcg, nr) : nr;
-}
-
 /* Tell whether pages can be swapped out to zswap without any device. */
 static inline bool swap_abs_ram_present(void)
 {
@@ -102,7 +71,8 @@ static inline bool swap_abs_ram_present(void)
  */
 static inline bool swap_copy_irreplaceable(struct folio *folio)
 {
-	return swap_abs_used() && __swap_copy_irreplaceable(folio);
+	return swap_abs_used() && READ_ONCE(swap_abs_draining) &&
+	       __swap_copy_irreplaceable(folio);
 }
 
 /**
@@ -131,12 +101,7 @@ static inline bool swap_abs_enabled(void)
 	return false;
 }
 
-static inline long swap_abs_ram_pages(struct mem_cgroup *memcg)
-{
-	return 0;
-}
-
-static inline long swap_abs_device_pages(struct mem_cgroup *memcg, long nr)
+static inline long swap_abs_storable_pages(struct mem_cgroup *memcg, long nr)
 {
 	return nr;
 }

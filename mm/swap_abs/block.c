@@ -137,8 +137,11 @@ void swap_block_read_failed(struct folio *folio)
 	swap_tier_count(swap_block_tier(folio), SWAP_TIER_ERRORS, folio_nr_pages(folio));
 }
 
-/* Finish what swap_io_done() begins, for a virtual entry. */
-void swap_block_io_done(struct folio *folio, bool failed)
+/* Finish what swap_io_done() begins. */
+void swap_block_io_done(swp_entry_t start, bool failed)
 {
-	swap_tier_io_done(swap_block_tier(folio), failed);
+	struct swap_tier *tier = __swap_entry_to_info(start)->tier;
+
+	if (tier)
+		swap_tier_io_done(tier, failed);
 }

@@ -176,7 +176,8 @@ static long device_room(struct swap_info_struct *si)
 		spin_unlock(&ci->lock);
 		cond_resched();
 	}
-	return room;
+	/* Slots that CPUs have taken ahead are neither used nor promised. */
+	return room + swap_formats_sum(ahead, si->tier);
 }
 
 static void check_sums(struct swap_check *check, long nr_before, bool moving)
@@ -198,6 +199,7 @@ static void check_sums(struct swap_check *check, long nr_before, bool moving)
 		if (si->tier->closed)
 			room -= si->pages;
 		used[type] = percpu_counter_sum(&si->tier->used) -
+			     swap_formats_sum(ahead, si->tier) -
 			     (unsigned long)READ_ONCE(si->tier->nr_segments) * SWAPFILE_CLUSTER;
 		wrong += swap_formats_sum(check, si->tier, false);
 	}

@@ -118,19 +118,6 @@ bool swap_desc_slot_is_promised(swp_entry_t entry)
 }
 
 /**
- * swap_abs_backing - return where on a device a virtual entry's data is
- * @entry: an entry whose copy is a block, and whose folio is locked or under
- *	writeback
- *
- * Context: any.
- * Return: the device's type and offset.
- */
-swp_entry_t swap_abs_backing(swp_entry_t entry)
-{
-	return swap_desc_device_entry(swap_desc_read(entry));
-}
-
-/**
  * swap_desc_init - set the descriptors of slots that are being allocated
  * @ci: the locked virtual cluster
  * @ci_off: first slot
@@ -172,28 +159,49 @@ void swap_desc_unpromise_folio(struct folio *folio)
 }
 
 /*
- * Release the copies that @nr words point to, except pinned copies, which
- * become orphans for their movers to free. The caller sets the words
- * themselves.
- *
- * Return: pages of device capacity that the words have held.
+ * Do swap_desc_leave_copies() for slots whose words are of the same kind, and
+ * whose new words are, if they have any.
  */
-static long swap_abs_drop_copies(const swap_desc_t *words, unsigned int nr)
+static __always_inline long swap_desc_leave_run(struct swap_cluster_info *ci,
+						unsigned int ci_off, swap_desc_t new,
+						unsigned int nr)
 {
+	const swap_desc_t *old = swap_desc_table(ci) + ci_off;
+	long room = swap_desc_is_promised(*old) ? nr : 0;
 	const struct swap_backend *backend;
+
+	swap_memcg_account(ci, ci_off, swap_desc_tier(*old), swap_desc_tier(new), nr);
+	if (swap_desc_tag(*old) == SWAP_DESC_NONE || swap_desc_is_pinned(*old))
+		return room;
+	backend = swap_backends[swap_desc_tag(*old)];
+	return backend ? room + backend->drop(old, nr) : room;
+}
+
+/*
+ * Count the pages of @nr slots of a locked virtual cluster in the tiers of
+ * their new words, or in none if @new is NULL. Release their old copies, except
+ * pinned ones, which become orphans for their movers to free. The caller sets
+ * the words themselves.
+ *
+ * Return: pages of device capacity that the old words have held.
+ */
+static __always_inline long swap_desc_leave_copies(struct swap_cluster_info *ci,
+						   unsigned int ci_off,
+						   const swap_desc_t *new, unsigned int nr)
+{
+	const swap_desc_t *old = swap_desc_table(ci) + ci_off;
 	unsigned int i, run;
 	long room = 0;
 
+	if (nr == 1)
+		return swap_desc_leave_run(ci, ci_off, new ? *new : swap_desc_none(), 1);
+
 	for (i = 0; i < nr; i += run) {
-		backend = swap_backend_of(words[i]);
-		for (run = 0; i + run < nr; run++) {
-			if (run && !swap_desc_same_drop(words[i + run], words[i]))
+		for (run = 1; i + run < nr; run++)
+			if (!swap_desc_same_kind(old[i + run], old[i]) ||
+			    (new && !swap_desc_same_kind(new[i + run], new[i])))
 				break;
-			if (swap_desc_is_promised(words[i + run]))
-				room++;
-		}
-		if (backend && !swap_desc_is_pinned(words[i]))
-			room += backend->drop(words + i, run);
+		room += swap_desc_leave_run(ci, ci_off + i, new ? new[i] : swap_desc_none(), run);
 	}
 	return room;
 }
@@ -216,8 +224,7 @@ void swap_abs_drop(struct swap_cluster_info *ci, unsigned int ci_off,
 	unsigned int i;
 
 	lockdep_assert_held(&ci->lock);
-	swap_memcg_account(ci, ci_off, desc, NULL, nr);
-	swap_promise_put(swap_abs_drop_copies(desc, nr));
+	swap_promise_put(swap_desc_leave_copies(ci, ci_off, NULL, nr));
 	for (i = 0; i < nr; i++)
 		WRITE_ONCE(desc[i], swap_desc_none());
 }
@@ -245,8 +252,7 @@ void swap_desc_drop_folio(struct folio *folio)
 	ci = swap_cluster_get_and_lock(folio);
 	ci_off = swp_cluster_offset(folio->swap);
 	desc = swap_desc_table(ci) + ci_off;
-	swap_memcg_account(ci, ci_off, desc, NULL, nr);
-	room = swap_abs_drop_copies(desc, nr);
+	room = swap_desc_leave_copies(ci, ci_off, NULL, nr);
 	for (i = 0; i < nr; i++) {
 		WRITE_ONCE(desc[i], swap_desc_only_promised(desc[i]));
 		room -= swap_desc_is_promised(desc[i]);
@@ -260,8 +266,8 @@ void swap_desc_drop_folio(struct folio *folio)
  * @folio: a locked, dirty folio in the swap cache
  * @refused: zswap has tried the folio and could not make it smaller
  *
- * Drops the folio's stale copies, and gives back the capacity that was promised
- * to it, so that another page can have it.
+ * Drops the folio's stale copies and zero marks, and gives back the capacity
+ * that was promised to it, so that another page can have it.
  *
  * Context: process context, takes the virtual cluster's lock.
  */
@@ -271,8 +277,11 @@ void swap_desc_refuse_folio(struct folio *folio, bool refused)
 	struct swap_cluster_info *ci = swap_cluster_get_and_lock(folio);
 
 	swap_abs_drop(ci, ci_off, nr);
-	for (i = 0; refused && i < nr; i++)
-		WRITE_ONCE(swap_desc_table(ci)[ci_off + i], swap_desc_refused());
+	for (i = 0; i < nr; i++) {
+		__swap_table_clear_zero(ci, ci_off + i);
+		if (refused)
+			WRITE_ONCE(swap_desc_table(ci)[ci_off + i], swap_desc_refused());
+	}
 	swap_cluster_unlock(ci);
 }
 
@@ -327,21 +336,11 @@ void swap_desc_free(swap_desc_t *words, swap_desc_t *single)
 		kfree(words);
 }
 
-/**
- * swap_desc_install - set where a folio's data is from now on
- * @folio: a locked folio in the swap cache, not under writeback
- * @words: a descriptor for each page
- * @taken: pages of device capacity that the caller has taken for @words,
- *	besides the capacity that the slots hold already: swap_promise_needed()
- *
- * Releases the copies that the slots had before, and gives back the capacity
- * that the new places don't need.
- *
- * Context: process context, takes the virtual cluster's lock.
- */
-void swap_desc_install(struct folio *folio, const swap_desc_t *words, long taken)
+/* Do swap_desc_install(). The compiler makes one copy of this for small folios. */
+static __always_inline void swap_desc_install_nr(struct folio *folio, const swap_desc_t *words,
+						 long taken, unsigned int nr)
 {
-	unsigned int i, nr = folio_nr_pages(folio), ci_off;
+	unsigned int i, ci_off = swp_cluster_offset(folio->swap);
 	struct swap_cluster_info *ci;
 	swap_desc_t *desc, word;
 	long room;
@@ -349,10 +348,8 @@ void swap_desc_install(struct folio *folio, const swap_desc_t *words, long taken
 	VM_WARN_ON_ONCE_FOLIO(folio_test_writeback(folio), folio);
 
 	ci = swap_cluster_get_and_lock(folio);
-	ci_off = swp_cluster_offset(folio->swap);
 	desc = swap_desc_table(ci) + ci_off;
-	swap_memcg_account(ci, ci_off, desc, words, nr);
-	room = swap_abs_drop_copies(desc, nr) + taken;
+	room = swap_desc_leave_copies(ci, ci_off, words, nr) + taken;
 	for (i = 0; i < nr; i++) {
 		word = words[i];
 		/* swapoff has cancelled what @words want to keep. */
@@ -360,11 +357,32 @@ void swap_desc_install(struct folio *folio, const swap_desc_t *words, long taken
 			word = swap_desc_clear_promised(word);
 		WRITE_ONCE(desc[i], word);
 		room -= swap_desc_holds_room(word);
+		__swap_table_clear_zero(ci, ci_off + i);
 	}
 	swap_cluster_unlock(ci);
 
 	/* room is below zero when the places of old copies turned out bad. */
 	swap_promise_put(room);
+}
+
+/**
+ * swap_desc_install - set where a folio's data is from now on
+ * @folio: a locked folio in the swap cache, not under writeback
+ * @words: a descriptor for each page
+ * @taken: pages of device capacity that the caller has taken for @words,
+ *	besides the capacity that the slots hold already: swap_promise_needed()
+ *
+ * Releases the copies that the slots had before, clears their zero marks, and
+ * gives back the capacity that the new places don't need.
+ *
+ * Context: process context, takes the virtual cluster's lock.
+ */
+void swap_desc_install(struct folio *folio, const swap_desc_t *words, long taken)
+{
+	if (folio_test_large(folio))
+		swap_desc_install_nr(folio, words, taken, folio_nr_pages(folio));
+	else
+		swap_desc_install_nr(folio, words, taken, 1);
 }
 
 /**
@@ -469,7 +487,7 @@ bool swap_desc_commit(swp_entry_t entry, swap_place_t place, swap_desc_t new,
 
 	/* room is below zero when swapoff has cancelled the reservation. */
 	room = swap_desc_is_promised(*desc) + taken - swap_desc_holds_room(new);
-	swap_memcg_account(ci, ci_off, desc, &new, 1);
+	swap_memcg_account(ci, ci_off, swap_desc_tier(*desc), swap_desc_tier(new), 1);
 	WRITE_ONCE(*desc, new);
 	swap_promise_put(room);
 	committed = true;

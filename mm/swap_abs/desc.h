@@ -79,6 +79,7 @@ enum swap_desc_tag {
 #define SWAP_DESC_PIN		BIT(63)
 #define SWAP_DESC_PLACE_MASK	(~(SWAP_DESC_PIN | SWAP_DESC_PROMISED))
 #define SWAP_DESC_TYPE_SHIFT	57
+#define SWAP_DESC_KIND_MASK	(GENMASK(63, SWAP_DESC_TYPE_SHIFT) | SWAP_DESC_TAG_MASK)
 
 /* In the word of a page in RAM alone: zswap could not make the page smaller. */
 #define SWAP_DESC_REFUSED	BIT(SWAP_DESC_TAG_BITS)
@@ -134,12 +135,14 @@ static inline bool swap_desc_same(swap_desc_t a, swap_desc_t b)
 }
 
 /*
- * Tell whether two copies can be dropped together: both belong to the same
- * backend, and both are pinned or neither is.
+ * Tell whether two slots can be treated as one when their words change: the
+ * copies are in the same tier and of the same backend, and the words agree in
+ * P and R. The type bits of a word that is not of a device are 0, or the same
+ * in all objects of RAM that are close to each other.
  */
-static inline bool swap_desc_same_drop(swap_desc_t a, swap_desc_t b)
+static inline bool swap_desc_same_kind(swap_desc_t a, swap_desc_t b)
 {
-	return !((a.val ^ b.val) & (SWAP_DESC_TAG_MASK | SWAP_DESC_PIN));
+	return !((a.val ^ b.val) & SWAP_DESC_KIND_MASK);
 }
 
 static inline bool swap_desc_is_pinned(swap_desc_t word)

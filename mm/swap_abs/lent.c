@@ -11,6 +11,13 @@
  * format fills as a whole (CLUSTER_FLAG_LENT_SEGMENT) have no bits; this file
  * does not deal with them.
  *
+ * Each CPU takes slots ahead, a run of slots next to each other, and hands them
+ * out without another look at the cluster (struct swap_lent_run). So CPUs that
+ * swap out at once do not share a cluster, and what each of them writes lies
+ * together. To the cluster, the slots of a run are in use. They count as free
+ * (swap_lent_ahead()), and are taken back from all CPUs before a store is
+ * refused for want of a slot.
+ *
  * This file owns the bits, the flags and the lists of lent clusters. The raw
  * backend and the raw format (mm/swap_abs/raw.c) call it, or have its functions
  * in their tables of operations. mm/page_io.c does the I/O with the help of
@@ -30,6 +37,8 @@
  *	A cluster that is CLUSTER_FLAG_LENT_FULL has all bits set.
  *	A cluster that is CLUSTER_FLAG_LENT_EMPTY has no bit set but those of
  *	bad slots.
+ *	swap_cluster_info.count is the number of bits set.
+ *	No run has slots of a device that is closed (swap_lent_stop()).
  *
  * Full clusters stand in the order in which they were filled. Demotion picks
  * the first ones as victims (swap_lent_choose_victims()). Until demotion is
@@ -43,6 +52,7 @@
  * (CLUSTER_FLAG_LENT_HELD) until the workqueue thaws.
  */
 #include <linux/bitmap.h>
+#include <linux/cpuhotplug.h>
 #include <linux/init.h>
 #include <linux/mempool.h>
 #include <linux/percpu.h>
@@ -54,15 +64,68 @@
 #include "slots.h"
 #include "tier.h"
 
-/*
- * The slot behind the one that this CPU took last, as an entry of the device.
- * It is a hint in one word, so that it needs no lock. Index 1 is for callers
- * that may not use all devices, such as movers, so that stores which may go
- * anywhere do not follow them. The hint is used until swap_lent_hint_until
- * (jiffies, or 0 for as long as there are slots); see swap_tier_hint_until().
+/**
+ * struct swap_lent_run - slots that a CPU has taken ahead
+ * @slots: the run: how many slots are left, in the low bits, and the first of
+ *	them, as an entry of the device; the others follow it. Where it has
+ *	ended when none are left. One word, so that it needs no lock: who
+ *	replaces it owns what it leaves out
+ * @until: jiffies until which the run is used, or 0 for as long as it has
+ *	slots; see swap_tier_hint_until()
  */
-static DEFINE_PER_CPU(unsigned long [2], swap_lent_hint);
-static DEFINE_PER_CPU(unsigned long [2], swap_lent_hint_until);
+struct swap_lent_run {
+	atomic64_t slots;
+	unsigned long until;
+};
+
+/*
+ * The runs of a CPU. Index 1 is for callers that may not use all devices, such
+ * as movers, so that stores which may go anywhere do not follow them.
+ */
+static DEFINE_PER_CPU_SHARED_ALIGNED(struct swap_lent_run [2], swap_lent_runs);
+
+/* The layout of swap_lent_run.slots: type, offset, number of slots. */
+#define SWAP_RUN_LEFT_BITS	10
+#define SWAP_RUN_TYPE_SHIFT	(63 - MAX_SWAPFILES_SHIFT)
+
+static s64 swap_run_make(unsigned int type, unsigned long offset, unsigned int left)
+{
+	BUILD_BUG_ON(SWAPFILE_CLUSTER >> SWAP_RUN_LEFT_BITS);
+	VM_WARN_ON_ONCE(offset >> (SWAP_RUN_TYPE_SHIFT - SWAP_RUN_LEFT_BITS));
+	return (s64)type << SWAP_RUN_TYPE_SHIFT | (s64)offset << SWAP_RUN_LEFT_BITS | left;
+}
+
+static unsigned int swap_run_left(s64 run)
+{
+	return run & (BIT(SWAP_RUN_LEFT_BITS) - 1);
+}
+
+static unsigned int swap_run_type(s64 run)
+{
+	return run >> SWAP_RUN_TYPE_SHIFT;
+}
+
+static unsigned long swap_run_offset(s64 run)
+{
+	return (run & (BIT_ULL(SWAP_RUN_TYPE_SHIFT) - 1)) >> SWAP_RUN_LEFT_BITS;
+}
+
+/* Return a run without its first @nr slots. */
+static s64 swap_run_behind(s64 run, unsigned int nr)
+{
+	return run + ((s64)nr << SWAP_RUN_LEFT_BITS) - nr;
+}
+
+static struct swap_info_struct *swap_run_device(s64 run)
+{
+	return __swap_type_to_info(swap_run_type(run));
+}
+
+/*
+ * All runs of all CPUs together have at most one in so many slots of a device,
+ * but one cluster a run is enough.
+ */
+#define SWAP_LENT_AHEAD_PART	32
 
 /* Partly used clusters of a tier that are tried before one is borrowed. */
 #define SWAP_LENT_MAX_SCAN	8
@@ -96,7 +159,7 @@ static void swap_lent_set_list(struct swap_tier *tier, struct swap_cluster_info 
  */
 static void swap_lent_sort_victims(struct swap_tier *tier, struct swap_cluster_info *ci)
 {
-	if (bitmap_full(ci->lent_map, SWAPFILE_CLUSTER))
+	if (ci->count == SWAPFILE_CLUSTER)
 		return;
 	spin_lock(&tier->lock);
 	list_move(&ci->list, &tier->victims);
@@ -111,8 +174,8 @@ static bool swap_lent_is_empty(struct swap_cluster_info *ci)
 {
 	lockdep_assert_held(&ci->lock);
 	if (likely(!rcu_access_pointer(ci->table)))
-		return bitmap_empty(ci->lent_map, SWAPFILE_CLUSTER);
-	return bitmap_weight(ci->lent_map, SWAPFILE_CLUSTER) == swap_cluster_nr_bad(ci);
+		return !ci->count;
+	return ci->count == swap_cluster_nr_bad(ci);
 }
 
 /*
@@ -121,30 +184,31 @@ static bool swap_lent_is_empty(struct swap_cluster_info *ci)
  */
 static void swap_lent_refile(struct swap_tier *tier, struct swap_cluster_info *ci)
 {
+	VM_WARN_ON_ONCE(ci->count != bitmap_weight(ci->lent_map, SWAPFILE_CLUSTER));
 	if (swap_lent_is_empty(ci))
 		swap_lent_set_list(tier, ci, CLUSTER_FLAG_LENT_EMPTY, &tier->empty);
 	else if (ci->flags == CLUSTER_FLAG_LENT_VICTIM)
 		swap_lent_sort_victims(tier, ci);
-	else if (bitmap_full(ci->lent_map, SWAPFILE_CLUSTER))
+	else if (ci->count == SWAPFILE_CLUSTER)
 		swap_lent_set_list(tier, ci, CLUSTER_FLAG_LENT_FULL, &tier->full);
 	else
 		swap_lent_set_list(tier, ci, CLUSTER_FLAG_LENT_PARTIAL, &tier->partial);
 }
 
 /*
- * Take up to @nr free slots that follow each other from a locked lent cluster,
- * put the cluster on the list that it belongs to, and unlock it. The search for
- * a free slot begins at @ci_off and goes on at the start of the cluster. With
- * @all, take @nr slots from anywhere in the cluster, or none.
+ * Take free slots that follow each other from a locked lent cluster, put the
+ * cluster on the list that it belongs to, and unlock it. At least @min slots
+ * are taken and at most @want, or none. The search begins at @ci_off, if that
+ * finds anything.
  *
- * Return how many slots were taken; their descriptors are in @words.
+ * Return how many slots were taken; *@run has them.
  */
 static unsigned int swap_lent_take(struct swap_info_struct *si,
 				   struct swap_cluster_info *ci, unsigned int ci_off,
-				   swap_desc_t *words, unsigned int nr, bool all)
+				   unsigned int min, unsigned int want, s64 *run)
 {
-	unsigned long start, offset, *map = ci->lent_map;
-	unsigned int i, got = 0;
+	unsigned long start, *map = ci->lent_map;
+	unsigned int got = 0;
 
 	/*
 	 * swapoff clears the flag and then waits for each cluster's lock, so
@@ -153,19 +217,16 @@ static unsigned int swap_lent_take(struct swap_info_struct *si,
 	if (!(READ_ONCE(si->flags) & SWP_WRITEOK))
 		goto out;
 
-	if (nr > 1 && all) {
-		start = bitmap_find_next_zero_area(map, SWAPFILE_CLUSTER, 0, nr, 0);
-		if (start < SWAPFILE_CLUSTER)
-			got = nr;
-	} else {
-		start = find_next_zero_bit(map, SWAPFILE_CLUSTER, ci_off);
-		if (start >= SWAPFILE_CLUSTER)
-			start = find_first_zero_bit(map, SWAPFILE_CLUSTER);
-		if (start < SWAPFILE_CLUSTER)
-			got = find_next_bit(map, min_t(unsigned long, SWAPFILE_CLUSTER,
-						       start + nr), start) - start;
-	}
+	start = bitmap_find_next_zero_area(map, SWAPFILE_CLUSTER, ci_off, min, 0);
+	if (start >= SWAPFILE_CLUSTER && ci_off)
+		start = bitmap_find_next_zero_area(map, SWAPFILE_CLUSTER, 0, min, 0);
+	if (start >= SWAPFILE_CLUSTER)
+		goto out;
+	got = find_next_bit(map, min_t(unsigned long, SWAPFILE_CLUSTER, start + want),
+			    start) - start;
 	bitmap_set(map, start, got);
+	ci->count += got;
+	*run = swap_run_make(si->type, (ci - si->cluster_info) * SWAPFILE_CLUSTER + start, got);
 	/*
 	 * Count the slots before the lock is dropped, because swapoff waits for
 	 * the lock first and for the count to be 0 after that.
@@ -175,12 +236,6 @@ static unsigned int swap_lent_take(struct swap_info_struct *si,
 out:
 	swap_lent_refile(si->tier, ci);
 	swap_cluster_unlock(ci);
-	if (!got)
-		return 0;
-
-	offset = (ci - si->cluster_info) * SWAPFILE_CLUSTER + start;
-	for (i = 0; i < got; i++)
-		words[i] = swap_desc_block(SWAP_DESC_RAW, si->type, offset + i);
 	return got;
 }
 
@@ -193,44 +248,166 @@ static bool swap_lent_may_scatter(struct swap_info_struct *si)
 	return si->ops == &swap_bdev_ops;
 }
 
-/*
- * Let this CPU go on behind the slot of @word, if that is in the same cluster.
- */
-static void swap_lent_set_hint(unsigned int which, swap_desc_t word)
+/* Set @words to the words of the first @nr slots of a run. */
+static void swap_lent_fill_words(swap_desc_t *words, s64 run, unsigned int nr)
 {
-	swp_entry_t entry = swap_desc_device_entry(word);
+	unsigned long offset = swap_run_offset(run);
+	unsigned int type = swap_run_type(run);
 
-	entry.val++;
-	if (swp_cluster_offset(entry))
-		this_cpu_write(swap_lent_hint[which], entry.val);
+	while (nr--)
+		*words++ = swap_desc_block(SWAP_DESC_RAW, type, offset++);
 }
 
-/* Take slots from the cluster that this CPU used last. */
-static unsigned int swap_lent_take_hint(swp_entry_t hint, swap_desc_t *words,
-					unsigned int nr, bool all)
+/*
+ * Take slots from a run of this CPU: @nr slots, or without @all as many as are
+ * there. The device of a run can't go away, because the slots are in use. If
+ * the task moves to another CPU, it takes the slots of that one.
+ */
+static __always_inline unsigned int
+swap_lent_take_run(unsigned int which, swap_desc_t *words, unsigned int nr, bool all,
+		   unsigned long tiers)
 {
-	struct swap_info_struct *si;
-	struct swap_cluster_info *ci;
-	unsigned int got = 0;
+	struct swap_lent_run *run = &raw_cpu_ptr(swap_lent_runs)[which];
+	s64 slots = atomic64_read(&run->slots);
+	unsigned int got, left;
 
-	if (!hint.val)
-		return 0;
-	/*
-	 * Not __swap_type_to_info(), because the device may be gone, and its
-	 * type may be another device's.
-	 */
-	si = READ_ONCE(swap_info[swp_type(hint)]);
-	if (!swap_device_tryget(si))
-		return 0;
-	if (swp_offset(hint) < si->max && (all || swap_lent_may_scatter(si))) {
-		ci = swap_cluster_lock(si, swp_offset(hint));
-		if (ci->flags == CLUSTER_FLAG_LENT_PARTIAL)
-			got = swap_lent_take(si, ci, swp_cluster_offset(hint), words, nr, all);
-		else
-			swap_cluster_unlock(ci);
-	}
-	put_swap_device(si);
+	do {
+		left = swap_run_left(slots);
+		if (!left || !(BIT(swap_run_type(slots)) & tiers) ||
+		    swap_tier_hint_is_old(READ_ONCE(run->until)))
+			return 0;
+		got = nr;
+		if (unlikely(left < nr)) {
+			if (all || !swap_lent_may_scatter(swap_run_device(slots)))
+				return 0;
+			got = left;
+		}
+	} while (!atomic64_try_cmpxchg(&run->slots, &slots, swap_run_behind(slots, got)));
+
+	if (got == left)
+		atomic_dec(&swap_run_device(slots)->tier->nr_runs);
+	swap_lent_fill_words(words, slots, got);
 	return got;
+}
+
+/*
+ * Free @nr slots from @ci_off on of a locked lent cluster, whose descriptors
+ * are gone.
+ */
+static __always_inline void
+swap_lent_clear(struct swap_info_struct *si, struct swap_cluster_info *ci,
+		unsigned int ci_off, unsigned int nr)
+{
+	lockdep_assert_held(&ci->lock);
+	VM_WARN_ON_ONCE(ci->flags < CLUSTER_FLAG_LENT);
+	VM_WARN_ON_ONCE(find_next_zero_bit(ci->lent_map, ci_off + nr, ci_off) < ci_off + nr);
+
+	if (nr == 1)
+		__clear_bit(ci_off, ci->lent_map);
+	else
+		bitmap_clear(ci->lent_map, ci_off, nr);
+	ci->count -= nr;
+	swap_range_notify(si, (ci - si->cluster_info) * SWAPFILE_CLUSTER + ci_off, nr);
+}
+
+/*
+ * Put a locked lent cluster on the right list after slots of it were freed, and
+ * unlock it.
+ */
+static __always_inline void swap_lent_cleared(struct swap_tier *tier, struct swap_cluster_info *ci)
+{
+	if (pm_suspended_storage())
+		swap_lent_set_list(tier, ci, CLUSTER_FLAG_LENT_HELD, &tier->held);
+	else if (ci->flags != CLUSTER_FLAG_LENT_PARTIAL || swap_lent_is_empty(ci))
+		swap_lent_refile(tier, ci);
+	swap_cluster_unlock(ci);
+}
+
+/* Give back the slots of a run. Nothing was promised for them. */
+static void swap_lent_untake(s64 run)
+{
+	struct swap_info_struct *si = swap_run_device(run);
+	unsigned long offset = swap_run_offset(run);
+	struct swap_cluster_info *ci;
+
+	if (!swap_run_left(run))
+		return;
+	atomic_dec(&si->tier->nr_runs);
+	ci = swap_cluster_lock(si, offset);
+	swap_lent_clear(si, ci, offset % SWAPFILE_CLUSTER, swap_run_left(run));
+	percpu_counter_sub(&si->tier->used, swap_run_left(run));
+	swap_lent_cleared(si->tier, ci);
+}
+
+/* Let this CPU use a new run, and give back what the old one has left. */
+static void swap_lent_begin_run(unsigned int which, s64 slots, unsigned long until)
+{
+	struct swap_lent_run *run = &raw_cpu_ptr(swap_lent_runs)[which];
+
+	lockdep_assert_held(&swap_tiers_lock);
+	if (swap_run_left(slots))
+		atomic_inc(&swap_run_device(slots)->tier->nr_runs);
+	WRITE_ONCE(run->until, until);
+	swap_lent_untake(atomic64_xchg(&run->slots, slots));
+}
+
+static void swap_lent_take_run_back(struct swap_lent_run *run, struct swap_tier *tier)
+{
+	s64 slots = atomic64_read(&run->slots);
+
+	do {
+		if (!swap_run_left(slots) || (tier && swap_run_device(slots) != tier->si))
+			return;
+	} while (!atomic64_try_cmpxchg(&run->slots, &slots, 0));
+	swap_lent_untake(slots);
+}
+
+/*
+ * Take back the slots that all CPUs have taken ahead on a device, or on all
+ * devices if @tier is NULL. Does not sleep, takes O(CPUs).
+ */
+void swap_lent_take_back(struct swap_tier *tier)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		swap_lent_take_run_back(&per_cpu(swap_lent_runs, cpu)[0], tier);
+		swap_lent_take_run_back(&per_cpu(swap_lent_runs, cpu)[1], tier);
+	}
+}
+
+/*
+ * Let no CPU have slots of a device that is being closed. Its SWP_WRITEOK has
+ * been cleared, so no run begins on it once swap_tiers_lock has been free.
+ */
+void swap_lent_stop(struct swap_tier *tier)
+{
+	spin_lock(&swap_tiers_lock);
+	spin_unlock(&swap_tiers_lock);
+	swap_lent_take_back(tier);
+	VM_WARN_ON_ONCE(atomic_read(&tier->nr_runs));
+}
+
+/*
+ * Return the slots of a device that CPUs have taken ahead. Another CPU may use
+ * them at the same time. Takes O(CPUs).
+ */
+unsigned long swap_lent_ahead(struct swap_tier *tier)
+{
+	unsigned long sum = 0;
+	int cpu, which;
+	s64 slots;
+
+	if (!tier->si || !atomic_read(&tier->nr_runs))
+		return 0;
+	for_each_possible_cpu(cpu) {
+		for (which = 0; which < 2; which++) {
+			slots = atomic64_read(&per_cpu(swap_lent_runs, cpu)[which].slots);
+			if (swap_run_left(slots) && swap_run_type(slots) == tier->si->type)
+				sum += swap_run_left(slots);
+		}
+	}
+	return sum;
 }
 
 /*
@@ -315,31 +492,58 @@ static struct swap_cluster_info *swap_lent_borrow(struct swap_tier *tier)
 		return NULL;
 	}
 	ci->lent_map = map;
+	/* From now on this counts the bits. */
+	ci->count = bitmap_weight(map, SWAPFILE_CLUSTER);
 	atomic_long_inc(&tier->nr_lent);
 	return ci;
 }
 
-/* Take slots from a partly used cluster of a tier, or from a borrowed one. */
-static unsigned int swap_lent_take_tier(struct swap_tier *tier, swap_desc_t *words,
-					unsigned int nr, bool all)
+/* Return how many slots of a device a CPU takes at once. */
+static unsigned int swap_lent_run_length(struct swap_tier *tier)
+{
+	unsigned long part = tier->si->pages / SWAP_LENT_AHEAD_PART / num_online_cpus();
+
+	return clamp(part, 1, SWAPFILE_CLUSTER);
+}
+
+/*
+ * Tell whether a device has so many free clusters that CPUs borrow them before
+ * they use the rest of others, so that what is written together lies together.
+ * Formats that fill whole clusters need the free ones themselves.
+ */
+static bool swap_lent_has_many_free(struct swap_tier *tier)
+{
+	return READ_ONCE(tier->format)->plain &&
+	       swap_tier_free_clusters(tier) > tier->si->pages / SWAPFILE_CLUSTER / 4;
+}
+
+/*
+ * Take @min to @want slots next to each other from a partly used cluster of a
+ * tier, or from a borrowed one.
+ */
+static unsigned int swap_lent_take_tier(struct swap_tier *tier, unsigned int min,
+					unsigned int want, s64 *run)
 {
 	/* A partly used cluster has no run that is as long as a cluster. */
-	unsigned int got, scan = all && nr == SWAPFILE_CLUSTER ? 0 : SWAP_LENT_MAX_SCAN;
-	struct swap_cluster_info *ci;
+	unsigned int got, scan = min == SWAPFILE_CLUSTER ? 0 : SWAP_LENT_MAX_SCAN;
+	struct swap_cluster_info *ci = NULL;
 
-	if (!all && !swap_lent_may_scatter(tier->si))
-		return 0;
-
+	if (swap_lent_has_many_free(tier)) {
+		ci = swap_lent_borrow(tier);
+		got = ci ? swap_lent_take(tier->si, ci, 0, min, want, run) : 0;
+		if (got)
+			return got;
+	}
 	while (scan--) {
 		ci = swap_lent_isolate(tier, &tier->partial);
 		if (!ci)
 			break;
-		got = swap_lent_take(tier->si, ci, 0, words, nr, all);
+		got = swap_lent_take(tier->si, ci, 0, min, want, run);
 		if (got)
 			return got;
 	}
 	ci = swap_lent_borrow(tier);
-	return ci ? swap_lent_take(tier->si, ci, 0, words, nr, all) : 0;
+	return ci ? swap_lent_take(tier->si, ci, 0, min, want, run) : 0;
 }
 
 /*
@@ -360,7 +564,7 @@ static struct swap_cluster_info *swap_lent_isolate_victim(struct swap_tier *tier
 		ci = NULL;
 		goto out;
 	}
-	if (!any && bitmap_full(ci->lent_map, SWAPFILE_CLUSTER)) {
+	if (!any && ci->count == SWAPFILE_CLUSTER) {
 		spin_unlock(&ci->lock);
 		ci = NULL;
 		goto out;
@@ -384,6 +588,7 @@ unsigned int swap_lent_take_victim(swap_desc_t *words, unsigned int nr,
 	struct swap_cluster_info *ci;
 	struct swap_tier *tier;
 	unsigned int got = 0;
+	s64 run;
 
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node) {
@@ -392,48 +597,102 @@ unsigned int swap_lent_take_victim(swap_desc_t *words, unsigned int nr,
 			continue;
 		ci = swap_lent_isolate_victim(tier, false);
 		if (ci)
-			got = swap_lent_take(tier->si, ci, 0, words, nr, false);
+			got = swap_lent_take(tier->si, ci, 0, 1, nr, &run);
 		if (got)
 			break;
 	}
 	spin_unlock(&swap_tiers_lock);
+	if (got)
+		swap_lent_fill_words(words, run, got);
 	return got;
 }
 
 /*
- * Take slots from the cluster that this CPU used last, or from the first tier
- * in order that has room, of those in the mask. Tiers of one rank take turns.
+ * Take slots behind the end of a run, in the same cluster. Return how many were
+ * taken.
+ */
+static unsigned int swap_lent_take_behind(s64 end, unsigned int nr, bool all, s64 *run)
+{
+	struct swap_info_struct *si = swap_run_device(end);
+	unsigned long offset = swap_run_offset(end);
+	struct swap_cluster_info *ci;
+	unsigned int got = 0;
+
+	/* The device may be gone, and its type may be another device's. */
+	if (!(offset % SWAPFILE_CLUSTER) || !swap_device_tryget(si))
+		return 0;
+	if (offset < si->max && (all || swap_lent_may_scatter(si))) {
+		ci = swap_cluster_lock(si, offset);
+		if (ci->flags == CLUSTER_FLAG_LENT_PARTIAL)
+			got = swap_lent_take(si, ci, offset % SWAPFILE_CLUSTER, all ? nr : 1,
+					     max(nr, swap_lent_run_length(si->tier)), run);
+		else
+			swap_cluster_unlock(ci);
+	}
+	put_swap_device(si);
+	return got;
+}
+
+/*
+ * Take slots from the first tier in order that has room, of those in the mask,
+ * and let this CPU go on behind them.
+ */
+static noinline unsigned int swap_lent_take_new(unsigned int which, swap_desc_t *words,
+						unsigned int nr, bool all, unsigned long tiers)
+{
+	struct swap_lent_run *last;
+	unsigned int want, got = 0;
+	struct swap_tier *tier;
+	unsigned long until;
+	s64 run, end;
+
+	spin_lock(&swap_tiers_lock);
+	last = &raw_cpu_ptr(swap_lent_runs)[which];
+	end = atomic64_read(&last->slots);
+	until = READ_ONCE(last->until);
+	if ((BIT(swap_run_type(end)) & tiers) && !swap_run_left(end) &&
+	    !swap_tier_hint_is_old(until))
+		got = swap_lent_take_behind(end, nr, all, &run);
+	if (got)
+		goto taken;
+	plist_for_each_entry(tier, &swap_tiers, node) {
+		if (!(swap_tier_bit(tier) & tiers) || READ_ONCE(tier->closed))
+			continue;
+		if (!all && !swap_lent_may_scatter(tier->si))
+			continue;
+		want = max(nr, swap_lent_run_length(tier));
+		got = swap_lent_take_tier(tier, all ? nr : 1, want, &run);
+		if (!got)
+			continue;
+		until = swap_tier_hint_until(tier);
+		plist_requeue(&tier->node, &swap_tiers);
+		break;
+	}
+taken:
+	/* A large folio that takes all there is need not end the last run. */
+	if (got > nr || (got && nr == 1))
+		swap_lent_begin_run(which, swap_run_behind(run, min(got, nr)), until);
+	spin_unlock(&swap_tiers_lock);
+	if (!got)
+		return 0;
+	got = min(got, nr);
+	swap_lent_fill_words(words, run, got);
+	return got;
+}
+
+/*
+ * Take slots that follow each other on a device: from a run of this CPU, or
+ * from the first tier in order that has room, of those in the mask. Tiers of
+ * one rank take turns. With @all, take @nr slots or none, otherwise up to @nr,
+ * on a device where the pages of a folio may lie apart.
  */
 unsigned int swap_lent_take_any(swap_desc_t *words, unsigned int nr, bool all,
 				unsigned long tiers)
 {
-	unsigned int which = swap_tiers_restricted(tiers), got = 0;
-	swp_entry_t hint = { .val = this_cpu_read(swap_lent_hint[which]) };
-	struct swap_tier *tier;
+	unsigned int which = !!swap_tiers_restricted(tiers);
 
-	if ((BIT(swp_type(hint)) & tiers) &&
-	    !swap_tier_hint_is_old(this_cpu_read(swap_lent_hint_until[which])))
-		got = swap_lent_take_hint(hint, words, nr, all);
-	if (got)
-		goto taken;
-
-	spin_lock(&swap_tiers_lock);
-	plist_for_each_entry(tier, &swap_tiers, node) {
-		if (!(swap_tier_bit(tier) & tiers) || READ_ONCE(tier->closed))
-			continue;
-		got = swap_lent_take_tier(tier, words, nr, all);
-		if (got) {
-			this_cpu_write(swap_lent_hint_until[which], swap_tier_hint_until(tier));
-			plist_requeue(&tier->node, &swap_tiers);
-			break;
-		}
-	}
-	spin_unlock(&swap_tiers_lock);
-	if (!got)
-		return 0;
-taken:
-	swap_lent_set_hint(which, words[got - 1]);
-	return got;
+	return swap_lent_take_run(which, words, nr, all, tiers) ?:
+	       swap_lent_take_new(which, words, nr, all, tiers);
 }
 
 bool swap_lent_is_bad(struct swap_tier *tier, unsigned long offset)
@@ -463,6 +722,63 @@ static bool swap_lent_keep_bad(struct swap_tier *tier, unsigned long offset)
 }
 
 /*
+ * Free a run of slots of a locked lent cluster. Return how many of them are
+ * free now: all but those where the medium is bad.
+ */
+static __always_inline unsigned int swap_lent_free_run(struct swap_info_struct *si,
+						       struct swap_cluster_info *ci,
+						       swp_entry_t first, unsigned int nr)
+{
+	unsigned int i, freed = 0, ci_off = swp_cluster_offset(first);
+
+	if (likely(xa_empty(&si->tier->bad))) {
+		swap_lent_clear(si, ci, ci_off, nr);
+		return nr;
+	}
+	for (i = 0; i < nr; i++) {
+		if (swap_lent_keep_bad(si->tier, swp_offset(first) + i))
+			continue;
+		swap_lent_clear(si, ci, ci_off + i, 1);
+		freed++;
+	}
+	return freed;
+}
+
+/*
+ * Free the slots of words from @words on that are in the cluster of the first
+ * one. Return how many there are; *@freed gets the capacity that comes back.
+ */
+static __always_inline unsigned int swap_lent_free_cluster(const swap_desc_t *words,
+							   unsigned int nr, long *freed)
+{
+	swp_entry_t entry = swap_desc_block_entry(*words);
+	struct swap_info_struct *si = __swap_entry_to_info(entry);
+	struct swap_cluster_info *ci = swap_cluster_lock(si, swp_offset(entry));
+	unsigned int i = 0, run, max, got;
+	swap_place_t place;
+
+	for (;;) {
+		place = swap_desc_place(words[i]);
+		max = min(nr - i, SWAPFILE_CLUSTER - swp_cluster_offset(entry));
+		for (run = 1; run < max; run++)
+			if (!swap_desc_is_at(words[i + run], swap_place_behind(place, run)))
+				break;
+		got = swap_lent_free_run(si, ci, entry, run);
+		if (ci - si->cluster_info >= READ_ONCE(si->nr_closed))
+			*freed += got;
+		i += run;
+		if (i == nr)
+			break;
+		entry = swap_desc_block_entry(words[i]);
+		if (swp_type(entry) != si->type || __swap_entry_to_cluster(entry) != ci)
+			break;
+	}
+	percpu_counter_sub(&si->tier->used, i);
+	swap_lent_cleared(si->tier, ci);
+	return i;
+}
+
+/*
  * Give slots back to their lent clusters. Their descriptors were never
  * installed, or have been replaced.
  *
@@ -475,40 +791,15 @@ static bool swap_lent_keep_bad(struct swap_tier *tier, unsigned long offset)
  */
 long swap_lent_free(const swap_desc_t *words, unsigned int nr)
 {
-	unsigned int i = 0, first, counts;
-	struct swap_info_struct *si;
-	struct swap_cluster_info *ci;
-	unsigned long offset;
-	swp_entry_t entry;
+	unsigned int i;
 	long freed = 0;
 
-	while (i < nr) {
-		entry = swap_desc_device_entry(words[i]);
-		si = __swap_entry_to_info(entry);
-		ci = swap_cluster_lock(si, swp_offset(entry));
-		VM_WARN_ON_ONCE(ci->flags < CLUSTER_FLAG_LENT);
-		counts = ci - si->cluster_info >= READ_ONCE(si->nr_closed);
-		first = i;
-		do {
-			offset = swp_offset(entry);
-			VM_WARN_ON_ONCE(!test_bit(offset % SWAPFILE_CLUSTER, ci->lent_map));
-			if (!swap_lent_keep_bad(si->tier, offset)) {
-				__clear_bit(offset % SWAPFILE_CLUSTER, ci->lent_map);
-				swap_range_notify(si, offset, 1);
-				freed += counts;
-			}
-			if (++i == nr)
-				break;
-			entry = swap_desc_device_entry(words[i]);
-		} while (swp_type(entry) == si->type &&
-			 __swap_entry_to_cluster(entry) == ci);
-		percpu_counter_sub(&si->tier->used, i - first);
-		if (pm_suspended_storage())
-			swap_lent_set_list(si->tier, ci, CLUSTER_FLAG_LENT_HELD, &si->tier->held);
-		else
-			swap_lent_refile(si->tier, ci);
-		swap_cluster_unlock(ci);
+	if (nr == 1) {
+		swap_lent_free_cluster(words, 1, &freed);
+		return freed;
 	}
+	for (i = 0; i < nr;)
+		i += swap_lent_free_cluster(words + i, nr - i, &freed);
 	return freed;
 }
 
@@ -562,9 +853,11 @@ void swap_lent_forget_bad(struct swap_tier *tier)
 		if (entry != xa_mk_value(SWAP_BAD_FREE))
 			continue;
 		ci = swap_cluster_lock(si, offset);
-		if (__test_and_clear_bit(offset % SWAPFILE_CLUSTER, ci->lent_map) &&
-		    ci - si->cluster_info >= READ_ONCE(si->nr_closed))
-			swap_promise_put(1);
+		if (__test_and_clear_bit(offset % SWAPFILE_CLUSTER, ci->lent_map)) {
+			ci->count--;
+			if (ci - si->cluster_info >= READ_ONCE(si->nr_closed))
+				swap_promise_put(1);
+		}
 		swap_lent_refile(tier, ci);
 		swap_cluster_unlock(ci);
 	}
@@ -586,6 +879,8 @@ void swap_lent_choose_victims(struct swap_tier *tier, unsigned long pages)
 	lockdep_assert_held(&tier->move_lock);
 	if (pages < tier->si->pages / 64)
 		return;
+	/* The slots that CPUs have taken ahead would keep their cluster. */
+	swap_lent_take_back(tier);
 	while (nr-- && (ci = swap_lent_isolate(tier, &tier->full))) {
 		swap_lent_set_list(tier, ci, CLUSTER_FLAG_LENT_VICTIM, &tier->victims);
 		swap_cluster_unlock(ci);
@@ -617,7 +912,7 @@ static struct swap_cluster_info *swap_lent_next_sparse(struct swap_tier *tier,
 			continue;
 		spin_lock(&ci->lock);
 		if (ci->flags == CLUSTER_FLAG_LENT_PARTIAL && !rcu_access_pointer(ci->table)) {
-			*used = bitmap_weight(ci->lent_map, SWAPFILE_CLUSTER);
+			*used = ci->count;
 			*part = DIV_ROUND_UP(*used * 16, SWAPFILE_CLUSTER);
 			return ci;
 		}
@@ -649,6 +944,7 @@ unsigned long swap_lent_choose_sparse(struct swap_tier *tier, unsigned long gain
 	struct swap_cluster_info *ci;
 
 	lockdep_assert_held(&tier->move_lock);
+	swap_lent_take_back(tier);
 	for (i = 0; (ci = swap_lent_next_sparse(tier, &i, &used, &part));
 	     spin_unlock(&ci->lock)) {
 		nr[part]++;
@@ -721,12 +1017,7 @@ unsigned long swap_lent_unchoose(struct swap_tier *tier)
  */
 void swap_lent_forget_hints(void)
 {
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		WRITE_ONCE(per_cpu(swap_lent_hint, cpu)[0], 0);
-		WRITE_ONCE(per_cpu(swap_lent_hint, cpu)[1], 0);
-	}
+	swap_lent_take_back(NULL);
 }
 
 /*
@@ -775,26 +1066,16 @@ void swap_lent_release(struct swap_tier *tier)
  */
 unsigned long swap_lent_alloc_image(struct swap_info_struct *si)
 {
-	swp_entry_t hint = { .val = this_cpu_read(swap_lent_hint[0]) };
-	struct swap_tier *tier = si->tier;
-	struct swap_cluster_info *ci;
 	swap_desc_t word;
 
-	/*
-	 * Take slots one after another, so that the image is written in order.
-	 */
-	if (swp_type(hint) == si->type && swap_lent_take_hint(hint, &word, 1, true))
-		goto taken;
-	while ((ci = swap_lent_isolate(tier, &tier->partial))) {
-		if (swap_lent_take(si, ci, 0, &word, 1, true))
-			goto taken;
+	/* A run gives slots in order, so that the image is written in order. */
+	if (!swap_lent_take_any(&word, 1, true, BIT(si->type))) {
+		swap_lent_take_back(si->tier);
+		if (!swap_lent_take_any(&word, 1, true, BIT(si->type)))
+			return 0;
 	}
-	return 0;
-
-taken:
-	swap_lent_set_hint(0, word);
 	swap_promise_put(-1);
-	return swp_offset(swap_desc_device_entry(word));
+	return swp_offset(swap_desc_block_entry(word));
 }
 
 /*
@@ -833,16 +1114,27 @@ const char *swap_lent_check(swap_desc_t word)
 		wrong = "in a cluster that is not lent";
 	else if (!test_bit(ci_off, ci->lent_map))
 		wrong = "on a free block";
+	else if (ci->count != bitmap_weight(ci->lent_map, SWAPFILE_CLUSTER))
+		wrong = "in a cluster that counts other bits than are set";
 	else if (ci->flags == CLUSTER_FLAG_LENT || ci->flags == CLUSTER_FLAG_LENT_EMPTY ||
-		 (ci->flags == CLUSTER_FLAG_LENT_FULL) >
-		 bitmap_full(ci->lent_map, SWAPFILE_CLUSTER))
+		 (ci->flags == CLUSTER_FLAG_LENT_FULL) > (ci->count == SWAPFILE_CLUSTER))
 		wrong = "in a cluster on the wrong list";
 	swap_cluster_unlock(ci);
 	return wrong;
 }
 
+/* A CPU that goes offline gives back what it has taken ahead. */
+static int swap_lent_cpu_dead(unsigned int cpu)
+{
+	swap_lent_take_run_back(&per_cpu(swap_lent_runs, cpu)[0], NULL);
+	swap_lent_take_run_back(&per_cpu(swap_lent_runs, cpu)[1], NULL);
+	return 0;
+}
+
 static int __init swap_lent_init(void)
 {
+	WARN_ON(cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "mm/swap_lent:prepare", NULL,
+					  swap_lent_cpu_dead) < 0);
 	return mempool_init_kmalloc_pool(&swap_lent_maps, 16,
 					 BITS_TO_LONGS(SWAPFILE_CLUSTER) * sizeof(long));
 }

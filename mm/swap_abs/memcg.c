@@ -27,11 +27,16 @@
  * other tiers. A limit of 0 lets no store begin.
  *
  * Counting costs a pointer for each cgroup, and for each but the root a struct
- * with 16 bytes a possible tier, which takes 512 bytes of kmalloc's. A change
- * of tiers costs a look-up of the id and atomic operations for each run of
- * slots with the same change: one a level when data appears or goes, as for the
- * swap charge, and two a level when data moves. For the root's pages it costs a
- * comparison. As long as no cgroup has a limit, asking costs a static branch.
+ * with 16 bytes a possible tier, which takes 512 bytes of kmalloc's. As long as
+ * no cgroup has a limit, a change of tiers costs an addition to a stock of the
+ * CPU (struct swap_memcg_stock), because CPUs that swap for one cgroup would
+ * otherwise meet at its counters. The stock goes to the counters after
+ * SWAP_MEMCG_BATCH pages, or when the CPU swaps for another cgroup. Once a
+ * cgroup has a limit, all counters are exact, and each run of slots with the
+ * same change costs a look-up of the id and atomic operations: one a level when
+ * data appears or goes, as for the swap charge, and two a level when data
+ * moves. For the root's pages it costs a comparison. As long as no cgroup has a
+ * limit, asking costs a static branch.
  *
  * The data that zswap has of a cgroup counts for the memory that the cgroup may
  * have, and may take no more than half of that. The statistics know the bytes,
@@ -46,18 +51,22 @@
  *
  * Locks: swap_memcg_mutex protects changes of limits and is inside of
  * cgroup_mutex. Usage is atomic, and changes under the lock of a virtual
- * cluster.
+ * cluster. The local lock of a CPU's stock is inside of that.
  */
 #include <linux/atomic.h>
 #include <linux/bitops.h>
 #include <linux/cgroup.h>
+#include <linux/cpuhotplug.h>
 #include <linux/jump_label.h>
+#include <linux/local_lock.h>
 #include <linux/memcontrol.h>
 #include <linux/mutex.h>
 #include <linux/page_counter.h>
+#include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/swap.h>
+#include <linux/workqueue.h>
 #include "../swap.h"
 #include "../swap_table.h"
 #include "memcg.h"
@@ -91,6 +100,273 @@ DEFINE_STATIC_KEY_FALSE(swap_memcg_limited);
 /* Serializes changes of limits. */
 DEFINE_MUTEX(swap_memcg_mutex);
 
+/* Return the mask of tiers with a limit, so that these limits can be read. */
+static unsigned long swap_memcg_load_limited(struct swap_memcg *tiers)
+{
+	/* Pairs with the store in swap_memcg_set_limited(). */
+	return smp_load_acquire(&tiers->limited);
+}
+
+/* Tell whether @nr more pages are within a limit. The tier must have one. */
+static bool swap_memcg_fits(struct swap_memcg *tiers, unsigned int type, long nr)
+{
+	return atomic_long_read(&tiers->tier[type].usage) + nr <=
+	       (long)READ_ONCE(tiers->tier[type].max);
+}
+
+/*
+ * Return a cgroup's bit in swap_cluster_info.memcgs, a mask of the cgroups
+ * whose data may be in a cluster of the virtual area. Several cgroups share a
+ * bit. swap_excess_work skips the clusters that have no data of a cgroup with
+ * an excess. That saves time, because the masks of 2 TiB of slots are 8 MiB
+ * while their descriptors are 4 GiB.
+ */
+static unsigned long swap_memcg_bit(unsigned short id)
+{
+	return BIT(id % BITS_PER_LONG);
+}
+
+/*
+ * Changes of usage
+ */
+
+/* After so many pages, a CPU adds its stock to the counters. */
+#define SWAP_MEMCG_BATCH	64
+
+/**
+ * struct swap_memcg_stock - changes of usage that a CPU has not added up yet
+ * @lock: protects the stock, which only its CPU changes
+ * @id: the cgroup of all changes, 0 for none; the stock holds a reference of it
+ * @nr: pages that the changes have been of
+ * @touched: mask of the indexes of @change that are in use
+ * @change: pages, by the index of swap_desc_tier() plus 1; index 0 is for what
+ *	is in no tier, and is not added up
+ * @drain_work: empties the stock, on its CPU
+ */
+struct swap_memcg_stock {
+	local_lock_t lock;
+	unsigned short id;
+	unsigned int nr;
+	unsigned long touched;
+	long change[1 + NR_SWAP_TIER_INDEXES];
+	struct work_struct drain_work;
+};
+
+static DEFINE_PER_CPU_ALIGNED(struct swap_memcg_stock, swap_memcg_stock) = {
+	.lock = INIT_LOCAL_LOCK(lock),
+};
+
+static void swap_memcg_add(struct mem_cgroup *memcg, int type, long nr)
+{
+	struct swap_memcg *tiers;
+
+	for (; memcg && memcg->swap_tiers; memcg = parent_mem_cgroup(memcg)) {
+		tiers = memcg->swap_tiers;
+		/* Fully ordered: see swap_memcg_set_limits(). */
+		atomic_long_add_return(nr, &tiers->tier[type].usage);
+		if (nr > 0 && static_branch_unlikely(&swap_memcg_limited) &&
+		    (swap_memcg_load_limited(tiers) & BIT(type)) &&
+		    !swap_memcg_fits(tiers, type, 0))
+			swap_move_queue(&swap_excess_work);
+	}
+}
+
+/* Empty a stock. The caller holds its lock, or its CPU is dead. */
+static noinline void swap_memcg_drain(struct swap_memcg_stock *stock)
+{
+	struct mem_cgroup *memcg;
+	unsigned int i;
+
+	if (!stock->id)
+		return;
+	/* The reference keeps the id, and the id the cgroup. */
+	rcu_read_lock();
+	memcg = mem_cgroup_from_private_id(stock->id);
+	rcu_read_unlock();
+	for_each_set_bit(i, &stock->touched, ARRAY_SIZE(stock->change)) {
+		if (i)
+			swap_memcg_add(memcg, i - 1, stock->change[i]);
+		WRITE_ONCE(stock->change[i], 0);
+	}
+	stock->touched = 0;
+	stock->nr = 0;
+	WRITE_ONCE(stock->id, 0);
+	mem_cgroup_put_private_id(memcg);
+}
+
+/*
+ * Let the stock of this CPU collect the changes of a cgroup, whose id the
+ * caller has read in a slot that it keeps from being freed. Return false, with
+ * an empty stock, for a cgroup that is being removed, because a stock would
+ * keep it.
+ */
+static bool swap_memcg_begin(unsigned short id)
+{
+	struct swap_memcg_stock *stock;
+	struct mem_cgroup *memcg;
+	bool begun;
+
+	local_lock(&swap_memcg_stock.lock);
+	stock = this_cpu_ptr(&swap_memcg_stock);
+	swap_memcg_drain(stock);
+	rcu_read_lock();
+	memcg = mem_cgroup_from_private_id(id);
+	begun = memcg && memcg->swap_tiers && !css_is_dying(&memcg->css) &&
+		refcount_inc_not_zero(&memcg->id.ref);
+	if (begun)
+		WRITE_ONCE(stock->id, id);
+	rcu_read_unlock();
+	local_unlock(&swap_memcg_stock.lock);
+	return begun;
+}
+
+/*
+ * Add a change to the stock of this CPU if the stock is the cgroup's. Return
+ * whether it is.
+ */
+static __always_inline bool swap_memcg_stock_add(unsigned short id, int from, int to, long nr)
+{
+	struct swap_memcg_stock *stock;
+	bool ours;
+
+	local_lock(&swap_memcg_stock.lock);
+	stock = this_cpu_ptr(&swap_memcg_stock);
+	ours = stock->id == id;
+	if (likely(ours)) {
+		WRITE_ONCE(stock->change[from + 1], stock->change[from + 1] - nr);
+		WRITE_ONCE(stock->change[to + 1], stock->change[to + 1] + nr);
+		stock->touched |= BIT(from + 1) | BIT(to + 1);
+		stock->nr += nr;
+		if (unlikely(stock->nr >= SWAP_MEMCG_BATCH))
+			swap_memcg_drain(stock);
+	}
+	local_unlock(&swap_memcg_stock.lock);
+	return ours;
+}
+
+/* Add a change to the counters, or with @begin to a new stock of this CPU. */
+static noinline void swap_memcg_move(unsigned short id, int from, int to, long nr, bool begin)
+{
+	struct mem_cgroup *memcg;
+
+	/*
+	 * Leave out the root, because it may have the most pages and they are
+	 * not counted.
+	 */
+	if (id == mem_cgroup_private_id(root_mem_cgroup))
+		return;
+	if (begin && swap_memcg_begin(id)) {
+		swap_memcg_stock_add(id, from, to, nr);
+		return;
+	}
+	rcu_read_lock();
+	memcg = mem_cgroup_from_private_id(id);
+	if (from >= 0)
+		swap_memcg_add(memcg, from, -nr);
+	if (to >= 0)
+		swap_memcg_add(memcg, to, nr);
+	rcu_read_unlock();
+}
+
+/* Count the slots of a run that belongs to one cgroup. */
+static __always_inline void swap_memcg_account_run(struct swap_cluster_info *ci,
+						   unsigned short id, int from, int to, long nr)
+{
+	if (!id)
+		return;
+	if (to >= 0 && !(ci->memcgs & swap_memcg_bit(id)))
+		WRITE_ONCE(ci->memcgs, ci->memcgs | swap_memcg_bit(id));
+	if (static_branch_unlikely(&swap_memcg_limited))
+		swap_memcg_move(id, from, to, nr, false);
+	else if (unlikely(!swap_memcg_stock_add(id, from, to, nr)))
+		swap_memcg_move(id, from, to, nr, true);
+}
+
+/* Do the slow path of swap_memcg_account(), for one slot. */
+void swap_memcg_account_slot(struct swap_cluster_info *ci, unsigned int ci_off, int from, int to)
+{
+	lockdep_assert_held(&ci->lock);
+	if (cgroup_subsys_on_dfl(memory_cgrp_subsys))
+		swap_memcg_account_run(ci, __swap_cgroup_get(ci, ci_off), from, to, 1);
+}
+
+/* Do the slow path of swap_memcg_account(), for several slots. */
+void swap_memcg_account_slots(struct swap_cluster_info *ci, unsigned int ci_off,
+			      int from, int to, unsigned int nr)
+{
+	unsigned int run;
+	unsigned short id;
+
+	lockdep_assert_held(&ci->lock);
+	if (!cgroup_subsys_on_dfl(memory_cgrp_subsys))
+		return;
+
+	for (; nr; nr -= run, ci_off += run) {
+		id = __swap_cgroup_get(ci, ci_off);
+		for (run = 1; run < nr; run++)
+			if (__swap_cgroup_get(ci, ci_off + run) != id)
+				break;
+		swap_memcg_account_run(ci, id, from, to, run);
+	}
+}
+
+static void swap_memcg_drain_work(struct work_struct *work)
+{
+	local_lock(&swap_memcg_stock.lock);
+	swap_memcg_drain(this_cpu_ptr(&swap_memcg_stock));
+	local_unlock(&swap_memcg_stock.lock);
+}
+
+/*
+ * Empty the stocks of all CPUs, so that the counters are right. The caller has
+ * enabled swap_memcg_limited, so that the stocks stay empty. Sleeps.
+ */
+static void swap_memcg_drain_all(void)
+{
+	int cpu;
+
+	/* A CPU may be adding to its stock, with a cluster locked. */
+	synchronize_rcu();
+	for_each_online_cpu(cpu)
+		if (READ_ONCE(per_cpu(swap_memcg_stock, cpu).id))
+			schedule_work_on(cpu, &per_cpu(swap_memcg_stock, cpu).drain_work);
+	for_each_possible_cpu(cpu)
+		flush_work(&per_cpu(swap_memcg_stock, cpu).drain_work);
+}
+
+/*
+ * Let no stock keep a cgroup that is being removed. A stock that misses this
+ * gives the cgroup up when its CPU counts for another one.
+ */
+void swap_memcg_offline(struct mem_cgroup *memcg)
+{
+	unsigned short id = mem_cgroup_private_id(memcg);
+	int cpu;
+
+	for_each_online_cpu(cpu)
+		if (READ_ONCE(per_cpu(swap_memcg_stock, cpu).id) == id)
+			schedule_work_on(cpu, &per_cpu(swap_memcg_stock, cpu).drain_work);
+}
+
+/* A CPU that has gone offline can't change its stock any more. */
+static int swap_memcg_cpu_dead(unsigned int cpu)
+{
+	swap_memcg_drain(per_cpu_ptr(&swap_memcg_stock, cpu));
+	return 0;
+}
+
+static int __init swap_memcg_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		INIT_WORK(&per_cpu(swap_memcg_stock, cpu).drain_work, swap_memcg_drain_work);
+	WARN_ON(cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "mm/swap_memcg:prepare", NULL,
+					  swap_memcg_cpu_dead) < 0);
+	return 0;
+}
+subsys_initcall(swap_memcg_init);
+
 /*
  * Cgroups that come and go
  */
@@ -116,24 +392,28 @@ struct swap_vain *swap_memcg_vain(struct mem_cgroup *memcg)
 	return memcg && memcg->swap_tiers ? &memcg->swap_tiers->vain : NULL;
 }
 
-/* Return the pages in all tiers of a cgroup, which must not be the root. */
+/*
+ * Return the counter of a cgroup and its children in a tier. What the stocks
+ * have is missing: as long as no cgroup has a limit, SWAP_MEMCG_BATCH pages for
+ * each CPU at most.
+ */
+static unsigned long swap_memcg_read(struct swap_memcg *tiers, unsigned int type)
+{
+	return max(atomic_long_read(&tiers->tier[type].usage), 0);
+}
+
+/*
+ * Return the pages in all tiers of a cgroup, which must not be the root,
+ * roughly.
+ */
 unsigned long swap_memcg_stored(struct mem_cgroup *memcg)
 {
 	unsigned long sum = 0;
 	unsigned int type;
 
 	for (type = 0; type < NR_SWAP_TIER_INDEXES; type++)
-		sum += atomic_long_read(&memcg->swap_tiers->tier[type].usage);
+		sum += swap_memcg_read(memcg->swap_tiers, type);
 	return sum;
-}
-
-/*
- * Return the pages that a cgroup and its children have in a tier, or 0 for the
- * root, which is not counted.
- */
-unsigned long swap_memcg_usage(struct mem_cgroup *memcg, unsigned int type)
-{
-	return memcg->swap_tiers ? atomic_long_read(&memcg->swap_tiers->tier[type].usage) : 0;
 }
 
 /* Return the slots of a cgroup and its children, with or without data. */
@@ -149,9 +429,14 @@ unsigned long swap_memcg_slots(struct mem_cgroup *memcg)
 static void swap_memcg_set_limited(struct swap_memcg *tiers, unsigned long limited)
 {
 	unsigned long before = tiers->limited;
+	bool first;
 
-	if (limited && !before)
+	if (limited && !before) {
+		first = !static_key_enabled(&swap_memcg_limited);
 		static_branch_inc(&swap_memcg_limited);
+		if (first)
+			swap_memcg_drain_all();
+	}
 	/* Pairs with the load in swap_memcg_load_limited(). */
 	smp_store_release(&tiers->limited, limited);
 	if (!limited && before)
@@ -210,20 +495,6 @@ out:
 /*
  * Limits
  */
-
-/* Return the mask of tiers with a limit, so that these limits can be read. */
-static unsigned long swap_memcg_load_limited(struct swap_memcg *tiers)
-{
-	/* Pairs with the store in swap_memcg_set_limited(). */
-	return smp_load_acquire(&tiers->limited);
-}
-
-/* Tell whether @nr more pages are within a limit. The tier must have one. */
-static bool swap_memcg_fits(struct swap_memcg *tiers, unsigned int type, long nr)
-{
-	return atomic_long_read(&tiers->tier[type].usage) + nr <=
-	       (long)READ_ONCE(tiers->tier[type].max);
-}
 
 /* Do the slow path of swap_memcg_tiers(). */
 unsigned long __swap_memcg_tiers(struct mem_cgroup *memcg, long nr)
@@ -288,18 +559,6 @@ unsigned long swap_memcg_limit(struct mem_cgroup *memcg, unsigned int type)
 
 	lockdep_assert_held(&swap_memcg_mutex);
 	return tiers->limited & BIT(type) ? tiers->tier[type].max : PAGE_COUNTER_MAX;
-}
-
-/*
- * Return a cgroup's bit in swap_cluster_info.memcgs, a mask of the cgroups
- * whose data may be in a cluster of the virtual area. Several cgroups share a
- * bit. swap_excess_work skips the clusters that have no data of a cgroup with
- * an excess. That saves time, because the masks of 2 TiB of slots are 8 MiB
- * while their descriptors are 4 GiB.
- */
-static unsigned long swap_memcg_bit(unsigned short id)
-{
-	return BIT(id % BITS_PER_LONG);
 }
 
 /*
@@ -385,7 +644,7 @@ static bool swap_memcg_zswap_is_full(struct mem_cgroup *memcg, bool flush)
 
 	if (max == PAGE_COUNTER_MAX)
 		return false;
-	nr = atomic_long_read(&tiers->tier[SWAP_TIER_INDEX_ZSWAP].usage);
+	nr = swap_memcg_read(tiers, SWAP_TIER_INDEX_ZSWAP);
 	flushed = READ_ONCE(tiers->zswap_flushed);
 	objects = memcg_page_state(memcg, MEMCG_ZSWAPPED);
 	bytes = memcg_page_state(memcg, MEMCG_ZSWAP_B);
@@ -418,92 +677,6 @@ bool swap_memcg_zswap_full(struct mem_cgroup *memcg, bool flush)
 }
 
 /*
- * Usage
- */
-
-/* The cgroup and the change of tiers that the slots of a run have in common. */
-struct swap_memcg_change {
-	unsigned short id;
-	short from, to;
-};
-
-static struct swap_memcg_change
-swap_memcg_change(struct swap_cluster_info *ci, unsigned int ci_off,
-		  swap_desc_t old, swap_desc_t new)
-{
-	return (struct swap_memcg_change) {
-		.id	= __swap_cgroup_get(ci, ci_off),
-		.from	= swap_desc_tier(old),
-		.to	= swap_desc_tier(new),
-	};
-}
-
-static void swap_memcg_add(struct swap_memcg *tiers, unsigned int type, long nr)
-{
-	/* Fully ordered: see swap_memcg_set_limits(). */
-	long usage = atomic_long_add_return(nr, &tiers->tier[type].usage);
-
-	VM_WARN_ON_ONCE(usage < 0);
-	if (nr > 0 && static_branch_unlikely(&swap_memcg_limited) &&
-	    (swap_memcg_load_limited(tiers) & BIT(type)) && !swap_memcg_fits(tiers, type, 0))
-		swap_move_queue(&swap_excess_work);
-}
-
-static void swap_memcg_move(struct swap_cluster_info *ci,
-			    const struct swap_memcg_change *change, unsigned int nr)
-{
-	struct mem_cgroup *memcg;
-
-	/*
-	 * Leave out the root before the look-up, because it may have the most
-	 * pages and they are not counted.
-	 */
-	if (change->from == change->to || !change->id ||
-	    change->id == mem_cgroup_private_id(root_mem_cgroup))
-		return;
-
-	if (change->to >= 0)
-		WRITE_ONCE(ci->memcgs, ci->memcgs | swap_memcg_bit(change->id));
-	rcu_read_lock();
-	memcg = mem_cgroup_from_private_id(change->id);
-	for (; memcg && memcg->swap_tiers; memcg = parent_mem_cgroup(memcg)) {
-		if (change->from >= 0)
-			swap_memcg_add(memcg->swap_tiers, change->from, -(long)nr);
-		if (change->to >= 0)
-			swap_memcg_add(memcg->swap_tiers, change->to, nr);
-	}
-	rcu_read_unlock();
-}
-
-/*
- * Count @nr slots of a locked virtual cluster from @ci_off on in the tiers of
- * their descriptors @new, and no longer in those of @old. @new is NULL if the
- * slots have no data any more. The ids of their cgroups must be set. May be
- * called under page-table locks and with interrupts off. Takes O(@nr).
- */
-void swap_memcg_account(struct swap_cluster_info *ci, unsigned int ci_off,
-			const swap_desc_t *old, const swap_desc_t *new,
-			unsigned int nr)
-{
-	struct swap_memcg_change run = {}, next;
-	unsigned int i, first = 0;
-
-	lockdep_assert_held(&ci->lock);
-	if (mem_cgroup_disabled() || !cgroup_subsys_on_dfl(memory_cgrp_subsys))
-		return;
-
-	for (i = 0; i < nr; i++) {
-		next = swap_memcg_change(ci, ci_off + i, old[i], new ? new[i] : swap_desc_none());
-		if (next.id == run.id && next.from == run.from && next.to == run.to)
-			continue;
-		swap_memcg_move(ci, &run, i - first);
-		run = next;
-		first = i;
-	}
-	swap_memcg_move(ci, &run, nr - first);
-}
-
-/*
  * Tell the self-check whether a slot of a locked virtual cluster counts for a
  * cgroup.
  */
@@ -523,6 +696,31 @@ bool swap_memcg_counts(struct swap_cluster_info *ci, unsigned int ci_off)
 }
 
 /*
+ * Return the pages that a cgroup and its children have in a tier, or 0 for the
+ * root, which is not counted. Takes O(CPUs).
+ */
+unsigned long swap_memcg_usage(struct mem_cgroup *memcg, unsigned int type)
+{
+	struct swap_memcg_stock *stock;
+	struct mem_cgroup *other;
+	long usage;
+	int cpu;
+
+	if (!memcg->swap_tiers)
+		return 0;
+	usage = atomic_long_read(&memcg->swap_tiers->tier[type].usage);
+	rcu_read_lock();
+	for_each_possible_cpu(cpu) {
+		stock = per_cpu_ptr(&swap_memcg_stock, cpu);
+		other = mem_cgroup_from_private_id(READ_ONCE(stock->id));
+		if (other && mem_cgroup_is_descendant(other, memcg))
+			usage += READ_ONCE(stock->change[type + 1]);
+	}
+	rcu_read_unlock();
+	return max(usage, 0);
+}
+
+/*
  * Add up for the self-check what all cgroups have in each tier: @sum gets pages
  * by the index of swap_desc_tier().
  */
@@ -539,6 +737,6 @@ void swap_memcg_sum(unsigned long *sum)
 		if (!memcg->swap_tiers || parent_mem_cgroup(memcg)->swap_tiers)
 			continue;
 		for (type = 0; type < NR_SWAP_TIER_INDEXES; type++)
-			sum[type] += atomic_long_read(&memcg->swap_tiers->tier[type].usage);
+			sum[type] += swap_memcg_usage(memcg, type);
 	}
 }

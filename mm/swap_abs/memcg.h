@@ -24,9 +24,11 @@ int swap_memcg_alloc(struct mem_cgroup *memcg, struct mem_cgroup *parent);
 void swap_memcg_free(struct mem_cgroup *memcg);
 void swap_memcg_reset(struct mem_cgroup *memcg);
 void swap_memcg_forget(unsigned int type);
-void swap_memcg_account(struct swap_cluster_info *ci, unsigned int ci_off,
-			const swap_desc_t *old, const swap_desc_t *new,
-			unsigned int nr);
+void swap_memcg_account_slot(struct swap_cluster_info *ci, unsigned int ci_off,
+			     int from, int to);
+void swap_memcg_account_slots(struct swap_cluster_info *ci, unsigned int ci_off,
+			      int from, int to, unsigned int nr);
+void swap_memcg_offline(struct mem_cgroup *memcg);
 bool swap_memcg_counts(struct swap_cluster_info *ci, unsigned int ci_off);
 void swap_memcg_sum(unsigned long *sum);
 unsigned long __swap_memcg_tiers(struct mem_cgroup *memcg, long nr);
@@ -50,6 +52,23 @@ static inline unsigned long swap_memcg_uncounted(void)
 }
 
 /*
+ * Count @nr slots of a locked virtual cluster from @ci_off on in the tier @to,
+ * and no longer in the tier @from (indexes of swap_desc_tier()). The ids of
+ * their cgroups must be set. May be called under page-table locks and with
+ * interrupts off. Takes O(@nr).
+ */
+static inline void swap_memcg_account(struct swap_cluster_info *ci, unsigned int ci_off,
+				      int from, int to, unsigned int nr)
+{
+	if (from == to || mem_cgroup_disabled())
+		return;
+	if (nr == 1)
+		swap_memcg_account_slot(ci, ci_off, from, to);
+	else
+		swap_memcg_account_slots(ci, ci_off, from, to, nr);
+}
+
+/*
  * Return the mask of the tiers where a cgroup may have @nr more pages: those
  * that the cgroup and all its parents allow, whether the tiers exist or not.
  * With @nr 0, the mask leaves out the tiers where the cgroup has more than its
@@ -65,6 +84,22 @@ static inline unsigned long swap_memcg_tiers(struct mem_cgroup *memcg, long nr)
 	if (!static_branch_unlikely(&swap_memcg_limited))
 		return SWAP_TIERS_ALL;
 	return __swap_memcg_tiers(memcg, nr);
+}
+
+/*
+ * Return swap_memcg_tiers() for the pages of a folio that is not in swap yet.
+ * Takes part in RCU. Any context.
+ */
+static inline unsigned long swap_memcg_tiers_folio(struct folio *folio)
+{
+	unsigned long tiers;
+
+	if (!static_branch_unlikely(&swap_memcg_limited))
+		return SWAP_TIERS_ALL;
+	rcu_read_lock();
+	tiers = __swap_memcg_tiers(folio_memcg(folio), folio_nr_pages(folio));
+	rcu_read_unlock();
+	return tiers;
 }
 
 /*
@@ -135,8 +170,11 @@ static inline void swap_memcg_stat_format(struct mem_cgroup *memcg, struct seq_b
 }
 
 static inline void swap_memcg_account(struct swap_cluster_info *ci, unsigned int ci_off,
-				      const swap_desc_t *old, const swap_desc_t *new,
-				      unsigned int nr)
+				      int from, int to, unsigned int nr)
+{
+}
+
+static inline void swap_memcg_offline(struct mem_cgroup *memcg)
 {
 }
 
@@ -150,6 +188,11 @@ static inline void swap_memcg_sum(unsigned long *sum)
 }
 
 static inline unsigned long swap_memcg_tiers(struct mem_cgroup *memcg, long nr)
+{
+	return SWAP_TIERS_ALL;
+}
+
+static inline unsigned long swap_memcg_tiers_folio(struct folio *folio)
 {
 	return SWAP_TIERS_ALL;
 }

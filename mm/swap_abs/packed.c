@@ -75,6 +75,9 @@ static void swap_buffer_put(void *buf)
 	mempool_free(virt_to_page(buf), &swap_packed_buffers);
 }
 
+/* The number of tiers that have been written packed since swapon. */
+static atomic_t swap_packed_nr_tiers = ATOMIC_INIT(0);
+
 /*
  * Begin to collect, because the dead space of segments is no room before that.
  */
@@ -212,8 +215,8 @@ out:
 	return err;
 }
 
-static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio,
-			     unsigned long tiers)
+static noinline int __swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio,
+					unsigned long tiers)
 {
 	/*
 	 * The data of a mover is not urgent, because reclaim does not wait for
@@ -274,6 +277,15 @@ static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio,
 	return err == -E2BIG ? -ENOSPC : err;
 }
 
+static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio,
+			     unsigned long tiers)
+{
+	/* Ask this first, because most machines have no such device. */
+	if (!atomic_read(&swap_packed_nr_tiers))
+		return -ENOSPC;
+	return __swap_packed_store(ctx, folio, tiers);
+}
+
 static void swap_packed_moved(swap_place_t place, struct folio *folio)
 {
 	swap_desc_t word = swap_place_word(place);
@@ -288,11 +300,6 @@ static void swap_packed_moved(swap_place_t place, struct folio *folio)
 static bool swap_packed_can_load_as_one(swap_desc_t first, swap_desc_t next, unsigned int i)
 {
 	return i == 0;
-}
-
-static bool swap_packed_false(swap_desc_t word)
-{
-	return false;
 }
 
 /*
@@ -316,9 +323,7 @@ const struct swap_backend swap_packed_backend = {
 	.drop		= swap_packed_drop,
 	.can_load_as_one	= swap_packed_can_load_as_one,
 	.moved		= swap_packed_moved,
-	.synchronous	= swap_packed_false,
 	/* The page may change, because its compressed copy is written. */
-	.stable		= swap_packed_false,
 	.fill		= swap_packed_fill,
 	.check		= swap_packed_check_word,
 	.order		= SWAP_ORDER_CHOOSY,
@@ -497,6 +502,7 @@ static int swap_packed_start(struct swap_tier *tier)
 		 */
 		smp_store_release(&tier->packed, packed);
 		spin_unlock(&swap_tiers_lock);
+		atomic_inc(&swap_packed_nr_tiers);
 	}
 	WRITE_ONCE(packed->stopped, false);
 	WRITE_ONCE(packed->quiet, false);
@@ -621,6 +627,7 @@ static void swap_packed_free(struct swap_tier *tier)
 
 	if (!packed)
 		return;
+	atomic_dec(&swap_packed_nr_tiers);
 	for (i = 0; i < NR_SWAP_STREAMS; i++)
 		cancel_delayed_work_sync(&packed->streams[i].flush);
 	cancel_work_sync(&packed->collect_work);

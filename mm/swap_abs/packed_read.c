@@ -311,7 +311,7 @@ static bool swap_packed_read_join(struct swap_packed_read *read, struct swap_tie
  */
 void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio)
 {
-	swap_desc_t word = swap_desc_read(folio->swap);
+	swap_desc_t word = swap_desc_of(folio->swap);
 	struct swap_tier *tier = swap_segment_of(word)->packed->tier;
 	struct swap_packed_read *read = NULL;
 	unsigned int blocks;

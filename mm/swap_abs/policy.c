@@ -73,8 +73,8 @@ void swap_abs_mark_for_promotion(struct folio *folio)
 	if (folio_test_large(folio) || !folio_test_swapcache(folio) ||
 	    !folio_swap_is_virtual(folio))
 		return;
-	word = swap_desc_read(folio->swap);
-	if (!swap_desc_on_device(word) || __swap_copy_irreplaceable(folio) ||
+	word = swap_desc_of(folio->swap);
+	if (!swap_desc_on_device(word) || swap_copy_irreplaceable(folio) ||
 	    !swap_tier_has_upper(__swap_entry_to_info(swap_desc_device_entry(word))->tier,
 				 swap_tiers_of_folio(folio)))
 		return;

@@ -48,7 +48,7 @@ long swap_promise_needed(struct folio *folio)
 	swp_entry_t entry = folio->swap;
 
 	for (i = 0; i < nr; i++, entry.val++)
-		needed -= swap_desc_counts(swap_desc_read(entry));
+		needed -= swap_desc_counts(swap_desc_of(entry));
 	return needed;
 }
 

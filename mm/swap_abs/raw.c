@@ -10,8 +10,8 @@
  * mm/swap_abs/block.c.
  *
  * A slot is taken when its page is written. Each CPU takes slots one after
- * another from the cluster that it used last, so that pages which are written
- * together lie together. The pages of a large folio get slots next to each
+ * another from a run of its own, so that pages which are written together lie
+ * together. The pages of a large folio get slots next to each
  * other if there is such a run on a device. Otherwise they get slots anywhere
  * on block devices, because mm/page_io.c can still write them there as a unit.
  *
@@ -57,8 +57,8 @@ static void swap_raw_untake(const swap_desc_t *words, unsigned int nr)
  */
 static bool swap_raw_alloc(swap_desc_t *words, unsigned int nr, unsigned long tiers)
 {
+	bool taken_back = false, discarded = false;
 	unsigned int got, total = 0;
-	bool discarded = false;
 
 	if (pm_suspended_storage())
 		return false;
@@ -73,6 +73,12 @@ static bool swap_raw_alloc(swap_desc_t *words, unsigned int nr, unsigned long ti
 		}
 		if (nr == 1 && swap_lent_take_any(words, nr, true, tiers))
 			return true;
+		/* Other CPUs may have the last free slots. */
+		if (!taken_back) {
+			swap_lent_take_back(NULL);
+			taken_back = true;
+			continue;
+		}
 		got = swap_lent_take_victim(words + total, nr - total, nr > 1, tiers);
 		if (got) {
 			total += got;
@@ -109,7 +115,7 @@ static bool swap_raw_rewrite(struct folio *folio, unsigned long tiers)
 	swap_desc_t word;
 
 	for (i = 0; i < nr; i++, slot.val++) {
-		word = swap_desc_read(slot);
+		word = swap_desc_of(slot);
 		if (swap_desc_tag(word) != SWAP_DESC_RAW || swap_desc_is_pinned(word))
 			return false;
 		entry = swap_desc_device_entry(word);
@@ -131,56 +137,77 @@ static bool swap_raw_take_room(struct folio *folio, long *taken)
 	return !*taken || swap_promise_take(*taken);
 }
 
-static struct swap_tier *swap_raw_tier(struct folio *folio)
+static struct swap_info_struct *swap_raw_device(swap_desc_t word)
 {
-	return __swap_entry_to_info(swap_abs_backing(folio->swap))->tier;
+	return __swap_entry_to_info(swap_desc_block_entry(word));
 }
 
-static void swap_raw_count(struct folio *folio, enum swap_tier_stat stat)
+/*
+ * Give a folio new slots. @word is the descriptor of its first page, and
+ * *@first the new one. Return 0 or an error.
+ */
+static __always_inline int swap_raw_place(struct folio *folio, unsigned int nr,
+					  swap_desc_t word, unsigned long tiers,
+					  swap_desc_t *first)
 {
-	swap_tier_count(swap_raw_tier(folio), stat, folio_nr_pages(folio));
-}
-
-static int swap_raw_store(struct swap_io_ctx *ctx, struct folio *folio,
-			  unsigned long tiers)
-{
-	unsigned int nr = folio_nr_pages(folio);
-	swap_desc_t single, *words;
+	swap_desc_t single, *words = &single;
+	long taken = 0;
 	int err = -ENOSPC;
-	long taken;
 
-	if (pm_suspended_storage())
-		return -EBUSY;
-	if (!swap_raw_rewrite(folio, tiers)) {
-		if (!swap_raw_take_room(folio, &taken))
-			return -ENOSPC;
+	/* The common case is a small folio that has been promised room. */
+	if ((nr > 1 || !swap_desc_is_promised(word)) && !swap_raw_take_room(folio, &taken))
+		return -ENOSPC;
+	if (nr > 1) {
 		words = swap_desc_alloc(folio, &single);
-		if (!words) {
-			err = -ENOMEM;
+		err = -ENOMEM;
+		if (!words)
 			goto give_room;
-		}
-		if (!swap_raw_alloc(words, nr, tiers))
-			goto free_words;
-		swap_desc_install(folio, words, taken);
-		swap_desc_free(words, &single);
+		err = -ENOSPC;
 	}
-
-	trace_swap_abs_store(folio->swap, swap_desc_read(folio->swap), nr);
-	swap_raw_count(folio, swap_tiers_stat(tiers));
-	swap_tier_count(swap_raw_tier(folio), SWAP_TIER_WRITTEN, (long)nr << PAGE_SHIFT);
-	__swap_writepage(ctx, folio);
+	if (!swap_lent_take_any(words, nr, true, tiers) && !swap_raw_alloc(words, nr, tiers))
+		goto free_words;
+	*first = *words;
+	swap_desc_install(folio, words, taken);
+	if (nr > 1)
+		swap_desc_free(words, &single);
 	return 0;
 free_words:
-	swap_desc_free(words, &single);
+	if (nr > 1)
+		swap_desc_free(words, &single);
 give_room:
 	swap_promise_put(taken);
 	return err;
 }
 
+static int swap_raw_store(struct swap_io_ctx *ctx, struct folio *folio,
+			  unsigned long tiers)
+{
+	swap_desc_t word = swap_desc_of(folio->swap);
+	unsigned int nr = folio_nr_pages(folio);
+	struct swap_tier *tier;
+	int err;
+
+	if (pm_suspended_storage())
+		return -EBUSY;
+	if (swap_desc_tag(word) != SWAP_DESC_RAW || !swap_raw_rewrite(folio, tiers)) {
+		err = swap_raw_place(folio, nr, word, tiers, &word);
+		if (err)
+			return err;
+	}
+
+	trace_swap_abs_store(folio->swap, word, nr);
+	tier = swap_raw_device(word)->tier;
+	swap_tier_count(tier, swap_tiers_stat(tiers), nr);
+	swap_tier_count(tier, SWAP_TIER_WRITTEN, (long)nr << PAGE_SHIFT);
+	__swap_writepage(ctx, folio);
+	return 0;
+}
+
 static void swap_raw_load(struct swap_io_ctx *ctx, struct folio *folio)
 {
 	if (!ctx->moved) {
-		swap_raw_count(folio, SWAP_TIER_LOAD);
+		swap_tier_count(swap_raw_device(swap_desc_of(folio->swap))->tier, SWAP_TIER_LOAD,
+				folio_nr_pages(folio));
 		/*
 		 * Tell zswap's shrinker to keep more, because this page has to
 		 * be read from a device.
@@ -188,11 +215,6 @@ static void swap_raw_load(struct swap_io_ctx *ctx, struct folio *folio)
 		zswap_folio_swapin(folio);
 	}
 	swap_read_add(ctx, folio);
-}
-
-static struct swap_info_struct *swap_raw_device(swap_desc_t word)
-{
-	return __swap_entry_to_info(swap_desc_device_entry(word));
 }
 
 static bool swap_raw_can_load_as_one(swap_desc_t first, swap_desc_t next, unsigned int i)
@@ -204,35 +226,11 @@ static bool swap_raw_can_load_as_one(swap_desc_t first, swap_desc_t next, unsign
 	return swap_desc_is_at(next, swap_place_behind(swap_desc_place(first), i));
 }
 
-static bool swap_raw_flag(swap_desc_t word, unsigned long flag)
-{
-	struct swap_info_struct *si;
-
-	/*
-	 * A hint, because the word may be stale and the device may have gone.
-	 */
-	si = READ_ONCE(swap_info[swp_type(swap_desc_device_entry(word)) % MAX_SWAPFILES]);
-	/* data_race(): either answer is good, because this is only a hint. */
-	return si && (data_race(si->flags) & flag);
-}
-
-static bool swap_raw_synchronous(swap_desc_t word)
-{
-	return swap_raw_flag(word, SWP_SYNCHRONOUS_IO);
-}
-
-static bool swap_raw_stable(swap_desc_t word)
-{
-	return swap_raw_flag(word, SWP_STABLE_WRITES);
-}
-
 static const struct swap_backend swap_raw_backend = {
 	.store		= swap_raw_store,
 	.load		= swap_raw_load,
 	.drop		= swap_lent_free,
 	.can_load_as_one	= swap_raw_can_load_as_one,
-	.synchronous	= swap_raw_synchronous,
-	.stable		= swap_raw_stable,
 	.is_victim	= swap_lent_is_victim,
 	.check		= swap_lent_check,
 	.order		= SWAP_ORDER_PLAIN,
@@ -241,10 +239,13 @@ static const struct swap_backend swap_raw_backend = {
 static const struct swap_format swap_raw_format = {
 	.name		= "raw",
 	.plain		= true,
+	.stop		= swap_lent_stop,
 	.release	= swap_lent_release,
 	.has_room	= swap_tier_has_slots,
+	.make_room	= swap_lent_take_back,
 	.alloc		= swap_raw_alloc,
 	.untake		= swap_raw_untake,
+	.ahead		= swap_lent_ahead,
 #ifdef CONFIG_HIBERNATION
 	.alloc_image	= swap_lent_alloc_image,
 	.free_image	= swap_lent_free_image,

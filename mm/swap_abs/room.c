@@ -87,7 +87,7 @@ unsigned long swap_tier_free_slots(struct swap_tier *tier)
 bool swap_tier_has_slots(struct swap_tier *tier)
 {
 	return !list_empty_careful(&tier->partial) || !list_empty_careful(&tier->empty) ||
-	       !list_empty_careful(&tier->si->free_clusters) ||
+	       atomic_read(&tier->nr_runs) > 0 || !list_empty_careful(&tier->si->free_clusters) ||
 	       atomic_read(&tier->nr_holed) > 0 ||
 	       (READ_ONCE(tier->compacting) && !list_empty_careful(&tier->victims));
 }
@@ -323,6 +323,12 @@ void swap_tier_compact(struct swap_tier *tier)
 }
 
 /*
+ * The number of devices that are being drained, so that reclaim and faults need
+ * not look at a folio's copy while there are none.
+ */
+unsigned int swap_abs_draining __read_mostly;
+
+/*
  * Answer for swap_copy_irreplaceable() once the layer has been switched on. Look
  * at each page, because those of a large folio may lie on several devices.
  */
@@ -336,7 +342,7 @@ bool __swap_copy_irreplaceable(struct folio *folio)
 	if (!folio_test_swapcache(folio) || !folio_swap_is_virtual(folio))
 		return false;
 	for (i = 0; i < nr; i++, slot.val++) {
-		word = swap_desc_read(slot);
+		word = swap_desc_of(slot);
 		if (!swap_desc_on_device(word))
 			continue;
 		tier = __swap_entry_to_info(swap_desc_device_entry(word))->tier;

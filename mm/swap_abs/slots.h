@@ -72,27 +72,10 @@ static inline bool swap_promise_take(long nr)
 	return true;
 }
 
-/**
- * struct swap_vain - what reclaim has tried in vain
- * @pages: pages that were tried in vain, less what successes have taken back
- * @lru: pages that reclaim could look at when the last one was tried
- * @last: jiffies when the last page was tried
- * @devices: value of swap_vain_devices when @pages was last forgotten
- * @flushed: jiffies when the cgroup's statistics were flushed last
- *
- * No lock protects the fields, because a race only makes them a little wrong.
- */
-struct swap_vain {
-	atomic_long_t pages;
-	unsigned long lru;
-	unsigned long last;
-	unsigned int devices;
-	unsigned long flushed;
-};
-
 /* mm/swap_abs/vain.c */
 void swap_vain_note(struct folio *folio);
 bool swap_vain_hope(struct mem_cgroup *memcg);
+long swap_vain_device_pages(struct mem_cgroup *memcg, long nr);
 void swap_vain_room_short(void);
 void swap_vain_room_gained(void);
 void swap_vain_device_came(void);

@@ -70,6 +70,15 @@ u32 swap_tier_reopen_delay = 5;
 /* Protects state, drain_stop, reopen_delay and reopened of all tiers. */
 static DEFINE_MUTEX(swap_state_mutex);
 
+static void swap_tier_write_state(struct swap_tier *tier, enum swap_tier_state state)
+{
+	int change = (state == SWAP_TIER_DRAINING) - (tier->state == SWAP_TIER_DRAINING);
+
+	lockdep_assert_held(&swap_state_mutex);
+	WRITE_ONCE(tier->state, state);
+	WRITE_ONCE(swap_abs_draining, swap_abs_draining + change);
+}
+
 /*
  * Let no new data go to the device, and start drain_work, which moves the data
  * that is there to other tiers.
@@ -84,7 +93,7 @@ static int swap_tier_close(struct swap_tier *tier, enum swap_tier_state state)
 		if (err)
 			return err;
 	}
-	WRITE_ONCE(tier->state, state);
+	swap_tier_write_state(tier, state);
 	WRITE_ONCE(tier->drain_stop, false);
 	tier->drain_delay = 1;
 	mod_delayed_work(swap_move_wq, &tier->drain_work, 0);
@@ -103,7 +112,7 @@ static void swap_tier_open(struct swap_tier *tier)
 	WRITE_ONCE(tier->drain_stop, true);
 	cancel_delayed_work(&tier->drain_work);
 	atomic_set(&tier->io_errors, 0);
-	WRITE_ONCE(tier->state, SWAP_TIER_ONLINE);
+	swap_tier_write_state(tier, SWAP_TIER_ONLINE);
 	/* This comes last, because swapoff may take the tier away after it. */
 	swap_device_reopen(tier->si);
 }

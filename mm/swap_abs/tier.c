@@ -39,6 +39,9 @@ struct swap_tier *swap_zswap_tier __read_mostly;
 /* Mask of the tiers on swap_tiers; written by swap_tiers_update(). */
 unsigned long swap_tiers_online __read_mostly;
 
+/* All devices need no I/O; written by swap_tiers_update(). */
+bool swap_tiers_synchronous __read_mostly;
+
 /*
  * Compressed bytes of the objects that swap_format.take() has accepted and
  * whose move has not ended yet.
@@ -163,16 +166,20 @@ void swap_tiers_update(void)
 {
 	struct swap_tier *tier;
 	unsigned long present = 0;
+	bool synchronous = true;
 	unsigned int flags = 0;
 
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node) {
 		present |= swap_tier_bit(tier);
 		flags |= tier->si->ops->flags;
+		/* data_race(): this flag does not change while it is in use. */
+		synchronous &= !!(data_race(tier->si->flags) & SWP_SYNCHRONOUS_IO);
 	}
 	spin_unlock(&swap_tiers_lock);
 	WRITE_ONCE(swap_virtual_ops.flags, flags);
 	WRITE_ONCE(swap_tiers_online, present);
+	WRITE_ONCE(swap_tiers_synchronous, synchronous);
 	/* A CPU may remember a tier that is no longer the first with room. */
 	swap_formats_call(forget_hints);
 }
@@ -297,6 +304,7 @@ unsigned long swap_tier_stat_sum(struct swap_tier *tier, enum swap_tier_stat sta
 unsigned long swap_tier_blocks(struct swap_tier *tier)
 {
 	long blocks = percpu_counter_sum(&tier->used) -
+		      (long)swap_formats_sum(ahead, tier) -
 		      (long)READ_ONCE(tier->nr_segments) * SWAPFILE_CLUSTER;
 
 	return max(blocks, 0);
@@ -404,7 +412,7 @@ unsigned long swap_tier_image_room(struct swap_info_struct *si)
 	unsigned long segments = READ_ONCE(tier->nr_spares) + READ_ONCE(tier->nr_bad_segments);
 
 	return swap_tier_lent(tier) - segments * SWAPFILE_CLUSTER -
-	       percpu_counter_sum(&tier->used);
+	       percpu_counter_sum(&tier->used) + swap_formats_sum(ahead, tier);
 }
 #endif
 

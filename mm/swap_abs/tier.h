@@ -50,8 +50,6 @@ enum swap_backend_order {
  *	@folio, if there is one. May sleep.
  * @stays: note that a move has failed, before the mover unpins the copy at
  *	@place; NULL where there is nothing to do. May sleep.
- * @synchronous: tell whether a load of the word waits for no I/O. A hint.
- * @stable: tell whether the page must not change while it is written there.
  * @fill: make a page of an object that the caller has read, if the object is
  *	the data of the locked @folio, which is not uptodate. Returns whether it
  *	was. NULL where there are no objects. May sleep.
@@ -73,8 +71,6 @@ struct swap_backend {
 	bool (*can_load_as_one)(swap_desc_t first, swap_desc_t next, unsigned int i);
 	void (*moved)(swap_place_t place, struct folio *folio);
 	void (*stays)(swap_place_t place);
-	bool (*synchronous)(swap_desc_t word);
-	bool (*stable)(swap_desc_t word);
 	bool (*fill)(struct folio *folio, struct swap_info_struct *si,
 		     const struct swap_object *object);
 	bool (*is_victim)(swap_desc_t word);
@@ -141,6 +137,8 @@ struct swap_backend {
  *	each page, or false
  * @untake: give back slots of @alloc whose descriptors were never installed.
  *	The caller keeps their capacity
+ * @ahead: return the slots that CPUs have taken ahead and that nothing is in.
+ *	They count as free. Any context but interrupts
  * @alloc_image: take a slot for a hibernation image, on a device that has no
  *	free slot but in lent clusters. Returns its offset, or 0
  * @free_image: free a slot if it is from @alloc_image. Returns whether it was
@@ -227,6 +225,7 @@ struct swap_format {
 
 	bool (*alloc)(swap_desc_t *words, unsigned int nr, unsigned long tiers);
 	void (*untake)(const swap_desc_t *words, unsigned int nr);
+	unsigned long (*ahead)(struct swap_tier *tier);
 	unsigned long (*alloc_image)(struct swap_info_struct *si);
 	bool (*free_image)(swp_entry_t entry);
 
@@ -372,6 +371,7 @@ struct swap_packed_tier;
  * @empty: lent clusters that wait to go back (CLUSTER_FLAG_LENT_EMPTY)
  * @held: lent clusters where a slot was freed while storage was suspended
  *	(CLUSTER_FLAG_LENT_HELD)
+ * @nr_runs: CPUs that have taken slots ahead
  * @nr_lent: lent clusters, the empty ones too
  * @nr_lent_bad: bad slots in lent clusters
  * @nr_holed: clusters with bad slots and nothing else in them that are not lent
@@ -426,6 +426,7 @@ struct swap_tier {
 	struct list_head victims;
 	struct list_head empty;
 	struct list_head held;
+	atomic_t nr_runs;
 	atomic_long_t nr_lent;
 	atomic_long_t nr_lent_bad;
 	atomic_t nr_holed;

@@ -71,7 +71,7 @@ static unsigned long swap_vain_isolated(void)
 }
 
 /* The counts for all cgroups together. */
-static struct swap_vain swap_vain_all;
+struct swap_vain swap_vain_all;
 
 /* Changes whenever a device comes. */
 static atomic_t swap_vain_devices = ATOMIC_INIT(0);
@@ -192,9 +192,6 @@ void __swap_abs_gone(struct folio *folio)
 	unsigned long nr = folio_nr_pages(folio);
 	struct swap_vain *vain;
 
-	/* The count for all is above zero if a cgroup's is, but for races. */
-	if (!atomic_long_read(&swap_vain_all.pages))
-		return;
 	rcu_read_lock();
 	vain = swap_vain_of(folio_memcg(folio));
 	swap_vain_sub(vain, nr);
@@ -285,7 +282,7 @@ bool __swap_folio_refused(struct folio *folio)
 	if (folio_test_large(folio) || !folio_test_dirty(folio) ||
 	    !folio_swap_is_virtual(folio))
 		return false;
-	word = swap_desc_read(folio->swap);
+	word = swap_desc_of(folio->swap);
 	if (swap_desc_tag(word) != SWAP_DESC_NONE || swap_desc_is_promised(word))
 		return false;
 	if (atomic_long_read(&nr_swap_pages) > 0) {
@@ -311,8 +308,11 @@ void swap_vain_room_short(void)
 	swap_tiers_make_room();
 }
 
-/* Answer swap_abs_device_pages() once the layer may be in use. */
-long __swap_abs_device_pages(struct mem_cgroup *memcg, long nr)
+/*
+ * Return @nr, the pages of capacity that the devices have left, or 0 when
+ * reclaim has tried to use them for @memcg in vain. Any context, does not sleep.
+ */
+long swap_vain_device_pages(struct mem_cgroup *memcg, long nr)
 {
 	if (!READ_ONCE(swap_room_short))
 		return nr;

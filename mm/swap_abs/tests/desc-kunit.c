@@ -128,10 +128,11 @@ static void descriptor_bits(struct kunit *test)
 	 * Only its mover may drop a pinned copy, so it is not dropped with
 	 * others.
 	 */
-	KUNIT_EXPECT_TRUE(test, swap_desc_same_drop(word, swap_desc_block(SWAP_DESC_RAW, 4, 1)));
-	KUNIT_EXPECT_TRUE(test, swap_desc_same_drop(word, reserved));
-	KUNIT_EXPECT_FALSE(test, swap_desc_same_drop(word, pinned));
-	KUNIT_EXPECT_FALSE(test, swap_desc_same_drop(word, none));
+	KUNIT_EXPECT_TRUE(test, swap_desc_same_kind(word, swap_desc_block(SWAP_DESC_RAW, 3, 1)));
+	KUNIT_EXPECT_FALSE(test, swap_desc_same_kind(word, swap_desc_block(SWAP_DESC_RAW, 4, 511)));
+	KUNIT_EXPECT_FALSE(test, swap_desc_same_kind(word, reserved));
+	KUNIT_EXPECT_FALSE(test, swap_desc_same_kind(word, pinned));
+	KUNIT_EXPECT_FALSE(test, swap_desc_same_kind(word, none));
 
 	KUNIT_EXPECT_TRUE(test, swap_desc_is_refused(swap_desc_refused()));
 	KUNIT_EXPECT_FALSE(test, swap_desc_is_refused(both(none)));

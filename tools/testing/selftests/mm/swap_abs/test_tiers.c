@@ -983,6 +983,7 @@ TEST_F_TIMEOUT(tiers, background_dead, SA_TIMEOUT)
 	b.n = i;
 	ASSERT_TRUE(swap_out_area(&b));
 	EXPECT_TRUE(wait_used_at_most(dev, percent_of(dev, 70) + SLACK));
+	EXPECT_TRUE(wait_no_moves());
 	expect_nothing_lost(_metadata, a.n + b.n);
 	sa_stats_delta(&f, dev);
 	sa_stats_delta(&t, below);
