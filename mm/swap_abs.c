@@ -82,6 +82,7 @@
  *	    lent cluster's lock (of a device)
  *	      swap_tier.lock
  *	      the device's swap_info_struct.lock
+ *	    swap_memcg_stock.lock
  *
  * A virtual cluster's lock is never taken inside a device's cluster lock, and
  * no lock of the layer but that of swap_tier.bad is taken in interrupts.

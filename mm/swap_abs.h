@@ -555,17 +555,17 @@ static inline bool swap_entry_large_load(swp_entry_t entry)
 
 /**
  * swap_io_done - report the end of an I/O to the device's tier
- * @start: where on the device the I/O was; its folios are still locked or under
- *	writeback
+ * @folio: a folio of the I/O, still locked or under writeback
+ * @start: where on the device the I/O was
  * @failed: whether the I/O has failed
  *
  * Many failures in a row make the tier fail.
  *
  * Context: any, also interrupts.
  */
-static inline void swap_io_done(swp_entry_t start, bool failed)
+static inline void swap_io_done(struct folio *folio, swp_entry_t start, bool failed)
 {
-	if (swap_abs_enabled())
+	if (folio_swap_is_virtual(folio))
 		swap_block_io_done(start, failed);
 }
 

@@ -140,8 +140,5 @@ void swap_block_read_failed(struct folio *folio)
 /* Finish what swap_io_done() begins. */
 void swap_block_io_done(swp_entry_t start, bool failed)
 {
-	struct swap_tier *tier = __swap_entry_to_info(start)->tier;
-
-	if (tier)
-		swap_tier_io_done(tier, failed);
+	swap_tier_io_done(__swap_entry_to_info(start)->tier, failed);
 }

@@ -85,7 +85,7 @@ struct swap_lent_run {
 static DEFINE_PER_CPU_SHARED_ALIGNED(struct swap_lent_run [2], swap_lent_runs);
 
 /* The layout of swap_lent_run.slots: type, offset, number of slots. */
-#define SWAP_RUN_LEFT_BITS	10
+#define SWAP_RUN_LEFT_BITS	14
 #define SWAP_RUN_TYPE_SHIFT	(63 - MAX_SWAPFILES_SHIFT)
 
 static s64 swap_run_make(unsigned int type, unsigned long offset, unsigned int left)
@@ -259,15 +259,14 @@ static void swap_lent_fill_words(swap_desc_t *words, s64 run, unsigned int nr)
 }
 
 /*
- * Take slots from a run of this CPU: @nr slots, or without @all as many as are
- * there. The device of a run can't go away, because the slots are in use. If
- * the task moves to another CPU, it takes the slots of that one.
+ * Take slots from a run, mostly of this CPU: @nr slots, or without @all as many
+ * as are there. The device of a run can't go away, because the slots are in
+ * use. If the task moves to another CPU, it takes the slots of the first one.
  */
 static __always_inline unsigned int
-swap_lent_take_run(unsigned int which, swap_desc_t *words, unsigned int nr, bool all,
+swap_lent_take_run(struct swap_lent_run *run, swap_desc_t *words, unsigned int nr, bool all,
 		   unsigned long tiers)
 {
-	struct swap_lent_run *run = &raw_cpu_ptr(swap_lent_runs)[which];
 	s64 slots = atomic64_read(&run->slots);
 	unsigned int got, left;
 
@@ -332,10 +331,11 @@ static void swap_lent_untake(s64 run)
 
 	if (!swap_run_left(run))
 		return;
-	atomic_dec(&si->tier->nr_runs);
 	ci = swap_cluster_lock(si, offset);
 	swap_lent_clear(si, ci, offset % SWAPFILE_CLUSTER, swap_run_left(run));
 	percpu_counter_sub(&si->tier->used, swap_run_left(run));
+	/* Only now, because swap_lent_stop() waits for the bits to be clear. */
+	atomic_dec(&si->tier->nr_runs);
 	swap_lent_cleared(si->tier, ci);
 }
 
@@ -351,41 +351,55 @@ static void swap_lent_begin_run(unsigned int which, s64 slots, unsigned long unt
 	swap_lent_untake(atomic64_xchg(&run->slots, slots));
 }
 
-static void swap_lent_take_run_back(struct swap_lent_run *run, struct swap_tier *tier)
+/*
+ * End a run, and give back what it has left. With @tier, do so only if it is on
+ * that device. A run that has ended is forgotten, too. Return how many slots
+ * were given back.
+ */
+static unsigned int swap_lent_take_run_back(struct swap_lent_run *run, struct swap_tier *tier)
 {
 	s64 slots = atomic64_read(&run->slots);
 
 	do {
-		if (!swap_run_left(slots) || (tier && swap_run_device(slots) != tier->si))
-			return;
+		if (!slots || (tier && swap_run_type(slots) != tier->si->type))
+			return 0;
 	} while (!atomic64_try_cmpxchg(&run->slots, &slots, 0));
 	swap_lent_untake(slots);
+	return swap_run_left(slots);
 }
 
 /*
  * Take back the slots that all CPUs have taken ahead on a device, or on all
- * devices if @tier is NULL. Does not sleep, takes O(CPUs).
+ * devices if @tier is NULL. Does not sleep, takes O(CPUs). Return how many.
  */
-void swap_lent_take_back(struct swap_tier *tier)
+unsigned long swap_lent_take_back(struct swap_tier *tier)
 {
+	unsigned long nr = 0;
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		swap_lent_take_run_back(&per_cpu(swap_lent_runs, cpu)[0], tier);
-		swap_lent_take_run_back(&per_cpu(swap_lent_runs, cpu)[1], tier);
+		nr += swap_lent_take_run_back(&per_cpu(swap_lent_runs, cpu)[0], tier);
+		nr += swap_lent_take_run_back(&per_cpu(swap_lent_runs, cpu)[1], tier);
 	}
+	return nr;
 }
 
 /*
  * Let no CPU have slots of a device that is being closed. Its SWP_WRITEOK has
- * been cleared, so no run begins on it once swap_tiers_lock has been free.
+ * been cleared, so no run begins on it once swap_tiers_lock has been free. Wait
+ * for tasks that are just giving slots back, because the slots of runs must not
+ * be counted as data when the device is closed. Sleeps.
  */
 void swap_lent_stop(struct swap_tier *tier)
 {
 	spin_lock(&swap_tiers_lock);
 	spin_unlock(&swap_tiers_lock);
-	swap_lent_take_back(tier);
-	VM_WARN_ON_ONCE(atomic_read(&tier->nr_runs));
+	for (;;) {
+		swap_lent_take_back(tier);
+		if (!atomic_read(&tier->nr_runs))
+			break;
+		schedule_timeout_uninterruptible(1);
+	}
 }
 
 /*
@@ -498,11 +512,17 @@ static struct swap_cluster_info *swap_lent_borrow(struct swap_tier *tier)
 	return ci;
 }
 
-/* Return how many slots of a device a CPU takes at once. */
+/*
+ * Return how many slots of a device a CPU takes at once. When few are left, one
+ * CPU must not take what others have been promised.
+ */
 static unsigned int swap_lent_run_length(struct swap_tier *tier)
 {
-	unsigned long part = tier->si->pages / SWAP_LENT_AHEAD_PART / num_online_cpus();
+	unsigned int cpus = num_online_cpus();
+	unsigned long part = tier->si->pages / SWAP_LENT_AHEAD_PART / cpus;
 
+	if (!swap_tier_free_clusters(tier))
+		part = min(part, swap_tier_free_slots(tier) / 2 / cpus);
 	return clamp(part, 1, SWAPFILE_CLUSTER);
 }
 
@@ -613,12 +633,15 @@ unsigned int swap_lent_take_victim(swap_desc_t *words, unsigned int nr,
  */
 static unsigned int swap_lent_take_behind(s64 end, unsigned int nr, bool all, s64 *run)
 {
-	struct swap_info_struct *si = swap_run_device(end);
+	struct swap_info_struct *si = READ_ONCE(swap_info[swap_run_type(end)]);
 	unsigned long offset = swap_run_offset(end);
 	struct swap_cluster_info *ci;
 	unsigned int got = 0;
 
-	/* The device may be gone, and its type may be another device's. */
+	/*
+	 * Not swap_run_device(), because the device may be gone, and its type
+	 * may be another device's.
+	 */
 	if (!(offset % SWAPFILE_CLUSTER) || !swap_device_tryget(si))
 		return 0;
 	if (offset < si->max && (all || swap_lent_may_scatter(si))) {
@@ -691,7 +714,7 @@ unsigned int swap_lent_take_any(swap_desc_t *words, unsigned int nr, bool all,
 {
 	unsigned int which = !!swap_tiers_restricted(tiers);
 
-	return swap_lent_take_run(which, words, nr, all, tiers) ?:
+	return swap_lent_take_run(&raw_cpu_ptr(swap_lent_runs)[which], words, nr, all, tiers) ?:
 	       swap_lent_take_new(which, words, nr, all, tiers);
 }
 
@@ -1066,14 +1089,26 @@ void swap_lent_release(struct swap_tier *tier)
  */
 unsigned long swap_lent_alloc_image(struct swap_info_struct *si)
 {
+	struct swap_lent_run *runs;
 	swap_desc_t word;
+	unsigned int got;
+	int cpu;
 
 	/* A run gives slots in order, so that the image is written in order. */
-	if (!swap_lent_take_any(&word, 1, true, BIT(si->type))) {
-		swap_lent_take_back(si->tier);
-		if (!swap_lent_take_any(&word, 1, true, BIT(si->type)))
-			return 0;
+	got = swap_lent_take_any(&word, 1, true, BIT(si->type));
+	/*
+	 * Take what CPUs have ahead as it is, because slots that are given back
+	 * while storage is suspended are held.
+	 */
+	for_each_possible_cpu(cpu) {
+		runs = per_cpu(swap_lent_runs, cpu);
+		if (!got)
+			got = swap_lent_take_run(&runs[0], &word, 1, true, BIT(si->type));
+		if (!got)
+			got = swap_lent_take_run(&runs[1], &word, 1, true, BIT(si->type));
 	}
+	if (!got)
+		return 0;
 	swap_promise_put(-1);
 	return swp_offset(swap_desc_block_entry(word));
 }
@@ -1123,9 +1158,14 @@ const char *swap_lent_check(swap_desc_t word)
 	return wrong;
 }
 
-/* A CPU that goes offline gives back what it has taken ahead. */
+/*
+ * A CPU that goes offline gives back what it has taken ahead. But while storage
+ * is suspended, slots that are given back can't be used.
+ */
 static int swap_lent_cpu_dead(unsigned int cpu)
 {
+	if (pm_suspended_storage())
+		return 0;
 	swap_lent_take_run_back(&per_cpu(swap_lent_runs, cpu)[0], NULL);
 	swap_lent_take_run_back(&per_cpu(swap_lent_runs, cpu)[1], NULL);
 	return 0;

@@ -13,7 +13,7 @@ unsigned int swap_lent_take_any(swap_desc_t *words, unsigned int nr, bool all,
 unsigned int swap_lent_take_victim(swap_desc_t *words, unsigned int nr, bool scatter,
 				   unsigned long tiers);
 long swap_lent_free(const swap_desc_t *words, unsigned int nr);
-void swap_lent_take_back(struct swap_tier *tier);
+unsigned long swap_lent_take_back(struct swap_tier *tier);
 void swap_lent_stop(struct swap_tier *tier);
 unsigned long swap_lent_ahead(struct swap_tier *tier);
 bool swap_lent_is_bad(struct swap_tier *tier, unsigned long offset);

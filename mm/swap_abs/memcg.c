@@ -255,10 +255,9 @@ static noinline void swap_memcg_move(unsigned short id, int from, int to, long n
 	 */
 	if (id == mem_cgroup_private_id(root_mem_cgroup))
 		return;
-	if (begin && swap_memcg_begin(id)) {
-		swap_memcg_stock_add(id, from, to, nr);
+	/* The stock may be another cgroup's again where this can be preempted. */
+	if (begin && swap_memcg_begin(id) && swap_memcg_stock_add(id, from, to, nr))
 		return;
-	}
 	rcu_read_lock();
 	memcg = mem_cgroup_from_private_id(id);
 	if (from >= 0)
@@ -423,14 +422,14 @@ unsigned long swap_memcg_slots(struct mem_cgroup *memcg)
 }
 
 /*
- * Set the mask of tiers with a limit. The caller holds swap_memcg_mutex, or
- * nobody can find the cgroup any more.
+ * Set the mask of tiers with a limit. The caller holds swap_memcg_mutex.
  */
 static void swap_memcg_set_limited(struct swap_memcg *tiers, unsigned long limited)
 {
 	unsigned long before = tiers->limited;
 	bool first;
 
+	lockdep_assert_held(&swap_memcg_mutex);
 	if (limited && !before) {
 		first = !static_key_enabled(&swap_memcg_limited);
 		static_branch_inc(&swap_memcg_limited);
@@ -451,7 +450,12 @@ void swap_memcg_free(struct mem_cgroup *memcg)
 {
 	if (!memcg->swap_tiers)
 		return;
-	swap_memcg_set_limited(memcg->swap_tiers, 0);
+	if (memcg->swap_tiers->limited) {
+		/* Nobody may begin to limit another cgroup meanwhile. */
+		mutex_lock(&swap_memcg_mutex);
+		swap_memcg_set_limited(memcg->swap_tiers, 0);
+		mutex_unlock(&swap_memcg_mutex);
+	}
 	kfree(memcg->swap_tiers);
 }
 

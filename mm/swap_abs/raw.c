@@ -57,8 +57,8 @@ static void swap_raw_untake(const swap_desc_t *words, unsigned int nr)
  */
 static bool swap_raw_alloc(swap_desc_t *words, unsigned int nr, unsigned long tiers)
 {
-	bool taken_back = false, discarded = false;
-	unsigned int got, total = 0;
+	unsigned int got, total = 0, tries = 4;
+	bool discarded = false;
 
 	if (pm_suspended_storage())
 		return false;
@@ -73,10 +73,12 @@ static bool swap_raw_alloc(swap_desc_t *words, unsigned int nr, unsigned long ti
 		}
 		if (nr == 1 && swap_lent_take_any(words, nr, true, tiers))
 			return true;
-		/* Other CPUs may have the last free slots. */
-		if (!taken_back) {
-			swap_lent_take_back(NULL);
-			taken_back = true;
+		/*
+		 * Other CPUs may have the last free slots. Another task may
+		 * take them first, so try again.
+		 */
+		if (tries) {
+			tries = swap_lent_take_back(NULL) ? tries - 1 : 0;
 			continue;
 		}
 		got = swap_lent_take_victim(words + total, nr - total, nr > 1, tiers);
@@ -98,6 +100,11 @@ static bool swap_raw_alloc(swap_desc_t *words, unsigned int nr, unsigned long ti
 		discarded = true;
 	}
 	return true;
+}
+
+static void swap_raw_make_room(struct swap_tier *tier)
+{
+	swap_lent_take_back(tier);
 }
 
 /*
@@ -242,7 +249,7 @@ static const struct swap_format swap_raw_format = {
 	.stop		= swap_lent_stop,
 	.release	= swap_lent_release,
 	.has_room	= swap_tier_has_slots,
-	.make_room	= swap_lent_take_back,
+	.make_room	= swap_raw_make_room,
 	.alloc		= swap_raw_alloc,
 	.untake		= swap_raw_untake,
 	.ahead		= swap_lent_ahead,
