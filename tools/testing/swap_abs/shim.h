@@ -192,11 +192,13 @@ static inline void mutex_unlock(struct lock *lock)
 #define smp_store_release(p, value)	(*(p) = (value))	/* one CPU: no barrier */
 #define smp_load_acquire(p)		(*(p))			/* as well */
 #define ATOMIC_LONG_INIT(value)		{ (value) }
+#define ATOMIC_INIT(value)		{ (value) }
 #define atomic_read(v)			((v)->counter)
 #define atomic_set(v, value)		((v)->counter = (value))
 #define atomic_add(value, v)		((v)->counter += (value))
 #define atomic_sub(value, v)		((v)->counter -= (value))
 #define atomic_inc(v)			atomic_add(1, v)
+#define atomic_dec(v)			atomic_sub(1, v)
 #define atomic_dec_and_test(v)		(!atomic_sub(1, v))
 #define atomic_long_read(v)		atomic_read(v)
 #define atomic_long_add(value, v)	atomic_add(value, v)
@@ -629,6 +631,10 @@ enum swap_tier_state {
 	SWAP_TIER_ONLINE,
 };
 
+/* The slots of a model are always in use. */
+#define swap_desc_of(entry)		swap_desc_read(entry)
+/* No page is zero-filled. */
+#define __swap_table_clear_zero(ci, i)	do { } while (0)
 #define swap_promise_put(nr)		atomic_long_add(nr, &nr_swap_pages)
 #define swap_slot_may_writeback(...)	true
 #define zswap_folio_swapin(...)		do { } while (0)
