@@ -229,10 +229,9 @@ void swap_abs_reserve_end(struct folio *folio, enum swap_room room)
 			swap_vain_room_short();
 		return;
 	}
-	if (room == SWAP_ROOM_DEVICE || room == SWAP_ROOM_PHYSICAL)
-		return;
-
-	swap_desc_unpromise_folio(folio);
+	/* swap_reserve_end() has left out what was promised room. */
+	if (room == SWAP_ROOM_RAM)
+		swap_desc_unpromise_folio(folio);
 }
 
 /* Dispatch */
@@ -398,7 +397,10 @@ bool swap_abs_synchronous(swp_entry_t entry)
 	return swap_desc_synchronous(swap_desc_read(entry));
 }
 
-/* Answer swap_folio_stable_writes() for a virtual folio. */
+/*
+ * Answer swap_folio_stable_writes() for a virtual folio. A page that is stored
+ * compressed may change meanwhile, because its compressed copy is written.
+ */
 bool swap_abs_stable_writes(struct folio *folio)
 {
 	swp_entry_t entry = folio->swap;

@@ -122,8 +122,8 @@ static struct swap_info_struct *swap_run_device(s64 run)
 }
 
 /*
- * All runs of all CPUs together have at most one in so many slots of a device,
- * but one cluster a run is enough.
+ * The runs with one index of all CPUs together have at most one in so many
+ * slots of a device, but one cluster a run is enough.
  */
 #define SWAP_LENT_AHEAD_PART	32
 
@@ -537,6 +537,14 @@ static bool swap_lent_has_many_free(struct swap_tier *tier)
 	       swap_tier_free_clusters(tier) > tier->si->pages / SWAPFILE_CLUSTER / 4;
 }
 
+static unsigned int swap_lent_take_borrowed(struct swap_tier *tier, unsigned int min,
+					    unsigned int want, s64 *run)
+{
+	struct swap_cluster_info *ci = swap_lent_borrow(tier);
+
+	return ci ? swap_lent_take(tier->si, ci, 0, min, want, run) : 0;
+}
+
 /*
  * Take @min to @want slots next to each other from a partly used cluster of a
  * tier, or from a borrowed one.
@@ -546,11 +554,10 @@ static unsigned int swap_lent_take_tier(struct swap_tier *tier, unsigned int min
 {
 	/* A partly used cluster has no run that is as long as a cluster. */
 	unsigned int got, scan = min == SWAPFILE_CLUSTER ? 0 : SWAP_LENT_MAX_SCAN;
-	struct swap_cluster_info *ci = NULL;
+	struct swap_cluster_info *ci;
 
 	if (swap_lent_has_many_free(tier)) {
-		ci = swap_lent_borrow(tier);
-		got = ci ? swap_lent_take(tier->si, ci, 0, min, want, run) : 0;
+		got = swap_lent_take_borrowed(tier, min, want, run);
 		if (got)
 			return got;
 	}
@@ -562,8 +569,7 @@ static unsigned int swap_lent_take_tier(struct swap_tier *tier, unsigned int min
 		if (got)
 			return got;
 	}
-	ci = swap_lent_borrow(tier);
-	return ci ? swap_lent_take(tier->si, ci, 0, min, want, run) : 0;
+	return swap_lent_take_borrowed(tier, min, want, run);
 }
 
 /*

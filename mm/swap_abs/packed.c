@@ -323,7 +323,6 @@ const struct swap_backend swap_packed_backend = {
 	.drop		= swap_packed_drop,
 	.can_load_as_one	= swap_packed_can_load_as_one,
 	.moved		= swap_packed_moved,
-	/* The page may change, because its compressed copy is written. */
 	.fill		= swap_packed_fill,
 	.check		= swap_packed_check_word,
 	.order		= SWAP_ORDER_CHOOSY,

@@ -46,24 +46,12 @@ static void swap_raw_untake(const swap_desc_t *words, unsigned int nr)
 	swap_promise_put(swap_lent_free(words, nr) - (long)nr);
 }
 
-/*
- * Take slots on devices for @nr pages of one folio: next to each other if there
- * is such a run, otherwise anywhere. The caller has taken or reserved device
- * capacity for the slots. So this fails only if there is no memory for a
- * cluster's bits, if a device is being swapped off, or if storage is suspended.
- * May sleep for a discard, which allocates with GFP_NOIO.
- *
- * Return true with @nr descriptors in @words, or false.
- */
-static bool swap_raw_alloc(swap_desc_t *words, unsigned int nr, unsigned long tiers)
+/* Do swap_raw_alloc() where no device has a run of @nr slots at once. */
+static noinline bool swap_raw_alloc_anywhere(swap_desc_t *words, unsigned int nr,
+					     unsigned long tiers)
 {
 	unsigned int got, total = 0, tries = 4;
 	bool discarded = false;
-
-	if (pm_suspended_storage())
-		return false;
-	if (swap_lent_take_any(words, nr, true, tiers))
-		return true;
 
 	while (total < nr) {
 		got = swap_lent_take_any(words + total, nr - total, false, tiers);
@@ -100,6 +88,23 @@ static bool swap_raw_alloc(swap_desc_t *words, unsigned int nr, unsigned long ti
 		discarded = true;
 	}
 	return true;
+}
+
+/*
+ * Take slots on devices for @nr pages of one folio: next to each other if there
+ * is such a run, otherwise anywhere. The caller has taken or reserved device
+ * capacity for the slots. So this fails only if there is no memory for a
+ * cluster's bits, if a device is being swapped off, or if storage is suspended.
+ * May sleep for a discard, which allocates with GFP_NOIO.
+ *
+ * Return true with @nr descriptors in @words, or false.
+ */
+static bool swap_raw_alloc(swap_desc_t *words, unsigned int nr, unsigned long tiers)
+{
+	if (pm_suspended_storage())
+		return false;
+	return swap_lent_take_any(words, nr, true, tiers) ||
+	       swap_raw_alloc_anywhere(words, nr, tiers);
 }
 
 static void swap_raw_make_room(struct swap_tier *tier)
@@ -171,7 +176,7 @@ static __always_inline int swap_raw_place(struct folio *folio, unsigned int nr,
 			goto give_room;
 		err = -ENOSPC;
 	}
-	if (!swap_lent_take_any(words, nr, true, tiers) && !swap_raw_alloc(words, nr, tiers))
+	if (!swap_raw_alloc(words, nr, tiers))
 		goto free_words;
 	*first = *words;
 	swap_desc_install(folio, words, taken);

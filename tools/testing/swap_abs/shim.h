@@ -634,7 +634,10 @@ enum swap_tier_state {
 /* The slots of a model are always in use. */
 #define swap_desc_of(entry)		swap_desc_read(entry)
 /* No page is zero-filled. */
-#define __swap_table_clear_zero(ci, i)	do { } while (0)
+static inline void __swap_table_clear_zero(struct swap_cluster_info *ci, unsigned int ci_off)
+{
+}
+
 #define swap_promise_put(nr)		atomic_long_add(nr, &nr_swap_pages)
 #define swap_slot_may_writeback(...)	true
 #define zswap_folio_swapin(...)		do { } while (0)
