@@ -16,8 +16,8 @@ TRACE_DEFINE_ENUM(SWAP_DESC_RAW);
 TRACE_DEFINE_ENUM(SWAP_DESC_PACKED);
 TRACE_DEFINE_ENUM(SWAP_DESC_LOST);
 
-#define show_swap_abs_tag(word)				\
-	__print_symbolic((word) & SWAP_DESC_TAG_MASK,	\
+#define show_swap_abs_tag(tag)				\
+	__print_symbolic(tag,				\
 			 { SWAP_DESC_NONE, "none" },	\
 			 { SWAP_DESC_ZSWAP, "zswap" },	\
 			 { SWAP_DESC_RAW, "raw" },	\
@@ -32,18 +32,25 @@ DECLARE_EVENT_CLASS(swap_abs_io,
 
 	TP_STRUCT__entry(
 		__field(unsigned long, slot)
-		__field(unsigned long, word)
 		__field(unsigned int, nr)
+		__field(unsigned int, tag)
+		__field(int, tier)
+		__field(unsigned long, block)
 	),
 
 	TP_fast_assign(
 		__entry->slot = swp_offset(swp);
-		__entry->word = word.val;
 		__entry->nr = nr;
+		__entry->tag = swap_desc_tag(word);
+		__entry->tier = swap_desc_tier(word);
+		__entry->block = swap_desc_on_device(word) ?
+				 swp_offset(swap_desc_device_entry(word)) : 0;
 	),
 
-	TP_printk("slot=%lu nr=%u place=%s word=%#lx", __entry->slot, __entry->nr,
-		  show_swap_abs_tag(__entry->word), __entry->word)
+	/* The tier is the swap type of a device. The word has an address in it. */
+	TP_printk("slot=%lu nr=%u place=%s tier=%d block=%lu", __entry->slot,
+		  __entry->nr, show_swap_abs_tag(__entry->tag), __entry->tier,
+		  __entry->block)
 );
 
 /* A backend has taken a folio's data. */
@@ -71,15 +78,15 @@ TRACE_EVENT(swap_abs_move,
 
 	TP_STRUCT__entry(
 		__field(unsigned long, slot)
-		__field(unsigned long, from)
-		__field(unsigned long, to)
+		__field(unsigned int, from)
+		__field(unsigned int, to)
 		__field(int, err)
 	),
 
 	TP_fast_assign(
 		__entry->slot = swp_offset(swp);
-		__entry->from = from.val;
-		__entry->to = to.val;
+		__entry->from = swap_desc_tag(from);
+		__entry->to = swap_desc_tag(to);
 		__entry->err = err;
 	),
 

@@ -929,7 +929,7 @@ static void make_gaps(struct __test_metadata *_metadata, struct sa_area *a, bool
 {
 	size_t n = sa_meminfo("SwapFree") / SA_PAGE, few = 0, given = 0, i;
 	const struct sa_event *store;
-	unsigned int first = 0;
+	int first = 0;
 	struct sa_event *ev;
 	__u64 *map;
 	long nr;

@@ -119,10 +119,6 @@ int sa_writes_stop(const char *dev, long *nr, long *idle)
 	return 0;
 }
 
-/*
- * Parse a line of a trace. mm/swap_abs/desc.h defines the layout of a
- * descriptor.
- */
 static bool parse_event(const char *line, struct sa_event *e)
 {
 	static const char * const names[] = {
@@ -132,7 +128,6 @@ static bool parse_event(const char *line, struct sa_event *e)
 		[SA_COLLECT]	= "swap_abs_collect: ",
 	};
 	const char *p = NULL;
-	unsigned long word;
 	int i;
 
 	memset(e, 0, sizeof(*e));
@@ -150,14 +145,11 @@ static bool parse_event(const char *line, struct sa_event *e)
 		return sscanf(p, "slot=%lu from=%7s to=%7s err=%d", &e->slot,
 			      e->from, e->to, &e->err) == 4;
 	if (e->kind == SA_COLLECT)
-		return sscanf(p, "type=%u segment=%lu live=%u left=%u err=%d", &e->type,
+		return sscanf(p, "type=%d segment=%lu live=%u left=%u err=%d", &e->type,
 			      &e->slot, &e->live, &e->left, &e->err) == 5;
-	if (sscanf(p, "slot=%lu nr=%zu place=%7s word=%lx", &e->slot, &e->nr,
-		   e->kind == SA_STORE ? e->to : e->from, &word) != 4)
-		return false;
-	e->type = word >> 57 & 31;
-	e->offset = (word & ((1UL << 57) - 1)) >> 3;
-	return true;
+	return sscanf(p, "slot=%lu nr=%zu place=%7s tier=%d block=%lu", &e->slot,
+		      &e->nr, e->kind == SA_STORE ? e->to : e->from, &e->type,
+		      &e->offset) == 5;
 }
 
 long sa_trace_stop(struct sa_event **events)

@@ -27,8 +27,8 @@ struct sa_event {
 	unsigned long slot;		/* the segment, for SA_COLLECT */
 	size_t nr;			/* pages */
 	char from[8], to[8];		/* kinds of place, "" if the event has none */
-	unsigned int type;		/* the device, for "raw" */
-	unsigned long offset;		/* on that device, of a store or load */
+	int type;			/* the device's swap type; other tiers have another */
+	unsigned long offset;		/* the block on that device, of a store or load */
 	unsigned int live, left;	/* bytes of a segment in use before and after */
 	int err;
 };
