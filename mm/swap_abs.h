@@ -25,11 +25,13 @@ struct swap_move;
 struct swap_object;
 struct swap_tier;
 
-/* The states of a tier; see mm/swap_abs/state.c. */
+/* The states of a tier; see mm/swap_abs/state.c. Only an online one takes data. */
 enum swap_tier_state {
+	SWAP_TIER_NEW,		/* swapon has not put it on the list yet */
 	SWAP_TIER_ONLINE,
-	SWAP_TIER_DRAINING,	/* takes no new data; a mover empties it */
+	SWAP_TIER_DRAINING,	/* a mover empties it */
 	SWAP_TIER_FAILED,	/* the same, because of I/O errors */
+	SWAP_TIER_SWAPOFF,	/* swapoff empties it */
 	NR_SWAP_TIER_STATES,
 };
 
@@ -225,7 +227,7 @@ bool swap_reclaim_unused(struct swap_info_struct *si, unsigned long offset);
 void swap_device_close_lent(struct swap_info_struct *si, bool close);
 void swap_cluster_return(struct swap_info_struct *si, struct swap_cluster_info *ci);
 void swap_device_adopt(struct swap_info_struct *si, bool adopt);
-int swap_device_close(struct swap_info_struct *si);
+int swap_device_close(struct swap_info_struct *si, enum swap_tier_state state);
 void swap_device_reopen(struct swap_info_struct *si);
 bool swap_device_tryget(struct swap_info_struct *si);
 sector_t swap_device_run(struct swap_info_struct *si, pgoff_t offset,
@@ -248,7 +250,7 @@ bool swap_tier_free_image(swp_entry_t entry);
 int swap_tier_create(struct swap_info_struct *si);
 void swap_tier_join(struct swap_info_struct *si);
 void swap_tier_ready(struct swap_info_struct *si);
-void swap_tier_leave(struct swap_info_struct *si);
+void swap_tier_leave(struct swap_info_struct *si, enum swap_tier_state state);
 void swap_tier_stay(struct swap_info_struct *si);
 void swap_tier_destroy(struct swap_info_struct *si);
 
@@ -276,7 +278,8 @@ static inline void swap_tier_ready(struct swap_info_struct *si)
 {
 }
 
-static inline void swap_tier_leave(struct swap_info_struct *si)
+static inline void swap_tier_leave(struct swap_info_struct *si,
+				   enum swap_tier_state state)
 {
 }
 

@@ -87,7 +87,7 @@ static bool swap_collect_has_peer(struct swap_packed_tier *packed)
 		if (found || tier->node.prio > packed->tier->node.prio)
 			break;
 		if (tier == packed->tier || tier->node.prio < packed->tier->node.prio ||
-		    READ_ONCE(tier->closed) || !(READ_ONCE(tier->si->flags) & SWP_WRITEOK))
+		    !swap_tier_is_online(tier) || !(READ_ONCE(tier->si->flags) & SWP_WRITEOK))
 			continue;
 		found = tier->packed && !READ_ONCE(tier->packed->stopped) ?
 			!swap_segments_are_short(tier->packed) :

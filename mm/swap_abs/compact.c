@@ -50,7 +50,8 @@ void swap_tier_compact_work(struct work_struct *work)
 		 */
 		.want	= tier->si->pages,
 		.moved	= &moved,
-		.stop	= &tier->closed,
+		.state	= &tier->state,
+		.states	= BIT(SWAP_TIER_ONLINE),
 	};
 
 	mutex_lock(&tier->move_lock);

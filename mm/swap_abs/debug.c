@@ -194,9 +194,9 @@ static void check_sums(struct swap_check *check, long nr_before, bool moving)
 			break;
 		if (swap_is_virtual(si) || !si->tier)
 			continue;
-		closed += si->tier->closed;
+		closed += !swap_tier_is_online(si->tier);
 		room += device_room(si) - READ_ONCE(si->tier->hidden);
-		if (si->tier->closed)
+		if (!swap_tier_is_online(si->tier))
 			room -= si->pages;
 		used[type] = percpu_counter_sum(&si->tier->used) -
 			     swap_formats_sum(ahead, si->tier) -

@@ -64,7 +64,7 @@ void swap_tiers_adopt(bool adopt)
 		if (!READ_ONCE(swap_info[type]))
 			break;
 		tier = swap_info[type]->tier;
-		if (!tier || !tier->joined || tier->closed)
+		if (!tier || !swap_tier_is_online(tier))
 			continue;
 		swap_tier_adopt(tier, adopt);
 		if (adopt)
@@ -144,11 +144,11 @@ void swap_tier_join(struct swap_info_struct *si)
 	mutex_lock(&swap_abs_mutex);
 	if (swap_abs_on)
 		swap_tier_adopt(tier, true);
+	swap_tier_write_state(tier, SWAP_TIER_ONLINE);
 	plist_node_init(&tier->node, swap_tier_default_rank(si));
 	spin_lock(&swap_tiers_lock);
 	plist_add(&tier->node, &swap_tiers);
 	spin_unlock(&swap_tiers_lock);
-	tier->joined = true;
 	swap_tiers_update();
 	mutex_unlock(&swap_abs_mutex);
 }
@@ -163,7 +163,7 @@ void swap_tier_ready(struct swap_info_struct *si)
 {
 	mutex_lock(&swap_abs_mutex);
 	/* Another task may have called swapoff for the device already. */
-	if (si->tier && !si->tier->closed) {
+	if (si->tier && swap_tier_is_online(si->tier)) {
 		if (swap_abs_on)
 			swap_format_prepare(si->tier);
 		else
@@ -177,18 +177,19 @@ void swap_tier_ready(struct swap_info_struct *si)
 /**
  * swap_tier_leave - stop all work on a device that is about to be emptied
  * @si: a device that takes no new data, because its SWP_WRITEOK was cleared
+ * @state: who empties it, and why
  *
  * Context: process context, sleeps; waits for the I/O of collection and
  * demotion.
  */
-void swap_tier_leave(struct swap_info_struct *si)
+void swap_tier_leave(struct swap_info_struct *si, enum swap_tier_state state)
 {
 	mutex_lock(&swap_abs_mutex);
-	WRITE_ONCE(si->tier->closed, true);
+	swap_tier_write_state(si->tier, state);
 	mutex_unlock(&swap_abs_mutex);
 	/*
 	 * Collection ends because end_work() asks it to, and demotion because
-	 * the tier is closed, but either may wait for a device that hangs. Wait
+	 * the tier is not online, but either may wait for a device that hangs. Wait
 	 * for them without swap_abs_mutex, so that tasks that need the mutex do
 	 * not wait for this device, too.
 	 */
@@ -215,7 +216,7 @@ void swap_tier_stay(struct swap_info_struct *si)
 	swap_device_close_lent(si, false);
 	if (swap_abs_on)
 		swap_tier_adopt(si->tier, true);
-	WRITE_ONCE(si->tier->closed, false);
+	swap_tier_write_state(si->tier, SWAP_TIER_ONLINE);
 	mutex_unlock(&swap_abs_mutex);
 }
 
@@ -246,7 +247,7 @@ void swap_tier_destroy(struct swap_info_struct *si)
 	 * because whoever finds the tier looks at that data.
 	 */
 	mutex_lock(&swap_abs_mutex);
-	if (tier->joined) {
+	if (tier->state != SWAP_TIER_NEW) {
 		spin_lock(&swap_tiers_lock);
 		plist_del(&tier->node, &swap_tiers);
 		spin_unlock(&swap_tiers_lock);
@@ -283,6 +284,9 @@ static int __init swap_tier_init(void)
 		kobject_put(&tier->kobj);
 		return err;
 	}
+	mutex_lock(&swap_abs_mutex);
+	swap_tier_write_state(tier, SWAP_TIER_ONLINE);
+	mutex_unlock(&swap_abs_mutex);
 	swap_zswap_tier = tier;
 	return 0;
 }

@@ -618,7 +618,7 @@ unsigned int swap_lent_take_victim(swap_desc_t *words, unsigned int nr,
 
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node) {
-		if (!(swap_tier_bit(tier) & tiers) || READ_ONCE(tier->closed) ||
+		if (!(swap_tier_bit(tier) & tiers) || !swap_tier_is_online(tier) ||
 		    (scatter && !swap_lent_may_scatter(tier->si)))
 			continue;
 		ci = swap_lent_isolate_victim(tier, false);
@@ -685,7 +685,7 @@ static noinline unsigned int swap_lent_take_new(unsigned int which, swap_desc_t 
 	if (got)
 		goto taken;
 	plist_for_each_entry(tier, &swap_tiers, node) {
-		if (!(swap_tier_bit(tier) & tiers) || READ_ONCE(tier->closed))
+		if (!(swap_tier_bit(tier) & tiers) || !swap_tier_is_online(tier))
 			continue;
 		if (!all && !swap_lent_may_scatter(tier->si))
 			continue;

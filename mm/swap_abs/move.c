@@ -61,7 +61,7 @@
  */
 static bool swap_move_is_drain(struct swap_move *move)
 {
-	return move->want == ULONG_MAX && READ_ONCE(move->si->tier->closed);
+	return move->want == ULONG_MAX && !swap_tier_is_online(move->si->tier);
 }
 
 /*

@@ -61,7 +61,8 @@ struct swap_move_ops {
  * @floor: pages that zswap's pool keeps; for zswap only
  * @moved: pages moved so far, or on their way
  * @ops: for swap_format.move_out()
- * @stop: set by another task when the move is to end early, or NULL
+ * @state: the state of the tier, which another task may change, or NULL
+ * @states: mask of the states in which the move goes on
  * @reads: I/O of the pages in @nr_reading
  * @nr_reading: pages of swap_tier.batch that are being read
  * @nr_writing: pages of swap_tier.batch that are being written
@@ -76,7 +77,8 @@ struct swap_move {
 	unsigned long floor;
 	unsigned long *moved;
 	const struct swap_move_ops *ops;
-	bool *stop;
+	const enum swap_tier_state *state;
+	unsigned long states;
 	struct swap_io_ctx reads;
 	unsigned int nr_reading;
 	unsigned int nr_writing;
@@ -99,14 +101,15 @@ static inline bool swap_move_freezing(void)
 
 /*
  * Tell whether a move is to end before it is done: a signal is pending, all
- * that was wanted has been moved, another task has set @move->stop, or the
- * system is about to freeze kernel threads. In the last case a mover in the
- * background queues its work again, for after the thaw.
+ * that was wanted has been moved, the tier is in none of @move->states any
+ * more, or the system is about to freeze kernel threads. In the last case a
+ * mover in the background queues its work again, for after the thaw.
  */
 static inline bool swap_move_stopped(struct swap_move *move)
 {
 	return READ_ONCE(*move->moved) >= move->want ||
-	       (move->stop && READ_ONCE(*move->stop)) || signal_pending(current) ||
+	       (move->state && !(BIT(READ_ONCE(*move->state)) & move->states)) ||
+	       signal_pending(current) ||
 	       swap_move_freezing();
 }
 

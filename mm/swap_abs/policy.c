@@ -93,7 +93,8 @@ static void swap_tier_demote_work(struct work_struct *work)
 	struct swap_move move = {
 		.si	= tier->si,
 		.moved	= &moved,
-		.stop	= &tier->closed,
+		.state	= &tier->state,
+		.states	= BIT(SWAP_TIER_ONLINE),
 	};
 	bool picked = false;
 
@@ -116,7 +117,7 @@ static void swap_tier_demote_work(struct work_struct *work)
 		swap_move_some(&move);
 		sum += moved;
 		cond_resched();
-	} while (moved && !READ_ONCE(tier->closed) && !swap_move_freezing());
+	} while (moved && swap_tier_is_online(tier) && !swap_move_freezing());
 	swap_formats_call(unchoose, tier);
 	swap_tier_demote_backoff(tier, sum);
 	mutex_unlock(&tier->move_lock);
@@ -140,7 +141,8 @@ int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages)
 		.tiers	= swap_tiers_beside(tier, up),
 		.want	= pages,
 		.moved	= &tier->moved[up],
-		.stop	= &tier->closed,
+		.state	= &tier->state,
+		.states	= BIT(SWAP_TIER_ONLINE),
 	};
 	unsigned long moved;
 	int err;
@@ -347,9 +349,13 @@ static void swap_tier_drain_work(struct work_struct *work)
 		.tiers	= SWAP_TIERS_ALL & ~swap_tier_bit(tier),
 		.want	= ULONG_MAX,
 		.moved	= &moved,
-		.stop	= &tier->drain_stop,
+		.state	= &tier->state,
+		.states	= SWAP_TIER_STATES_DRAINED,
 	};
 
+	/* The tier may have been opened while this work was queued again. */
+	if (!swap_tier_is_drained(tier))
+		return;
 	if (!swap_abs_used() || !percpu_counter_sum(&tier->used)) {
 		swap_promise_cancel();
 		return;
@@ -367,7 +373,7 @@ static void swap_tier_drain_work(struct work_struct *work)
 		tier->drain_delay = 1;
 	else
 		tier->drain_delay = clamp(2 * tier->drain_delay, HZ, 64UL * HZ);
-	if (!READ_ONCE(tier->drain_stop))
+	if (swap_tier_is_drained(tier))
 		queue_delayed_work(swap_move_wq, &tier->drain_work, tier->drain_delay);
 }
 

@@ -103,7 +103,7 @@ unsigned long swap_tiers_beside(struct swap_tier *tier, bool up)
 
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(pos, &swap_tiers, node)
-		if (!READ_ONCE(pos->closed) &&
+		if (swap_tier_is_online(pos) &&
 		    (up ? pos->node.prio < tier->node.prio : pos->node.prio > tier->node.prio))
 			tiers |= swap_tier_bit(pos);
 	spin_unlock(&swap_tiers_lock);
@@ -140,7 +140,7 @@ bool swap_tiers_have_slots(void)
 
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node)
-		have |= !READ_ONCE(tier->closed) && swap_tier_has_slots(tier);
+		have |= swap_tier_is_online(tier) && swap_tier_has_slots(tier);
 	spin_unlock(&swap_tiers_lock);
 	return have;
 }
@@ -278,7 +278,7 @@ unsigned long swap_tiers_of_folio(struct folio *folio)
 void swap_tier_check_high(struct swap_tier *tier)
 {
 	if (swap_tier_used(tier) <= swap_tier_watermark(tier, SWAP_WMARK_HIGH) ||
-	    time_before(jiffies, READ_ONCE(tier->demote_after)) || READ_ONCE(tier->closed))
+	    time_before(jiffies, READ_ONCE(tier->demote_after)) || !swap_tier_is_online(tier))
 		return;
 	if (!tier->si)
 		zswap_kick_shrink();
@@ -321,12 +321,6 @@ void swap_tier_compact(struct swap_tier *tier)
 		return;
 	swap_move_queue(&tier->compact_work);
 }
-
-/*
- * The number of devices that are being drained, so that reclaim and faults need
- * not look at a folio's copy while there are none.
- */
-unsigned int swap_abs_draining __read_mostly;
 
 /*
  * Answer for swap_copy_irreplaceable() once the layer has been switched on. Look

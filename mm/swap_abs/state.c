@@ -1,38 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The states of a tier, and the transitions between them.
+ * The states of a tier, and the transitions between them, which are drawn in
+ * Documentation/mm/swap-abs-tiers.rst ("States").
  *
- *	        by hand               many I/O errors
- *	  +----------------- online -------------------+
- *	  |                  ^    ^                    |
- *	  v      by hand,    |    |  by hand, swapoff, v
- *	draining ------------+    +------------------ failed
- *	         swapoff             after a while
+ * An online tier takes data. In the states draining, failed and swapoff, the
+ * device has no SWP_WRITEOK, and total_swap_pages and nr_swap_pages do not include its pages.
+ * drain_work, which runs in the background, moves the data of a tier that is
+ * draining or has failed to other tiers. swapoff finds only devices that are in
+ * use, so it opens such a tier first. The administrator sees a new tier as
+ * "online" and one that swapoff empties as "draining".
  *
- * Not drawn: the administrator can turn "failed" into "draining", and when
- * swapoff fails, swap_tiers_close_file() restores the state that swapoff ended.
- *
- * These fields of struct swap_tier say how far a tier is in use:
- *
- * - joined: the tier is on swap_tiers. It stays there in all states, from
- *   swapon until swapoff has emptied the device.
- * - closed: the tier takes no new data, because its state is not online or
- *   because swapoff empties it. The device has no SWP_WRITEOK then, and
- *   total_swap_pages and nr_swap_pages do not include its pages.
- * - state: online, draining or failed. swapoff has no state of its own: a tier
- *   that stays closed while its state is online is one that swapoff empties.
- * - drain_stop: asks drain_work to end. drain_work runs in the background and
- *   moves the data of a tier that is draining or has failed to other tiers.
- *   Opening the tier sets drain_stop, and closing it clears drain_stop.
- * - adopted: nr_swap_pages counts the device's free slots as the layer can use
- *   them. It is set while the layer is on and the tier is not closed.
- *
- * swap_state_mutex protects state and drain_stop; swap_abs_mutex protects the
- * others.
- *
- * To hold: a tier whose state is not online is closed, because state changes
- * after the device has been closed and before it is opened again. swapoff can't
- * take a closed tier away, so it opens the tier first.
+ * swap_tier_write_state() warns of a transition that is not drawn. swap_abs_mutex protects
+ * the state, which is written after the device has lost SWP_WRITEOK, and before
+ * it gets it back. swap_state_mutex, which this file holds around all that it
+ * does, protects the transitions from and to draining and failed as a whole.
  *
  * A device fails after many I/O errors in a row over some time. It is opened
  * again later, because the cause of the errors may have gone.
@@ -67,17 +48,8 @@ u32 swap_tier_reopen_delay = 5;
 /* A tier has failed "soon" if it was open for less than its delay plus this. */
 #define SWAP_TIER_REOPEN_SOON	60
 
-/* Protects state, drain_stop, reopen_delay and reopened of all tiers. */
+/* Protects reopen_delay and reopened of all tiers; see above. */
 static DEFINE_MUTEX(swap_state_mutex);
-
-static void swap_tier_write_state(struct swap_tier *tier, enum swap_tier_state state)
-{
-	int change = (state == SWAP_TIER_DRAINING) - (tier->state == SWAP_TIER_DRAINING);
-
-	lockdep_assert_held(&swap_state_mutex);
-	WRITE_ONCE(tier->state, state);
-	WRITE_ONCE(swap_abs_draining, swap_abs_draining + change);
-}
 
 /*
  * Let no new data go to the device, and start drain_work, which moves the data
@@ -85,16 +57,20 @@ static void swap_tier_write_state(struct swap_tier *tier, enum swap_tier_state s
  */
 static int swap_tier_close(struct swap_tier *tier, enum swap_tier_state state)
 {
-	int err;
+	int err = 0;
 
 	lockdep_assert_held(&swap_state_mutex);
-	if (tier->state == SWAP_TIER_ONLINE) {
-		err = swap_device_close(tier->si);
-		if (err)
-			return err;
+	if (swap_tier_is_drained(tier)) {
+		/* swapoff opens such a tier first, with swap_state_mutex held. */
+		mutex_lock(&swap_abs_mutex);
+		swap_tier_write_state(tier, state);
+		mutex_unlock(&swap_abs_mutex);
+	} else {
+		/* Fails if swapon is not done with the tier, or swapoff has begun. */
+		err = swap_device_close(tier->si, state);
 	}
-	swap_tier_write_state(tier, state);
-	WRITE_ONCE(tier->drain_stop, false);
+	if (err)
+		return err;
 	tier->drain_delay = 1;
 	mod_delayed_work(swap_move_wq, &tier->drain_work, 0);
 	return 0;
@@ -103,16 +79,15 @@ static int swap_tier_close(struct swap_tier *tier, enum swap_tier_state state)
 static void swap_tier_open(struct swap_tier *tier)
 {
 	lockdep_assert_held(&swap_state_mutex);
-	if (tier->state == SWAP_TIER_ONLINE)
+	if (!swap_tier_is_drained(tier))
 		return;
 	/*
 	 * Do not wait for the mover, which ends by itself: it may wait for a
-	 * device that hangs, and others wait for this mutex.
+	 * device that hangs, and others wait for this mutex. If it queues its
+	 * work once more, the work finds that it has nothing to do.
 	 */
-	WRITE_ONCE(tier->drain_stop, true);
 	cancel_delayed_work(&tier->drain_work);
 	atomic_set(&tier->io_errors, 0);
-	swap_tier_write_state(tier, SWAP_TIER_ONLINE);
 	/* This comes last, because swapoff may take the tier away after it. */
 	swap_device_reopen(tier->si);
 }
@@ -170,7 +145,7 @@ int swap_tiers_open_file(struct address_space *mapping, enum swap_tier_state *st
 		return -EINTR;
 	spin_lock(&swap_tiers_lock);
 	tier = swap_tier_of(mapping);
-	if (tier)
+	if (tier && swap_tier_is_drained(tier))
 		*state = tier->state;
 	spin_unlock(&swap_tiers_lock);
 	/* The tier can't go away: swapoff does not find a closed tier. */
@@ -243,7 +218,7 @@ static void swap_tier_fail_work(struct work_struct *work)
 	struct swap_tier *tier = container_of(work, struct swap_tier, fail_work);
 
 	mutex_lock(&swap_state_mutex);
-	if (tier->state == SWAP_TIER_ONLINE && swap_tier_has_failed(tier) &&
+	if (swap_tier_is_online(tier) && swap_tier_has_failed(tier) &&
 	    !swap_tier_close(tier, SWAP_TIER_FAILED)) {
 		swap_tier_reopen_later(tier);
 		pr_alert("swap: swap%d has failed, what can be read is moved away; tried again in %u s\n",

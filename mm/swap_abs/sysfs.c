@@ -86,32 +86,32 @@ static ssize_t rank_store(struct kobject *kobj, struct kobj_attribute *attr,
 static struct kobj_attribute rank_attr = __ATTR_RW(rank);
 
 static const char *const swap_tier_state_names[] = {
+	[SWAP_TIER_NEW]		= "online",
 	[SWAP_TIER_ONLINE]	= "online",
 	[SWAP_TIER_DRAINING]	= "draining",
 	[SWAP_TIER_FAILED]	= "failed",
+	[SWAP_TIER_SWAPOFF]	= "draining",
 };
 
 static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	struct swap_tier *tier = to_tier(kobj);
-	enum swap_tier_state state = READ_ONCE(tier->state);
+	enum swap_tier_state state = READ_ONCE(to_tier(kobj)->state);
 
-	/* swapoff has no state of its own: show its tier as draining, too. */
-	if (state == SWAP_TIER_ONLINE && READ_ONCE(tier->closed))
-		state = SWAP_TIER_DRAINING;
 	return sysfs_emit(buf, "%s\n", swap_tier_state_names[state]);
 }
 
 static ssize_t state_store(struct kobject *kobj, struct kobj_attribute *attr,
 			   const char *buf, size_t count)
 {
+	static const enum swap_tier_state states[] = { SWAP_TIER_ONLINE, SWAP_TIER_DRAINING };
 	struct swap_tier *tier = to_tier(kobj);
-	int state, err;
+	int err = -EINVAL;
 
-	state = sysfs_match_string(swap_tier_state_names, buf);
-	if (state < 0 || state == SWAP_TIER_FAILED || tier_is_zswap(tier))
-		return -EINVAL;
-	err = swap_tier_set_state(tier, state);
+	if (tier_is_zswap(tier))
+		return err;
+	for (int i = 0; i < ARRAY_SIZE(states); i++)
+		if (sysfs_streq(buf, swap_tier_state_names[states[i]]))
+			err = swap_tier_set_state(tier, states[i]);
 	return err ?: count;
 }
 

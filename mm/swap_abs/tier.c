@@ -196,7 +196,7 @@ int swap_tier_set_rank(struct swap_tier *tier, int rank)
 	if (rank < 1 || rank > U16_MAX)
 		return -EINVAL;
 	mutex_lock(&swap_abs_mutex);
-	joined = tier->joined;
+	joined = tier->state != SWAP_TIER_NEW;
 	if (joined) {
 		spin_lock(&swap_tiers_lock);
 		plist_del(&tier->node, &swap_tiers);
@@ -221,6 +221,35 @@ static void swap_tier_release_work(struct work_struct *work)
 	struct swap_tier *tier = container_of(work, struct swap_tier, release_work);
 
 	swap_formats_call(release, tier);
+}
+
+/*
+ * The number of devices that are being drained, so that reclaim and faults need
+ * not look at a folio's copy while there are none.
+ */
+unsigned int swap_abs_draining __read_mostly;
+
+/* To hold: a tier in one of these states changes to one of those only. */
+static const u8 swap_tier_next[NR_SWAP_TIER_STATES] = {
+	[SWAP_TIER_NEW]		= BIT(SWAP_TIER_ONLINE),
+	[SWAP_TIER_ONLINE]	= BIT(SWAP_TIER_DRAINING) | BIT(SWAP_TIER_FAILED) |
+				  BIT(SWAP_TIER_SWAPOFF),
+	[SWAP_TIER_DRAINING]	= BIT(SWAP_TIER_ONLINE) | BIT(SWAP_TIER_DRAINING) |
+				  BIT(SWAP_TIER_FAILED),
+	[SWAP_TIER_FAILED]	= BIT(SWAP_TIER_ONLINE) | BIT(SWAP_TIER_DRAINING) |
+				  BIT(SWAP_TIER_FAILED),
+	[SWAP_TIER_SWAPOFF]	= BIT(SWAP_TIER_ONLINE),
+};
+
+/* Change the state of a tier. No other function writes it. */
+void swap_tier_write_state(struct swap_tier *tier, enum swap_tier_state state)
+{
+	int change = (state == SWAP_TIER_DRAINING) - (tier->state == SWAP_TIER_DRAINING);
+
+	lockdep_assert_held(&swap_abs_mutex);
+	VM_WARN_ON_ONCE(!(swap_tier_next[tier->state] & BIT(state)));
+	WRITE_ONCE(tier->state, state);
+	WRITE_ONCE(swap_abs_draining, swap_abs_draining + change);
 }
 
 /*
@@ -429,7 +458,7 @@ bool swap_tier_has_room(struct swap_tier *tier)
 {
 	const struct swap_format *const *pos;
 
-	if (READ_ONCE(tier->closed))
+	if (!swap_tier_is_online(tier))
 		return false;
 	for (pos = swap_formats; *pos; pos++)
 		if ((*pos)->has_room && (*pos)->has_room(tier))
@@ -605,7 +634,7 @@ void swap_tier_io_done(struct swap_tier *tier, bool failed)
 		return;
 	if (atomic_inc_return(&tier->io_errors) == 1)
 		WRITE_ONCE(tier->first_error, jiffies);
-	if (swap_tier_has_failed(tier) && READ_ONCE(tier->state) == SWAP_TIER_ONLINE) {
+	if (swap_tier_has_failed(tier) && swap_tier_is_online(tier)) {
 		/*
 		 * Not on a freezable workqueue: fail_work waits for works that
 		 * are frozen for hibernation, so it could not be frozen itself.

@@ -325,83 +325,88 @@ struct swap_packed_tier;
 
 /**
  * struct swap_tier - one place for swapped data that the administrator sees
- * @kobj: /sys/kernel/mm/swap/tiers/<name>
- * @si: the device, NULL for zswap
- * @id: the N of swapN
- * @node: node in swap_tiers, by rank; the device's priority gives the default.
- *	Protected by swap_tiers_lock. For zswap only its rank is used, 0
- * @joined: whether the device is in use; protected by swap_abs_mutex
- * @adopted: whether the device's free slots are counted as the layer can use
- *	them; protected by swap_abs_mutex
- * @closed: takes no new data, because of swapoff or @state; written under
- *	swap_abs_mutex
- * @state: the state that the administrator sees; written under swap_state_mutex
- *	in mm/swap_abs/state.c
- * @drain_stop: asks @drain_work to end
- * @drain_delay: jiffies until @drain_work tries again
- * @watermark: percent of the capacity; written under swap_abs_mutex
- * @demote_after: jiffies before which demotion is not tried again
- * @demote_delay: how long demotion was put off the last time, in jiffies
- * @demote_work: brings a device down to its low watermark
- * @drain_work: empties a tier that is draining or has failed
- * @fail_work: closes a tier that has failed
- * @reopen_work: opens a failed tier again
- * @reopen_delay: seconds until @reopen_work runs, 0 before the first time;
- *	protected by swap_state_mutex
- * @reopened: jiffies when @reopen_work ran last; protected by swap_state_mutex
- * @compact_work: empties sparse raw clusters to make room for packed data
- * @compact_after: jiffies before which compaction is not tried again
- * @compacting: clusters on @victims may have free slots, because they were
- *	sparse when they were marked; written under @move_lock
- * @io_errors: I/O errors without a success in between
- * @first_error: jiffies at the first of these errors
+ *
+ * The letter before a field says what protects it:
+ *
+ * - C: does not change after swap_tier_create()
+ * - M: swap_abs_mutex
+ * - S: swap_state_mutex, in mm/swap_abs/state.c
+ * - L: swap_tiers_lock
+ * - V: @move_lock
+ * - T: @lock
+ * - F: the lock of the format that owns it
+ * - A: nothing, because it is atomic, per CPU, or has a lock of its own
+ *
+ * Small letters: the lock is for those who write it. Others read it without a
+ * lock, and get a hint.
+ *
+ * @kobj: C, /sys/kernel/mm/swap/tiers/<name>
+ * @si: C, the device, NULL for zswap
+ * @id: C, the N of swapN
+ * @node: L, node in swap_tiers, by rank; the device's priority gives the
+ *	default. For zswap only its rank is used, 0
+ * @state: m, whether the tier takes data; see swap_tier_write_state()
+ * @adopted: M, whether the device's free slots are counted as the layer can use
+ *	them
+ * @drain_delay: S, jiffies until @drain_work tries again; also that work's
+ * @watermark: m, percent of the capacity
+ * @demote_after: v, jiffies before which demotion is not tried again
+ * @demote_delay: V, how long demotion was put off the last time, in jiffies
+ * @demote_work: A, brings a device down to its low watermark
+ * @drain_work: A, empties a tier that is draining or has failed
+ * @fail_work: A, closes a tier that has failed
+ * @reopen_work: A, opens a failed tier again
+ * @reopen_delay: S, seconds until @reopen_work runs, 0 before the first time
+ * @reopened: S, jiffies when @reopen_work ran last
+ * @compact_work: A, empties sparse raw clusters to make room for packed data
+ * @compact_after: v, jiffies before which compaction is not tried again
+ * @compacting: v, clusters on @victims may have free slots, because they were
+ *	sparse when they were marked
+ * @io_errors: A, I/O errors without a success in between
+ * @first_error: A, jiffies at the first of these errors
  * @move_lock: held by the mover that moves data off the tier
- * @batch: pages that the mover moves by way of folios; protected by @move_lock
- * @scan_pos: the virtual slot that was scanned last for data of the tier;
- *	protected by @move_lock
- * @moved: pages moved by the last command, down and up; written under
- *	@move_lock
- * @lock: protects @partial, @full, @victims, @empty, @held and which of them
- *	the flags of a lent cluster name
- * @partial: lent clusters with a free slot (CLUSTER_FLAG_LENT_PARTIAL)
- * @full: lent clusters without a free slot, in the order in which they were
+ * @batch: V, pages that the mover moves by way of folios
+ * @scan_pos: V, the virtual slot that was scanned last for data of the tier
+ * @moved: v, pages moved by the last command, down and up
+ * @lock: also protects which of the lists below the flags of a lent cluster
+ *	name
+ * @partial: T, lent clusters with a free slot (CLUSTER_FLAG_LENT_PARTIAL)
+ * @full: T, lent clusters without a free slot, in the order in which they were
  *	filled (CLUSTER_FLAG_LENT_FULL)
- * @victims: lent clusters that demotion or compaction empties
+ * @victims: T, lent clusters that demotion or compaction empties
  *	(CLUSTER_FLAG_LENT_VICTIM)
- * @empty: lent clusters that wait to go back (CLUSTER_FLAG_LENT_EMPTY)
- * @held: lent clusters where a slot was freed while storage was suspended
+ * @empty: T, lent clusters that wait to go back (CLUSTER_FLAG_LENT_EMPTY)
+ * @held: T, lent clusters where a slot was freed while storage was suspended
  *	(CLUSTER_FLAG_LENT_HELD)
- * @nr_runs: CPUs that have taken slots ahead
- * @nr_lent: lent clusters, the empty ones too
- * @nr_lent_bad: bad slots in lent clusters
- * @nr_holed: clusters with bad slots and nothing else in them that are not lent
- * @nr_segments: lent clusters with data that a format fills as a whole. The
- *	format writes this and the next two under its own lock
- * @nr_spares: such clusters without data
- * @nr_bad_segments: such clusters without data whose medium is bad
- * @segments_held: pages of capacity that segments with data, or with a bad
+ * @nr_runs: A, CPUs that have taken slots ahead
+ * @nr_lent: A, lent clusters, the empty ones too
+ * @nr_lent_bad: A, bad slots in lent clusters
+ * @nr_holed: A, clusters with bad slots and nothing else in them that are not
+ *	lent
+ * @nr_segments: f, lent clusters with data that a format fills as a whole
+ * @nr_spares: f, such clusters without data
+ * @nr_bad_segments: f, such clusters without data whose medium is bad
+ * @segments_held: A, pages of capacity that segments with data, or with a bad
  *	medium, hold
- * @hidden: pages taken out of the capacity, because collection needs them
- * @format: format of new data, NULL for zswap; written under swap_abs_mutex
- * @packed: segments and chunks of the packed format, once it has been used
- * @used: slots of the device in use, with all slots of each segment; for zswap,
- *	objects of virtual slots
- * @release_work: gives clusters without data back: swap_format.release()
- * @retry_work: makes all formats forget what is bad, after some time
- * @bad: offsets where the medium is bad, not used until @retry_work or swapoff
- * @stats: counters
+ * @hidden: f, pages taken out of the capacity, because collection needs them
+ * @format: m, format of new data, NULL for zswap
+ * @packed: m, segments and chunks of the packed format, once it has been used
+ * @used: A, slots of the device in use, with all slots of each segment; for
+ *	zswap, objects of virtual slots
+ * @release_work: A, gives clusters without data back: swap_format.release()
+ * @retry_work: A, makes all formats forget what is bad, after some time
+ * @bad: A, offsets where the medium is bad, not used until @retry_work or
+ *	swapoff
+ * @stats: A, counters
  */
 struct swap_tier {
 	struct kobject kobj;
 	struct swap_info_struct *si;
 	int id;
 	struct plist_node node;
-	bool joined;
-	bool adopted;
-	bool closed;
-	bool drain_stop;
-	unsigned long drain_delay;
 	enum swap_tier_state state;
+	bool adopted;
+	unsigned long drain_delay;
 	unsigned int watermark[NR_SWAP_WMARKS];
 	unsigned long demote_after;
 	unsigned long demote_delay;
@@ -417,7 +422,7 @@ struct swap_tier {
 	atomic_t io_errors;
 	unsigned long first_error;
 	struct mutex move_lock;		/* outermost but for swap_state_mutex */
-	struct swap_move_batch batch;	/* protected by move_lock */
+	struct swap_move_batch batch;
 	unsigned long scan_pos;
 	unsigned long moved[2];
 	spinlock_t lock;		/* inside a lent cluster's lock */
@@ -492,6 +497,7 @@ int swap_tier_set_format(struct swap_tier *tier, const struct swap_format *forma
 struct swap_tier *swap_tier_alloc(void);
 int swap_tier_set_id(struct swap_tier *tier);
 void swap_tier_free(struct swap_tier *tier);
+void swap_tier_write_state(struct swap_tier *tier, enum swap_tier_state state);
 void swap_tiers_update(void);
 int swap_tier_set_rank(struct swap_tier *tier, int rank);
 unsigned long swap_tier_stat_sum(struct swap_tier *tier, enum swap_tier_stat stat);
@@ -570,6 +576,23 @@ static inline unsigned long swap_tier_bit(struct swap_tier *tier)
 	return BIT(swap_tier_index(tier));
 }
 
+/*
+ * Tell whether a tier takes new data. The answer is a hint without
+ * swap_abs_mutex, because the state can change.
+ */
+static inline bool swap_tier_is_online(struct swap_tier *tier)
+{
+	return READ_ONCE(tier->state) == SWAP_TIER_ONLINE;
+}
+
+/* The states of a tier that drain_work empties. */
+#define SWAP_TIER_STATES_DRAINED	(BIT(SWAP_TIER_DRAINING) | BIT(SWAP_TIER_FAILED))
+
+static inline bool swap_tier_is_drained(struct swap_tier *tier)
+{
+	return BIT(READ_ONCE(tier->state)) & SWAP_TIER_STATES_DRAINED;
+}
+
 /* Return the rank of a device's tier unless the administrator has set one. */
 static inline int swap_tier_default_rank(struct swap_info_struct *si)
 {
@@ -600,9 +623,8 @@ static inline unsigned long swap_tier_hint_until(struct swap_tier *tier)
 	struct swap_tier *first;
 
 	lockdep_assert_held(&swap_tiers_lock);
-	/* A tier that is drained takes nothing. */
 	plist_for_each_entry(first, &swap_tiers, node)
-		if (first == tier || !READ_ONCE(first->closed))
+		if (first == tier || swap_tier_is_online(first))
 			break;
 	return tier->node.prio <= first->node.prio ? 0 : (jiffies + HZ / 20) | 1;
 }
