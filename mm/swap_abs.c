@@ -178,15 +178,15 @@ enum swap_room swap_abs_reserve(struct folio *folio)
 	tiers = swap_memcg_tiers_folio(folio);
 	/* Capacity that only forbidden tiers have must not be promised. */
 	device = !swap_tiers_restricted(tiers) ||
-		 swap_tiers_have_room(tiers & ~SWAP_TIER_ZSWAP);
+		 swap_tiers_open(tiers & ~SWAP_TIER_ZSWAP, SWAP_OPEN_ANY);
 	/*
 	 * Ask before anything is unmapped whether the capacity must be
 	 * collected first, because then no tier could store the page now.
 	 */
 	if (device && swap_vain_room_is_short()) {
-		if (swap_tiers_have_slots()) {
+		if (swap_tiers_open(SWAP_TIERS_ALL, SWAP_OPEN_SLOTS)) {
 			swap_vain_room_gained();
-		} else if (!swap_tiers_have_room(tiers & ~SWAP_TIER_ZSWAP)) {
+		} else if (!swap_tiers_open(tiers & ~SWAP_TIER_ZSWAP, SWAP_OPEN_ANY)) {
 			swap_vain_room_short();
 			device = false;
 		}
@@ -310,7 +310,7 @@ int swap_abs_writeout(struct swap_io_ctx *ctx, struct folio *folio)
 
 	folio_mark_dirty(folio);
 	if (atomic_long_read(&nr_swap_pages) > 0 &&
-	    (swap_tiers_of_folio(folio) & READ_ONCE(swap_tiers_online)))
+	    (swap_tiers_of_folio(folio) & READ_ONCE(swap_tiers_present)))
 		swap_vain_room_short();
 	swap_desc_refuse_folio(folio, room > 0);
 	swap_vain_note(folio);

@@ -213,7 +213,7 @@ static inline bool swap_memcg_may_swap(struct mem_cgroup *memcg)
 	unsigned long tiers = swap_memcg_tiers(memcg, 1);
 
 	/* Room in tiers that the cgroup may not use does not count. */
-	return !swap_tiers_restricted(tiers) || swap_tiers_have_room(tiers);
+	return !swap_tiers_restricted(tiers) || swap_tiers_open(tiers, SWAP_OPEN_ANY);
 }
 #else
 static inline bool swap_memcg_may_swap(struct mem_cgroup *memcg)

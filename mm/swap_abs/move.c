@@ -70,7 +70,7 @@ static bool swap_move_is_drain(struct swap_move *move)
  */
 static bool swap_move_tier_has_room(void)
 {
-	return atomic_long_read(&nr_swap_pages) > 0 || swap_tiers_have_room(SWAP_TIER_ZSWAP);
+	return atomic_long_read(&nr_swap_pages) > 0 || swap_tiers_open(SWAP_TIER_ZSWAP, SWAP_OPEN_ANY);
 }
 
 /*
@@ -79,13 +79,13 @@ static bool swap_move_tier_has_room(void)
 static bool swap_move_has_tier(struct swap_move *move, swp_entry_t entry)
 {
 	return swap_memcg_tiers_of(entry, 1) & move->tiers &
-	       (READ_ONCE(swap_tiers_online) | SWAP_TIER_ZSWAP);
+	       (READ_ONCE(swap_tiers_present) | SWAP_TIER_ZSWAP);
 }
 
 /* Tell whether one of the move's tiers has room that the folio may use. */
 static bool swap_move_has_place(struct swap_move *move, struct folio *folio)
 {
-	return swap_tiers_have_room(swap_tiers_of_folio(folio) & move->tiers);
+	return swap_tiers_open(swap_tiers_of_folio(folio) & move->tiers, SWAP_OPEN_ANY);
 }
 
 /*
@@ -492,7 +492,7 @@ static int swap_move_folio(struct swap_move *move, struct swap_io_ctx *ctx,
 		}
 		folio_unlock(folio);
 		/* Go on, because the tiers may refuse this page alone. */
-		if (err == -ENOSPC && swap_tiers_have_room(move->tiers))
+		if (err == -ENOSPC && swap_tiers_open(move->tiers, SWAP_OPEN_ANY))
 			return 0;
 		if (err)
 			return err;

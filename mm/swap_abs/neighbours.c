@@ -80,7 +80,7 @@ static void swap_neighbours_count(int nr)
 /* Tell whether the neighbours of a read are to be kept. */
 bool swap_neighbours_wanted(void)
 {
-	return READ_ONCE(swap_neighbours_on) && swap_neighbours_pay() && swap_zswap_has_room();
+	return READ_ONCE(swap_neighbours_on) && swap_neighbours_pay() && swap_tiers_open(SWAP_TIER_ZSWAP, SWAP_OPEN_BELOW_HIGH);
 }
 
 /* Return 1 when the object was tried, whether zswap has it now or not. */

@@ -68,15 +68,18 @@ int swap_tier_set_watermark(struct swap_tier *tier, enum swap_watermark which,
  */
 void swap_abs_mark_for_promotion(struct folio *folio)
 {
+	struct swap_tier *tier;
 	swap_desc_t word;
 
 	if (folio_test_large(folio) || !folio_test_swapcache(folio) ||
 	    !folio_swap_is_virtual(folio))
 		return;
 	word = swap_desc_of(folio->swap);
-	if (!swap_desc_on_device(word) || swap_copy_irreplaceable(folio) ||
-	    !swap_tier_has_upper(__swap_entry_to_info(swap_desc_device_entry(word))->tier,
-				 swap_tiers_of_folio(folio)))
+	if (!swap_desc_on_device(word) || swap_copy_irreplaceable(folio))
+		return;
+	tier = __swap_entry_to_info(swap_desc_device_entry(word))->tier;
+	if (!swap_tiers_open(swap_tiers_of_folio(folio) & READ_ONCE(tier->above),
+			     SWAP_OPEN_BELOW_HIGH))
 		return;
 	/* The old copy stays until reclaim has stored the folio again. */
 	folio_mark_dirty(folio);
@@ -103,8 +106,8 @@ static void swap_tier_demote_work(struct work_struct *work)
 		moved = 0;
 		low = swap_tier_watermark(tier, SWAP_WMARK_LOW);
 		used = swap_tier_inuse(tier);
-		move.tiers = swap_tiers_beside(tier, false);
-		if (used <= low || !swap_tiers_have_room(move.tiers))
+		move.tiers = READ_ONCE(tier->below);
+		if (used <= low || !swap_tiers_open(move.tiers, SWAP_OPEN_ANY))
 			break;
 		if (!picked)
 			swap_formats_call(choose_victims, tier, used - low);
@@ -138,7 +141,7 @@ int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages)
 {
 	struct swap_move move = {
 		.si	= tier->si,
-		.tiers	= swap_tiers_beside(tier, up),
+		.tiers	= READ_ONCE(*(up ? &tier->above : &tier->below)),
 		.want	= pages,
 		.moved	= &tier->moved[up],
 		.state	= &tier->state,
@@ -150,7 +153,7 @@ int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages)
 	if (mutex_lock_interruptible(&tier->move_lock))
 		return -EINTR;
 	WRITE_ONCE(*move.moved, 0);
-	if (!swap_tiers_have_room(move.tiers)) {
+	if (!swap_tiers_open(move.tiers, SWAP_OPEN_ANY)) {
 		err = -ENOSPC;
 	} else if (!swap_abs_used()) {
 		err = 0;
@@ -361,7 +364,7 @@ static void swap_tier_drain_work(struct work_struct *work)
 		return;
 	}
 	mutex_lock(&tier->move_lock);
-	if (swap_tiers_have_room(move.tiers))
+	if (swap_tiers_open(move.tiers, SWAP_OPEN_ANY))
 		swap_move_some(&move);
 	mutex_unlock(&tier->move_lock);
 	/*

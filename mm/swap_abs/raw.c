@@ -136,7 +136,8 @@ static bool swap_raw_rewrite(struct folio *folio, unsigned long tiers)
 		    swap_lent_is_bad(si->tier, swp_offset(entry)) ||
 		    (READ_ONCE(si->tier->compacting) && swap_lent_is_victim(word)))
 			return false;
-		if (folio_test_workingset(folio) && swap_tier_has_upper(si->tier, tiers))
+		if (folio_test_workingset(folio) &&
+		    swap_tiers_open(tiers & READ_ONCE(si->tier->above), SWAP_OPEN_BELOW_HIGH))
 			return false;
 	}
 	return true;

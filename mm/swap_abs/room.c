@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where data may go: which tiers a page's cgroup allows, which tiers have room,
- * and which tiers come before or after another one in the order of ranks.
+ * Where data may go. Three questions make up all others:
+ *
+ * - Which tiers are allowed? swap_tiers_of_folio(), swap_memcg_tiers() and
+ *   swap_memcg_tiers_of() answer for a folio, a cgroup and a slot.
+ * - Which of them take data now? swap_tiers_open() answers.
+ * - Which come before or after a tier in the order of ranks? swap_tier.above and
+ *   swap_tier.below have the answer (mm/swap_abs/tier.c).
  *
  * The answers are hints, because only the store finds out whether there is
  * room. Callers ask before they unmap, copy or move a page, because a page that
@@ -92,92 +97,45 @@ bool swap_tier_has_slots(struct swap_tier *tier)
 	       (READ_ONCE(tier->compacting) && !list_empty_careful(&tier->victims));
 }
 
-/*
- * Return a mask of the tiers that take new data and have a smaller rank than
- * @tier (@up), or a greater one. Process context, does not sleep.
- */
-unsigned long swap_tiers_beside(struct swap_tier *tier, bool up)
+/* Tell whether a tier takes data now: @how says what is asked for. */
+static bool swap_tier_is_open(struct swap_tier *tier, enum swap_open how)
 {
-	unsigned long tiers = up && tier->si ? SWAP_TIER_ZSWAP : 0;
+	if (!tier->si)
+		return how != SWAP_OPEN_SLOTS && zswap_room() > 0 &&
+		       (how == SWAP_OPEN_ANY ||
+			zswap_total_pages() < swap_tier_watermark(tier, SWAP_WMARK_HIGH));
+	if (how == SWAP_OPEN_SLOTS)
+		return swap_tier_is_online(tier) && swap_tier_has_slots(tier);
+	return swap_tier_has_room(tier) &&
+	       (how == SWAP_OPEN_ANY ||
+		swap_tier_used(tier) < swap_tier_watermark(tier, SWAP_WMARK_HIGH));
+}
+
+/*
+ * Return the first of the tiers of a mask that seems to take data now, as a
+ * mask, or 0 if there is none. Process context, does not sleep.
+ */
+unsigned long swap_tiers_open(unsigned long tiers, enum swap_open how)
+{
+	unsigned long open = 0;
 	struct swap_tier *pos;
-
-	spin_lock(&swap_tiers_lock);
-	plist_for_each_entry(pos, &swap_tiers, node)
-		if (swap_tier_is_online(pos) &&
-		    (up ? pos->node.prio < tier->node.prio : pos->node.prio > tier->node.prio))
-			tiers |= swap_tier_bit(pos);
-	spin_unlock(&swap_tiers_lock);
-	return tiers;
-}
-
-/*
- * Tell whether one of the tiers of a mask seems to have room. Process context,
- * does not sleep.
- */
-bool swap_tiers_have_room(unsigned long tiers)
-{
-	struct swap_tier *pos;
-	bool room = (tiers & SWAP_TIER_ZSWAP) && zswap_room() > 0;
-
-	spin_lock(&swap_tiers_lock);
-	plist_for_each_entry(pos, &swap_tiers, node) {
-		if (room)
-			break;
-		room = (tiers & swap_tier_bit(pos)) && swap_tier_has_room(pos);
-	}
-	spin_unlock(&swap_tiers_lock);
-	return room;
-}
-
-/*
- * Tell whether any device seems to have slots for uncompressed pages. Process
- * context, does not sleep.
- */
-bool swap_tiers_have_slots(void)
-{
-	struct swap_tier *tier;
-	bool have = false;
-
-	spin_lock(&swap_tiers_lock);
-	plist_for_each_entry(tier, &swap_tiers, node)
-		have |= swap_tier_is_online(tier) && swap_tier_has_slots(tier);
-	spin_unlock(&swap_tiers_lock);
-	return have;
-}
-
-/*
- * Tell whether zswap seems able to take more and to keep it: above its high
- * watermark it would demote other data for it. Process context, does not sleep.
- */
-bool swap_zswap_has_room(void)
-{
-	return zswap_room() > 0 &&
-	       zswap_total_pages() < swap_tier_watermark(swap_zswap_tier, SWAP_WMARK_HIGH);
-}
-
-/*
- * Tell whether one of the tiers of the mask @tiers has a smaller rank than the
- * device's tier @tier, can take more and can keep it, which means that it is
- * below its high watermark. Process context, does not sleep.
- */
-bool swap_tier_has_upper(struct swap_tier *tier, unsigned long tiers)
-{
-	struct swap_tier *pos;
-	bool room = false;
 
 	/* zswap precedes all devices, and asking it needs no lock. */
-	if ((tiers & SWAP_TIER_ZSWAP) && swap_zswap_has_room())
-		return true;
+	if ((tiers & SWAP_TIER_ZSWAP) && swap_zswap_tier &&
+	    swap_tier_is_open(swap_zswap_tier, how))
+		return SWAP_TIER_ZSWAP;
+	if (!(tiers & READ_ONCE(swap_tiers_present)))
+		return 0;
 
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(pos, &swap_tiers, node) {
-		if (room || pos->node.prio >= tier->node.prio)
-			break;
-		room = (tiers & swap_tier_bit(pos)) && swap_tier_has_room(pos) &&
-		       swap_tier_used(pos) < swap_tier_watermark(pos, SWAP_WMARK_HIGH);
+		if (!(tiers & swap_tier_bit(pos)) || !swap_tier_is_open(pos, how))
+			continue;
+		open = swap_tier_bit(pos);
+		break;
 	}
 	spin_unlock(&swap_tiers_lock);
-	return room;
+	return open;
 }
 
 /*
@@ -193,7 +151,7 @@ bool swap_zswap_crowds(struct mem_cgroup *memcg, bool flush)
 {
 	return swap_memcg_zswap_full(memcg, flush) && get_nr_swap_pages() > 0 &&
 	       mem_cgroup_zswap_writeback_enabled(memcg) &&
-	       swap_tiers_have_room(swap_memcg_tiers(memcg, 1) & ~SWAP_TIER_ZSWAP);
+	       swap_tiers_open(swap_memcg_tiers(memcg, 1) & ~SWAP_TIER_ZSWAP, SWAP_OPEN_ANY);
 }
 
 /*

@@ -37,7 +37,7 @@ DEFINE_SPINLOCK(swap_tiers_lock);
 struct swap_tier *swap_zswap_tier __read_mostly;
 
 /* Mask of the tiers on swap_tiers; written by swap_tiers_update(). */
-unsigned long swap_tiers_online __read_mostly;
+unsigned long swap_tiers_present __read_mostly;
 
 /* All devices need no I/O; written by swap_tiers_update(). */
 bool swap_tiers_synchronous __read_mostly;
@@ -164,13 +164,23 @@ out:
  */
 void swap_tiers_update(void)
 {
-	struct swap_tier *tier;
-	unsigned long present = 0;
+	struct swap_tier *tier, *pos;
+	unsigned long present = 0, above, below;
 	bool synchronous = true;
 	unsigned int flags = 0;
 
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node) {
+		above = SWAP_TIER_ZSWAP;
+		below = 0;
+		plist_for_each_entry(pos, &swap_tiers, node) {
+			if (pos->node.prio < tier->node.prio)
+				above |= swap_tier_bit(pos);
+			else if (pos->node.prio > tier->node.prio)
+				below |= swap_tier_bit(pos);
+		}
+		WRITE_ONCE(tier->above, above);
+		WRITE_ONCE(tier->below, below);
 		present |= swap_tier_bit(tier);
 		flags |= tier->si->ops->flags;
 		/* data_race(): this flag does not change while it is in use. */
@@ -178,7 +188,9 @@ void swap_tiers_update(void)
 	}
 	spin_unlock(&swap_tiers_lock);
 	WRITE_ONCE(swap_virtual_ops.flags, flags);
-	WRITE_ONCE(swap_tiers_online, present);
+	WRITE_ONCE(swap_tiers_present, present);
+	if (swap_zswap_tier)
+		WRITE_ONCE(swap_zswap_tier->below, present);
 	WRITE_ONCE(swap_tiers_synchronous, synchronous);
 	/* A CPU may remember a tier that is no longer the first with room. */
 	swap_formats_call(forget_hints);

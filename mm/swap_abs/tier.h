@@ -321,6 +321,13 @@ enum swap_watermark {
 	NR_SWAP_WMARKS,
 };
 
+/* What a tier is asked for; see swap_tiers_open(). */
+enum swap_open {
+	SWAP_OPEN_ANY,		/* it takes a page */
+	SWAP_OPEN_BELOW_HIGH,	/* and keeps it: it need not demote others for it */
+	SWAP_OPEN_SLOTS,	/* it has a slot for an uncompressed page */
+};
+
 struct swap_packed_tier;
 
 /**
@@ -345,6 +352,8 @@ struct swap_packed_tier;
  * @id: C, the N of swapN
  * @node: L, node in swap_tiers, by rank; the device's priority gives the
  *	default. For zswap only its rank is used, 0
+ * @above: m, mask of the tiers of a smaller rank
+ * @below: m, mask of the tiers of a greater rank
  * @state: m, whether the tier takes data; see swap_tier_write_state()
  * @adopted: M, whether the device's free slots are counted as the layer can use
  *	them
@@ -404,6 +413,8 @@ struct swap_tier {
 	struct swap_info_struct *si;
 	int id;
 	struct plist_node node;
+	unsigned long above;
+	unsigned long below;
 	enum swap_tier_state state;
 	bool adopted;
 	unsigned long drain_delay;
@@ -452,7 +463,7 @@ struct swap_tier {
 extern struct plist_head swap_tiers;
 /* Protects the list of tiers. Outside a lent cluster's lock. */
 extern spinlock_t swap_tiers_lock;
-extern unsigned long swap_tiers_online;
+extern unsigned long swap_tiers_present;
 
 /*
  * A mask of tiers has a bit for each device, by its swap type, and one for
@@ -522,11 +533,7 @@ unsigned long swap_tier_watermark(struct swap_tier *tier, enum swap_watermark wh
 unsigned long swap_tier_free_clusters(struct swap_tier *tier);
 unsigned long swap_tier_free_slots(struct swap_tier *tier);
 bool swap_tier_has_slots(struct swap_tier *tier);
-unsigned long swap_tiers_beside(struct swap_tier *tier, bool up);
-bool swap_tiers_have_room(unsigned long tiers);
-bool swap_tiers_have_slots(void);
-bool swap_zswap_has_room(void);
-bool swap_tier_has_upper(struct swap_tier *tier, unsigned long tiers);
+unsigned long swap_tiers_open(unsigned long tiers, enum swap_open how);
 bool swap_may_grow(struct mem_cgroup *memcg);
 unsigned long swap_tiers_of_folio(struct folio *folio);
 void swap_tier_check_high(struct swap_tier *tier);
@@ -640,7 +647,7 @@ static inline bool swap_tier_hint_is_old(unsigned long until)
  */
 static inline bool swap_tiers_restricted(unsigned long tiers)
 {
-	return ~tiers & READ_ONCE(swap_tiers_online);
+	return ~tiers & READ_ONCE(swap_tiers_present);
 }
 
 static inline enum swap_tier_stat swap_tiers_stat(unsigned long tiers)

@@ -289,7 +289,7 @@ bool __swap_folio_refused(struct folio *folio)
 		/* The capacity counts only where the cgroup may have it. */
 		tiers = swap_memcg_tiers_of(folio->swap, 1);
 		if (!swap_tiers_restricted(tiers) ||
-		    swap_tiers_have_room(tiers & ~SWAP_TIER_ZSWAP))
+		    swap_tiers_open(tiers & ~SWAP_TIER_ZSWAP, SWAP_OPEN_ANY))
 			return false;
 	}
 	refused = zswap_room() <= 0 || (swap_desc_is_refused(word) && !folio_mapped(folio));
@@ -317,7 +317,7 @@ long swap_vain_device_pages(struct mem_cgroup *memcg, long nr)
 	if (!READ_ONCE(swap_room_short))
 		return nr;
 	/* There are slots again, which suit any page. */
-	if (swap_tiers_have_slots())
+	if (swap_tiers_open(SWAP_TIERS_ALL, SWAP_OPEN_SLOTS))
 		swap_vain_room_gained();
 	else if (!swap_vain_hope(memcg))
 		return 0;
