@@ -117,7 +117,8 @@ static long swap_abs_ram_pages(struct mem_cgroup *memcg)
 	long room = swap_abs_enabled() ? zswap_room() : 0;
 
 	if (room <= 0 || !mem_cgroup_may_zswap(memcg) ||
-	    !(swap_memcg_tiers(memcg, 1) & SWAP_TIER_ZSWAP) || !swap_vain_hope(memcg))
+	    !(swap_memcg_tiers(memcg, 1) & SWAP_TIER_ZSWAP) ||
+	    !swap_vain_hope(memcg))
 		return 0;
 	return room;
 }
@@ -173,7 +174,8 @@ enum swap_room swap_abs_reserve(struct folio *folio)
 
 	/* Physical entries must not take what was promised to virtual ones. */
 	if (!swap_abs_enabled())
-		return get_nr_swap_pages() >= nr ? SWAP_ROOM_PHYSICAL : SWAP_ROOM_NONE;
+		return get_nr_swap_pages() >= nr ? SWAP_ROOM_PHYSICAL :
+						   SWAP_ROOM_NONE;
 
 	tiers = swap_memcg_tiers_folio(folio);
 	/* Capacity that only forbidden tiers have must not be promised. */
@@ -186,7 +188,8 @@ enum swap_room swap_abs_reserve(struct folio *folio)
 	if (device && swap_vain_room_is_short()) {
 		if (swap_tiers_open(SWAP_TIERS_ALL, SWAP_OPEN_SLOTS)) {
 			swap_vain_room_gained();
-		} else if (!swap_tiers_open(tiers & ~SWAP_TIER_ZSWAP, SWAP_OPEN_ANY)) {
+		} else if (!swap_tiers_open(tiers & ~SWAP_TIER_ZSWAP,
+					    SWAP_OPEN_ANY)) {
 			swap_vain_room_short();
 			device = false;
 		}
@@ -263,7 +266,8 @@ static unsigned long swap_abs_tier_held(struct folio *folio)
  * Return 0 with the folio unlocked, and perhaps I/O in @ctx that the caller has
  * to submit; or -ENOSPC with the folio locked and its data where it was.
  */
-int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio, unsigned long tiers)
+int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio,
+		   unsigned long tiers)
 {
 	const struct swap_backend **pos;
 	bool may_leave_ram = false;
@@ -275,7 +279,8 @@ int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio, unsigned long t
 	 */
 	may = swap_memcg_tiers_of(folio->swap, folio_nr_pages(folio));
 	if (~may & tiers & SWAP_TIERS_ALL)
-		may |= swap_abs_tier_held(folio) & swap_memcg_tiers_of(folio->swap, 0);
+		may |= swap_abs_tier_held(folio) &
+		       swap_memcg_tiers_of(folio->swap, 0);
 	tiers &= may | SWAP_TIERS_MOVED;
 	for (pos = swap_store_order; *pos; pos++) {
 		/* Without writeback, a page that zswap refuses stays in RAM. */
@@ -334,7 +339,8 @@ void swap_abs_read_folio(struct swap_io_ctx *ctx, struct folio *folio)
 
 	if (!backend) {
 		/* The page is lost, so this read alone fails. */
-		VM_WARN_ON_ONCE_FOLIO(swap_desc_tag(word) != SWAP_DESC_LOST, folio);
+		VM_WARN_ON_ONCE_FOLIO(swap_desc_tag(word) != SWAP_DESC_LOST,
+				      folio);
 		folio_unlock(folio);
 		return;
 	}
@@ -407,7 +413,8 @@ bool swap_abs_stable_writes(struct folio *folio)
 	unsigned int i;
 
 	for (i = 0; i < folio_nr_pages(folio); i++, entry.val++)
-		if (swap_desc_device_has(swap_desc_of(entry), SWP_STABLE_WRITES))
+		if (swap_desc_device_has(swap_desc_of(entry),
+					 SWP_STABLE_WRITES))
 			return true;
 	return false;
 }

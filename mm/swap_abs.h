@@ -25,7 +25,9 @@ struct swap_move;
 struct swap_object;
 struct swap_tier;
 
-/* The states of a tier; see mm/swap_abs/state.c. Only an online one takes data. */
+/*
+ * The states of a tier; see mm/swap_abs/state.c. Only an online one takes data.
+ */
 enum swap_tier_state {
 	SWAP_TIER_NEW,		/* swapon has not put it on the list yet */
 	SWAP_TIER_ONLINE,
@@ -83,7 +85,8 @@ static inline void swap_promise_put(long nr)
 static inline swap_desc_t swap_desc_of(swp_entry_t entry)
 {
 	pgoff_t offset = swp_offset(entry);
-	struct swap_cluster_info *ci = swap_virtual_area->cluster_info + offset / SWAPFILE_CLUSTER;
+	struct swap_cluster_info *ci =
+		swap_virtual_area->cluster_info + offset / SWAPFILE_CLUSTER;
 
 	return READ_ONCE(rcu_dereference_protected(ci->desc, true)[offset % SWAPFILE_CLUSTER]);
 }
@@ -132,7 +135,8 @@ static inline bool swap_desc_device_has(swap_desc_t word, unsigned long flag)
  */
 static inline bool swap_desc_synchronous(swap_desc_t word)
 {
-	return !swap_desc_on_device(word) || swap_desc_device_has(word, SWP_SYNCHRONOUS_IO);
+	return !swap_desc_on_device(word) ||
+	       swap_desc_device_has(word, SWP_SYNCHRONOUS_IO);
 }
 #else
 static inline swap_desc_t swap_desc_of(swp_entry_t entry)
@@ -196,8 +200,8 @@ void __swap_throttle_reclaim(gfp_t gfp, bool writing);
 
 /* mm/swap_abs/block.c */
 void swap_block_write_failed(struct folio *folio, blk_status_t status);
-void swap_block_piece_done(struct folio *folio, unsigned int first, unsigned int nr,
-			   blk_status_t status);
+void swap_block_piece_done(struct folio *folio, unsigned int first,
+			   unsigned int nr, blk_status_t status);
 void swap_block_read_failed(struct folio *folio);
 void swap_block_io_done(swp_entry_t start, bool failed);
 unsigned int swap_block_run(struct folio *folio, unsigned int first,
@@ -225,7 +229,8 @@ void swap_total_sub(long pages);
 void swap_device_set_tier(struct swap_info_struct *si, struct swap_tier *tier);
 bool swap_reclaim_unused(struct swap_info_struct *si, unsigned long offset);
 void swap_device_close_lent(struct swap_info_struct *si, bool close);
-void swap_cluster_return(struct swap_info_struct *si, struct swap_cluster_info *ci);
+void swap_cluster_return(struct swap_info_struct *si,
+			 struct swap_cluster_info *ci);
 void swap_device_adopt(struct swap_info_struct *si, bool adopt);
 int swap_device_close(struct swap_info_struct *si, enum swap_tier_state state);
 void swap_device_reopen(struct swap_info_struct *si);
@@ -258,8 +263,10 @@ void swap_tier_destroy(struct swap_info_struct *si);
 int swap_abs_empty(struct swap_info_struct *si);
 
 /* mm/swap_abs/state.c */
-int swap_tiers_open_file(struct address_space *mapping, enum swap_tier_state *state);
-void swap_tiers_close_file(struct address_space *mapping, enum swap_tier_state state);
+int swap_tiers_open_file(struct address_space *mapping,
+			 enum swap_tier_state *state);
+void swap_tiers_close_file(struct address_space *mapping,
+			   enum swap_tier_state state);
 #else
 static inline void swap_abs_trim_info(struct sysinfo *val)
 {
@@ -406,7 +413,8 @@ static inline int zswap_writeback_slot(swp_entry_t slot, swap_desc_t word)
 }
 
 static inline int zswap_adopt_object(swp_entry_t slot, swap_place_t from,
-				     const struct swap_object *object, bool neighbour)
+				     const struct swap_object *object,
+				     bool neighbour)
 {
 	return -ENOSPC;
 }
@@ -466,13 +474,15 @@ static inline bool swap_entry_synchronous(struct swap_info_struct *si,
 {
 	/* Do not look up where the data is if all answers are the same. */
 	if (swap_is_virtual(si))
-		return READ_ONCE(swap_tiers_synchronous) || swap_abs_synchronous(entry);
+		return READ_ONCE(swap_tiers_synchronous) ||
+		       swap_abs_synchronous(entry);
 	/* data_race(): the flag does not change while the device is in use. */
 	return data_race(si->flags & SWP_SYNCHRONOUS_IO);
 }
 
 /* Answer as swap_entry_synchronous() for a locked folio in the swap cache. */
-static inline bool swap_folio_synchronous(struct swap_info_struct *si, struct folio *folio)
+static inline bool swap_folio_synchronous(struct swap_info_struct *si,
+					  struct folio *folio)
 {
 	if (swap_is_virtual(si))
 		return READ_ONCE(swap_tiers_synchronous) ||
@@ -537,7 +547,8 @@ static inline bool swap_folio_scattered(struct folio *folio)
 	sector_t sector;
 
 	return folio_test_large(folio) && swap_entry_is_virtual(folio->swap) &&
-	       swap_block_run(folio, 0, &bdev, &sector) != folio_nr_pages(folio);
+	       swap_block_run(folio, 0, &bdev, &sector) !=
+		       folio_nr_pages(folio);
 }
 
 /**
@@ -566,7 +577,8 @@ static inline bool swap_entry_large_load(swp_entry_t entry)
  *
  * Context: any, also interrupts.
  */
-static inline void swap_io_done(struct folio *folio, swp_entry_t start, bool failed)
+static inline void swap_io_done(struct folio *folio, swp_entry_t start,
+				bool failed)
 {
 	if (folio_swap_is_virtual(folio))
 		swap_block_io_done(start, failed);
@@ -629,7 +641,8 @@ static inline void swap_read_again_unlock(struct folio *folio)
  */
 static inline void swap_mark_for_promotion(struct folio *folio)
 {
-	if (swap_abs_used() && folio_test_workingset(folio) && !folio_test_dirty(folio))
+	if (swap_abs_used() && folio_test_workingset(folio) &&
+	    !folio_test_dirty(folio))
 		swap_abs_mark_for_promotion(folio);
 }
 

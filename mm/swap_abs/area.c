@@ -115,13 +115,15 @@ static int swap_area_grow(void)
 	kmemleak_alloc((void *)start, PAGE_SIZE, 0, GFP_KERNEL);
 
 	/* A cluster that ends in the next page is added with that page. */
-	nr = (swap_abs_nr_pages << PAGE_SHIFT) / sizeof(struct swap_cluster_info);
+	nr = (swap_abs_nr_pages << PAGE_SHIFT) /
+	     sizeof(struct swap_cluster_info);
 	nr = min(nr, swap_abs_cap_clusters) - swap_abs_nr_clusters;
 	err = swap_area_add(si, swap_abs_nr_clusters, nr);
 	if (err)
 		return err;
 	/* The first cluster has a bad slot, so it is never free. */
-	atomic_long_add(swap_abs_nr_clusters ? nr : nr - 1, &swap_area_free_clusters);
+	atomic_long_add(swap_abs_nr_clusters ? nr : nr - 1,
+			&swap_area_free_clusters);
 	swap_abs_nr_clusters += nr;
 	return 0;
 }
@@ -202,7 +204,8 @@ int swap_area_create(void)
 	}
 
 	if (!swap_abs_vm) {
-		slots = min3(swap_abs_max_slots, SWAP_ABS_MAX_SLOTS, swapfile_maximum_size);
+		slots = min3(swap_abs_max_slots, SWAP_ABS_MAX_SLOTS,
+			     swapfile_maximum_size);
 		swap_abs_cap_clusters = max(slots / SWAPFILE_CLUSTER, 2UL);
 		swap_abs_vm = get_vm_area(PAGE_ALIGN(swap_abs_cap_clusters *
 						     sizeof(struct swap_cluster_info)),

@@ -33,9 +33,11 @@
 #include "../swap_table.h"
 #include "packed.h"
 
-static struct cgroup_subsys_state *swap_blkcg_get_memcg(struct mem_cgroup *memcg)
+static struct cgroup_subsys_state *
+swap_blkcg_get_memcg(struct mem_cgroup *memcg)
 {
-	struct cgroup_subsys_state *css = cgroup_e_css(memcg->css.cgroup, &io_cgrp_subsys);
+	struct cgroup_subsys_state *css =
+		cgroup_e_css(memcg->css.cgroup, &io_cgrp_subsys);
 
 	/*
 	 * The usual case is the root. It needs no reference, and NULL stands

@@ -64,8 +64,8 @@ unsigned int swap_block_run(struct folio *folio, unsigned int first,
  * elsewhere. After any other error the same slots are tried again, because the
  * error may be gone by then.
  */
-static void swap_block_mark_failed(struct folio *folio, unsigned int first, unsigned int nr,
-				   blk_status_t status)
+static void swap_block_mark_failed(struct folio *folio, unsigned int first,
+				   unsigned int nr, blk_status_t status)
 {
 	swp_entry_t slot = folio->swap, entry;
 	struct swap_tier *tier;
@@ -84,8 +84,8 @@ static void swap_block_mark_failed(struct folio *folio, unsigned int first, unsi
 		 * Without memory the slot is not noted. That does no harm,
 		 * because the next write will fail again.
 		 */
-		__xa_store(&tier->bad, swp_offset(entry), xa_mk_value(SWAP_BAD_USED),
-			   GFP_ATOMIC);
+		__xa_store(&tier->bad, swp_offset(entry),
+			   xa_mk_value(SWAP_BAD_USED), GFP_ATOMIC);
 		xa_unlock_irqrestore(&tier->bad, flags);
 		swap_tier_retry_bad(tier);
 	}
@@ -115,13 +115,14 @@ void swap_block_write_failed(struct folio *folio, blk_status_t status)
  *
  * Context: any, also interrupts.
  */
-void swap_block_piece_done(struct folio *folio, unsigned int first, unsigned int nr,
-			   blk_status_t status)
+void swap_block_piece_done(struct folio *folio, unsigned int first,
+			   unsigned int nr, blk_status_t status)
 {
 	swp_entry_t slot = folio->swap;
 
 	slot.val += first;
-	swap_tier_io_done(__swap_entry_to_info(swap_abs_backing(slot))->tier, status);
+	swap_tier_io_done(__swap_entry_to_info(swap_abs_backing(slot))->tier,
+			  status);
 	if (status)
 		swap_block_mark_failed(folio, first, nr, status);
 }
@@ -134,7 +135,8 @@ void swap_block_piece_done(struct folio *folio, unsigned int first, unsigned int
  */
 void swap_block_read_failed(struct folio *folio)
 {
-	swap_tier_count(swap_block_tier(folio), SWAP_TIER_ERRORS, folio_nr_pages(folio));
+	swap_tier_count(swap_block_tier(folio), SWAP_TIER_ERRORS,
+			folio_nr_pages(folio));
 }
 
 /* Finish what swap_io_done() begins. */

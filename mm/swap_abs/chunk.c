@@ -73,13 +73,15 @@ static bool swap_chunk_may_get(struct swap_packed_tier *packed, bool urgent)
 	return urgent ? nr : nr > 1 && READ_ONCE(packed->nr_lazy) < SWAP_NR_CHUNKS_LAZY;
 }
 
-static struct swap_chunk *swap_chunk_get(struct swap_packed_tier *packed, bool urgent)
+static struct swap_chunk *swap_chunk_get(struct swap_packed_tier *packed,
+					 bool urgent)
 {
 	struct swap_chunk *chunk = NULL;
 
 	spin_lock(&packed->lock);
 	if (swap_chunk_may_get(packed, urgent)) {
-		chunk = list_first_entry(&packed->idle, struct swap_chunk, list);
+		chunk = list_first_entry(&packed->idle, struct swap_chunk,
+					 list);
 		list_del(&chunk->list);
 		WRITE_ONCE(packed->nr_idle, packed->nr_idle - 1);
 	}
@@ -87,7 +89,8 @@ static struct swap_chunk *swap_chunk_get(struct swap_packed_tier *packed, bool u
 	return chunk;
 }
 
-static void swap_chunk_put(struct swap_packed_tier *packed, struct swap_chunk *chunk)
+static void swap_chunk_put(struct swap_packed_tier *packed,
+			   struct swap_chunk *chunk)
 {
 	spin_lock(&packed->lock);
 	list_add(&chunk->list, &packed->idle);
@@ -117,7 +120,8 @@ static void swap_stream_begin_chunk(struct swap_packed_tier *packed,
 	chunk->bad = false;
 	chunk->urgent = false;
 	swap_chunk_buf_init(&chunk->fill, chunk->buf, segment->seq,
-			    (u64)offset << PAGE_SHIFT, blocks * SWAP_PACKED_BLOCK);
+			    (u64)offset << PAGE_SHIFT,
+			    blocks * SWAP_PACKED_BLOCK);
 	chunk->css = css;
 	swap_blkcg_hold(css);
 	refcount_inc(&segment->refs);
@@ -139,7 +143,8 @@ void swap_chunk_hurry(struct swap_packed_tier *packed, struct swap_chunk *chunk)
 	if (chunk->soon)
 		return;
 	chunk->soon = true;
-	mod_delayed_work(swap_flush_wq, &packed->streams[chunk->id].flush, SWAP_FLUSH_DELAY);
+	mod_delayed_work(swap_flush_wq, &packed->streams[chunk->id].flush,
+			 SWAP_FLUSH_DELAY);
 }
 
 /*
@@ -155,7 +160,8 @@ static struct swap_chunk *swap_stream_end_chunk(struct swap_stream *stream)
 	chunk->size = swap_chunk_buf_end(&chunk->fill);
 	WRITE_ONCE(stream->chunk, NULL);
 	segment->victim.end += chunk->size / SWAP_PACKED_BLOCK;
-	if (segment->victim.end == SWAPFILE_CLUSTER || swap_segment_is_bad(segment))
+	if (segment->victim.end == SWAPFILE_CLUSTER ||
+	    swap_segment_is_bad(segment))
 		swap_segment_close(stream);
 	return chunk;
 }
@@ -192,7 +198,8 @@ static void swap_chunk_end_folios(struct swap_chunk *chunk)
 {
 	struct swap_chunk_item *item;
 
-	for (item = chunk->items; item < chunk->items + chunk->nr_items; item++) {
+	for (item = chunk->items; item < chunk->items + chunk->nr_items;
+	     item++) {
 		if (item->folio)
 			swap_chunk_end_folio(item->folio, chunk->failed);
 		else if (item->write)
@@ -208,7 +215,8 @@ static void swap_chunk_write_end(struct bio *bio)
 		chunk->failed = true;
 		chunk->bad = swap_tier_medium_failed(chunk->segment->packed->tier, bio->bi_status);
 		pr_alert_ratelimited("swap: write error on %pg, sector %llu\n",
-				     bio->bi_bdev, (unsigned long long)chunk->sector);
+				     bio->bi_bdev,
+				     (unsigned long long)chunk->sector);
 	}
 	bio_uninit(bio);
 	swap_chunk_end_folios(chunk);
@@ -221,7 +229,8 @@ static void swap_chunk_submit(struct swap_chunk *chunk)
 	struct swap_tier *tier = packed->tier;
 	struct bio *bio = &chunk->bio;
 
-	bio_init(bio, tier->si->bdev, chunk->bvecs, SWAP_CHUNK_BLOCKS, REQ_OP_WRITE | REQ_SWAP);
+	bio_init(bio, tier->si->bdev, chunk->bvecs, SWAP_CHUNK_BLOCKS,
+		 REQ_OP_WRITE | REQ_SWAP);
 	bio->bi_iter.bi_sector = chunk->sector;
 	bio->bi_private = chunk;
 	bio->bi_end_io = swap_chunk_write_end;
@@ -232,7 +241,8 @@ static void swap_chunk_submit(struct swap_chunk *chunk)
 	 * not inherit that of the task that happens to submit it.
 	 */
 	if (chunk->urgent || !swap_stream_is_fresh(chunk->id))
-		bio->bi_ioprio = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_BE_NORM);
+		bio->bi_ioprio =
+			IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_BE_NORM);
 	else
 		bio->bi_ioprio = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0);
 	bio_associate_blkg_from_css(bio, chunk->css);
@@ -265,7 +275,8 @@ void swap_stream_flush(struct swap_packed_tier *packed, enum swap_stream_id id)
 }
 
 /* Write what has been appended to those fresh streams that are in the mask. */
-void swap_streams_flush_fresh(struct swap_packed_tier *packed, unsigned long streams)
+void swap_streams_flush_fresh(struct swap_packed_tier *packed,
+			      unsigned long streams)
 {
 	enum swap_stream_id id = SWAP_STREAM_FRESH;
 
@@ -295,8 +306,8 @@ void swap_stream_flush_work(struct work_struct *work)
 	segment = stream->segment;
 	if (stream->chunk)
 		chunk = swap_stream_end_chunk(stream);
-	else if (segment && segment->victim.end && !swap_segment_live(segment) &&
-		 !atomic_read(&segment->writing))
+	else if (segment && segment->victim.end &&
+		 !swap_segment_live(segment) && !atomic_read(&segment->writing))
 		swap_segment_close(stream);
 	spin_unlock(&stream->lock);
 	if (!chunk)
@@ -331,7 +342,8 @@ static void swap_stream_close(struct swap_stream *stream)
 /*
  * Return a fresh stream that has a segment, or NR_SWAP_STREAMS. This is a hint.
  */
-static enum swap_stream_id swap_streams_open_fresh(struct swap_packed_tier *packed)
+static enum swap_stream_id
+swap_streams_open_fresh(struct swap_packed_tier *packed)
 {
 	enum swap_stream_id id = SWAP_STREAM_FRESH;
 
@@ -356,7 +368,8 @@ static bool swap_streams_yield(struct swap_packed_tier *packed)
 	if (packed->tier->nr_spares > (packed->reserved ? SWAP_SEGMENT_RESERVE : 0)) {
 		segment = list_first_entry(&packed->spares, struct swap_segment, victim.list);
 		list_del_init(&segment->victim.list);
-		WRITE_ONCE(packed->tier->nr_spares, packed->tier->nr_spares - 1);
+		WRITE_ONCE(packed->tier->nr_spares,
+			   packed->tier->nr_spares - 1);
 	}
 	spin_unlock(&packed->lock);
 	if (segment)
@@ -427,8 +440,8 @@ void swap_packed_wait_moved(void)
 	unsigned long end = jiffies + HZ;
 
 	swap_packed_flush_all();
-	while (atomic_long_read(&swap_bytes_moving) && time_before(jiffies, end) &&
-	       !signal_pending(current))
+	while (atomic_long_read(&swap_bytes_moving) &&
+	       time_before(jiffies, end) && !signal_pending(current))
 		schedule_timeout_interruptible(1);
 }
 
@@ -464,16 +477,19 @@ static bool swap_stream_may_end(struct swap_stream *stream)
  * ended sooner, because more than three cgroups that store one page each in
  * turn would end a chunk with each page, which would cost a whole block.
  */
-static enum swap_stream_id swap_stream_choose(struct swap_packed_tier *packed, u64 payer)
+static enum swap_stream_id swap_stream_choose(struct swap_packed_tier *packed,
+					      u64 payer)
 {
 	enum swap_stream_id id, oldest = SWAP_STREAM_FRESH;
 
 	if (!payer)
 		return SWAP_STREAM_FRESH;
-	for (id = SWAP_STREAM_FRESH + 1; id < SWAP_STREAM_FRESH + packed->nr_fresh; id++)
+	for (id = SWAP_STREAM_FRESH + 1;
+	     id < SWAP_STREAM_FRESH + packed->nr_fresh; id++)
 		if (READ_ONCE(packed->streams[id].payer) == payer)
 			return id;
-	for (id = SWAP_STREAM_FRESH + 1; id < SWAP_STREAM_FRESH + packed->nr_fresh; id++) {
+	for (id = SWAP_STREAM_FRESH + 1;
+	     id < SWAP_STREAM_FRESH + packed->nr_fresh; id++) {
 		if (oldest != SWAP_STREAM_FRESH &&
 		    (s32)(READ_ONCE(packed->streams[id].used) -
 			  READ_ONCE(packed->streams[oldest].used)) >= 0)
@@ -491,9 +507,11 @@ static enum swap_stream_id swap_stream_choose(struct swap_packed_tier *packed, u
  * Data that is not @urgent leaves most chunks to urgent data, but becomes
  * urgent when it has waited.
  */
-struct swap_chunk *swap_stream_get_chunk(struct swap_packed_tier *packed, enum swap_stream_id want,
+struct swap_chunk *swap_stream_get_chunk(struct swap_packed_tier *packed,
+					 enum swap_stream_id want,
 					 struct cgroup_subsys_state *css,
-					 unsigned int length, bool urgent, bool may_wait)
+					 unsigned int length, bool urgent,
+					 bool may_wait)
 {
 	bool fresh = swap_stream_is_fresh(want), shared = false;
 	u64 payer = swap_blkcg_serial(css);
@@ -513,7 +531,8 @@ struct swap_chunk *swap_stream_get_chunk(struct swap_packed_tier *packed, enum s
 		 * Another blkcg has begun this chunk since the stream was
 		 * chosen. It must not end so soon, so choose again.
 		 */
-		if (chunk && !shared && stream->payer != payer && !swap_chunk_is_half_full(chunk)) {
+		if (chunk && !shared && stream->payer != payer &&
+		    !swap_chunk_is_half_full(chunk)) {
 			spin_unlock(&stream->lock);
 			id = swap_stream_choose(packed, payer);
 			continue;
@@ -565,7 +584,8 @@ struct swap_chunk *swap_stream_get_chunk(struct swap_packed_tier *packed, enum s
 			continue;
 		}
 		if (!stream->segment)
-			WRITE_ONCE(stream->segment, swap_segment_open(packed, id));
+			WRITE_ONCE(stream->segment,
+				   swap_segment_open(packed, id));
 		if (!stream->segment) {
 			spin_unlock(&stream->lock);
 			if (fresh && READ_ONCE(packed->quiet))
@@ -585,7 +605,8 @@ struct swap_chunk *swap_stream_get_chunk(struct swap_packed_tier *packed, enum s
 			 * The caller appends an object before it drops the
 			 * lock, so no chunk is empty.
 			 */
-			swap_stream_begin_chunk(packed, stream, chunk, shared ? NULL : css);
+			swap_stream_begin_chunk(packed, stream, chunk,
+						shared ? NULL : css);
 			goto locked;
 		}
 		spin_unlock(&stream->lock);
@@ -614,7 +635,8 @@ locked:
 	return chunk;
 }
 
-void swap_stream_put_chunk(struct swap_packed_tier *packed, struct swap_chunk *chunk)
+void swap_stream_put_chunk(struct swap_packed_tier *packed,
+			   struct swap_chunk *chunk)
 {
 	spin_unlock(&packed->streams[chunk->id].lock);
 }
@@ -623,9 +645,9 @@ void swap_stream_put_chunk(struct swap_packed_tier *packed, struct swap_chunk *c
  * Append an object to a chunk whose stream is locked. Its word is in the item.
  * The object keeps a reference of the segment.
  */
-struct swap_chunk_item *swap_chunk_add(struct swap_chunk *chunk, swp_entry_t slot,
-				       const void *data, unsigned int length,
-				       unsigned int codec)
+struct swap_chunk_item *swap_chunk_add(struct swap_chunk *chunk,
+				       swp_entry_t slot, const void *data,
+				       unsigned int length, unsigned int codec)
 {
 	struct swap_chunk_item *item = &chunk->items[chunk->nr_items++];
 	struct swap_segment *segment = chunk->segment;
@@ -633,23 +655,26 @@ struct swap_chunk_item *swap_chunk_add(struct swap_chunk *chunk, swp_entry_t slo
 	unsigned int blocks;
 	u64 address;
 
-	address = swap_chunk_buf_append(&chunk->fill, swp_offset(slot), data, length,
-					codec, &blocks);
+	address = swap_chunk_buf_append(&chunk->fill, swp_offset(slot), data,
+					length, codec, &blocks);
 	refcount_inc(&segment->refs);
 	swap_segment_account(segment, swap_object_size(length));
 	percpu_counter_inc(&packed->objects);
 
 	memset(item, 0, sizeof(*item));
 	item->slot = slot;
-	item->to = swap_desc_packed(packed->tier->si->type, address, length, codec);
+	item->to = swap_desc_packed(packed->tier->si->type, address, length,
+				    codec);
 	return item;
 }
 
 static void swap_chunk_item_moved(struct swap_chunk_item *item, bool failed)
 {
-	if (failed || !swap_move_commit(item->slot, item->from, item->to, NULL, 0)) {
+	if (failed ||
+	    !swap_move_commit(item->slot, item->from, item->to, NULL, 0)) {
 		swap_packed_drop(&item->to, 1);
-		swap_move_abort(item->slot, item->from, failed ? -EIO : -EAGAIN);
+		swap_move_abort(item->slot, item->from,
+				failed ? -EIO : -EAGAIN);
 	}
 	atomic_long_sub(swap_desc_length(item->to), &swap_bytes_moving);
 }
@@ -695,7 +720,8 @@ void swap_chunk_done_work(struct work_struct *work)
 	if (atomic_dec_and_test(&segment->writing)) {
 		spin_lock(&packed->lock);
 		swap_victims_update(&packed->victims, &segment->victim,
-				    swap_segment_live(segment), packed->next_seq);
+				    swap_segment_live(segment),
+				    packed->next_seq);
 		spin_unlock(&packed->lock);
 		swap_collect_kick(packed);
 	}
@@ -707,7 +733,8 @@ void swap_chunk_done_work(struct work_struct *work)
 /* Tell whether new data is packed in a tier now. */
 static bool swap_packed_is_used(struct swap_tier *tier)
 {
-	return tier->packed && READ_ONCE(tier->format) == tier->packed->format &&
+	return tier->packed &&
+	       READ_ONCE(tier->format) == tier->packed->format &&
 	       !READ_ONCE(tier->packed->stopped);
 }
 
@@ -720,7 +747,8 @@ static void swap_packed_starve(unsigned long tiers)
 
 	lockdep_assert_held(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node) {
-		if (!(swap_tier_bit(tier) & tiers) || !swap_packed_is_used(tier) ||
+		if (!(swap_tier_bit(tier) & tiers) ||
+		    !swap_packed_is_used(tier) ||
 		    swap_streams_are_open(tier->packed))
 			continue;
 		WRITE_ONCE(tier->packed->starved, true);
@@ -737,7 +765,8 @@ static void swap_packed_starve(unsigned long tiers)
 struct swap_packed_tier *swap_packed_get(unsigned long tiers, unsigned long all)
 {
 	bool restricted = swap_tiers_restricted(tiers);
-	struct swap_info_struct *si = restricted ? NULL : this_cpu_read(swap_packed_hint);
+	struct swap_info_struct *si =
+		restricted ? NULL : this_cpu_read(swap_packed_hint);
 	struct swap_packed_tier *packed = NULL;
 	struct swap_tier *tier;
 	bool raw = false;
@@ -746,7 +775,8 @@ struct swap_packed_tier *swap_packed_get(unsigned long tiers, unsigned long all)
 	 * Go on with the tier that this CPU has used last until its segment is
 	 * full, so that the lock of the list is not taken for each page.
 	 */
-	if (si && !swap_tier_hint_is_old(this_cpu_read(swap_packed_hint_until)) &&
+	if (si &&
+	    !swap_tier_hint_is_old(this_cpu_read(swap_packed_hint_until)) &&
 	    swap_device_tryget(si)) {
 		packed = READ_ONCE(si->tier->packed);
 		if (packed && READ_ONCE(si->tier->format) == packed->format &&
@@ -761,7 +791,8 @@ struct swap_packed_tier *swap_packed_get(unsigned long tiers, unsigned long all)
 		if (!(swap_tier_bit(tier) & tiers) ||
 		    !(READ_ONCE(tier->si->flags) & SWP_WRITEOK))
 			continue;
-		if (!swap_packed_is_used(tier) || READ_ONCE(tier->packed->quiet)) {
+		if (!swap_packed_is_used(tier) ||
+		    READ_ONCE(tier->packed->quiet)) {
 			raw = swap_tier_has_slots(tier);
 			if (raw)
 				break;
@@ -772,7 +803,8 @@ struct swap_packed_tier *swap_packed_get(unsigned long tiers, unsigned long all)
 		 * collected one.
 		 */
 		if (!swap_streams_are_open(tier->packed) &&
-		    !swap_segments_refill_for(tier->packed, SWAP_SEGMENT_RESERVE)) {
+		    !swap_segments_refill_for(tier->packed,
+					      SWAP_SEGMENT_RESERVE)) {
 			swap_segments_refuse(tier->packed, true);
 			continue;
 		}
@@ -781,7 +813,8 @@ struct swap_packed_tier *swap_packed_get(unsigned long tiers, unsigned long all)
 		packed = tier->packed;
 		if (!restricted) {
 			this_cpu_write(swap_packed_hint, tier->si);
-			this_cpu_write(swap_packed_hint_until, swap_tier_hint_until(tier));
+			this_cpu_write(swap_packed_hint_until,
+				       swap_tier_hint_until(tier));
 		}
 		plist_requeue(&tier->node, &swap_tiers);
 		break;
@@ -850,8 +883,9 @@ bool swap_packed_is_busy(void)
  * the pin; false when there is no room or no chunk, with the word still pinned.
  * Submits I/O.
  */
-bool swap_stream_move_to(struct swap_packed_tier *packed, enum swap_stream_id id,
-			 swp_entry_t slot, swap_place_t from, const void *data,
+bool swap_stream_move_to(struct swap_packed_tier *packed,
+			 enum swap_stream_id id, swp_entry_t slot,
+			 swap_place_t from, const void *data,
 			 unsigned int length, unsigned int codec, bool may_wait)
 {
 	bool fresh = swap_stream_is_fresh(id);
@@ -866,7 +900,8 @@ bool swap_stream_move_to(struct swap_packed_tier *packed, enum swap_stream_id id
 	struct swap_chunk_item *item;
 	struct swap_chunk *chunk;
 
-	chunk = swap_stream_get_chunk(packed, id, css, length, urgent, may_wait);
+	chunk = swap_stream_get_chunk(packed, id, css, length, urgent,
+				      may_wait);
 	swap_blkcg_put(css);
 	if (!chunk)
 		return false;
@@ -903,7 +938,8 @@ int swap_packed_move(swp_entry_t slot, swap_place_t place, const void *data,
 	 * The object has no promise, so it must not take what others have been
 	 * promised.
 	 */
-	if (!swap_object_is_worth(length) || atomic_long_read(&nr_swap_pages) <= 0)
+	if (!swap_object_is_worth(length) ||
+	    atomic_long_read(&nr_swap_pages) <= 0)
 		return -ENOSPC;
 	packed = swap_packed_get(tiers, tiers);
 	if (!packed)
@@ -913,8 +949,8 @@ int swap_packed_move(swp_entry_t slot, swap_place_t place, const void *data,
 		swap_packed_put(packed);
 		return -EAGAIN;
 	}
-	moved = swap_stream_move_to(packed, SWAP_STREAM_FRESH, slot, place, data, length,
-				    codec, may_wait);
+	moved = swap_stream_move_to(packed, SWAP_STREAM_FRESH, slot, place,
+				    data, length, codec, may_wait);
 	swap_packed_put(packed);
 	if (moved)
 		return 0;

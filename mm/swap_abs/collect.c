@@ -60,8 +60,10 @@
 /* Tell whether so few segments are free that collection must make some. */
 static bool swap_collect_is_needed(struct swap_packed_tier *packed)
 {
-	return !READ_ONCE(packed->stopped) && READ_ONCE(packed->tier->nr_segments) &&
-	       (swap_segments_are_short(packed) || swap_segments_short_of_image(packed));
+	return !READ_ONCE(packed->stopped) &&
+	       READ_ONCE(packed->tier->nr_segments) &&
+	       (swap_segments_are_short(packed) ||
+		swap_segments_short_of_image(packed));
 }
 
 /* Tell whether reclaim or hibernation waits for room. */
@@ -86,8 +88,10 @@ static bool swap_collect_has_peer(struct swap_packed_tier *packed)
 	plist_for_each_entry(tier, &swap_tiers, node) {
 		if (found || tier->node.prio > packed->tier->node.prio)
 			break;
-		if (tier == packed->tier || tier->node.prio < packed->tier->node.prio ||
-		    !swap_tier_is_online(tier) || !(READ_ONCE(tier->si->flags) & SWP_WRITEOK))
+		if (tier == packed->tier ||
+		    tier->node.prio < packed->tier->node.prio ||
+		    !swap_tier_is_online(tier) ||
+		    !(READ_ONCE(tier->si->flags) & SWP_WRITEOK))
 			continue;
 		found = tier->packed && !READ_ONCE(tier->packed->stopped) ?
 			!swap_segments_are_short(tier->packed) :
@@ -103,7 +107,8 @@ static bool swap_collect_has_peer(struct swap_packed_tier *packed)
  */
 static struct swap_segment *swap_collect_victim(struct swap_packed_tier *packed)
 {
-	bool elsewhere = !READ_ONCE(packed->starved) && !READ_ONCE(swap_collect_image) &&
+	bool elsewhere = !READ_ONCE(packed->starved) &&
+			 !READ_ONCE(swap_collect_image) &&
 			 swap_collect_has_peer(packed);
 	unsigned int nr_free = swap_segments_nr_free(packed);
 	unsigned int nr = packed->tier->si->max / SWAPFILE_CLUSTER;
@@ -111,18 +116,21 @@ static struct swap_segment *swap_collect_victim(struct swap_packed_tier *packed)
 	struct swap_victim *victim;
 
 	spin_lock(&packed->lock);
-	while ((victim = swap_victims_choose(&packed->victims, packed->next_seq, nr_free,
-					     elsewhere))) {
+	while ((victim = swap_victims_choose(&packed->victims, packed->next_seq,
+					     nr_free, elsewhere))) {
 		segment = container_of(victim, struct swap_segment, victim);
 		/*
 		 * Skip a segment that has chunks on their way:
 		 * swap_chunk_done_work() lets it be chosen again.
 		 */
-		if (!atomic_read(&segment->writing) && refcount_inc_not_zero(&segment->refs)) {
+		if (!atomic_read(&segment->writing) &&
+		    refcount_inc_not_zero(&segment->refs)) {
 			swap_victims_del(&packed->victims, victim);
-			packed->survivors = swap_victims_is_old(&packed->victims, victim,
-								packed->next_seq, nr) ?
-					  SWAP_STREAM_OLD : SWAP_STREAM_SURVIVORS;
+			packed->survivors =
+				swap_victims_is_old(&packed->victims, victim,
+						    packed->next_seq, nr) ?
+					SWAP_STREAM_OLD :
+					SWAP_STREAM_SURVIVORS;
 			break;
 		}
 		victim->skip = 1;
@@ -136,23 +144,29 @@ static struct swap_segment *swap_collect_victim(struct swap_packed_tier *packed)
  * survivors. Return 0 when that is under way, -EAGAIN when this object can't be
  * moved as it is, or -ENOSPC when there is no room for any survivor.
  */
-static int swap_collect_move_object(struct swap_packed_tier *packed, swp_entry_t slot,
-				    swap_place_t place, const struct swap_object *object,
+static int swap_collect_move_object(struct swap_packed_tier *packed,
+				    swp_entry_t slot, swap_place_t place,
+				    const struct swap_object *object,
 				    struct swap_move *move)
 {
 	unsigned long tiers;
 
 	if (move) {
 		tiers = move->tiers & swap_memcg_tiers_of(slot, 1);
-		if ((tiers & SWAP_TIER_ZSWAP) && !zswap_adopt_object(slot, place, object, false))
+		if ((tiers & SWAP_TIER_ZSWAP) &&
+		    !zswap_adopt_object(slot, place, object, false))
 			return 0;
 		if (!swap_slot_may_writeback(slot))
 			return -EAGAIN;
-		return swap_packed_move(slot, place, object->data, object->length,
-					object->codec, true, tiers) ? -EAGAIN : 0;
+		return swap_packed_move(slot, place, object->data,
+					object->length, object->codec, true,
+					tiers) ?
+			       -EAGAIN :
+			       0;
 	}
-	if (swap_stream_move_to(packed, packed->survivors, slot, place, object->data,
-				object->length, object->codec, true))
+	if (swap_stream_move_to(packed, packed->survivors, slot, place,
+				object->data, object->length, object->codec,
+				true))
 		return 0;
 	return -ENOSPC;
 }
@@ -228,7 +242,8 @@ void swap_collect_free_pieces(struct swap_packed_tier *packed)
 
 static void swap_collect_read_piece_end(struct bio *bio)
 {
-	struct swap_collect_piece *piece = container_of(bio, struct swap_collect_piece, bio);
+	struct swap_collect_piece *piece =
+		container_of(bio, struct swap_collect_piece, bio);
 
 	complete(&piece->done);
 }
@@ -237,12 +252,15 @@ static void swap_collect_read_piece_end(struct bio *bio)
  * Begin to read the piece that starts at @base, which is a multiple of the
  * block size.
  */
-static void swap_collect_read_piece(struct swap_segment *segment, struct swap_collect_piece *piece,
+static void swap_collect_read_piece(struct swap_segment *segment,
+				    struct swap_collect_piece *piece,
 				    unsigned int base, bool idle)
 {
-	unsigned int blocks = min(segment->victim.end - base / SWAP_PACKED_BLOCK,
-				  SWAP_COLLECT_SIZE / SWAP_PACKED_BLOCK);
-	pgoff_t offset = swap_segment_offset(segment) + base / SWAP_PACKED_BLOCK;
+	unsigned int blocks =
+		min(segment->victim.end - base / SWAP_PACKED_BLOCK,
+		    SWAP_COLLECT_SIZE / SWAP_PACKED_BLOCK);
+	pgoff_t offset =
+		swap_segment_offset(segment) + base / SWAP_PACKED_BLOCK;
 	struct swap_info_struct *si = segment->packed->tier->si;
 	struct bio *bio = &piece->bio;
 
@@ -250,9 +268,11 @@ static void swap_collect_read_piece(struct swap_segment *segment, struct swap_co
 	piece->base = base;
 	piece->size = blocks * SWAP_PACKED_BLOCK;
 	init_completion(&piece->done);
-	swap_packed_read_init(bio, &piece->bvec, si, offset, blocks, piece->buf);
-	bio->bi_ioprio = idle ? IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0) :
-				IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_BE_NORM);
+	swap_packed_read_init(bio, &piece->bvec, si, offset, blocks,
+			      piece->buf);
+	bio->bi_ioprio =
+		idle ? IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0) :
+		       IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_BE_NORM);
 	/*
 	 * The root pays for the read, because all movers and the collector wait
 	 * for it and a limit must not delay them.
@@ -296,8 +316,9 @@ static void swap_collect_end_ahead(struct swap_packed_tier *packed)
  * next one. Return NULL when the piece can't be read, also when it is tried
  * again, or -EINTR when the task is killed while the device hangs.
  */
-static struct swap_collect_piece *swap_collect_get_piece(struct swap_segment *segment,
-							 unsigned int pos, bool idle)
+static struct swap_collect_piece *
+swap_collect_get_piece(struct swap_segment *segment, unsigned int pos,
+		       bool idle)
 {
 	unsigned int end = segment->victim.end * SWAP_PACKED_BLOCK, next;
 	struct swap_packed_tier *packed = segment->packed;
@@ -318,13 +339,16 @@ static struct swap_collect_piece *swap_collect_get_piece(struct swap_segment *se
 	if (!err && (pos < piece->base || pos >= piece->base + piece->size))
 		err = -ENOENT;
 	while (err && err != -EINTR && tries--) {
-		swap_collect_read_piece(segment, piece, ALIGN_DOWN(pos, SWAP_PACKED_BLOCK), idle);
+		swap_collect_read_piece(segment, piece,
+					ALIGN_DOWN(pos, SWAP_PACKED_BLOCK),
+					idle);
 		err = swap_collect_wait_piece(packed, piece);
 	}
 	if (err == -EINTR)
 		return ERR_PTR(err);
 	if (err) {
-		swap_tier_count(packed->tier, SWAP_TIER_ERRORS, piece->size / SWAP_PACKED_BLOCK);
+		swap_tier_count(packed->tier, SWAP_TIER_ERRORS,
+				piece->size / SWAP_PACKED_BLOCK);
 		return NULL;
 	}
 	next = piece->base + piece->size;
@@ -339,7 +363,8 @@ static struct swap_collect_piece *swap_collect_get_piece(struct swap_segment *se
 		if (swap_collect_wait_piece(packed, packed->ahead) == -EINTR)
 			packed->ahead = NULL;
 		else
-			swap_collect_read_piece(segment, packed->ahead, next, idle);
+			swap_collect_read_piece(segment, packed->ahead, next,
+						idle);
 	}
 	return piece;
 }
@@ -348,11 +373,13 @@ static struct swap_collect_piece *swap_collect_get_piece(struct swap_segment *se
  * Tell whether @move, or the collection if that is NULL, must end. Both end
  * when kernel threads are about to freeze.
  */
-static bool swap_packed_is_stopped(struct swap_packed_tier *packed, struct swap_move *move)
+static bool swap_packed_is_stopped(struct swap_packed_tier *packed,
+				   struct swap_move *move)
 {
 	if (move)
 		return swap_move_stopped(move);
-	return READ_ONCE(packed->stopped) || swap_move_freezing() || pm_suspended_storage();
+	return READ_ONCE(packed->stopped) || swap_move_freezing() ||
+	       pm_suspended_storage();
 }
 
 /* Tell whether swap_collect_object() would try to move the object. */
@@ -362,7 +389,8 @@ static bool swap_object_is_live(struct swap_segment *segment,
 	swap_place_t place;
 	swp_entry_t slot;
 
-	return swap_object_find(segment->packed->tier->si, object, &slot, &place) &&
+	return swap_object_find(segment->packed->tier->si, object, &slot,
+				&place) &&
 	       !swap_desc_is_pinned(swap_desc_read(slot));
 }
 
@@ -373,8 +401,8 @@ static bool swap_object_is_live(struct swap_segment *segment,
  * when some of it can't be read, or the error of swap_collect_object(). The
  * caller holds swap_packed_tier.read_lock.
  */
-static int swap_collect_segment(struct swap_segment *segment, struct swap_move *move,
-				unsigned int *found)
+static int swap_collect_segment(struct swap_segment *segment,
+				struct swap_move *move, unsigned int *found)
 {
 	struct swap_packed_tier *packed = segment->packed;
 	u64 start = (u64)swap_segment_offset(segment) << PAGE_SHIFT;
@@ -406,15 +434,17 @@ static int swap_collect_segment(struct swap_segment *segment, struct swap_move *
 		}
 		next = pos - piece->base;
 		for (;;) {
-			while (!err && swap_object_next(piece->buf, piece->size, &next,
-							start + piece->base, segment->seq,
-							&object)) {
+			while (!err &&
+			       swap_object_next(piece->buf, piece->size, &next,
+						start + piece->base,
+						segment->seq, &object)) {
 				if (found) {
 					if (swap_object_is_live(segment, &object))
 						*found += swap_object_size(object.length);
 					continue;
 				}
-				err = swap_collect_object(segment, &object, move);
+				err = swap_collect_object(segment, &object,
+							  move);
 				if (!err && move && swap_move_stopped(move))
 					err = -EINTR;
 			}
@@ -423,7 +453,8 @@ static int swap_collect_segment(struct swap_segment *segment, struct swap_move *
 			 * seems to is damaged or forged, so step over its
 			 * header.
 			 */
-			if (err || piece->size == SWAP_COLLECT_SIZE || next >= piece->size)
+			if (err || piece->size == SWAP_COLLECT_SIZE ||
+			    next >= piece->size)
 				break;
 			next += SWAP_OBJECT_ALIGN;
 		}
@@ -446,8 +477,8 @@ static void swap_collect_putback(struct swap_segment *segment, bool skip)
 	struct swap_packed_tier *packed = segment->packed;
 
 	spin_lock(&packed->lock);
-	swap_victims_add(&packed->victims, &segment->victim, swap_segment_live(segment),
-			 packed->next_seq);
+	swap_victims_add(&packed->victims, &segment->victim,
+			 swap_segment_live(segment), packed->next_seq);
 	segment->victim.skip = skip;
 	spin_unlock(&packed->lock);
 	swap_segment_put(segment);
@@ -547,14 +578,16 @@ int swap_packed_move_out(struct swap_move *move)
 		swap_packed_close(packed);
 
 	/*
-	 * Look at each segment once: a segment that is put back goes to the end,
-	 * behind those that were closed just before, because the time goes on.
+	 * Look at each segment once: a segment that is put back goes to the
+	 * end, behind those that were closed just before, because the time goes
+	 * on.
 	 */
 	spin_lock(&packed->lock);
 	packed->next_seq++;
 	spin_unlock(&packed->lock);
 	for (nr = READ_ONCE(packed->tier->nr_segments); nr && !err; nr--) {
-		segment = swap_move_stopped(move) ? NULL : swap_collect_oldest(packed);
+		segment = swap_move_stopped(move) ? NULL :
+						    swap_collect_oldest(packed);
 		if (!segment)
 			break;
 		err = mutex_lock_killable(&packed->read_lock);
@@ -601,7 +634,8 @@ void swap_collect_again_work(struct work_struct *work)
 /* Make one segment free. */
 void swap_collect_work(struct work_struct *work)
 {
-	struct swap_packed_tier *packed = container_of(work, struct swap_packed_tier, collect_work);
+	struct swap_packed_tier *packed =
+		container_of(work, struct swap_packed_tier, collect_work);
 	struct swap_segment *segment;
 	int err;
 
@@ -615,7 +649,8 @@ void swap_collect_work(struct work_struct *work)
 		 */
 		if (!segment) {
 			if (READ_ONCE(packed->starved))
-				queue_delayed_work(swap_collect_wq, &packed->again_work, HZ);
+				queue_delayed_work(swap_collect_wq,
+						   &packed->again_work, HZ);
 			return;
 		}
 		err = swap_collect_once(segment);
@@ -643,7 +678,8 @@ void swap_collect_work(struct work_struct *work)
  * work collects one. Wait for no more runs than there are segments, because
  * data that dies in the course of it makes new victims without an end.
  */
-static void swap_collect_for_image(struct swap_packed_tier *packed, unsigned long end)
+static void swap_collect_for_image(struct swap_packed_tier *packed,
+				   unsigned long end)
 {
 	unsigned int nr = READ_ONCE(packed->tier->nr_segments);
 	unsigned long before;
@@ -653,7 +689,8 @@ static void swap_collect_for_image(struct swap_packed_tier *packed, unsigned lon
 		swap_collect_kick(packed);
 		flush_work(&packed->collect_work);
 	} while (nr-- && swap_segments_short_of_image(packed) &&
-		 swap_tier_stat_sum(packed->tier, SWAP_TIER_COLLECTED) != before &&
+		 swap_tier_stat_sum(packed->tier, SWAP_TIER_COLLECTED) !=
+			 before &&
 		 time_before(jiffies, end) && !signal_pending(current));
 }
 
@@ -661,7 +698,8 @@ static void swap_collect_for_image(struct swap_packed_tier *packed, unsigned lon
 static unsigned long swap_image_segments(void)
 {
 	unsigned long ram = totalram_pages();
-	unsigned long used = ram - min(ram, global_zone_page_state(NR_FREE_PAGES));
+	unsigned long used =
+		ram - min(ram, global_zone_page_state(NR_FREE_PAGES));
 
 	return SWAP_SEGMENT_RESERVE + DIV_ROUND_UP(min(used, ram / 2), SWAPFILE_CLUSTER);
 }
@@ -689,7 +727,8 @@ static void swap_collect_make_room_for_image(void)
 	}
 }
 
-static int swap_collect_pm_notify(struct notifier_block *nb, unsigned long action, void *data)
+static int swap_collect_pm_notify(struct notifier_block *nb,
+				  unsigned long action, void *data)
 {
 	switch (action) {
 	case PM_HIBERNATION_PREPARE:
@@ -719,7 +758,8 @@ int swap_collect_init(void)
 {
 	if (swap_collect_wq)
 		return 0;
-	swap_collect_wq = alloc_workqueue("swap_abs_collect", WQ_UNBOUND | WQ_FREEZABLE, 0);
+	swap_collect_wq = alloc_workqueue("swap_abs_collect",
+					  WQ_UNBOUND | WQ_FREEZABLE, 0);
 	if (!swap_collect_wq)
 		return -ENOMEM;
 	if (IS_ENABLED(CONFIG_PM_SLEEP))

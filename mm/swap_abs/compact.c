@@ -39,7 +39,8 @@
  */
 void swap_tier_compact_work(struct work_struct *work)
 {
-	struct swap_tier *tier = container_of(work, struct swap_tier, compact_work);
+	struct swap_tier *tier =
+		container_of(work, struct swap_tier, compact_work);
 	unsigned long gain = swap_tier_compact_gain(tier), moved = 0, picked;
 	struct swap_move move = {
 		.si	= tier->si,

@@ -46,7 +46,8 @@ struct swap_check {
 	char first[128];
 };
 
-static __printf(2, 3) void violation(struct swap_check *check, const char *fmt, ...)
+static __printf(2, 3) void violation(struct swap_check *check, const char *fmt,
+				     ...)
 {
 	va_list args;
 
@@ -58,7 +59,8 @@ static __printf(2, 3) void violation(struct swap_check *check, const char *fmt, 
 }
 
 /* Check the descriptor of a slot whose data is on a device, and count it. */
-static void check_device(struct swap_check *check, unsigned long slot, swap_desc_t word)
+static void check_device(struct swap_check *check, unsigned long slot,
+			 swap_desc_t word)
 {
 	const struct swap_backend *backend = swap_backend_of(word);
 	swp_entry_t entry = swap_desc_device_entry(word);
@@ -79,7 +81,8 @@ static void check_device(struct swap_check *check, unsigned long slot, swap_desc
 }
 
 static void check_slot(struct swap_check *check, struct swap_cluster_info *ci,
-		       unsigned int ci_off, unsigned long slot, swap_desc_t word)
+		       unsigned int ci_off, unsigned long slot,
+		       swap_desc_t word)
 {
 	unsigned long swp_tb = __swap_table_get(ci, ci_off);
 	bool empty = swap_desc_same(word, swap_desc_none());
@@ -88,7 +91,8 @@ static void check_slot(struct swap_check *check, struct swap_cluster_info *ci,
 
 	if (swp_tb_is_null(swp_tb) || swp_tb_is_bad(swp_tb)) {
 		if (!empty)
-			violation(check, "slot %lu is not in use: %lx", slot, word.val);
+			violation(check, "slot %lu is not in use: %lx", slot,
+				  word.val);
 		return;
 	}
 	check->slots++;
@@ -98,17 +102,25 @@ static void check_slot(struct swap_check *check, struct swap_cluster_info *ci,
 
 	zero = __swap_table_test_zero(ci, ci_off);
 	if (zero && !empty)
-		violation(check, "slot %lu is zero and somewhere: %lx", slot, word.val);
+		violation(check, "slot %lu is zero and somewhere: %lx", slot,
+			  word.val);
 	if (swp_tb_is_shadow(swp_tb) && !zero && tag == SWAP_DESC_NONE)
-		violation(check, "slot %lu has data nowhere: %lx", slot, word.val);
+		violation(check, "slot %lu has data nowhere: %lx", slot,
+			  word.val);
 	if (swp_tb_is_shadow(swp_tb) && !__swp_tb_get_count(swp_tb))
 		violation(check, "slot %lu is nobody's", slot);
-	if (tag != SWAP_DESC_NONE && tag != SWAP_DESC_LOST && !swap_backend_of(word))
-		violation(check, "slot %lu has no backend: %lx", slot, word.val);
-	if (tag != SWAP_DESC_NONE && tag != SWAP_DESC_ZSWAP && swap_desc_is_promised(word))
-		violation(check, "slot %lu holds capacity twice: %lx", slot, word.val);
-	if ((tag == SWAP_DESC_NONE || tag == SWAP_DESC_LOST) && swap_desc_is_pinned(word))
-		violation(check, "slot %lu is pinned nowhere: %lx", slot, word.val);
+	if (tag != SWAP_DESC_NONE && tag != SWAP_DESC_LOST &&
+	    !swap_backend_of(word))
+		violation(check, "slot %lu has no backend: %lx", slot,
+			  word.val);
+	if (tag != SWAP_DESC_NONE && tag != SWAP_DESC_ZSWAP &&
+	    swap_desc_is_promised(word))
+		violation(check, "slot %lu holds capacity twice: %lx", slot,
+			  word.val);
+	if ((tag == SWAP_DESC_NONE || tag == SWAP_DESC_LOST) &&
+	    swap_desc_is_pinned(word))
+		violation(check, "slot %lu is pinned nowhere: %lx", slot,
+			  word.val);
 	if (tag == SWAP_DESC_ZSWAP && IS_ENABLED(CONFIG_ZSWAP) &&
 	    swp_offset(zswap_object_entry(word)) != slot)
 		violation(check, "slot %lu has the object of slot %lu", slot,
@@ -141,9 +153,12 @@ static void check_clusters(struct swap_check *check)
 
 	for (slot = 0; slot < max; slot += SWAPFILE_CLUSTER) {
 		ci = swap_cluster_lock(si, slot);
-		desc = rcu_dereference_protected(ci->desc, lockdep_is_held(&ci->lock));
+		desc = rcu_dereference_protected(ci->desc,
+						 lockdep_is_held(&ci->lock));
 		if (!desc != !rcu_access_pointer(ci->table))
-			violation(check, "cluster of slot %lu has one table only", slot);
+			violation(check,
+				  "cluster of slot %lu has one table only",
+				  slot);
 		for (i = 0; desc && i < SWAPFILE_CLUSTER; i++)
 			check_slot(check, ci, i, slot + i, desc[i]);
 		swap_cluster_unlock(ci);
@@ -200,7 +215,8 @@ static void check_sums(struct swap_check *check, long nr_before, bool moving)
 			room -= si->pages;
 		used[type] = percpu_counter_sum(&si->tier->used) -
 			     swap_formats_sum(ahead, si->tier) -
-			     (unsigned long)READ_ONCE(si->tier->nr_segments) * SWAPFILE_CLUSTER;
+			     (unsigned long)READ_ONCE(si->tier->nr_segments) *
+				     SWAPFILE_CLUSTER;
 		wrong += swap_formats_sum(check, si->tier, false);
 	}
 	if (atomic_long_read(&nr_swap_pages) != nr_before || moving ||
@@ -208,16 +224,21 @@ static void check_sums(struct swap_check *check, long nr_before, bool moving)
 		return;
 
 	if (wrong)
-		violation(check, "%u segments with other bytes in use than counted", wrong);
+		violation(check,
+			  "%u segments with other bytes in use than counted",
+			  wrong);
 	for (type = 0; type < MAX_SWAPFILES; type++)
 		if (used[type] != check->blocks[type])
-			violation(check, "type %d: %lu blocks used, %lu pointed to",
+			violation(check,
+				  "type %d: %lu blocks used, %lu pointed to",
 				  type, used[type], check->blocks[type]);
 	if (room - (long)check->reserved != nr_before)
-		violation(check, "%ld pages of capacity, %lu reserved, %ld counted",
+		violation(check,
+			  "%ld pages of capacity, %lu reserved, %ld counted",
 			  room, check->reserved, nr_before);
 	if (!closed && (nr_before < -64 || nr_before > (long)total_swap_pages))
-		violation(check, "%ld pages free of %ld", nr_before, total_swap_pages);
+		violation(check, "%ld pages free of %ld", nr_before,
+			  total_swap_pages);
 }
 
 /*
@@ -281,7 +302,8 @@ static int check_show(struct seq_file *m, void *v)
 	seq_printf(m, "violations: %lu\n", check->violations);
 	if (check->violations) {
 		seq_printf(m, "first: %s\n", check->first);
-		pr_err("swap_abs: %lu violations, first: %s\n", check->violations, check->first);
+		pr_err("swap_abs: %lu violations, first: %s\n",
+		       check->violations, check->first);
 	}
 	seq_printf(m, "slots: %lu\nreserved: %lu\npinned: %lu\nlost: %lu\norphans: %ld\n",
 		   check->slots, check->reserved, check->pinned, check->lost,
@@ -334,7 +356,8 @@ static int metadata_show(struct seq_file *m, void *v)
 		si = READ_ONCE(swap_info[type]);
 		if (!si)
 			break;
-		if (swap_is_virtual(si) || !(READ_ONCE(si->flags) & SWP_WRITEOK))
+		if (swap_is_virtual(si) ||
+		    !(READ_ONCE(si->flags) & SWP_WRITEOK))
 			continue;
 		raw += check->blocks[type];
 		nr = DIV_ROUND_UP(si->max, SWAPFILE_CLUSTER);
@@ -354,20 +377,26 @@ static int metadata_show(struct seq_file *m, void *v)
 out:
 	mutex_unlock(&swap_abs_mutex);
 
-	nr = IS_ENABLED(CONFIG_ZSWAP) ? atomic_long_read(&zswap_stored_pages) : 0;
+	nr = IS_ENABLED(CONFIG_ZSWAP) ? atomic_long_read(&zswap_stored_pages) :
+					0;
 	seq_printf(m, "virtual_slots_used %lu\n", check->slots);
-	seq_printf(m, "table_bytes %lu\n", clusters * sizeof(struct swap_table));
-	seq_printf(m, "descriptor_bytes %lu\n", clusters * sizeof(struct swap_table));
+	seq_printf(m, "table_bytes %lu\n",
+		   clusters * sizeof(struct swap_table));
+	seq_printf(m, "descriptor_bytes %lu\n",
+		   clusters * sizeof(struct swap_table));
 	seq_printf(m, "memcg_bytes %lu\n", memcg);
-	seq_printf(m, "cluster_bytes %lu\n", clusters * sizeof(struct swap_cluster_info));
+	seq_printf(m, "cluster_bytes %lu\n",
+		   clusters * sizeof(struct swap_cluster_info));
 	seq_printf(m, "lent_map_bytes %lu\n", lent_map);
-	seq_printf(m, "lent_cluster_bytes %lu\n", lent * sizeof(struct swap_cluster_info));
+	seq_printf(m, "lent_cluster_bytes %lu\n",
+		   lent * sizeof(struct swap_cluster_info));
 	seq_printf(m, "segment_bytes %lu\n", segment +
 		   lent_segments * sizeof(struct swap_cluster_info));
 	seq_printf(m, "zswap_entry_bytes %lu\n",
 		   nr * (zswap_object_size() - (nr ? sizeof(long) : 0)));
 	seq_printf(m, "zswap_handle_bytes %lu\n", nr * sizeof(long));
-	seq_printf(m, "cluster_info_size %zu\n", sizeof(struct swap_cluster_info));
+	seq_printf(m, "cluster_info_size %zu\n",
+		   sizeof(struct swap_cluster_info));
 	seq_printf(m, "raw_pages %lu\n", raw);
 	seq_printf(m, "packed_pages %lu\n", check->objects);
 	seq_printf(m, "zswap_pages %lu\n", nr);
@@ -393,7 +422,8 @@ static int __init swap_abs_debug_init(void)
 	debugfs_create_u32("max_io_errors", 0600, dir, &swap_tier_max_errors);
 	debugfs_create_u32("reopen_delay", 0600, dir, &swap_tier_reopen_delay);
 	debugfs_create_file_unsafe("retry", 0200, dir, NULL, &retry_fops);
-	debugfs_create_bool("medium_errors", 0600, dir, &swap_errors_are_medium);
+	debugfs_create_bool("medium_errors", 0600, dir,
+			    &swap_errors_are_medium);
 	swap_formats_call(debug_files, dir);
 	return 0;
 }

@@ -33,10 +33,12 @@
 #include <trace/events/swap_abs.h>
 
 /* The backends, by the tag of their words. */
-static const struct swap_backend *swap_backends[SWAP_DESC_TAG_MASK + 1] __ro_after_init;
+static const struct swap_backend
+	*swap_backends[SWAP_DESC_TAG_MASK + 1] __ro_after_init;
 
 /* The backends in the order in which they are offered a page, then NULL. */
-const struct swap_backend *swap_store_order[SWAP_DESC_TAG_MASK + 2] __ro_after_init;
+const struct swap_backend
+	*swap_store_order[SWAP_DESC_TAG_MASK + 2] __ro_after_init;
 
 /**
  * swap_backend_register - register the backend of the words with a tag
@@ -47,7 +49,8 @@ const struct swap_backend *swap_store_order[SWAP_DESC_TAG_MASK + 2] __ro_after_i
  *
  * Context: init, before there are such words.
  */
-void __init swap_backend_register(enum swap_desc_tag tag, const struct swap_backend *backend)
+void __init swap_backend_register(enum swap_desc_tag tag,
+				  const struct swap_backend *backend)
 {
 	unsigned int i = 0, end = 0;
 
@@ -149,7 +152,8 @@ void swap_desc_init(struct swap_cluster_info *ci, unsigned int ci_off,
  */
 void swap_desc_unpromise_folio(struct folio *folio)
 {
-	unsigned int i, nr = folio_nr_pages(folio), ci_off = swp_cluster_offset(folio->swap);
+	unsigned int i, nr = folio_nr_pages(folio),
+			ci_off = swp_cluster_offset(folio->swap);
 	struct swap_cluster_info *ci = swap_cluster_get_and_lock(folio);
 	swap_desc_t *desc = swap_desc_table(ci) + ci_off;
 
@@ -163,14 +167,16 @@ void swap_desc_unpromise_folio(struct folio *folio)
  * whose new words are, if they have any.
  */
 static __always_inline long swap_desc_leave_run(struct swap_cluster_info *ci,
-						unsigned int ci_off, swap_desc_t new,
+						unsigned int ci_off,
+						swap_desc_t new,
 						unsigned int nr)
 {
 	const swap_desc_t *old = swap_desc_table(ci) + ci_off;
 	long room = swap_desc_is_promised(*old) ? nr : 0;
 	const struct swap_backend *backend;
 
-	swap_memcg_account(ci, ci_off, swap_desc_tier(*old), swap_desc_tier(new), nr);
+	swap_memcg_account(ci, ci_off, swap_desc_tier(*old),
+			   swap_desc_tier(new), nr);
 	if (swap_desc_tag(*old) == SWAP_DESC_NONE || swap_desc_is_pinned(*old))
 		return room;
 	backend = swap_backends[swap_desc_tag(*old)];
@@ -187,14 +193,16 @@ static __always_inline long swap_desc_leave_run(struct swap_cluster_info *ci,
  */
 static __always_inline long swap_desc_leave_copies(struct swap_cluster_info *ci,
 						   unsigned int ci_off,
-						   const swap_desc_t *new, unsigned int nr)
+						   const swap_desc_t *new,
+						   unsigned int nr)
 {
 	const swap_desc_t *old = swap_desc_table(ci) + ci_off;
 	unsigned int i, run;
 	long room = 0;
 
 	if (nr == 1)
-		return swap_desc_leave_run(ci, ci_off, new ? *new : swap_desc_none(), 1);
+		return swap_desc_leave_run(ci, ci_off,
+					   new ? *new : swap_desc_none(), 1);
 
 	for (i = 0; i < nr; i += run) {
 		for (run = 1; i + run < nr; run++)
@@ -273,14 +281,16 @@ void swap_desc_drop_folio(struct folio *folio)
  */
 void swap_desc_refuse_folio(struct folio *folio, bool refused)
 {
-	unsigned int i, nr = folio_nr_pages(folio), ci_off = swp_cluster_offset(folio->swap);
+	unsigned int i, nr = folio_nr_pages(folio),
+			ci_off = swp_cluster_offset(folio->swap);
 	struct swap_cluster_info *ci = swap_cluster_get_and_lock(folio);
 
 	swap_abs_drop(ci, ci_off, nr);
 	for (i = 0; i < nr; i++) {
 		__swap_table_clear_zero(ci, ci_off + i);
 		if (refused)
-			WRITE_ONCE(swap_desc_table(ci)[ci_off + i], swap_desc_refused());
+			WRITE_ONCE(swap_desc_table(ci)[ci_off + i],
+				   swap_desc_refused());
 	}
 	swap_cluster_unlock(ci);
 }
@@ -336,8 +346,11 @@ void swap_desc_free(swap_desc_t *words, swap_desc_t *single)
 		kfree(words);
 }
 
-/* Do swap_desc_install(). The compiler makes one copy of this for small folios. */
-static __always_inline void swap_desc_install_nr(struct folio *folio, const swap_desc_t *words,
+/*
+ * Do swap_desc_install(). The compiler makes one copy of this for small folios.
+ */
+static __always_inline void swap_desc_install_nr(struct folio *folio,
+						 const swap_desc_t *words,
 						 long taken, unsigned int nr)
 {
 	unsigned int i, ci_off = swp_cluster_offset(folio->swap);
@@ -377,10 +390,12 @@ static __always_inline void swap_desc_install_nr(struct folio *folio, const swap
  *
  * Context: process context, takes the virtual cluster's lock.
  */
-void swap_desc_install(struct folio *folio, const swap_desc_t *words, long taken)
+void swap_desc_install(struct folio *folio, const swap_desc_t *words,
+		       long taken)
 {
 	if (folio_test_large(folio))
-		swap_desc_install_nr(folio, words, taken, folio_nr_pages(folio));
+		swap_desc_install_nr(folio, words, taken,
+				     folio_nr_pages(folio));
 	else
 		swap_desc_install_nr(folio, words, taken, 1);
 }
@@ -406,7 +421,8 @@ bool swap_desc_pin(swp_entry_t entry, swap_place_t place)
 
 	if (desc) {
 		desc += swp_cluster_offset(entry);
-		if (swap_desc_is_at(*desc, place) && !swap_desc_is_pinned(*desc)) {
+		if (swap_desc_is_at(*desc, place) &&
+		    !swap_desc_is_pinned(*desc)) {
 			WRITE_ONCE(*desc, swap_desc_set_pinned(*desc));
 			pinned = true;
 		}
@@ -433,7 +449,8 @@ bool swap_desc_unpin(swp_entry_t entry, swap_place_t place)
 	if (desc) {
 		desc += swp_cluster_offset(entry);
 		/* Only the mover clears the bit, so this is the same copy. */
-		if (swap_desc_is_pinned(*desc) && swap_desc_is_at(*desc, place)) {
+		if (swap_desc_is_pinned(*desc) &&
+		    swap_desc_is_at(*desc, place)) {
 			WRITE_ONCE(*desc, swap_desc_clear_pinned(*desc));
 			ours = true;
 		}
@@ -487,7 +504,8 @@ bool swap_desc_commit(swp_entry_t entry, swap_place_t place, swap_desc_t new,
 
 	/* room is below zero when swapoff has cancelled the reservation. */
 	room = swap_desc_is_promised(*desc) + taken - swap_desc_holds_room(new);
-	swap_memcg_account(ci, ci_off, swap_desc_tier(*desc), swap_desc_tier(new), 1);
+	swap_memcg_account(ci, ci_off, swap_desc_tier(*desc),
+			   swap_desc_tier(new), 1);
 	WRITE_ONCE(*desc, new);
 	swap_promise_put(room);
 	committed = true;
@@ -580,7 +598,8 @@ bool swap_move_abort(swp_entry_t entry, swap_place_t from, int err)
  */
 unsigned int swap_desc_cancel_promises(unsigned long slot)
 {
-	struct swap_cluster_info *ci = swap_cluster_lock(swap_virtual_area, slot);
+	struct swap_cluster_info *ci =
+		swap_cluster_lock(swap_virtual_area, slot);
 	swap_desc_t *desc = swap_desc_table(ci);
 	unsigned long swp_tb;
 	unsigned int i, busy = 0;
@@ -591,7 +610,8 @@ unsigned int swap_desc_cancel_promises(unsigned long slot)
 		if (!swap_desc_is_promised(desc[i]))
 			continue;
 		swp_tb = __swap_table_get(ci, i);
-		folio = swp_tb_is_folio(swp_tb) ? swp_tb_to_folio(swp_tb) : NULL;
+		folio = swp_tb_is_folio(swp_tb) ? swp_tb_to_folio(swp_tb) :
+						  NULL;
 		if (folio && !folio_trylock(folio)) {
 			busy++;
 			continue;

@@ -217,8 +217,8 @@ static inline void *swap_desc_object(swap_desc_t word)
 }
 
 /* Return a block's word, with the tag of a format that takes pages as is. */
-static inline swap_desc_t swap_desc_block(enum swap_desc_tag tag, unsigned int type,
-					  unsigned long offset)
+static inline swap_desc_t
+swap_desc_block(enum swap_desc_tag tag, unsigned int type, unsigned long offset)
 {
 	VM_WARN_ON_ONCE(offset >> (SWAP_DESC_TYPE_SHIFT - SWAP_DESC_TAG_BITS));
 	return (swap_desc_t){ (unsigned long)type << SWAP_DESC_TYPE_SHIFT |
@@ -227,17 +227,20 @@ static inline swap_desc_t swap_desc_block(enum swap_desc_tag tag, unsigned int t
 
 static inline bool swap_desc_is_block(swap_desc_t word)
 {
-	return (word.val & (SWAP_DESC_DEVICE | SWAP_DESC_PARTS)) == SWAP_DESC_DEVICE;
+	return (word.val & (SWAP_DESC_DEVICE | SWAP_DESC_PARTS)) ==
+	       SWAP_DESC_DEVICE;
 }
 
 /* Return the place of the block that is @nr blocks behind another one. */
-static inline swap_place_t swap_place_behind(swap_place_t place, unsigned int nr)
+static inline swap_place_t swap_place_behind(swap_place_t place,
+					     unsigned int nr)
 {
 	return (swap_place_t){ place.val + ((unsigned long)nr << SWAP_DESC_TAG_BITS) };
 }
 
 static inline swap_desc_t swap_desc_packed(unsigned int type, u64 address,
-					   unsigned int length, unsigned int codec)
+					   unsigned int length,
+					   unsigned int codec)
 {
 	unsigned long units = address / SWAP_OBJECT_ALIGN;
 
@@ -246,7 +249,8 @@ static inline swap_desc_t swap_desc_packed(unsigned int type, u64 address,
 	VM_WARN_ON_ONCE(codec >> SWAP_DESC_CODEC_BITS);
 	return (swap_desc_t){ (unsigned long)type << SWAP_DESC_TYPE_SHIFT |
 			      (unsigned long)codec << SWAP_DESC_CODEC_SHIFT |
-			      (unsigned long)(length - 1) << SWAP_DESC_LEN_SHIFT |
+			      (unsigned long)(length - 1)
+				      << SWAP_DESC_LEN_SHIFT |
 			      units << SWAP_DESC_TAG_BITS | SWAP_DESC_PACKED };
 }
 
@@ -254,7 +258,8 @@ static inline swap_desc_t swap_desc_packed(unsigned int type, u64 address,
 static inline u64 swap_desc_address(swap_desc_t word)
 {
 	VM_WARN_ON_ONCE(swap_desc_tag(word) != SWAP_DESC_PACKED);
-	return (word.val >> SWAP_DESC_TAG_BITS & (BIT(SWAP_DESC_ADDR_BITS) - 1)) *
+	return (word.val >> SWAP_DESC_TAG_BITS &
+		(BIT(SWAP_DESC_ADDR_BITS) - 1)) *
 	       SWAP_OBJECT_ALIGN;
 }
 
@@ -267,7 +272,8 @@ static inline unsigned int swap_desc_length(swap_desc_t word)
 static inline unsigned int swap_desc_codec(swap_desc_t word)
 {
 	VM_WARN_ON_ONCE(swap_desc_tag(word) != SWAP_DESC_PACKED);
-	return word.val >> SWAP_DESC_CODEC_SHIFT & (BIT(SWAP_DESC_CODEC_BITS) - 1);
+	return word.val >> SWAP_DESC_CODEC_SHIFT &
+	       (BIT(SWAP_DESC_CODEC_BITS) - 1);
 }
 
 static inline bool swap_desc_on_device(swap_desc_t word)
@@ -279,8 +285,10 @@ static inline bool swap_desc_on_device(swap_desc_t word)
 static inline int swap_desc_tier(swap_desc_t word)
 {
 	if (swap_desc_on_device(word))
-		return (word.val & SWAP_DESC_PLACE_MASK) >> SWAP_DESC_TYPE_SHIFT;
-	return swap_desc_tag(word) == SWAP_DESC_ZSWAP ? SWAP_TIER_INDEX_ZSWAP : -1;
+		return (word.val & SWAP_DESC_PLACE_MASK) >>
+		       SWAP_DESC_TYPE_SHIFT;
+	return swap_desc_tag(word) == SWAP_DESC_ZSWAP ? SWAP_TIER_INDEX_ZSWAP :
+							-1;
 }
 
 /* Return the block of a device that is the copy. */

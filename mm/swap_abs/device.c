@@ -77,13 +77,13 @@ void swap_tiers_adopt(bool adopt)
 /*
  * Let bad places of the device be used again, because the device may have
  * replaced the blocks. The workqueue is frozen while there is a hibernation
- * image, because no slot may become free then. So formats must not wait here for
- * works that are frozen, too.
+ * image, because no slot may become free then. So formats must not wait here
+ * for works that are frozen, too.
  */
 static void swap_tier_retry_work(struct work_struct *work)
 {
-	struct swap_tier *tier = container_of(to_delayed_work(work), struct swap_tier,
-					      retry_work);
+	struct swap_tier *tier = container_of(to_delayed_work(work),
+					      struct swap_tier, retry_work);
 
 	swap_formats_call(forget_bad, tier);
 	swap_vain_room_gained();
@@ -189,9 +189,9 @@ void swap_tier_leave(struct swap_info_struct *si, enum swap_tier_state state)
 	mutex_unlock(&swap_abs_mutex);
 	/*
 	 * Collection ends because end_work() asks it to, and demotion because
-	 * the tier is not online, but either may wait for a device that hangs. Wait
-	 * for them without swap_abs_mutex, so that tasks that need the mutex do
-	 * not wait for this device, too.
+	 * the tier is not online, but either may wait for a device that hangs.
+	 * Wait for them without swap_abs_mutex, so that tasks that need the
+	 * mutex do not wait for this device, too.
 	 */
 	swap_formats_call(end_work, si->tier);
 	cancel_work_sync(&si->tier->demote_work);
@@ -237,7 +237,10 @@ void swap_tier_destroy(struct swap_info_struct *si)
 	/* Remove the tier's files and wait for their readers and writers. */
 	kobject_del(&tier->kobj);
 	swap_tier_stop_moves(tier);
-	/* For good, because the debugfs file "retry" may be about to queue them. */
+	/*
+	 * For good, because the debugfs file "retry" may be about to queue
+	 * them.
+	 */
 	disable_delayed_work_sync(&tier->retry_work);
 	disable_delayed_work_sync(&tier->reopen_work);
 	flush_work(&tier->release_work);

@@ -81,10 +81,12 @@ static int swap_empty_scan(struct swap_move *move, bool old)
 
 	blk_start_plug(&plug);
 	for (i = 0; i < max && !err; i++) {
-		tier->scan_pos = tier->scan_pos + 1 < max ? tier->scan_pos + 1 : 0;
+		tier->scan_pos = tier->scan_pos + 1 < max ? tier->scan_pos + 1 :
+							    0;
 		entry = swp_entry(swap_virtual_area->type, tier->scan_pos);
 		word = swap_desc_read(entry);
-		if (swap_empty_is_on(word, si) && (!old || swap_empty_is_victim(word))) {
+		if (swap_empty_is_on(word, si) &&
+		    (!old || swap_empty_is_victim(word))) {
 			err = swap_move_slot(move, entry, NULL);
 			if (!err && swap_move_stopped(move))
 				err = -EINTR;

@@ -25,7 +25,8 @@
  */
 unsigned int swap_object_size(unsigned int length)
 {
-	return ALIGN(sizeof(struct swap_object_header) + length, SWAP_OBJECT_ALIGN);
+	return ALIGN(sizeof(struct swap_object_header) + length,
+		     SWAP_OBJECT_ALIGN);
 }
 
 /*
@@ -36,7 +37,8 @@ unsigned int swap_object_size(unsigned int length)
 void swap_chunk_buf_init(struct swap_chunk_buf *chunk, u8 *buf, u32 seq,
 			 u64 start, unsigned int size)
 {
-	WARN_ON_ONCE(start & (SWAP_PACKED_BLOCK - 1) || size % SWAP_PACKED_BLOCK || !size);
+	WARN_ON_ONCE(start & (SWAP_PACKED_BLOCK - 1) ||
+		     size % SWAP_PACKED_BLOCK || !size);
 	chunk->buf = buf;
 	chunk->start = start;
 	chunk->size = size;
@@ -49,7 +51,8 @@ void swap_chunk_buf_init(struct swap_chunk_buf *chunk, u8 *buf, u32 seq,
  * empty chunk has room for any object of at most SWAP_OBJECT_MAX_LENGTH bytes
  * of data.
  */
-bool swap_chunk_buf_fits(const struct swap_chunk_buf *chunk, unsigned int length)
+bool swap_chunk_buf_fits(const struct swap_chunk_buf *chunk,
+			 unsigned int length)
 {
 	return chunk->used + swap_object_size(length) <= chunk->size;
 }
@@ -72,8 +75,9 @@ static u32 swap_object_crc(u64 address, const struct swap_object_header *header,
  * chunk will have when it is written. Return where the object will be, in bytes
  * from the start of the device.
  */
-u64 swap_chunk_buf_append(struct swap_chunk_buf *chunk, unsigned int slot, const void *data,
-			  unsigned int length, unsigned int codec, unsigned int *blocks)
+u64 swap_chunk_buf_append(struct swap_chunk_buf *chunk, unsigned int slot,
+			  const void *data, unsigned int length,
+			  unsigned int codec, unsigned int *blocks)
 {
 	unsigned int offset = chunk->used, size = swap_object_size(length);
 	struct swap_object_header *header = (void *)(chunk->buf + offset);
@@ -135,7 +139,8 @@ int swap_object_check(const void *buf, const struct swap_object *want, u32 seq)
 	    le16_to_cpu(header->length) != want->length ||
 	    header->codec != want->codec)
 		return -EBADMSG;
-	if (le32_to_cpu(header->crc) != swap_object_crc(want->address, header, want->length))
+	if (le32_to_cpu(header->crc) !=
+	    swap_object_crc(want->address, header, want->length))
 		return -EBADMSG;
 	return 0;
 }
@@ -169,11 +174,13 @@ bool swap_object_next(const void *buf, unsigned int size, unsigned int *pos,
 		header = buf + *pos;
 		length = le16_to_cpu(header->length);
 		if (header->version != SWAP_OBJECT_VERSION || !length ||
-		    length > SWAP_OBJECT_MAX_LENGTH || le32_to_cpu(header->seq) != seq)
+		    length > SWAP_OBJECT_MAX_LENGTH ||
+		    le32_to_cpu(header->seq) != seq)
 			continue;
 		if (*pos + sizeof(*header) + length > size)
 			return false;
-		if (le32_to_cpu(header->crc) != swap_object_crc(base + *pos, header, length))
+		if (le32_to_cpu(header->crc) !=
+		    swap_object_crc(base + *pos, header, length))
 			continue;
 
 		found->address = base + *pos;

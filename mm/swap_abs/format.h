@@ -101,13 +101,16 @@ struct swap_chunk_buf {
 unsigned int swap_object_size(unsigned int length);
 void swap_chunk_buf_init(struct swap_chunk_buf *chunk, u8 *buf, u32 seq,
 			 u64 start, unsigned int size);
-bool swap_chunk_buf_fits(const struct swap_chunk_buf *chunk, unsigned int length);
-u64 swap_chunk_buf_append(struct swap_chunk_buf *chunk, unsigned int slot, const void *data,
-			  unsigned int length, unsigned int codec, unsigned int *blocks);
+bool swap_chunk_buf_fits(const struct swap_chunk_buf *chunk,
+			 unsigned int length);
+u64 swap_chunk_buf_append(struct swap_chunk_buf *chunk, unsigned int slot,
+			  const void *data, unsigned int length,
+			  unsigned int codec, unsigned int *blocks);
 unsigned int swap_chunk_buf_end(struct swap_chunk_buf *chunk);
 int swap_object_check(const void *buf, const struct swap_object *want, u32 seq);
 bool swap_object_next(const void *buf, unsigned int size, unsigned int *pos,
 		      u64 base, u32 seq, struct swap_object *found);
-u64 swap_victim_benefit(unsigned int live, unsigned int size, unsigned long age);
+u64 swap_victim_benefit(unsigned int live, unsigned int size,
+			unsigned long age);
 
 #endif /* _MM_SWAP_ABS_FORMAT_H */

@@ -88,11 +88,13 @@ static DEFINE_PER_CPU_SHARED_ALIGNED(struct swap_lent_run [2], swap_lent_runs);
 #define SWAP_RUN_LEFT_BITS	14
 #define SWAP_RUN_TYPE_SHIFT	(63 - MAX_SWAPFILES_SHIFT)
 
-static s64 swap_run_make(unsigned int type, unsigned long offset, unsigned int left)
+static s64 swap_run_make(unsigned int type, unsigned long offset,
+			 unsigned int left)
 {
 	BUILD_BUG_ON(SWAPFILE_CLUSTER >> SWAP_RUN_LEFT_BITS);
 	VM_WARN_ON_ONCE(offset >> (SWAP_RUN_TYPE_SHIFT - SWAP_RUN_LEFT_BITS));
-	return (s64)type << SWAP_RUN_TYPE_SHIFT | (s64)offset << SWAP_RUN_LEFT_BITS | left;
+	return (s64)type << SWAP_RUN_TYPE_SHIFT |
+	       (s64)offset << SWAP_RUN_LEFT_BITS | left;
 }
 
 static unsigned int swap_run_left(s64 run)
@@ -134,8 +136,10 @@ static struct swap_info_struct *swap_run_device(s64 run)
  * Move a lent cluster to a list of its tier, and set the flag that goes with
  * the list. Empty and held clusters are for the release work.
  */
-static void swap_lent_set_list(struct swap_tier *tier, struct swap_cluster_info *ci,
-			       enum swap_cluster_flags flags, struct list_head *list)
+static void swap_lent_set_list(struct swap_tier *tier,
+			       struct swap_cluster_info *ci,
+			       enum swap_cluster_flags flags,
+			       struct list_head *list)
 {
 	lockdep_assert_held(&ci->lock);
 
@@ -157,7 +161,8 @@ static void swap_lent_set_list(struct swap_tier *tier, struct swap_cluster_info 
  * Move a locked victim to the front of the list if it has a free slot, because
  * swap_lent_take_victim() looks only at the first one.
  */
-static void swap_lent_sort_victims(struct swap_tier *tier, struct swap_cluster_info *ci)
+static void swap_lent_sort_victims(struct swap_tier *tier,
+				   struct swap_cluster_info *ci)
 {
 	if (ci->count == SWAPFILE_CLUSTER)
 		return;
@@ -182,17 +187,22 @@ static bool swap_lent_is_empty(struct swap_cluster_info *ci)
  * Put a locked lent cluster on the list that its bits call for. A victim
  * remains one until it is empty.
  */
-static void swap_lent_refile(struct swap_tier *tier, struct swap_cluster_info *ci)
+static void swap_lent_refile(struct swap_tier *tier,
+			     struct swap_cluster_info *ci)
 {
-	VM_WARN_ON_ONCE(ci->count != bitmap_weight(ci->lent_map, SWAPFILE_CLUSTER));
+	VM_WARN_ON_ONCE(ci->count !=
+			bitmap_weight(ci->lent_map, SWAPFILE_CLUSTER));
 	if (swap_lent_is_empty(ci))
-		swap_lent_set_list(tier, ci, CLUSTER_FLAG_LENT_EMPTY, &tier->empty);
+		swap_lent_set_list(tier, ci, CLUSTER_FLAG_LENT_EMPTY,
+				   &tier->empty);
 	else if (ci->flags == CLUSTER_FLAG_LENT_VICTIM)
 		swap_lent_sort_victims(tier, ci);
 	else if (ci->count == SWAPFILE_CLUSTER)
-		swap_lent_set_list(tier, ci, CLUSTER_FLAG_LENT_FULL, &tier->full);
+		swap_lent_set_list(tier, ci, CLUSTER_FLAG_LENT_FULL,
+				   &tier->full);
 	else
-		swap_lent_set_list(tier, ci, CLUSTER_FLAG_LENT_PARTIAL, &tier->partial);
+		swap_lent_set_list(tier, ci, CLUSTER_FLAG_LENT_PARTIAL,
+				   &tier->partial);
 }
 
 /*
@@ -204,8 +214,9 @@ static void swap_lent_refile(struct swap_tier *tier, struct swap_cluster_info *c
  * Return how many slots were taken; *@run has them.
  */
 static unsigned int swap_lent_take(struct swap_info_struct *si,
-				   struct swap_cluster_info *ci, unsigned int ci_off,
-				   unsigned int min, unsigned int want, s64 *run)
+				   struct swap_cluster_info *ci,
+				   unsigned int ci_off, unsigned int min,
+				   unsigned int want, s64 *run)
 {
 	unsigned long start, *map = ci->lent_map;
 	unsigned int got = 0;
@@ -217,9 +228,11 @@ static unsigned int swap_lent_take(struct swap_info_struct *si,
 	if (!(READ_ONCE(si->flags) & SWP_WRITEOK))
 		goto out;
 
-	start = bitmap_find_next_zero_area(map, SWAPFILE_CLUSTER, ci_off, min, 0);
+	start = bitmap_find_next_zero_area(map, SWAPFILE_CLUSTER, ci_off, min,
+					   0);
 	if (start >= SWAPFILE_CLUSTER && ci_off)
-		start = bitmap_find_next_zero_area(map, SWAPFILE_CLUSTER, 0, min, 0);
+		start = bitmap_find_next_zero_area(map, SWAPFILE_CLUSTER, 0,
+						   min, 0);
 	if (start >= SWAPFILE_CLUSTER)
 		goto out;
 	got = find_next_bit(map, min_t(unsigned long, SWAPFILE_CLUSTER, start + want),
@@ -264,8 +277,8 @@ static void swap_lent_fill_words(swap_desc_t *words, s64 run, unsigned int nr)
  * use. If the task moves to another CPU, it takes the slots of the first one.
  */
 static __always_inline unsigned int
-swap_lent_take_run(struct swap_lent_run *run, swap_desc_t *words, unsigned int nr, bool all,
-		   unsigned long tiers)
+swap_lent_take_run(struct swap_lent_run *run, swap_desc_t *words,
+		   unsigned int nr, bool all, unsigned long tiers)
 {
 	s64 slots = atomic64_read(&run->slots);
 	unsigned int got, left;
@@ -277,11 +290,13 @@ swap_lent_take_run(struct swap_lent_run *run, swap_desc_t *words, unsigned int n
 			return 0;
 		got = nr;
 		if (unlikely(left < nr)) {
-			if (all || !swap_lent_may_scatter(swap_run_device(slots)))
+			if (all ||
+			    !swap_lent_may_scatter(swap_run_device(slots)))
 				return 0;
 			got = left;
 		}
-	} while (!atomic64_try_cmpxchg(&run->slots, &slots, swap_run_behind(slots, got)));
+	} while (!atomic64_try_cmpxchg(&run->slots, &slots,
+				       swap_run_behind(slots, got)));
 
 	if (got == left)
 		atomic_dec(&swap_run_device(slots)->tier->nr_runs);
@@ -313,11 +328,14 @@ swap_lent_clear(struct swap_info_struct *si, struct swap_cluster_info *ci,
  * Put a locked lent cluster on the right list after slots of it were freed, and
  * unlock it.
  */
-static __always_inline void swap_lent_cleared(struct swap_tier *tier, struct swap_cluster_info *ci)
+static __always_inline void swap_lent_cleared(struct swap_tier *tier,
+					      struct swap_cluster_info *ci)
 {
 	if (pm_suspended_storage())
-		swap_lent_set_list(tier, ci, CLUSTER_FLAG_LENT_HELD, &tier->held);
-	else if (ci->flags != CLUSTER_FLAG_LENT_PARTIAL || swap_lent_is_empty(ci))
+		swap_lent_set_list(tier, ci, CLUSTER_FLAG_LENT_HELD,
+				   &tier->held);
+	else if (ci->flags != CLUSTER_FLAG_LENT_PARTIAL ||
+		 swap_lent_is_empty(ci))
 		swap_lent_refile(tier, ci);
 	swap_cluster_unlock(ci);
 }
@@ -340,7 +358,8 @@ static void swap_lent_untake(s64 run)
 }
 
 /* Let this CPU use a new run, and give back what the old one has left. */
-static void swap_lent_begin_run(unsigned int which, s64 slots, unsigned long until)
+static void swap_lent_begin_run(unsigned int which, s64 slots,
+				unsigned long until)
 {
 	struct swap_lent_run *run = &raw_cpu_ptr(swap_lent_runs)[which];
 
@@ -356,7 +375,8 @@ static void swap_lent_begin_run(unsigned int which, s64 slots, unsigned long unt
  * that device. A run that has ended is forgotten, too. Return how many slots
  * were given back.
  */
-static unsigned int swap_lent_take_run_back(struct swap_lent_run *run, struct swap_tier *tier)
+static unsigned int swap_lent_take_run_back(struct swap_lent_run *run,
+					    struct swap_tier *tier)
 {
 	s64 slots = atomic64_read(&run->slots);
 
@@ -378,8 +398,10 @@ unsigned long swap_lent_take_back(struct swap_tier *tier)
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		nr += swap_lent_take_run_back(&per_cpu(swap_lent_runs, cpu)[0], tier);
-		nr += swap_lent_take_run_back(&per_cpu(swap_lent_runs, cpu)[1], tier);
+		nr += swap_lent_take_run_back(&per_cpu(swap_lent_runs, cpu)[0],
+					      tier);
+		nr += swap_lent_take_run_back(&per_cpu(swap_lent_runs, cpu)[1],
+					      tier);
 	}
 	return nr;
 }
@@ -454,7 +476,8 @@ static mempool_t swap_lent_maps;
 
 static unsigned long *swap_lent_alloc_map(void)
 {
-	unsigned long *map = mempool_alloc(&swap_lent_maps, GFP_NOWAIT | __GFP_NOWARN);
+	unsigned long *map =
+		mempool_alloc(&swap_lent_maps, GFP_NOWAIT | __GFP_NOWARN);
 
 	if (map)
 		bitmap_zero(map, SWAPFILE_CLUSTER);
@@ -469,7 +492,8 @@ static void swap_lent_free_map(unsigned long *map)
 /*
  * Tell whether swap_device_adopt() has counted a locked cluster for the layer.
  */
-static bool swap_lent_is_adopted(struct swap_info_struct *si, struct swap_cluster_info *ci)
+static bool swap_lent_is_adopted(struct swap_info_struct *si,
+				 struct swap_cluster_info *ci)
 {
 	lockdep_assert_held(&ci->lock);
 	return ci - si->cluster_info < READ_ONCE(si->nr_adopted);
@@ -498,7 +522,8 @@ static struct swap_cluster_info *swap_lent_borrow(struct swap_tier *tier)
 		if (ci) {
 			if (swap_lent_is_adopted(tier->si, ci))
 				atomic_dec(&tier->nr_holed);
-			atomic_long_add(swap_cluster_nr_bad(ci), &tier->nr_lent_bad);
+			atomic_long_add(swap_cluster_nr_bad(ci),
+					&tier->nr_lent_bad);
 		}
 	}
 	if (!ci) {
@@ -537,8 +562,9 @@ static bool swap_lent_has_many_free(struct swap_tier *tier)
 	       swap_tier_free_clusters(tier) > tier->si->pages / SWAPFILE_CLUSTER / 4;
 }
 
-static unsigned int swap_lent_take_borrowed(struct swap_tier *tier, unsigned int min,
-					    unsigned int want, s64 *run)
+static unsigned int swap_lent_take_borrowed(struct swap_tier *tier,
+					    unsigned int min, unsigned int want,
+					    s64 *run)
 {
 	struct swap_cluster_info *ci = swap_lent_borrow(tier);
 
@@ -549,11 +575,13 @@ static unsigned int swap_lent_take_borrowed(struct swap_tier *tier, unsigned int
  * Take @min to @want slots next to each other from a partly used cluster of a
  * tier, or from a borrowed one.
  */
-static unsigned int swap_lent_take_tier(struct swap_tier *tier, unsigned int min,
-					unsigned int want, s64 *run)
+static unsigned int swap_lent_take_tier(struct swap_tier *tier,
+					unsigned int min, unsigned int want,
+					s64 *run)
 {
 	/* A partly used cluster has no run that is as long as a cluster. */
-	unsigned int got, scan = min == SWAPFILE_CLUSTER ? 0 : SWAP_LENT_MAX_SCAN;
+	unsigned int got,
+		scan = min == SWAPFILE_CLUSTER ? 0 : SWAP_LENT_MAX_SCAN;
 	struct swap_cluster_info *ci;
 
 	if (swap_lent_has_many_free(tier)) {
@@ -577,15 +605,18 @@ static unsigned int swap_lent_take_tier(struct swap_tier *tier, unsigned int min
  * the last one, whatever it holds. Return it locked and on no list
  * (CLUSTER_FLAG_LENT), or NULL, also when somebody else has its lock.
  */
-static struct swap_cluster_info *swap_lent_isolate_victim(struct swap_tier *tier, bool any)
+static struct swap_cluster_info *
+swap_lent_isolate_victim(struct swap_tier *tier, bool any)
 {
 	struct swap_cluster_info *ci = NULL;
 
 	spin_lock(&tier->lock);
 	if (list_empty(&tier->victims))
 		goto out;
-	ci = any ? list_last_entry(&tier->victims, struct swap_cluster_info, list) :
-		   list_first_entry(&tier->victims, struct swap_cluster_info, list);
+	ci = any ? list_last_entry(&tier->victims, struct swap_cluster_info,
+				   list) :
+		   list_first_entry(&tier->victims, struct swap_cluster_info,
+				    list);
 	if (!spin_trylock(&ci->lock)) {
 		ci = NULL;
 		goto out;
@@ -618,7 +649,8 @@ unsigned int swap_lent_take_victim(swap_desc_t *words, unsigned int nr,
 
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node) {
-		if (!(swap_tier_bit(tier) & tiers) || !swap_tier_is_online(tier) ||
+		if (!(swap_tier_bit(tier) & tiers) ||
+		    !swap_tier_is_online(tier) ||
 		    (scatter && !swap_lent_may_scatter(tier->si)))
 			continue;
 		ci = swap_lent_isolate_victim(tier, false);
@@ -637,7 +669,8 @@ unsigned int swap_lent_take_victim(swap_desc_t *words, unsigned int nr,
  * Take slots behind the end of a run, in the same cluster. Return how many were
  * taken.
  */
-static unsigned int swap_lent_take_behind(s64 end, unsigned int nr, bool all, s64 *run)
+static unsigned int swap_lent_take_behind(s64 end, unsigned int nr, bool all,
+					  s64 *run)
 {
 	struct swap_info_struct *si = READ_ONCE(swap_info[swap_run_type(end)]);
 	unsigned long offset = swap_run_offset(end);
@@ -666,8 +699,10 @@ static unsigned int swap_lent_take_behind(s64 end, unsigned int nr, bool all, s6
  * Take slots from the first tier in order that has room, of those in the mask,
  * and let this CPU go on behind them.
  */
-static noinline unsigned int swap_lent_take_new(unsigned int which, swap_desc_t *words,
-						unsigned int nr, bool all, unsigned long tiers)
+static noinline unsigned int swap_lent_take_new(unsigned int which,
+						swap_desc_t *words,
+						unsigned int nr, bool all,
+						unsigned long tiers)
 {
 	struct swap_lent_run *last;
 	unsigned int want, got = 0;
@@ -685,7 +720,8 @@ static noinline unsigned int swap_lent_take_new(unsigned int which, swap_desc_t 
 	if (got)
 		goto taken;
 	plist_for_each_entry(tier, &swap_tiers, node) {
-		if (!(swap_tier_bit(tier) & tiers) || !swap_tier_is_online(tier))
+		if (!(swap_tier_bit(tier) & tiers) ||
+		    !swap_tier_is_online(tier))
 			continue;
 		if (!all && !swap_lent_may_scatter(tier->si))
 			continue;
@@ -700,7 +736,8 @@ static noinline unsigned int swap_lent_take_new(unsigned int which, swap_desc_t 
 taken:
 	/* A large folio that takes all there is need not end the last run. */
 	if (got > nr || (got && nr == 1))
-		swap_lent_begin_run(which, swap_run_behind(run, min(got, nr)), until);
+		swap_lent_begin_run(which, swap_run_behind(run, min(got, nr)),
+				    until);
 	spin_unlock(&swap_tiers_lock);
 	if (!got)
 		return 0;
@@ -721,7 +758,7 @@ unsigned int swap_lent_take_any(swap_desc_t *words, unsigned int nr, bool all,
 	unsigned int which = !!swap_tiers_restricted(tiers);
 
 	return swap_lent_take_run(&raw_cpu_ptr(swap_lent_runs)[which], words, nr, all, tiers) ?:
-	       swap_lent_take_new(which, words, nr, all, tiers);
+		       swap_lent_take_new(which, words, nr, all, tiers);
 }
 
 bool swap_lent_is_bad(struct swap_tier *tier, unsigned long offset)
@@ -754,9 +791,9 @@ static bool swap_lent_keep_bad(struct swap_tier *tier, unsigned long offset)
  * Free a run of slots of a locked lent cluster. Return how many of them are
  * free now: all but those where the medium is bad.
  */
-static __always_inline unsigned int swap_lent_free_run(struct swap_info_struct *si,
-						       struct swap_cluster_info *ci,
-						       swp_entry_t first, unsigned int nr)
+static __always_inline unsigned int
+swap_lent_free_run(struct swap_info_struct *si, struct swap_cluster_info *ci,
+		   swp_entry_t first, unsigned int nr)
 {
 	unsigned int i, freed = 0, ci_off = swp_cluster_offset(first);
 
@@ -777,8 +814,8 @@ static __always_inline unsigned int swap_lent_free_run(struct swap_info_struct *
  * Free the slots of words from @words on that are in the cluster of the first
  * one. Return how many there are; *@freed gets the capacity that comes back.
  */
-static __always_inline unsigned int swap_lent_free_cluster(const swap_desc_t *words,
-							   unsigned int nr, long *freed)
+static __always_inline unsigned int
+swap_lent_free_cluster(const swap_desc_t *words, unsigned int nr, long *freed)
 {
 	swp_entry_t entry = swap_desc_block_entry(*words);
 	struct swap_info_struct *si = __swap_entry_to_info(entry);
@@ -790,7 +827,8 @@ static __always_inline unsigned int swap_lent_free_cluster(const swap_desc_t *wo
 		place = swap_desc_place(words[i]);
 		max = min(nr - i, SWAPFILE_CLUSTER - swp_cluster_offset(entry));
 		for (run = 1; run < max; run++)
-			if (!swap_desc_is_at(words[i + run], swap_place_behind(place, run)))
+			if (!swap_desc_is_at(words[i + run],
+					     swap_place_behind(place, run)))
 				break;
 		got = swap_lent_free_run(si, ci, entry, run);
 		if (ci - si->cluster_info >= READ_ONCE(si->nr_closed))
@@ -799,7 +837,8 @@ static __always_inline unsigned int swap_lent_free_cluster(const swap_desc_t *wo
 		if (i == nr)
 			break;
 		entry = swap_desc_block_entry(words[i]);
-		if (swp_type(entry) != si->type || __swap_entry_to_cluster(entry) != ci)
+		if (swp_type(entry) != si->type ||
+		    __swap_entry_to_cluster(entry) != ci)
 			break;
 	}
 	percpu_counter_sub(&si->tier->used, i);
@@ -854,7 +893,8 @@ bool swap_lent_is_victim(swap_desc_t word)
 	 * data_race(): the cluster is not locked, because it does no harm to
 	 * move a page that is in no victim any more.
 	 */
-	return data_race(__swap_entry_to_cluster(entry)->flags) == CLUSTER_FLAG_LENT_VICTIM;
+	return data_race(__swap_entry_to_cluster(entry)->flags) ==
+	       CLUSTER_FLAG_LENT_VICTIM;
 }
 
 /* Return the number of slots of a device where the medium is bad. */
@@ -882,7 +922,8 @@ void swap_lent_forget_bad(struct swap_tier *tier)
 		if (entry != xa_mk_value(SWAP_BAD_FREE))
 			continue;
 		ci = swap_cluster_lock(si, offset);
-		if (__test_and_clear_bit(offset % SWAPFILE_CLUSTER, ci->lent_map)) {
+		if (__test_and_clear_bit(offset % SWAPFILE_CLUSTER,
+					 ci->lent_map)) {
 			ci->count--;
 			if (ci - si->cluster_info >= READ_ONCE(si->nr_closed))
 				swap_promise_put(1);
@@ -911,7 +952,8 @@ void swap_lent_choose_victims(struct swap_tier *tier, unsigned long pages)
 	/* The slots that CPUs have taken ahead would keep their cluster. */
 	swap_lent_take_back(tier);
 	while (nr-- && (ci = swap_lent_isolate(tier, &tier->full))) {
-		swap_lent_set_list(tier, ci, CLUSTER_FLAG_LENT_VICTIM, &tier->victims);
+		swap_lent_set_list(tier, ci, CLUSTER_FLAG_LENT_VICTIM,
+				   &tier->victims);
 		swap_cluster_unlock(ci);
 		cond_resched();
 	}
@@ -923,7 +965,8 @@ void swap_lent_choose_victims(struct swap_tier *tier, unsigned long pages)
  * slots in use, and *@part is the same in 16ths of a cluster, rounded up.
  */
 static struct swap_cluster_info *swap_lent_next_sparse(struct swap_tier *tier,
-						       unsigned long *i, unsigned int *used,
+						       unsigned long *i,
+						       unsigned int *used,
 						       unsigned int *part)
 {
 	unsigned long clusters = tier->si->max / SWAPFILE_CLUSTER;
@@ -940,7 +983,8 @@ static struct swap_cluster_info *swap_lent_next_sparse(struct swap_tier *tier,
 		if (data_race(ci->flags) != CLUSTER_FLAG_LENT_PARTIAL)
 			continue;
 		spin_lock(&ci->lock);
-		if (ci->flags == CLUSTER_FLAG_LENT_PARTIAL && !rcu_access_pointer(ci->table)) {
+		if (ci->flags == CLUSTER_FLAG_LENT_PARTIAL &&
+		    !rcu_access_pointer(ci->table)) {
 			*used = ci->count;
 			*part = DIV_ROUND_UP(*used * 16, SWAPFILE_CLUSTER);
 			return ci;
@@ -966,7 +1010,8 @@ static struct swap_cluster_info *swap_lent_next_sparse(struct swap_tier *tier,
  *
  * Return how many were marked.
  */
-unsigned long swap_lent_choose_sparse(struct swap_tier *tier, unsigned long gain)
+unsigned long swap_lent_choose_sparse(struct swap_tier *tier,
+				      unsigned long gain)
 {
 	unsigned long nr[16 + 1] = {}, i, want, left, free = 0, picked = 0;
 	unsigned int used, part, limit = 0;
@@ -1000,7 +1045,8 @@ unsigned long swap_lent_choose_sparse(struct swap_tier *tier, unsigned long gain
 	     spin_unlock(&ci->lock)) {
 		if (part > limit || (part == limit && !left))
 			continue;
-		swap_lent_set_list(tier, ci, CLUSTER_FLAG_LENT_VICTIM, &tier->victims);
+		swap_lent_set_list(tier, ci, CLUSTER_FLAG_LENT_VICTIM,
+				   &tier->victims);
 		swap_lent_sort_victims(tier, ci);
 		left -= part == limit;
 		picked++;
@@ -1081,7 +1127,8 @@ void swap_lent_release(struct swap_tier *tier)
 		cond_resched();
 	}
 	/* A cluster that somebody had locked has been left out. */
-	if (!list_empty_careful(&tier->empty) || !list_empty_careful(&tier->held))
+	if (!list_empty_careful(&tier->empty) ||
+	    !list_empty_careful(&tier->held))
 		queue_work(swap_abs_wq, &tier->release_work);
 }
 
@@ -1109,9 +1156,11 @@ unsigned long swap_lent_alloc_image(struct swap_info_struct *si)
 	for_each_possible_cpu(cpu) {
 		runs = per_cpu(swap_lent_runs, cpu);
 		if (!got)
-			got = swap_lent_take_run(&runs[0], &word, 1, true, BIT(si->type));
+			got = swap_lent_take_run(&runs[0], &word, 1, true,
+						 BIT(si->type));
 		if (!got)
-			got = swap_lent_take_run(&runs[1], &word, 1, true, BIT(si->type));
+			got = swap_lent_take_run(&runs[1], &word, 1, true,
+						 BIT(si->type));
 	}
 	if (!got)
 		return 0;
@@ -1125,7 +1174,8 @@ unsigned long swap_lent_alloc_image(struct swap_info_struct *si)
  */
 bool swap_lent_free_image(swp_entry_t entry)
 {
-	swap_desc_t word = swap_desc_block(SWAP_DESC_RAW, swp_type(entry), swp_offset(entry));
+	swap_desc_t word = swap_desc_block(SWAP_DESC_RAW, swp_type(entry),
+					   swp_offset(entry));
 
 	/*
 	 * data_race(): whether the cluster is lent does not change while the
@@ -1151,7 +1201,8 @@ const char *swap_lent_check(swap_desc_t word)
 							 swp_offset(entry));
 	const char *wrong = NULL;
 
-	if (ci->flags < CLUSTER_FLAG_LENT || ci->flags == CLUSTER_FLAG_LENT_SEGMENT)
+	if (ci->flags < CLUSTER_FLAG_LENT ||
+	    ci->flags == CLUSTER_FLAG_LENT_SEGMENT)
 		wrong = "in a cluster that is not lent";
 	else if (!test_bit(ci_off, ci->lent_map))
 		wrong = "on a free block";
@@ -1179,9 +1230,11 @@ static int swap_lent_cpu_dead(unsigned int cpu)
 
 static int __init swap_lent_init(void)
 {
-	WARN_ON(cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "mm/swap_lent:prepare", NULL,
+	WARN_ON(cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN,
+					  "mm/swap_lent:prepare", NULL,
 					  swap_lent_cpu_dead) < 0);
 	return mempool_init_kmalloc_pool(&swap_lent_maps, 16,
-					 BITS_TO_LONGS(SWAPFILE_CLUSTER) * sizeof(long));
+					 BITS_TO_LONGS(SWAPFILE_CLUSTER) *
+						 sizeof(long));
 }
 subsys_initcall(swap_lent_init);

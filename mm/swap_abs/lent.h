@@ -10,8 +10,8 @@ struct swap_tier;
 
 unsigned int swap_lent_take_any(swap_desc_t *words, unsigned int nr, bool all,
 				unsigned long tiers);
-unsigned int swap_lent_take_victim(swap_desc_t *words, unsigned int nr, bool scatter,
-				   unsigned long tiers);
+unsigned int swap_lent_take_victim(swap_desc_t *words, unsigned int nr,
+				   bool scatter, unsigned long tiers);
 long swap_lent_free(const swap_desc_t *words, unsigned int nr);
 unsigned long swap_lent_take_back(struct swap_tier *tier);
 void swap_lent_stop(struct swap_tier *tier);
@@ -22,7 +22,8 @@ const char *swap_lent_check(swap_desc_t word);
 unsigned long swap_lent_nr_bad(struct swap_tier *tier);
 void swap_lent_forget_bad(struct swap_tier *tier);
 void swap_lent_choose_victims(struct swap_tier *tier, unsigned long pages);
-unsigned long swap_lent_choose_sparse(struct swap_tier *tier, unsigned long gain);
+unsigned long swap_lent_choose_sparse(struct swap_tier *tier,
+				      unsigned long gain);
 unsigned long swap_lent_unchoose(struct swap_tier *tier);
 void swap_lent_forget_hints(void);
 void swap_lent_release(struct swap_tier *tier);

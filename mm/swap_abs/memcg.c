@@ -108,7 +108,8 @@ static unsigned long swap_memcg_load_limited(struct swap_memcg *tiers)
 }
 
 /* Tell whether @nr more pages are within a limit. The tier must have one. */
-static bool swap_memcg_fits(struct swap_memcg *tiers, unsigned int type, long nr)
+static bool swap_memcg_fits(struct swap_memcg *tiers, unsigned int type,
+			    long nr)
 {
 	return atomic_long_read(&tiers->tier[type].usage) + nr <=
 	       (long)READ_ONCE(tiers->tier[type].max);
@@ -224,7 +225,8 @@ static bool swap_memcg_begin(unsigned short id)
  * Add a change to the stock of this CPU if the stock is the cgroup's. Return
  * whether it is.
  */
-static __always_inline bool swap_memcg_stock_add(unsigned short id, int from, int to, long nr)
+static __always_inline bool swap_memcg_stock_add(unsigned short id, int from,
+						 int to, long nr)
 {
 	struct swap_memcg_stock *stock;
 	bool ours;
@@ -233,7 +235,8 @@ static __always_inline bool swap_memcg_stock_add(unsigned short id, int from, in
 	stock = this_cpu_ptr(&swap_memcg_stock);
 	ours = stock->id == id;
 	if (likely(ours)) {
-		WRITE_ONCE(stock->change[from + 1], stock->change[from + 1] - nr);
+		WRITE_ONCE(stock->change[from + 1],
+			   stock->change[from + 1] - nr);
 		WRITE_ONCE(stock->change[to + 1], stock->change[to + 1] + nr);
 		stock->touched |= BIT(from + 1) | BIT(to + 1);
 		stock->nr += nr;
@@ -245,7 +248,8 @@ static __always_inline bool swap_memcg_stock_add(unsigned short id, int from, in
 }
 
 /* Add a change to the counters, or with @begin to a new stock of this CPU. */
-static noinline void swap_memcg_move(unsigned short id, int from, int to, long nr, bool begin)
+static noinline void swap_memcg_move(unsigned short id, int from, int to,
+				     long nr, bool begin)
 {
 	struct mem_cgroup *memcg;
 
@@ -255,8 +259,11 @@ static noinline void swap_memcg_move(unsigned short id, int from, int to, long n
 	 */
 	if (id == mem_cgroup_private_id(root_mem_cgroup))
 		return;
-	/* The stock may be another cgroup's again where this can be preempted. */
-	if (begin && swap_memcg_begin(id) && swap_memcg_stock_add(id, from, to, nr))
+	/*
+	 * The stock may be another cgroup's again where this can be preempted.
+	 */
+	if (begin && swap_memcg_begin(id) &&
+	    swap_memcg_stock_add(id, from, to, nr))
 		return;
 	rcu_read_lock();
 	memcg = mem_cgroup_from_private_id(id);
@@ -269,7 +276,8 @@ static noinline void swap_memcg_move(unsigned short id, int from, int to, long n
 
 /* Count the slots of a run that belongs to one cgroup. */
 static __always_inline void swap_memcg_account_run(struct swap_cluster_info *ci,
-						   unsigned short id, int from, int to, long nr)
+						   unsigned short id, int from,
+						   int to, long nr)
 {
 	if (!id)
 		return;
@@ -282,11 +290,13 @@ static __always_inline void swap_memcg_account_run(struct swap_cluster_info *ci,
 }
 
 /* Do the slow path of swap_memcg_account(), for one slot. */
-void swap_memcg_account_slot(struct swap_cluster_info *ci, unsigned int ci_off, int from, int to)
+void swap_memcg_account_slot(struct swap_cluster_info *ci, unsigned int ci_off,
+			     int from, int to)
 {
 	lockdep_assert_held(&ci->lock);
 	if (cgroup_subsys_on_dfl(memory_cgrp_subsys))
-		swap_memcg_account_run(ci, __swap_cgroup_get(ci, ci_off), from, to, 1);
+		swap_memcg_account_run(ci, __swap_cgroup_get(ci, ci_off), from,
+				       to, 1);
 }
 
 /* Do the slow path of swap_memcg_account(), for several slots. */
@@ -359,8 +369,10 @@ static int __init swap_memcg_init(void)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		INIT_WORK(&per_cpu(swap_memcg_stock, cpu).drain_work, swap_memcg_drain_work);
-	WARN_ON(cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "mm/swap_memcg:prepare", NULL,
+		INIT_WORK(&per_cpu(swap_memcg_stock, cpu).drain_work,
+			  swap_memcg_drain_work);
+	WARN_ON(cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN,
+					  "mm/swap_memcg:prepare", NULL,
 					  swap_memcg_cpu_dead) < 0);
 	return 0;
 }
@@ -396,7 +408,8 @@ struct swap_vain *swap_memcg_vain(struct mem_cgroup *memcg)
  * have is missing: as long as no cgroup has a limit, SWAP_MEMCG_BATCH pages for
  * each CPU at most.
  */
-static unsigned long swap_memcg_read(struct swap_memcg *tiers, unsigned int type)
+static unsigned long swap_memcg_read(struct swap_memcg *tiers,
+				     unsigned int type)
 {
 	return max(atomic_long_read(&tiers->tier[type].usage), 0);
 }
@@ -424,7 +437,8 @@ unsigned long swap_memcg_slots(struct mem_cgroup *memcg)
 /*
  * Set the mask of tiers with a limit. The caller holds swap_memcg_mutex.
  */
-static void swap_memcg_set_limited(struct swap_memcg *tiers, unsigned long limited)
+static void swap_memcg_set_limited(struct swap_memcg *tiers,
+				   unsigned long limited)
 {
 	unsigned long before = tiers->limited;
 	bool first;
@@ -489,7 +503,8 @@ void swap_memcg_forget(unsigned int type)
 	while ((memcg = mem_cgroup_iter(NULL, memcg, NULL))) {
 		tiers = memcg->swap_tiers;
 		if (tiers)
-			swap_memcg_set_limited(tiers, tiers->limited & ~BIT(type));
+			swap_memcg_set_limited(tiers,
+					       tiers->limited & ~BIT(type));
 		cond_resched();
 	}
 out:
@@ -562,7 +577,8 @@ unsigned long swap_memcg_limit(struct mem_cgroup *memcg, unsigned int type)
 	struct swap_memcg *tiers = memcg->swap_tiers;
 
 	lockdep_assert_held(&swap_memcg_mutex);
-	return tiers->limited & BIT(type) ? tiers->tier[type].max : PAGE_COUNTER_MAX;
+	return tiers->limited & BIT(type) ? tiers->tier[type].max :
+					    PAGE_COUNTER_MAX;
 }
 
 /*
@@ -608,7 +624,8 @@ unsigned long __swap_memcg_tiers_of(swp_entry_t slot, long nr)
 	id = __swap_cgroup_get(ci, swp_cluster_offset(slot));
 	if (id) {
 		rcu_read_lock();
-		allowed = __swap_memcg_tiers(mem_cgroup_from_private_id(id), nr);
+		allowed =
+			__swap_memcg_tiers(mem_cgroup_from_private_id(id), nr);
 		rcu_read_unlock();
 	}
 	swap_cluster_unlock(ci);
@@ -625,7 +642,8 @@ unsigned long __swap_memcg_tiers_of(swp_entry_t slot, long nr)
  */
 static unsigned long swap_memcg_zswap_max(struct mem_cgroup *memcg)
 {
-	unsigned long max = min(READ_ONCE(memcg->memory.max), READ_ONCE(memcg->memory.high));
+	unsigned long max = min(READ_ONCE(memcg->memory.max),
+				READ_ONCE(memcg->memory.high));
 
 	return max == PAGE_COUNTER_MAX ? max : max / 2;
 }
@@ -643,7 +661,8 @@ static unsigned long swap_memcg_zswap_max(struct mem_cgroup *memcg)
  */
 static bool swap_memcg_zswap_is_full(struct mem_cgroup *memcg, bool flush)
 {
-	unsigned long max = swap_memcg_zswap_max(memcg), nr, flushed, objects, bytes, pages;
+	unsigned long max = swap_memcg_zswap_max(memcg), nr, flushed, objects,
+		      bytes, pages;
 	struct swap_memcg *tiers = memcg->swap_tiers;
 
 	if (max == PAGE_COUNTER_MAX)
@@ -654,7 +673,8 @@ static bool swap_memcg_zswap_is_full(struct mem_cgroup *memcg, bool flush)
 	bytes = memcg_page_state(memcg, MEMCG_ZSWAP_B);
 	/* Take the objects for a page each if the statistics know none yet. */
 	if (nr > flushed)
-		bytes += (nr - flushed) * (objects ? bytes / objects : PAGE_SIZE);
+		bytes += (nr - flushed) *
+			 (objects ? bytes / objects : PAGE_SIZE);
 	pages = bytes >> PAGE_SHIFT;
 	if (!flush || (pages < max && abs_diff(nr, flushed) <= max / 4))
 		return pages >= max;

@@ -57,8 +57,9 @@ static inline unsigned long swap_memcg_uncounted(void)
  * their cgroups must be set. May be called under page-table locks and with
  * interrupts off. Takes O(@nr).
  */
-static inline void swap_memcg_account(struct swap_cluster_info *ci, unsigned int ci_off,
-				      int from, int to, unsigned int nr)
+static inline void swap_memcg_account(struct swap_cluster_info *ci,
+				      unsigned int ci_off, int from, int to,
+				      unsigned int nr)
 {
 	if (from == to || mem_cgroup_disabled())
 		return;
@@ -148,7 +149,8 @@ static inline unsigned long swap_memcg_slots(struct mem_cgroup *memcg)
 	return 0;
 }
 
-static inline int swap_memcg_alloc(struct mem_cgroup *memcg, struct mem_cgroup *parent)
+static inline int swap_memcg_alloc(struct mem_cgroup *memcg,
+				   struct mem_cgroup *parent)
 {
 	return 0;
 }
@@ -165,12 +167,14 @@ static inline void swap_memcg_forget(unsigned int type)
 {
 }
 
-static inline void swap_memcg_stat_format(struct mem_cgroup *memcg, struct seq_buf *s)
+static inline void swap_memcg_stat_format(struct mem_cgroup *memcg,
+					  struct seq_buf *s)
 {
 }
 
-static inline void swap_memcg_account(struct swap_cluster_info *ci, unsigned int ci_off,
-				      int from, int to, unsigned int nr)
+static inline void swap_memcg_account(struct swap_cluster_info *ci,
+				      unsigned int ci_off, int from, int to,
+				      unsigned int nr)
 {
 }
 
@@ -178,7 +182,8 @@ static inline void swap_memcg_offline(struct mem_cgroup *memcg)
 {
 }
 
-static inline bool swap_memcg_counts(struct swap_cluster_info *ci, unsigned int ci_off)
+static inline bool swap_memcg_counts(struct swap_cluster_info *ci,
+				     unsigned int ci_off)
 {
 	return false;
 }
@@ -213,7 +218,8 @@ static inline bool swap_memcg_may_swap(struct mem_cgroup *memcg)
 	unsigned long tiers = swap_memcg_tiers(memcg, 1);
 
 	/* Room in tiers that the cgroup may not use does not count. */
-	return !swap_tiers_restricted(tiers) || swap_tiers_open(tiers, SWAP_OPEN_ANY);
+	return !swap_tiers_restricted(tiers) ||
+	       swap_tiers_open(tiers, SWAP_OPEN_ANY);
 }
 #else
 static inline bool swap_memcg_may_swap(struct mem_cgroup *memcg)

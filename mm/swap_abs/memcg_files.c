@@ -63,8 +63,8 @@ void swap_memcg_stat_format(struct mem_cgroup *memcg, struct seq_buf *s)
 	spin_lock(&swap_tiers_lock);
 	while ((tier = swap_tiers_next(tier))) {
 		pages = swap_memcg_usage(memcg, swap_tier_index(tier));
-		seq_buf_printf(s, "swap_tier_%s %llu\n", kobject_name(&tier->kobj),
-			       pages << PAGE_SHIFT);
+		seq_buf_printf(s, "swap_tier_%s %llu\n",
+			       kobject_name(&tier->kobj), pages << PAGE_SHIFT);
 	}
 	spin_unlock(&swap_tiers_lock);
 }
@@ -112,7 +112,8 @@ static int swap_memcg_find(const char *name)
  * Parse a line "<tier> <bytes or max>", for a tier that is not in @given yet.
  * Set its bit in @given, and its limit in @max in pages.
  */
-static int swap_memcg_parse(char *line, unsigned long *max, unsigned long *given)
+static int swap_memcg_parse(char *line, unsigned long *max,
+			    unsigned long *given)
 {
 	unsigned long long bytes;
 	char *name;
@@ -173,7 +174,8 @@ static struct cftype swap_memcg_files[] = {
 static int __init swap_memcg_init(void)
 {
 	if (!mem_cgroup_disabled())
-		WARN_ON(cgroup_add_dfl_cftypes(&memory_cgrp_subsys, swap_memcg_files));
+		WARN_ON(cgroup_add_dfl_cftypes(&memory_cgrp_subsys,
+					       swap_memcg_files));
 	return 0;
 }
 subsys_initcall(swap_memcg_init);

@@ -70,7 +70,8 @@ static bool swap_move_is_drain(struct swap_move *move)
  */
 static bool swap_move_tier_has_room(void)
 {
-	return atomic_long_read(&nr_swap_pages) > 0 || swap_tiers_open(SWAP_TIER_ZSWAP, SWAP_OPEN_ANY);
+	return atomic_long_read(&nr_swap_pages) > 0 ||
+	       swap_tiers_open(SWAP_TIER_ZSWAP, SWAP_OPEN_ANY);
 }
 
 /*
@@ -85,7 +86,8 @@ static bool swap_move_has_tier(struct swap_move *move, swp_entry_t entry)
 /* Tell whether one of the move's tiers has room that the folio may use. */
 static bool swap_move_has_place(struct swap_move *move, struct folio *folio)
 {
-	return swap_tiers_open(swap_tiers_of_folio(folio) & move->tiers, SWAP_OPEN_ANY);
+	return swap_tiers_open(swap_tiers_of_folio(folio) & move->tiers,
+			       SWAP_OPEN_ANY);
 }
 
 /*
@@ -104,29 +106,36 @@ static bool swap_move_ram_has_room(void)
  * another tier, charge the folio beyond the cgroup's limit
  * (swap_moving.forced).
  */
-static struct folio *swap_move_alloc_folio(struct swap_move *move, struct swap_moving *moving)
+static struct folio *swap_move_alloc_folio(struct swap_move *move,
+					   struct swap_moving *moving)
 {
 	struct folio *folio;
 	unsigned int noreclaim;
 
-	folio = swap_cache_alloc_moved(moving->slot, SWAP_MOVE_GFP & ~__GFP_DIRECT_RECLAIM,
+	folio = swap_cache_alloc_moved(moving->slot,
+				       SWAP_MOVE_GFP & ~__GFP_DIRECT_RECLAIM,
 				       &moving->shadow);
 	if (PTR_ERR_OR_ZERO(folio) == -ENOMEM) {
 		swap_read_submit(&move->reads);
-		folio = swap_cache_alloc_moved(moving->slot, SWAP_MOVE_GFP, &moving->shadow);
+		folio = swap_cache_alloc_moved(moving->slot, SWAP_MOVE_GFP,
+					       &moving->shadow);
 	}
-	if (PTR_ERR_OR_ZERO(folio) == -ENOMEM && move->nr_reading + move->nr_writing) {
+	if (PTR_ERR_OR_ZERO(folio) == -ENOMEM &&
+	    move->nr_reading + move->nr_writing) {
 		/*
 		 * Finish the batch, which may take memory of the same cgroup.
 		 */
 		swap_move_end(move);
-		folio = swap_cache_alloc_moved(moving->slot, SWAP_MOVE_GFP, &moving->shadow);
+		folio = swap_cache_alloc_moved(moving->slot, SWAP_MOVE_GFP,
+					       &moving->shadow);
 	}
 	if (PTR_ERR_OR_ZERO(folio) == -ENOMEM && swap_move_ram_has_room() &&
-	    swap_move_tier_has_room() && swap_move_has_tier(move, moving->slot)) {
+	    swap_move_tier_has_room() &&
+	    swap_move_has_tier(move, moving->slot)) {
 		moving->forced = true;
 		noreclaim = memalloc_noreclaim_save();
-		folio = swap_cache_alloc_moved(moving->slot, SWAP_MOVE_GFP, &moving->shadow);
+		folio = swap_cache_alloc_moved(moving->slot, SWAP_MOVE_GFP,
+					       &moving->shadow);
 		memalloc_noreclaim_restore(noreclaim);
 	}
 	return folio;
@@ -138,9 +147,11 @@ static struct folio *swap_move_alloc_folio(struct swap_move *move, struct swap_m
 static bool swap_move_fill(struct swap_move *move, struct folio *folio,
 			   const struct swap_object *object)
 {
-	const struct swap_backend *backend = swap_backend_of(swap_desc_read(folio->swap));
+	const struct swap_backend *backend =
+		swap_backend_of(swap_desc_read(folio->swap));
 
-	return backend && backend->fill && backend->fill(folio, move->si, object);
+	return backend && backend->fill &&
+	       backend->fill(folio, move->si, object);
 }
 
 /*
@@ -149,7 +160,8 @@ static bool swap_move_fill(struct swap_move *move, struct folio *folio,
  * already. Return NULL when there is none to be had now, or an ERR_PTR() of
  * -ENOMEM.
  */
-static struct folio *swap_move_get_folio(struct swap_move *move, struct swap_moving *moving,
+static struct folio *swap_move_get_folio(struct swap_move *move,
+					 struct swap_moving *moving,
 					 const struct swap_object *object)
 {
 	struct folio *folio = swap_cache_get_folio(moving->slot);
@@ -229,7 +241,8 @@ static int swap_move_read_again(struct folio *folio, bool to_ram)
  * its reference. With @evict, give the slot the shadow of an eviction instead
  * of @shadow.
  */
-static bool __swap_move_del_folio(struct folio *folio, void *shadow, int refs, bool evict)
+static bool __swap_move_del_folio(struct folio *folio, void *shadow, int refs,
+				  bool evict)
 {
 	struct swap_cluster_info *ci = swap_cluster_get_and_lock_irq(folio);
 	int all = refs + folio_nr_pages(folio);
@@ -307,8 +320,8 @@ static bool swap_move_del(struct swap_moving *moving)
 {
 	struct folio *folio = moving->folio;
 
-	if (!folio_matches_swap_entry(folio, moving->slot) || folio_test_writeback(folio) ||
-	    folio_mapped(folio))
+	if (!folio_matches_swap_entry(folio, moving->slot) ||
+	    folio_test_writeback(folio) || folio_mapped(folio))
 		return false;
 	if (moving->own)
 		return swap_move_del_folio(folio, moving->shadow, 1);
@@ -329,7 +342,8 @@ static void swap_move_release(struct swap_moving *moving)
 	bool deleted;
 
 	if (swap_move_freezing() || folio_wait_writeback_killable(folio) ||
-	    (!folio_trylock(folio) && (!moving->own || folio_lock_killable(folio)))) {
+	    (!folio_trylock(folio) &&
+	     (!moving->own || folio_lock_killable(folio)))) {
 		swap_move_leave(moving);
 		return;
 	}
@@ -357,7 +371,8 @@ static int swap_move_store(struct swap_move *move, struct swap_io_ctx *ctx,
 	if (!moving->own)
 		folio_set_reclaim(moving->folio);
 	noreclaim = memalloc_noreclaim_save();
-	err = swap_abs_store(ctx, moving->folio, move->tiers | SWAP_TIERS_MOVED);
+	err = swap_abs_store(ctx, moving->folio,
+			     move->tiers | SWAP_TIERS_MOVED);
 	memalloc_noreclaim_restore(noreclaim);
 	return err;
 }
@@ -452,7 +467,8 @@ static int swap_move_folio(struct swap_move *move, struct swap_io_ctx *ctx,
 	if (swap_move_in_use(moving) || swap_move_is_broken_large(folio)) {
 		if (!swap_move_is_drain(move) ||
 		    (!move->to_ram && !folio_test_dirty(folio) &&
-		     swap_copy_irreplaceable(folio) && !swap_move_has_place(move, folio))) {
+		     swap_copy_irreplaceable(folio) &&
+		     !swap_move_has_place(move, folio))) {
 			folio_unlock(folio);
 			return 0;
 		}
@@ -483,7 +499,8 @@ static int swap_move_folio(struct swap_move *move, struct swap_io_ctx *ctx,
 	if (err) {
 		if (!moving->own)
 			folio_clear_reclaim(folio);
-		if (move->to_ram && !moving->forced && swap_move_ram_has_room()) {
+		if (move->to_ram && !moving->forced &&
+		    swap_move_ram_has_room()) {
 			folio_mark_dirty(folio);
 			swap_desc_drop_folio(folio);
 			err = 0;
@@ -492,7 +509,8 @@ static int swap_move_folio(struct swap_move *move, struct swap_io_ctx *ctx,
 		}
 		folio_unlock(folio);
 		/* Go on, because the tiers may refuse this page alone. */
-		if (err == -ENOSPC && swap_tiers_open(move->tiers, SWAP_OPEN_ANY))
+		if (err == -ENOSPC &&
+		    swap_tiers_open(move->tiers, SWAP_OPEN_ANY))
 			return 0;
 		if (err)
 			return err;
@@ -538,13 +556,15 @@ static bool swap_move_broken_stays(struct folio *folio)
  * if so, and 0 if there is nothing to be moved now. Return -EINTR, without the
  * lock, when the task is killed while the folio is read once more.
  */
-static int swap_move_is_ready(struct swap_move *move, struct swap_moving *moving)
+static int swap_move_is_ready(struct swap_move *move,
+			      struct swap_moving *moving)
 {
 	struct folio *folio = moving->folio;
 	swp_entry_t entry = moving->slot;
 	struct swap_cluster_info *ci;
 
-	if (!folio_matches_swap_entry(folio, entry) || folio_test_writeback(folio) ||
+	if (!folio_matches_swap_entry(folio, entry) ||
+	    folio_test_writeback(folio) ||
 	    swap_desc_tier(swap_desc_read(entry)) != move->si->type)
 		return 0;
 	if (folio_contain_hwpoisoned_page(folio)) {
@@ -590,8 +610,10 @@ static int swap_move_is_ready(struct swap_move *move, struct swap_moving *moving
 	}
 	if (swap_move_read_again(folio, move->to_ram))
 		return -EINTR;
-	return folio_test_uptodate(folio) && folio_matches_swap_entry(folio, entry) &&
-	       !folio_test_writeback(folio) && !folio_contain_hwpoisoned_page(folio);
+	return folio_test_uptodate(folio) &&
+	       folio_matches_swap_entry(folio, entry) &&
+	       !folio_test_writeback(folio) &&
+	       !folio_contain_hwpoisoned_page(folio);
 }
 
 /*
@@ -612,7 +634,8 @@ static int swap_move_lock(struct swap_io_ctx *writes, struct folio *folio)
 }
 
 /* Store the pages that have been gathered. The caller submits the writes. */
-static int swap_move_store_batch(struct swap_move *move, struct swap_io_ctx *ctx)
+static int swap_move_store_batch(struct swap_move *move,
+				 struct swap_io_ctx *ctx)
 {
 	struct swap_move_batch *batch = &move->si->tier->batch;
 	struct swap_moving *moving;
@@ -678,7 +701,8 @@ int swap_move_settle(struct swap_move *move)
 	swap_read_submit(&move->reads);
 	swap_move_release_batch(move);
 	if (background)
-		set_task_ioprio(current, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
+		set_task_ioprio(current,
+				IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
 	err = swap_move_store_batch(move, &writes);
 	swap_write_submit(&writes);
 	if (background)

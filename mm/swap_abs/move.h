@@ -108,9 +108,9 @@ static inline bool swap_move_freezing(void)
 static inline bool swap_move_stopped(struct swap_move *move)
 {
 	return READ_ONCE(*move->moved) >= move->want ||
-	       (move->state && !(BIT(READ_ONCE(*move->state)) & move->states)) ||
-	       signal_pending(current) ||
-	       swap_move_freezing();
+	       (move->state &&
+		!(BIT(READ_ONCE(*move->state)) & move->states)) ||
+	       signal_pending(current) || swap_move_freezing();
 }
 
 /* mm/swap_abs/empty.c */

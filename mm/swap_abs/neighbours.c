@@ -62,8 +62,11 @@ static bool swap_neighbours_pay(void)
 {
 	int tried = atomic_read(&swap_neighbours_tried);
 
-	return tried < SWAP_NEIGHBOURS_MIN || 2 * atomic_read(&swap_neighbours_used) >= tried ||
-	       atomic_inc_return(&swap_neighbours_reads) % SWAP_NEIGHBOURS_PROBE == 0;
+	return tried < SWAP_NEIGHBOURS_MIN ||
+	       2 * atomic_read(&swap_neighbours_used) >= tried ||
+	       atomic_inc_return(&swap_neighbours_reads) %
+			       SWAP_NEIGHBOURS_PROBE ==
+		       0;
 }
 
 static void swap_neighbours_count(int nr)
@@ -71,21 +74,24 @@ static void swap_neighbours_count(int nr)
 	int tried = atomic_add_return(nr, &swap_neighbours_tried);
 
 	/* Only the task that crosses the mark halves the counts. */
-	if (tried < SWAP_NEIGHBOURS_WINDOW || tried - nr >= SWAP_NEIGHBOURS_WINDOW)
+	if (tried < SWAP_NEIGHBOURS_WINDOW ||
+	    tried - nr >= SWAP_NEIGHBOURS_WINDOW)
 		return;
 	atomic_sub(SWAP_NEIGHBOURS_WINDOW / 2, &swap_neighbours_tried);
-	atomic_sub(atomic_read(&swap_neighbours_used) / 2, &swap_neighbours_used);
+	atomic_sub(atomic_read(&swap_neighbours_used) / 2,
+		   &swap_neighbours_used);
 }
 
 /* Tell whether the neighbours of a read are to be kept. */
 bool swap_neighbours_wanted(void)
 {
-	return READ_ONCE(swap_neighbours_on) && swap_neighbours_pay() && swap_tiers_open(SWAP_TIER_ZSWAP, SWAP_OPEN_BELOW_HIGH);
+	return READ_ONCE(swap_neighbours_on) && swap_neighbours_pay() &&
+	       swap_tiers_open(SWAP_TIER_ZSWAP, SWAP_OPEN_BELOW_HIGH);
 }
 
 /* Return 1 when the object was tried, whether zswap has it now or not. */
-static int swap_neighbour_keep(struct swap_tier *tier, const struct swap_object *object,
-			       u32 seq)
+static int swap_neighbour_keep(struct swap_tier *tier,
+			       const struct swap_object *object, u32 seq)
 {
 	swap_place_t place;
 	swp_entry_t slot;
@@ -111,14 +117,16 @@ static int swap_neighbour_keep(struct swap_tier *tier, const struct swap_object 
  * had ended. The caller has a reference of the device. Does not wait for
  * memory.
  */
-void swap_neighbours_keep(struct swap_tier *tier, pgoff_t offset, const void *buf,
-			  unsigned int size, unsigned int pos, u32 seq)
+void swap_neighbours_keep(struct swap_tier *tier, pgoff_t offset,
+			  const void *buf, unsigned int size, unsigned int pos,
+			  u32 seq)
 {
 	struct swap_object object;
 	int i, tried = 0;
 
 	for (i = 0; i < SWAP_NEIGHBOURS_MAX; i++) {
-		if (!swap_object_next(buf, size, &pos, (u64)offset << PAGE_SHIFT, seq, &object))
+		if (!swap_object_next(buf, size, &pos,
+				      (u64)offset << PAGE_SHIFT, seq, &object))
 			break;
 		tried += swap_neighbour_keep(tier, &object, seq);
 	}

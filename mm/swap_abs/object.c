@@ -17,17 +17,20 @@
  * header names. Without the pin that is true only at the moment. @slot and
  * @place get the slot and the place of the object.
  */
-bool swap_object_find(struct swap_info_struct *si, const struct swap_object *object,
-		      swp_entry_t *slot, swap_place_t *place)
+bool swap_object_find(struct swap_info_struct *si,
+		      const struct swap_object *object, swp_entry_t *slot,
+		      swap_place_t *place)
 {
 	swap_desc_t word;
 
 	/* Check what the device says before it is used for anything. */
-	if (!object->slot || object->slot >= READ_ONCE(swap_virtual_area->max) ||
+	if (!object->slot ||
+	    object->slot >= READ_ONCE(swap_virtual_area->max) ||
 	    object->codec >> SWAP_DESC_CODEC_BITS)
 		return false;
 	*slot = swp_entry(swap_virtual_area->type, object->slot);
-	word = swap_desc_packed(si->type, object->address, object->length, object->codec);
+	word = swap_desc_packed(si->type, object->address, object->length,
+				object->codec);
 	*place = swap_desc_place(word);
 	return swap_desc_is_at(swap_desc_read(*slot), *place);
 }
@@ -36,8 +39,10 @@ bool swap_object_find(struct swap_info_struct *si, const struct swap_object *obj
  * Pin the slot that an object on @si may belong to. Return true when the slot's
  * data is that object: the caller is its mover then, see swap_desc_pin().
  */
-bool swap_object_pin(struct swap_info_struct *si, const struct swap_object *object,
-		     swp_entry_t *slot, swap_place_t *place)
+bool swap_object_pin(struct swap_info_struct *si,
+		     const struct swap_object *object, swp_entry_t *slot,
+		     swap_place_t *place)
 {
-	return swap_object_find(si, object, slot, place) && swap_desc_pin(*slot, *place);
+	return swap_object_find(si, object, slot, place) &&
+	       swap_desc_pin(*slot, *place);
 }

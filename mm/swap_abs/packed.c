@@ -98,7 +98,8 @@ static bool swap_packed_has_room(struct swap_tier *tier)
 {
 	struct swap_packed_tier *packed = READ_ONCE(tier->packed);
 
-	return packed && !READ_ONCE(packed->stopped) && !READ_ONCE(packed->quiet) &&
+	return packed && !READ_ONCE(packed->stopped) &&
+	       !READ_ONCE(packed->quiet) &&
 	       (swap_streams_are_open(packed) ||
 		READ_ONCE(packed->tier->nr_spares) > SWAP_SEGMENT_RESERVE);
 }
@@ -125,9 +126,11 @@ static void swap_packed_end_batch(struct swap_io_ctx *ctx)
 	put_swap_device(si);
 }
 
-static int swap_packed_store_page(struct swap_packed_tier *packed, struct folio *folio,
-				  struct cgroup_subsys_state *css, unsigned int codec,
-				  void *buf, bool urgent, unsigned long *streams)
+static int swap_packed_store_page(struct swap_packed_tier *packed,
+				  struct folio *folio,
+				  struct cgroup_subsys_state *css,
+				  unsigned int codec, void *buf, bool urgent,
+				  unsigned long *streams)
 {
 	struct swap_chunk_item *item;
 	struct swap_chunk *chunk;
@@ -136,7 +139,8 @@ static int swap_packed_store_page(struct swap_packed_tier *packed, struct folio 
 	length = swap_codec_compress(codec, &folio->page, buf);
 	if (length < 0 || !swap_object_is_worth(length))
 		return -E2BIG;
-	chunk = swap_stream_get_chunk(packed, SWAP_STREAM_FRESH, css, length, urgent, true);
+	chunk = swap_stream_get_chunk(packed, SWAP_STREAM_FRESH, css, length,
+				      urgent, true);
 	if (!chunk)
 		return -ENOSPC;
 
@@ -160,9 +164,11 @@ static int swap_packed_store_page(struct swap_packed_tier *packed, struct folio 
  * submitted at once, which is safe because the folio stays locked. Its
  * writeback begins when all of its pages have a place.
  */
-static int swap_packed_store_large(struct swap_packed_tier *packed, struct folio *folio,
-				   struct cgroup_subsys_state *css, unsigned int codec,
-				   void *buf, bool urgent, unsigned long *streams)
+static int swap_packed_store_large(struct swap_packed_tier *packed,
+				   struct folio *folio,
+				   struct cgroup_subsys_state *css,
+				   unsigned int codec, void *buf, bool urgent,
+				   unsigned long *streams)
 {
 	unsigned int i, nr = folio_nr_pages(folio);
 	swp_entry_t slot = folio->swap;
@@ -184,7 +190,8 @@ static int swap_packed_store_large(struct swap_packed_tier *packed, struct folio
 		if (length < 0 || !swap_object_is_worth(length))
 			goto undo;
 		err = -ENOSPC;
-		chunk = swap_stream_get_chunk(packed, SWAP_STREAM_FRESH, css, length, urgent, true);
+		chunk = swap_stream_get_chunk(packed, SWAP_STREAM_FRESH, css,
+					      length, urgent, true);
 		if (!chunk)
 			goto undo;
 		atomic_inc(&write->pending);
@@ -215,7 +222,8 @@ out:
 	return err;
 }
 
-static noinline int __swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio,
+static noinline int __swap_packed_store(struct swap_io_ctx *ctx,
+					struct folio *folio,
 					unsigned long tiers)
 {
 	/*
@@ -251,11 +259,11 @@ static noinline int __swap_packed_store(struct swap_io_ctx *ctx, struct folio *f
 		buf = swap_buffer_get();
 		css = swap_blkcg_get(folio);
 		if (nr == 1)
-			err = swap_packed_store_page(packed, folio, css, codec, buf, urgent,
-						     &streams);
+			err = swap_packed_store_page(packed, folio, css, codec,
+						     buf, urgent, &streams);
 		else
-			err = swap_packed_store_large(packed, folio, css, codec, buf, urgent,
-						      &streams);
+			err = swap_packed_store_large(packed, folio, css, codec,
+						      buf, urgent, &streams);
 		swap_blkcg_put(css);
 		swap_buffer_put(buf);
 		if (err != -ENOSPC)
@@ -297,7 +305,8 @@ static void swap_packed_moved(swap_place_t place, struct folio *folio)
  * Load every page by itself, because the objects of neighbouring slots lie
  * apart on the device.
  */
-static bool swap_packed_can_load_as_one(swap_desc_t first, swap_desc_t next, unsigned int i)
+static bool swap_packed_can_load_as_one(swap_desc_t first, swap_desc_t next,
+					unsigned int i)
 {
 	return i == 0;
 }
@@ -309,7 +318,8 @@ static bool swap_packed_can_load_as_one(swap_desc_t first, swap_desc_t next, uns
  */
 static const char *swap_packed_check_word(swap_desc_t word)
 {
-	struct swap_cluster_info *ci = __swap_entry_to_cluster(swap_desc_device_entry(word));
+	struct swap_cluster_info *ci =
+		__swap_entry_to_cluster(swap_desc_device_entry(word));
 
 	if (ci->flags != CLUSTER_FLAG_LENT_SEGMENT || !ci->segment)
 		return "in a cluster that is no segment";
@@ -338,7 +348,8 @@ static bool swap_packed_supported(struct swap_info_struct *si)
 {
 	return si->ops == &swap_bdev_ops &&
 	       si->max >= SWAP_PACKED_MIN_SEGMENTS * SWAPFILE_CLUSTER &&
-	       (u64)si->max << PAGE_SHIFT <= SWAP_OBJECT_ALIGN * BIT_ULL(SWAP_DESC_ADDR_BITS);
+	       (u64)si->max << PAGE_SHIFT <=
+		       SWAP_OBJECT_ALIGN * BIT_ULL(SWAP_DESC_ADDR_BITS);
 }
 
 /*
@@ -369,7 +380,8 @@ static int swap_packed_alloc_chunks(struct swap_packed_tier *packed)
 		chunk = kvzalloc_obj(*chunk, GFP_KERNEL | __GFP_NOWARN);
 		if (!chunk)
 			return -ENOMEM;
-		chunk->buf = __vmalloc(SWAP_CHUNK_SIZE, GFP_KERNEL | __GFP_NOWARN);
+		chunk->buf =
+			__vmalloc(SWAP_CHUNK_SIZE, GFP_KERNEL | __GFP_NOWARN);
 		if (!chunk->buf) {
 			kvfree(chunk);
 			return -ENOMEM;
@@ -391,8 +403,9 @@ static struct swap_packed_tier *swap_packed_alloc(struct swap_tier *tier)
 	packed->tier = tier;
 	packed->format = &swap_packed_format;
 	packed->next_seq = get_random_u32();
-	packed->nr_fresh = clamp(tier->si->max / SWAPFILE_CLUSTER / SWAP_FRESH_SEGMENTS, 2U,
-				 (unsigned int)SWAP_NR_FRESH);
+	packed->nr_fresh =
+		clamp(tier->si->max / SWAPFILE_CLUSTER / SWAP_FRESH_SEGMENTS,
+		      2U, (unsigned int)SWAP_NR_FRESH);
 	spin_lock_init(&packed->lock);
 	INIT_LIST_HEAD(&packed->idle);
 	INIT_LIST_HEAD(&packed->spares);
@@ -406,17 +419,20 @@ static struct swap_packed_tier *swap_packed_alloc(struct swap_tier *tier)
 	mutex_init(&packed->read_lock);
 	for (i = 0; i < NR_SWAP_STREAMS; i++) {
 		spin_lock_init(&packed->streams[i].lock);
-		INIT_DELAYED_WORK(&packed->streams[i].flush, swap_stream_flush_work);
+		INIT_DELAYED_WORK(&packed->streams[i].flush,
+				  swap_stream_flush_work);
 	}
 
 	if (percpu_counter_init(&packed->objects, 0, GFP_KERNEL))
 		goto free_packed;
 	if (percpu_counter_init(&packed->live, 0, GFP_KERNEL))
 		goto free_objects;
-	if (mempool_init_kmalloc_pool(&packed->segments, SWAP_SEGMENT_RESERVE + NR_SWAP_STREAMS,
+	if (mempool_init_kmalloc_pool(&packed->segments,
+				      SWAP_SEGMENT_RESERVE + NR_SWAP_STREAMS,
 				      sizeof(struct swap_segment)))
 		goto free_live;
-	if (!swap_collect_alloc_pieces(packed) || swap_packed_alloc_chunks(packed))
+	if (!swap_collect_alloc_pieces(packed) ||
+	    swap_packed_alloc_chunks(packed))
 		goto free_chunks;
 	return packed;
 
@@ -444,18 +460,21 @@ static int swap_packed_init(void)
 	if (swap_packed_ready)
 		return 0;
 	if (!swap_chunk_wq)
-		swap_chunk_wq = alloc_workqueue("swap_abs_packed", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+		swap_chunk_wq = alloc_workqueue("swap_abs_packed",
+						WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	/*
 	 * The flush worker may have to wait for a device in submit_bio(). It
 	 * has a workqueue of its own, so that the completion of other writes
 	 * does not wait for it.
 	 */
 	if (!swap_flush_wq)
-		swap_flush_wq = alloc_workqueue("swap_abs_flush", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+		swap_flush_wq = alloc_workqueue("swap_abs_flush",
+						WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!swap_chunk_wq || !swap_flush_wq)
 		return -ENOMEM;
 	if (!mempool_initialized(&swap_packed_buffers)) {
-		err = mempool_init_page_pool(&swap_packed_buffers, SWAP_NR_CHUNKS, 0);
+		err = mempool_init_page_pool(&swap_packed_buffers,
+					     SWAP_NR_CHUNKS, 0);
 		if (err)
 			return err;
 	}
@@ -485,8 +504,10 @@ static int swap_packed_start(struct swap_tier *tier)
 	if (err)
 		return err;
 	zswap_init_codec();
-	if (swap_codec_default() < 0 && swap_codec_get(SWAP_CODEC_FALLBACK) < 0) {
-		pr_warn("swap: no compressor %s, nothing is written packed\n", SWAP_CODEC_FALLBACK);
+	if (swap_codec_default() < 0 &&
+	    swap_codec_get(SWAP_CODEC_FALLBACK) < 0) {
+		pr_warn("swap: no compressor %s, nothing is written packed\n",
+			SWAP_CODEC_FALLBACK);
 		return -EOPNOTSUPP;
 	}
 	if (!packed) {
@@ -609,7 +630,9 @@ static void swap_packed_forget_bad(struct swap_tier *tier)
 	}
 	if (nr)
 		WRITE_ONCE(packed->starved, false);
-	/* Only now, or the clusters would count as free raw slots in between. */
+	/*
+	 * Only now, or the clusters would count as free raw slots in between.
+	 */
 	spin_lock(&packed->lock);
 	WRITE_ONCE(tier->nr_bad_segments, tier->nr_bad_segments - nr);
 	spin_unlock(&packed->lock);
@@ -684,7 +707,8 @@ static unsigned long swap_packed_dead(struct swap_tier *tier)
 
 	if (!packed)
 		return 0;
-	filled = (unsigned long)READ_ONCE(packed->tier->nr_segments) * SWAP_SEGMENT_SIZE;
+	filled = (unsigned long)READ_ONCE(packed->tier->nr_segments) *
+		 SWAP_SEGMENT_SIZE;
 	for (i = 0; i < NR_SWAP_STREAMS; i++) {
 		stream = &packed->streams[i];
 		spin_lock(&stream->lock);
@@ -725,7 +749,8 @@ static unsigned int swap_packed_check(struct swap_tier *tier, bool begin)
 		return 0;
 	spin_lock(&packed->lock);
 	for (i = 0; i < SWAP_VICTIM_BUCKETS; i++) {
-		list_for_each_entry(segment, &packed->victims.bucket[i], victim.list) {
+		list_for_each_entry(segment, &packed->victims.bucket[i],
+				    victim.list) {
 			if (begin)
 				segment->seen = 0;
 			else if (!atomic_read(&segment->writing) &&

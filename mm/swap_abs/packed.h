@@ -150,7 +150,8 @@ struct swap_chunk {
 	bool urgent;
 	unsigned int nr_items;
 	unsigned int size;
-	struct cgroup_subsys_state *css;	/* pays, with a reference; NULL: the root */
+	struct cgroup_subsys_state
+		*css; /* pays, with a reference; NULL: the root */
 	u8 *buf;
 	struct bio bio;
 	struct bio_vec bvecs[SWAP_CHUNK_BLOCKS];
@@ -172,7 +173,7 @@ struct swap_chunk {
  *	no object in it is in use
  */
 struct swap_stream {
-	spinlock_t lock;		/* outside of a virtual cluster's lock */
+	spinlock_t lock; /* outside of a virtual cluster's lock */
 	struct swap_segment *segment;
 	struct swap_chunk *chunk;
 	u64 payer;
@@ -323,13 +324,15 @@ void swap_segment_put(struct swap_segment *segment);
 void swap_segments_release_dead(struct swap_packed_tier *packed);
 unsigned int swap_segment_bucket(unsigned int live);
 unsigned int swap_segment_account(struct swap_segment *segment, int bytes);
-unsigned long swap_packed_close_segment(struct swap_cluster_info *ci, bool close);
+unsigned long swap_packed_close_segment(struct swap_cluster_info *ci,
+					bool close);
 unsigned long swap_packed_segment_held(struct swap_cluster_info *ci);
 void swap_segment_idle(struct swap_segment *segment);
 void swap_segment_return(struct swap_segment *segment);
 void swap_segments_give_spares(struct swap_packed_tier *packed);
 void swap_segments_release_work(struct work_struct *work);
-bool swap_segments_refill_for(struct swap_packed_tier *packed, unsigned int kept);
+bool swap_segments_refill_for(struct swap_packed_tier *packed,
+			      unsigned int kept);
 struct swap_segment *swap_segment_open(struct swap_packed_tier *packed,
 				       enum swap_stream_id id);
 void swap_segments_refuse(struct swap_packed_tier *packed, bool fresh);
@@ -342,37 +345,47 @@ extern struct workqueue_struct *swap_chunk_wq;
 void swap_stream_flush(struct swap_packed_tier *packed, enum swap_stream_id id);
 void swap_packed_flush_all(void);
 void swap_packed_wait_moved(void);
-bool swap_stream_move_to(struct swap_packed_tier *packed, enum swap_stream_id id,
-			 swp_entry_t slot, swap_place_t from, const void *data,
-			 unsigned int length, unsigned int codec, bool may_wait);
+bool swap_stream_move_to(struct swap_packed_tier *packed,
+			 enum swap_stream_id id, swp_entry_t slot,
+			 swap_place_t from, const void *data,
+			 unsigned int length, unsigned int codec,
+			 bool may_wait);
 int swap_packed_move(swp_entry_t slot, swap_place_t place, const void *data,
 		     unsigned int length, unsigned int codec, bool may_wait,
 		     unsigned long tiers);
 void swap_packed_close(struct swap_packed_tier *packed);
-void swap_chunk_hurry(struct swap_packed_tier *packed, struct swap_chunk *chunk);
+void swap_chunk_hurry(struct swap_packed_tier *packed,
+		      struct swap_chunk *chunk);
 void swap_folio_write_put(struct swap_folio_write *write, bool failed);
-void swap_streams_flush_fresh(struct swap_packed_tier *packed, unsigned long streams);
+void swap_streams_flush_fresh(struct swap_packed_tier *packed,
+			      unsigned long streams);
 void swap_stream_flush_work(struct work_struct *work);
 bool swap_streams_are_open(struct swap_packed_tier *packed);
 bool swap_packed_yield(unsigned long tiers);
-struct swap_chunk *swap_stream_get_chunk(struct swap_packed_tier *packed, enum swap_stream_id want,
+struct swap_chunk *swap_stream_get_chunk(struct swap_packed_tier *packed,
+					 enum swap_stream_id want,
 					 struct cgroup_subsys_state *css,
-					 unsigned int length, bool urgent, bool may_wait);
-void swap_stream_put_chunk(struct swap_packed_tier *packed, struct swap_chunk *chunk);
-struct swap_chunk_item *swap_chunk_add(struct swap_chunk *chunk, swp_entry_t slot,
-				       const void *data, unsigned int length,
-				       unsigned int codec);
+					 unsigned int length, bool urgent,
+					 bool may_wait);
+void swap_stream_put_chunk(struct swap_packed_tier *packed,
+			   struct swap_chunk *chunk);
+struct swap_chunk_item *swap_chunk_add(struct swap_chunk *chunk,
+				       swp_entry_t slot, const void *data,
+				       unsigned int length, unsigned int codec);
 void swap_chunk_done_work(struct work_struct *work);
-struct swap_packed_tier *swap_packed_get(unsigned long tiers, unsigned long all);
+struct swap_packed_tier *swap_packed_get(unsigned long tiers,
+					 unsigned long all);
 void swap_packed_forget_hints(void);
 void swap_packed_put(struct swap_packed_tier *packed);
 bool swap_packed_is_busy(void);
 
 /* mm/swap_abs/object.c */
-bool swap_object_find(struct swap_info_struct *si, const struct swap_object *object,
-		      swp_entry_t *slot, swap_place_t *place);
-bool swap_object_pin(struct swap_info_struct *si, const struct swap_object *object,
-		     swp_entry_t *slot, swap_place_t *place);
+bool swap_object_find(struct swap_info_struct *si,
+		      const struct swap_object *object, swp_entry_t *slot,
+		      swap_place_t *place);
+bool swap_object_pin(struct swap_info_struct *si,
+		     const struct swap_object *object, swp_entry_t *slot,
+		     swap_place_t *place);
 
 /* mm/swap_abs/packed_read.c */
 int swap_packed_read_init_once(void);
@@ -423,8 +436,9 @@ void swap_collect_again_work(struct work_struct *work);
 /* mm/swap_abs/neighbours.c */
 extern bool swap_neighbours_on;
 bool swap_neighbours_wanted(void);
-void swap_neighbours_keep(struct swap_tier *tier, pgoff_t offset, const void *buf,
-			  unsigned int size, unsigned int pos, u32 seq);
+void swap_neighbours_keep(struct swap_tier *tier, pgoff_t offset,
+			  const void *buf, unsigned int size, unsigned int pos,
+			  u32 seq);
 
 /*
  * Return the segment of an object. The word is packed, and either can't change

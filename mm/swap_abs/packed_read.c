@@ -111,7 +111,8 @@ void swap_packed_read_init(struct bio *bio, struct bio_vec *bvec,
 /*
  * Check that the object is what its word says, and decompress it to its page.
  */
-static int swap_object_unpack(struct swap_packed_read *read, struct swap_packed_read_item *item)
+static int swap_object_unpack(struct swap_packed_read *read,
+			      struct swap_packed_read_item *item)
 {
 	void *object = read->buf + (swap_desc_address(item->word) -
 				    ((u64)read->offset << PAGE_SHIFT));
@@ -124,28 +125,32 @@ static int swap_object_unpack(struct swap_packed_read *read, struct swap_packed_
 
 	if (swap_object_check(object, &want, swap_segment_of(item->word)->seq))
 		return -EBADMSG;
-	if (!swap_codec_decompress(want.codec, object + sizeof(struct swap_object_header),
+	if (!swap_codec_decompress(want.codec,
+				   object + sizeof(struct swap_object_header),
 				   want.length, &item->folio->page))
 		return -EBADMSG;
 	return 0;
 }
 
 /* Read one object alone once more. The buffer always has room for it. */
-static int swap_packed_read_again(struct swap_packed_read *read, struct swap_packed_read_item *item)
+static int swap_packed_read_again(struct swap_packed_read *read,
+				  struct swap_packed_read_item *item)
 {
 	struct bio_vec bvec;
 	struct bio bio;
 	int err;
 
 	read->offset = swap_packed_read_place(item->word, &read->blocks);
-	swap_packed_read_init(&bio, &bvec, read->tier->si, read->offset, read->blocks, read->buf);
+	swap_packed_read_init(&bio, &bvec, read->tier->si, read->offset,
+			      read->blocks, read->buf);
 	err = submit_bio_wait(&bio);
 	bio_uninit(&bio);
 	return err ? err : swap_object_unpack(read, item);
 }
 
 static void swap_packed_read_end_folio(struct swap_packed_read *read,
-				       struct swap_packed_read_item *item, int err)
+				       struct swap_packed_read_item *item,
+				       int err)
 {
 	struct swap_tier *tier = read->tier;
 	struct folio *folio = item->folio;
@@ -195,7 +200,8 @@ static swap_desc_t swap_packed_read_last(struct swap_packed_read *read)
 
 static void swap_packed_read_done(struct work_struct *work)
 {
-	struct swap_packed_read *read = container_of(work, struct swap_packed_read, work);
+	struct swap_packed_read *read =
+		container_of(work, struct swap_packed_read, work);
 	swap_desc_t word = swap_packed_read_last(read);
 	struct swap_tier *tier = read->tier;
 	struct bio *bio = &read->io.bio;
@@ -211,8 +217,8 @@ static void swap_packed_read_done(struct work_struct *work)
 	swap_tier_io_done(tier, failed);
 	bio_uninit(bio);
 	seq = swap_segment_of(word)->seq;
-	keep = !failed && !swap_iocb_is_moved(&read->io) && swap_neighbours_wanted() &&
-		swap_device_tryget(tier->si);
+	keep = !failed && !swap_iocb_is_moved(&read->io) &&
+	       swap_neighbours_wanted() && swap_device_tryget(tier->si);
 	for (i = 0; i < read->nr; i++) {
 		struct swap_packed_read_item item = read->items[i];
 
@@ -246,7 +252,8 @@ static void swap_packed_read_done(struct work_struct *work)
 
 static void swap_packed_read_end(struct bio *bio)
 {
-	struct swap_packed_read *read = container_of(bio, struct swap_packed_read, io.bio);
+	struct swap_packed_read *read =
+		container_of(bio, struct swap_packed_read, io.bio);
 
 	queue_work(swap_read_wq, &read->work);
 }
@@ -257,10 +264,11 @@ static void swap_packed_read_end(struct bio *bio)
  */
 void swap_packed_submit_read(struct swap_io_ctx *ctx)
 {
-	struct swap_packed_read *read = container_of(ctx->sio, struct swap_packed_read, io);
+	struct swap_packed_read *read =
+		container_of(ctx->sio, struct swap_packed_read, io);
 
-	swap_packed_read_init(&read->io.bio, read->io.bvecs, read->tier->si, read->offset,
-			      read->blocks, read->buf);
+	swap_packed_read_init(&read->io.bio, read->io.bvecs, read->tier->si,
+			      read->offset, read->blocks, read->buf);
 	read->io.bio.bi_end_io = swap_packed_read_end;
 	/* The root pays for what movers read, as in swap_bdev_submit_read(). */
 	if (swap_iocb_is_moved(&read->io))
@@ -272,8 +280,9 @@ void swap_packed_submit_read(struct swap_io_ctx *ctx)
  * Add blocks to a read, and tell whether that was possible. They must overlap
  * or adjoin those of the read, because nobody wants what lies in a gap.
  */
-static bool swap_packed_read_join(struct swap_packed_read *read, struct swap_tier *tier,
-				  pgoff_t offset, unsigned int blocks)
+static bool swap_packed_read_join(struct swap_packed_read *read,
+				  struct swap_tier *tier, pgoff_t offset,
+				  unsigned int blocks)
 {
 	pgoff_t begin = min(read->offset, offset);
 	pgoff_t end = max(read->offset + read->blocks, offset + blocks);
@@ -282,7 +291,8 @@ static bool swap_packed_read_join(struct swap_packed_read *read, struct swap_tie
 
 	if (read->tier != tier || read->nr == SWAP_READ_ITEMS)
 		return false;
-	if (offset > read->offset + read->blocks || offset + blocks < read->offset)
+	if (offset > read->offset + read->blocks ||
+	    offset + blocks < read->offset)
 		return false;
 	if (end - begin > SWAP_READ_BLOCKS)
 		return false;
@@ -291,7 +301,8 @@ static bool swap_packed_read_join(struct swap_packed_read *read, struct swap_tie
 		return false;
 
 	if (run > SWAP_READ_OBJECT && !read->large) {
-		buf = kmalloc(SWAP_READ_BLOCKS * SWAP_PACKED_BLOCK, GFP_NOWAIT | __GFP_NOWARN);
+		buf = kmalloc(SWAP_READ_BLOCKS * SWAP_PACKED_BLOCK,
+			      GFP_NOWAIT | __GFP_NOWARN);
 		if (!buf)
 			return false;
 		swap_packed_read_free_buffer(read);
@@ -362,17 +373,18 @@ void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio)
 bool swap_packed_fill(struct folio *folio, struct swap_info_struct *si,
 		      const struct swap_object *object)
 {
-	swap_desc_t word = swap_desc_packed(si->type, object->address, object->length,
-					    object->codec);
+	swap_desc_t word = swap_desc_packed(si->type, object->address,
+					    object->length, object->codec);
 
 	/*
 	 * The slot may have been stored to since the object was read, even at
 	 * the same address of another device.
 	 */
-	if (!swap_desc_is_at(swap_desc_read(folio->swap), swap_desc_place(word)))
+	if (!swap_desc_is_at(swap_desc_read(folio->swap),
+			     swap_desc_place(word)))
 		return false;
-	return swap_codec_decompress(object->codec, object->data, object->length,
-				     &folio->page);
+	return swap_codec_decompress(object->codec, object->data,
+				     object->length, &folio->page);
 }
 
 /*

@@ -50,8 +50,9 @@ int swap_tier_set_watermark(struct swap_tier *tier, enum swap_watermark which,
 
 	mutex_lock(&swap_abs_mutex);
 	if (percent > 100 ||
-	    (which == SWAP_WMARK_HIGH ? percent < tier->watermark[SWAP_WMARK_LOW] :
-					percent > tier->watermark[SWAP_WMARK_HIGH]))
+	    (which == SWAP_WMARK_HIGH ?
+		     percent < tier->watermark[SWAP_WMARK_LOW] :
+		     percent > tier->watermark[SWAP_WMARK_HIGH]))
 		err = -EINVAL;
 	else
 		WRITE_ONCE(tier->watermark[which], percent);
@@ -78,7 +79,8 @@ void swap_abs_mark_for_promotion(struct folio *folio)
 	if (!swap_desc_on_device(word) || swap_copy_irreplaceable(folio))
 		return;
 	tier = __swap_entry_to_info(swap_desc_device_entry(word))->tier;
-	if (!swap_tiers_open(swap_tiers_of_folio(folio) & READ_ONCE(tier->above),
+	if (!swap_tiers_open(swap_tiers_of_folio(folio) &
+				     READ_ONCE(tier->above),
 			     SWAP_OPEN_BELOW_HIGH))
 		return;
 	/* The old copy stays until reclaim has stored the folio again. */
@@ -91,7 +93,8 @@ void swap_abs_mark_for_promotion(struct folio *folio)
 
 static void swap_tier_demote_work(struct work_struct *work)
 {
-	struct swap_tier *tier = container_of(work, struct swap_tier, demote_work);
+	struct swap_tier *tier =
+		container_of(work, struct swap_tier, demote_work);
 	unsigned long low, used, moved, sum = 0;
 	struct swap_move move = {
 		.si	= tier->si,
@@ -166,7 +169,8 @@ int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages)
 		 */
 		swap_formats_call(settle);
 		if (!up)
-			swap_formats_call(choose_victims, tier, min(pages, tier->si->pages));
+			swap_formats_call(choose_victims, tier,
+					  min(pages, tier->si->pages));
 		err = swap_move_some(&move);
 		swap_formats_call(unchoose, tier);
 	}
@@ -211,7 +215,8 @@ static void swap_excess_end(struct swap_move *move)
  * Begin to gather pages of a device. Return 0; -ENODEV when the device has
  * gone; or -EBUSY while another mover works on it, because that may take long.
  */
-static int swap_excess_begin(struct swap_move *move, struct swap_info_struct *si)
+static int swap_excess_begin(struct swap_move *move,
+			     struct swap_info_struct *si)
 {
 	if (move->si == si)
 		return 0;
@@ -264,7 +269,8 @@ static bool swap_excess_has(struct swap_move *move, swp_entry_t slot, int tier)
  * Move a slot's data out of the tier, in which its cgroup has too much. Return
  * -EBUSY when the data is on a device on which another mover works.
  */
-static int swap_excess_slot(struct swap_move *move, swp_entry_t slot, swap_desc_t word)
+static int swap_excess_slot(struct swap_move *move, swp_entry_t slot,
+			    swap_desc_t word)
 {
 	struct swap_info_struct *si;
 	int err;
@@ -284,7 +290,8 @@ static int swap_excess_slot(struct swap_move *move, swp_entry_t slot, swap_desc_
 	 * A hint: the word may be garbage when its cluster is just being freed,
 	 * so the swap type that it names may not exist.
 	 */
-	si = READ_ONCE(swap_info[swp_type(swap_desc_device_entry(word)) % MAX_SWAPFILES]);
+	si = READ_ONCE(swap_info[swp_type(swap_desc_device_entry(word)) %
+				 MAX_SWAPFILES]);
 	if (!si || swap_is_virtual(si))
 		return -ENODEV;
 	err = swap_excess_begin(move, si);
@@ -328,9 +335,11 @@ static void swap_excess_work_fn(struct work_struct *work)
 	/* The frozen workqueue keeps the work and runs it when it thaws. */
 	if (swap_move_freezing())
 		swap_move_queue(work);
-	swap_excess_delay = again ? clamp(2 * swap_excess_delay, HZ, 16UL * HZ) : 0;
+	swap_excess_delay =
+		again ? clamp(2 * swap_excess_delay, HZ, 16UL * HZ) : 0;
 	if (again)
-		queue_delayed_work(swap_move_wq, &swap_excess_again, swap_excess_delay);
+		queue_delayed_work(swap_move_wq, &swap_excess_again,
+				   swap_excess_delay);
 }
 
 static void swap_excess_again_fn(struct work_struct *work)
@@ -344,8 +353,8 @@ static void swap_excess_again_fn(struct work_struct *work)
 
 static void swap_tier_drain_work(struct work_struct *work)
 {
-	struct swap_tier *tier = container_of(to_delayed_work(work), struct swap_tier,
-					      drain_work);
+	struct swap_tier *tier = container_of(to_delayed_work(work),
+					      struct swap_tier, drain_work);
 	unsigned long moved = 0;
 	struct swap_move move = {
 		.si	= tier->si,
@@ -377,7 +386,8 @@ static void swap_tier_drain_work(struct work_struct *work)
 	else
 		tier->drain_delay = clamp(2 * tier->drain_delay, HZ, 64UL * HZ);
 	if (swap_tier_is_drained(tier))
-		queue_delayed_work(swap_move_wq, &tier->drain_work, tier->drain_delay);
+		queue_delayed_work(swap_move_wq, &tier->drain_work,
+				   tier->drain_delay);
 }
 
 /* Initialize the fields of a new tier that movers and states use. */
@@ -413,7 +423,8 @@ static int __init swap_move_init(void)
 	 * while there is a hibernation image.
 	 */
 	INIT_WORK(&swap_excess_work, swap_excess_work_fn);
-	swap_move_wq = alloc_workqueue("swap_abs_move", WQ_UNBOUND | WQ_FREEZABLE, 0);
+	swap_move_wq =
+		alloc_workqueue("swap_abs_move", WQ_UNBOUND | WQ_FREEZABLE, 0);
 	return swap_move_wq ? 0 : -ENOMEM;
 }
 subsys_initcall(swap_move_init);

@@ -69,7 +69,8 @@ void swap_promise_cancel(void)
 
 	do {
 		busy = 0;
-		for (slot = 0; slot < READ_ONCE(swap_virtual_area->max); slot += SWAPFILE_CLUSTER) {
+		for (slot = 0; slot < READ_ONCE(swap_virtual_area->max);
+		     slot += SWAPFILE_CLUSTER) {
 			if (atomic_long_read(&nr_swap_pages) >= 0)
 				return;
 			busy += swap_desc_cancel_promises(slot);

@@ -47,14 +47,16 @@ static void swap_raw_untake(const swap_desc_t *words, unsigned int nr)
 }
 
 /* Do swap_raw_alloc() where no device has a run of @nr slots at once. */
-static noinline bool swap_raw_alloc_anywhere(swap_desc_t *words, unsigned int nr,
+static noinline bool swap_raw_alloc_anywhere(swap_desc_t *words,
+					     unsigned int nr,
 					     unsigned long tiers)
 {
 	unsigned int got, total = 0, tries = 4;
 	bool discarded = false;
 
 	while (total < nr) {
-		got = swap_lent_take_any(words + total, nr - total, false, tiers);
+		got = swap_lent_take_any(words + total, nr - total, false,
+					 tiers);
 		if (got) {
 			total += got;
 			continue;
@@ -69,7 +71,8 @@ static noinline bool swap_raw_alloc_anywhere(swap_desc_t *words, unsigned int nr
 			tries = swap_lent_take_back(NULL) ? tries - 1 : 0;
 			continue;
 		}
-		got = swap_lent_take_victim(words + total, nr - total, nr > 1, tiers);
+		got = swap_lent_take_victim(words + total, nr - total, nr > 1,
+					    tiers);
 		if (got) {
 			total += got;
 			continue;
@@ -99,7 +102,8 @@ static noinline bool swap_raw_alloc_anywhere(swap_desc_t *words, unsigned int nr
  *
  * Return true with @nr descriptors in @words, or false.
  */
-static bool swap_raw_alloc(swap_desc_t *words, unsigned int nr, unsigned long tiers)
+static bool swap_raw_alloc(swap_desc_t *words, unsigned int nr,
+			   unsigned long tiers)
 {
 	if (pm_suspended_storage())
 		return false;
@@ -128,16 +132,20 @@ static bool swap_raw_rewrite(struct folio *folio, unsigned long tiers)
 
 	for (i = 0; i < nr; i++, slot.val++) {
 		word = swap_desc_of(slot);
-		if (swap_desc_tag(word) != SWAP_DESC_RAW || swap_desc_is_pinned(word))
+		if (swap_desc_tag(word) != SWAP_DESC_RAW ||
+		    swap_desc_is_pinned(word))
 			return false;
 		entry = swap_desc_device_entry(word);
 		si = __swap_entry_to_info(entry);
-		if (!(READ_ONCE(si->flags) & SWP_WRITEOK) || !(BIT(si->type) & tiers) ||
+		if (!(READ_ONCE(si->flags) & SWP_WRITEOK) ||
+		    !(BIT(si->type) & tiers) ||
 		    swap_lent_is_bad(si->tier, swp_offset(entry)) ||
-		    (READ_ONCE(si->tier->compacting) && swap_lent_is_victim(word)))
+		    (READ_ONCE(si->tier->compacting) &&
+		     swap_lent_is_victim(word)))
 			return false;
 		if (folio_test_workingset(folio) &&
-		    swap_tiers_open(tiers & READ_ONCE(si->tier->above), SWAP_OPEN_BELOW_HIGH))
+		    swap_tiers_open(tiers & READ_ONCE(si->tier->above),
+				    SWAP_OPEN_BELOW_HIGH))
 			return false;
 	}
 	return true;
@@ -168,7 +176,8 @@ static __always_inline int swap_raw_place(struct folio *folio, unsigned int nr,
 	int err = -ENOSPC;
 
 	/* The common case is a small folio that has been promised room. */
-	if ((nr > 1 || !swap_desc_is_promised(word)) && !swap_raw_take_room(folio, &taken))
+	if ((nr > 1 || !swap_desc_is_promised(word)) &&
+	    !swap_raw_take_room(folio, &taken))
 		return -ENOSPC;
 	if (nr > 1) {
 		words = swap_desc_alloc(folio, &single);
@@ -202,7 +211,8 @@ static int swap_raw_store(struct swap_io_ctx *ctx, struct folio *folio,
 
 	if (pm_suspended_storage())
 		return -EBUSY;
-	if (swap_desc_tag(word) != SWAP_DESC_RAW || !swap_raw_rewrite(folio, tiers)) {
+	if (swap_desc_tag(word) != SWAP_DESC_RAW ||
+	    !swap_raw_rewrite(folio, tiers)) {
 		err = swap_raw_place(folio, nr, word, tiers, &word);
 		if (err)
 			return err;
@@ -230,13 +240,15 @@ static void swap_raw_load(struct swap_io_ctx *ctx, struct folio *folio)
 	swap_read_add(ctx, folio);
 }
 
-static bool swap_raw_can_load_as_one(swap_desc_t first, swap_desc_t next, unsigned int i)
+static bool swap_raw_can_load_as_one(swap_desc_t first, swap_desc_t next,
+				     unsigned int i)
 {
 	/* data_race(): the flag does not change while the device is in use. */
 	if (!data_race(swap_raw_device(first)->flags & SWP_BLKDEV))
 		return false;
 	/* A block device is one extent, so that one bio can read such slots. */
-	return swap_desc_is_at(next, swap_place_behind(swap_desc_place(first), i));
+	return swap_desc_is_at(next,
+			       swap_place_behind(swap_desc_place(first), i));
 }
 
 static const struct swap_backend swap_raw_backend = {

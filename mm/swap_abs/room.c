@@ -5,7 +5,8 @@
  * - Which tiers are allowed? swap_tiers_of_folio(), swap_memcg_tiers() and
  *   swap_memcg_tiers_of() answer for a folio, a cgroup and a slot.
  * - Which of them take data now? swap_tiers_open() answers.
- * - Which come before or after a tier in the order of ranks? swap_tier.above and
+ * - Which come before or after a tier in the order of ranks? swap_tier.above
+ * and
  *   swap_tier.below have the answer (mm/swap_abs/tier.c).
  *
  * The answers are hints, because only the store finds out whether there is
@@ -53,10 +54,12 @@ unsigned long swap_tier_used(struct swap_tier *tier)
 }
 
 /* Return a watermark as pages in use. Any context. */
-unsigned long swap_tier_watermark(struct swap_tier *tier, enum swap_watermark which)
+unsigned long swap_tier_watermark(struct swap_tier *tier,
+				  enum swap_watermark which)
 {
-	unsigned long capacity = tier->si ? tier->si->pages - READ_ONCE(tier->hidden) :
-					    zswap_capacity();
+	unsigned long capacity =
+		tier->si ? tier->si->pages - READ_ONCE(tier->hidden) :
+			   zswap_capacity();
 
 	return capacity / 100 * READ_ONCE(tier->watermark[which]) +
 	       capacity % 100 * READ_ONCE(tier->watermark[which]) / 100;
@@ -91,10 +94,13 @@ unsigned long swap_tier_free_slots(struct swap_tier *tier)
  */
 bool swap_tier_has_slots(struct swap_tier *tier)
 {
-	return !list_empty_careful(&tier->partial) || !list_empty_careful(&tier->empty) ||
-	       atomic_read(&tier->nr_runs) > 0 || !list_empty_careful(&tier->si->free_clusters) ||
+	return !list_empty_careful(&tier->partial) ||
+	       !list_empty_careful(&tier->empty) ||
+	       atomic_read(&tier->nr_runs) > 0 ||
+	       !list_empty_careful(&tier->si->free_clusters) ||
 	       atomic_read(&tier->nr_holed) > 0 ||
-	       (READ_ONCE(tier->compacting) && !list_empty_careful(&tier->victims));
+	       (READ_ONCE(tier->compacting) &&
+		!list_empty_careful(&tier->victims));
 }
 
 /* Tell whether a tier takes data now: @how says what is asked for. */
@@ -129,7 +135,8 @@ unsigned long swap_tiers_open(unsigned long tiers, enum swap_open how)
 
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(pos, &swap_tiers, node) {
-		if (!(tiers & swap_tier_bit(pos)) || !swap_tier_is_open(pos, how))
+		if (!(tiers & swap_tier_bit(pos)) ||
+		    !swap_tier_is_open(pos, how))
 			continue;
 		open = swap_tier_bit(pos);
 		break;
@@ -151,7 +158,8 @@ bool swap_zswap_crowds(struct mem_cgroup *memcg, bool flush)
 {
 	return swap_memcg_zswap_full(memcg, flush) && get_nr_swap_pages() > 0 &&
 	       mem_cgroup_zswap_writeback_enabled(memcg) &&
-	       swap_tiers_open(swap_memcg_tiers(memcg, 1) & ~SWAP_TIER_ZSWAP, SWAP_OPEN_ANY);
+	       swap_tiers_open(swap_memcg_tiers(memcg, 1) & ~SWAP_TIER_ZSWAP,
+			       SWAP_OPEN_ANY);
 }
 
 /*
@@ -202,9 +210,11 @@ bool swap_may_grow(struct mem_cgroup *memcg)
 	if (!swap_may_zswap(memcg))
 		return false;
 #ifdef CONFIG_MEMCG
-	for (; memcg && !mem_cgroup_is_root(memcg); memcg = parent_mem_cgroup(memcg))
+	for (; memcg && !mem_cgroup_is_root(memcg);
+	     memcg = parent_mem_cgroup(memcg))
 		if (page_counter_read(&memcg->memory) + SWAP_CLUSTER_MAX >
-		    min(READ_ONCE(memcg->memory.max), READ_ONCE(memcg->memory.high)))
+		    min(READ_ONCE(memcg->memory.max),
+			READ_ONCE(memcg->memory.high)))
 			return false;
 #endif
 	return true;
@@ -217,7 +227,8 @@ bool swap_may_grow(struct mem_cgroup *memcg)
  */
 unsigned long swap_tiers_of_folio(struct folio *folio)
 {
-	unsigned long tiers = swap_memcg_tiers_of(folio->swap, folio_nr_pages(folio));
+	unsigned long tiers =
+		swap_memcg_tiers_of(folio->swap, folio_nr_pages(folio));
 
 	rcu_read_lock();
 	if (!swap_may_zswap(folio_memcg(folio)))
@@ -235,8 +246,10 @@ unsigned long swap_tiers_of_folio(struct folio *folio)
  */
 void swap_tier_check_high(struct swap_tier *tier)
 {
-	if (swap_tier_used(tier) <= swap_tier_watermark(tier, SWAP_WMARK_HIGH) ||
-	    time_before(jiffies, READ_ONCE(tier->demote_after)) || !swap_tier_is_online(tier))
+	if (swap_tier_used(tier) <=
+		    swap_tier_watermark(tier, SWAP_WMARK_HIGH) ||
+	    time_before(jiffies, READ_ONCE(tier->demote_after)) ||
+	    !swap_tier_is_online(tier))
 		return;
 	if (!tier->si)
 		zswap_kick_shrink();
@@ -252,11 +265,13 @@ void swap_tier_check_high(struct swap_tier *tier)
  */
 void swap_tier_demote_backoff(struct swap_tier *tier, bool moved)
 {
-	if (swap_tier_used(tier) <= swap_tier_watermark(tier, SWAP_WMARK_HIGH)) {
+	if (swap_tier_used(tier) <=
+	    swap_tier_watermark(tier, SWAP_WMARK_HIGH)) {
 		tier->demote_delay = 0;
 		return;
 	}
-	tier->demote_delay = moved ? HZ : clamp(2 * tier->demote_delay, HZ, 16UL * HZ);
+	tier->demote_delay =
+		moved ? HZ : clamp(2 * tier->demote_delay, HZ, 16UL * HZ);
 	WRITE_ONCE(tier->demote_after, jiffies + tier->demote_delay);
 }
 
@@ -281,8 +296,8 @@ void swap_tier_compact(struct swap_tier *tier)
 }
 
 /*
- * Answer for swap_copy_irreplaceable() once the layer has been switched on. Look
- * at each page, because those of a large folio may lie on several devices.
+ * Answer for swap_copy_irreplaceable() once the layer has been switched on.
+ * Look at each page, because those of a large folio may lie on several devices.
  */
 bool __swap_copy_irreplaceable(struct folio *folio)
 {

@@ -71,7 +71,8 @@ bool swap_segments_are_short(struct swap_packed_tier *packed)
 bool swap_segments_short_of_image(struct swap_packed_tier *packed)
 {
 	unsigned long image = READ_ONCE(swap_collect_image);
-	s64 nr = percpu_counter_read_positive(&packed->tier->segments_held) / SWAPFILE_CLUSTER;
+	s64 nr = percpu_counter_read_positive(&packed->tier->segments_held) /
+		 SWAPFILE_CLUSTER;
 	unsigned int i;
 
 	if (!image || swap_segments_nr_free(packed) >= image)
@@ -91,7 +92,8 @@ void swap_collect_kick(struct swap_packed_tier *packed)
 {
 	bool is_short = swap_segments_are_short(packed);
 
-	if (READ_ONCE(packed->stopped) || !(is_short || swap_segments_short_of_image(packed)))
+	if (READ_ONCE(packed->stopped) ||
+	    !(is_short || swap_segments_short_of_image(packed)))
 		return;
 	if (READ_ONCE(packed->tier->nr_segments))
 		queue_work(swap_collect_wq, &packed->collect_work);
@@ -165,7 +167,8 @@ unsigned int swap_segment_account(struct swap_segment *segment, int bytes)
 	if (bytes < 0) {
 		spin_lock(&packed->lock);
 		swap_victims_update(&packed->victims, &segment->victim,
-				    swap_segment_live(segment), READ_ONCE(packed->next_seq));
+				    swap_segment_live(segment),
+				    READ_ONCE(packed->next_seq));
 		spin_unlock(&packed->lock);
 		swap_collect_kick(packed);
 	}
@@ -177,7 +180,8 @@ unsigned int swap_segment_account(struct swap_segment *segment, int bytes)
  * (swap_format.close_segment). Return the pages of capacity that it has held
  * until now, or holds from now on.
  */
-unsigned long swap_packed_close_segment(struct swap_cluster_info *ci, bool close)
+unsigned long swap_packed_close_segment(struct swap_cluster_info *ci,
+					bool close)
 {
 	struct swap_segment *segment = ci->segment;
 	unsigned int live;
@@ -213,7 +217,8 @@ void swap_segment_idle(struct swap_segment *segment)
 		return;
 	for (i = 0; i < NR_SWAP_STREAMS; i++)
 		if (READ_ONCE(packed->streams[i].segment) == segment)
-			mod_delayed_work(swap_flush_wq, &packed->streams[i].flush, 0);
+			mod_delayed_work(swap_flush_wq,
+					 &packed->streams[i].flush, 0);
 }
 
 /* Give a segment's cluster back to the device. */
@@ -239,7 +244,8 @@ void swap_segment_return(struct swap_segment *segment)
 static bool swap_segments_are_idle(struct swap_packed_tier *packed)
 {
 	return READ_ONCE(packed->stopped) ||
-	       (READ_ONCE(packed->quiet) && !READ_ONCE(packed->tier->nr_segments));
+	       (READ_ONCE(packed->quiet) &&
+		!READ_ONCE(packed->tier->nr_segments));
 }
 
 /* Give the spare segments and the reserve back if they are of no use. */
@@ -249,16 +255,19 @@ void swap_segments_give_spares(struct swap_packed_tier *packed)
 
 	spin_lock(&packed->lock);
 	while (swap_segments_are_idle(packed) && !list_empty(&packed->spares)) {
-		segment = list_first_entry(&packed->spares, struct swap_segment, victim.list);
+		segment = list_first_entry(&packed->spares, struct swap_segment,
+					   victim.list);
 		list_del_init(&segment->victim.list);
-		WRITE_ONCE(packed->tier->nr_spares, packed->tier->nr_spares - 1);
+		WRITE_ONCE(packed->tier->nr_spares,
+			   packed->tier->nr_spares - 1);
 		spin_unlock(&packed->lock);
 		swap_segment_return(segment);
 		spin_lock(&packed->lock);
 	}
 	if (swap_segments_are_idle(packed) && packed->reserved) {
 		WRITE_ONCE(packed->reserved, false);
-		swap_tier_hide(packed->tier, -(long)SWAP_SEGMENT_RESERVE * SWAPFILE_CLUSTER);
+		swap_tier_hide(packed->tier,
+			       -(long)SWAP_SEGMENT_RESERVE * SWAPFILE_CLUSTER);
 	}
 	spin_unlock(&packed->lock);
 }
@@ -273,9 +282,13 @@ void swap_segments_release_dead(struct swap_packed_tier *packed)
 	struct swap_segment *segment, *next;
 	bool back, bad, gained = false;
 
-	llist_for_each_entry_safe(segment, next, llist_del_all(&packed->dead), dead) {
+	llist_for_each_entry_safe(segment, next, llist_del_all(&packed->dead),
+				  dead) {
 		back = false;
-		/* Nothing refers to the segment any more, so this does not change. */
+		/*
+		 * Nothing refers to the segment any more, so this does not
+		 * change.
+		 */
 		bad = segment->victim.bad;
 		/*
 		 * A bad segment takes capacity, because nothing can be stored
@@ -289,7 +302,8 @@ void swap_segments_release_dead(struct swap_packed_tier *packed)
 		spin_lock(&packed->lock);
 		if (segment->victim.listed)
 			swap_victims_del(&packed->victims, &segment->victim);
-		WRITE_ONCE(packed->tier->nr_segments, packed->tier->nr_segments - 1);
+		WRITE_ONCE(packed->tier->nr_segments,
+			   packed->tier->nr_segments - 1);
 		if (bad) {
 			list_add(&segment->victim.list, &packed->bad);
 			WRITE_ONCE(packed->tier->nr_bad_segments,
@@ -302,7 +316,8 @@ void swap_segments_release_dead(struct swap_packed_tier *packed)
 		} else if (packed->tier->nr_spares < SWAP_SEGMENT_RESERVE &&
 			   !READ_ONCE(packed->stopped)) {
 			list_add(&segment->victim.list, &packed->spares);
-			WRITE_ONCE(packed->tier->nr_spares, packed->tier->nr_spares + 1);
+			WRITE_ONCE(packed->tier->nr_spares,
+				   packed->tier->nr_spares + 1);
 		} else {
 			back = true;
 		}
@@ -384,7 +399,8 @@ static bool swap_segments_reserve(struct swap_packed_tier *packed)
 	if (swap_segments_nr_free(packed) <= SWAP_SEGMENT_RESERVE)
 		return false;
 	spin_lock(&packed->lock);
-	if (!packed->reserved && !READ_ONCE(packed->stopped) && swap_promise_take(pages)) {
+	if (!packed->reserved && !READ_ONCE(packed->stopped) &&
+	    swap_promise_take(pages)) {
 		swap_tier_hide(packed->tier, pages);
 		WRITE_ONCE(packed->reserved, true);
 	}
@@ -397,7 +413,8 @@ static bool swap_segments_reserve(struct swap_packed_tier *packed)
  * Lend spares until there are more than @kept. Return false when that is not
  * possible.
  */
-bool swap_segments_refill_for(struct swap_packed_tier *packed, unsigned int kept)
+bool swap_segments_refill_for(struct swap_packed_tier *packed,
+			      unsigned int kept)
 {
 	if (!swap_segments_reserve(packed))
 		return false;
@@ -428,10 +445,13 @@ struct swap_segment *swap_segment_open(struct swap_packed_tier *packed,
 	 * collected.
 	 */
 	if (packed->tier->nr_spares > kept && (packed->reserved || !fresh)) {
-		segment = list_first_entry(&packed->spares, struct swap_segment, victim.list);
+		segment = list_first_entry(&packed->spares, struct swap_segment,
+					   victim.list);
 		list_del_init(&segment->victim.list);
-		WRITE_ONCE(packed->tier->nr_spares, packed->tier->nr_spares - 1);
-		WRITE_ONCE(packed->tier->nr_segments, packed->tier->nr_segments + 1);
+		WRITE_ONCE(packed->tier->nr_spares,
+			   packed->tier->nr_spares - 1);
+		WRITE_ONCE(packed->tier->nr_segments,
+			   packed->tier->nr_segments + 1);
 		segment->seq = packed->next_seq++;
 	}
 	/*
@@ -493,14 +513,15 @@ void swap_segment_close(struct swap_stream *stream)
 	lockdep_assert_held(&stream->lock);
 	WRITE_ONCE(stream->segment, NULL);
 	spin_lock(&packed->lock);
-	swap_victims_add(&packed->victims, &segment->victim, swap_segment_live(segment),
-			 packed->next_seq);
+	swap_victims_add(&packed->victims, &segment->victim,
+			 swap_segment_live(segment), packed->next_seq);
 	/*
 	 * A full segment of survivors can't be made denser before some of it
 	 * has died.
 	 */
-	segment->victim.dense = !swap_stream_is_fresh(stream - packed->streams) &&
-				segment->victim.end == SWAPFILE_CLUSTER;
+	segment->victim.dense =
+		!swap_stream_is_fresh(stream - packed->streams) &&
+		segment->victim.end == SWAPFILE_CLUSTER;
 	spin_unlock(&packed->lock);
 	swap_segment_put(segment);
 	swap_collect_kick(packed);

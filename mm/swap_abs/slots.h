@@ -17,7 +17,8 @@ extern struct swap_ops swap_virtual_ops;
 int swap_abs_switch(bool on);
 
 /* mm/swap_abs.c */
-int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio, unsigned long tiers);
+int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio,
+		   unsigned long tiers);
 
 /* mm/swap_abs/area.c */
 int swap_area_create(void);
@@ -27,7 +28,8 @@ long swap_promise_needed(struct folio *folio);
 void swap_promise_cancel(void);
 
 /* mm/swap_abs/desc.c */
-void __init swap_backend_register(enum swap_desc_tag tag, const struct swap_backend *backend);
+void __init swap_backend_register(enum swap_desc_tag tag,
+				  const struct swap_backend *backend);
 extern const struct swap_backend *swap_store_order[];
 const struct swap_backend *swap_backend_of(swap_desc_t word);
 void swap_desc_drop_folio(struct folio *folio);
@@ -46,7 +48,8 @@ bool swap_move_commit(swp_entry_t entry, swap_place_t from, swap_desc_t to,
 bool swap_move_abort(swp_entry_t entry, swap_place_t from, int err);
 swap_desc_t *swap_desc_alloc(struct folio *folio, swap_desc_t *single);
 void swap_desc_free(swap_desc_t *words, swap_desc_t *single);
-void swap_desc_install(struct folio *folio, const swap_desc_t *words, long taken);
+void swap_desc_install(struct folio *folio, const swap_desc_t *words,
+		       long taken);
 
 #ifdef CONFIG_SWAP_ABS
 /* Return the descriptors of a locked virtual cluster, NULL if it is unused. */

@@ -4,16 +4,17 @@
  * Documentation/mm/swap-abs-tiers.rst ("States").
  *
  * An online tier takes data. In the states draining, failed and swapoff, the
- * device has no SWP_WRITEOK, and total_swap_pages and nr_swap_pages do not include its pages.
- * drain_work, which runs in the background, moves the data of a tier that is
- * draining or has failed to other tiers. swapoff finds only devices that are in
- * use, so it opens such a tier first. The administrator sees a new tier as
- * "online" and one that swapoff empties as "draining".
+ * device has no SWP_WRITEOK, and total_swap_pages and nr_swap_pages do not
+ * include its pages. drain_work, which runs in the background, moves the data
+ * of a tier that is draining or has failed to other tiers. swapoff finds only
+ * devices that are in use, so it opens such a tier first. The administrator
+ * sees a new tier as "online" and one that swapoff empties as "draining".
  *
- * swap_tier_write_state() warns of a transition that is not drawn. swap_abs_mutex protects
- * the state, which is written after the device has lost SWP_WRITEOK, and before
- * it gets it back. swap_state_mutex, which this file holds around all that it
- * does, protects the transitions from and to draining and failed as a whole.
+ * swap_tier_write_state() warns of a transition that is not drawn.
+ * swap_abs_mutex protects the state, which is written after the device has lost
+ * SWP_WRITEOK, and before it gets it back. swap_state_mutex, which this file
+ * holds around all that it does, protects the transitions from and to draining
+ * and failed as a whole.
  *
  * A device fails after many I/O errors in a row over some time. It is opened
  * again later, because the cause of the errors may have gone.
@@ -61,12 +62,17 @@ static int swap_tier_close(struct swap_tier *tier, enum swap_tier_state state)
 
 	lockdep_assert_held(&swap_state_mutex);
 	if (swap_tier_is_drained(tier)) {
-		/* swapoff opens such a tier first, with swap_state_mutex held. */
+		/*
+		 * swapoff opens such a tier first, with swap_state_mutex held.
+		 */
 		mutex_lock(&swap_abs_mutex);
 		swap_tier_write_state(tier, state);
 		mutex_unlock(&swap_abs_mutex);
 	} else {
-		/* Fails if swapon is not done with the tier, or swapoff has begun. */
+		/*
+		 * Fails if swapon is not done with the tier, or swapoff has
+		 * begun.
+		 */
 		err = swap_device_close(tier->si, state);
 	}
 	if (err)
@@ -119,7 +125,8 @@ static struct swap_tier *swap_tier_of(struct address_space *mapping)
 
 	lockdep_assert_held(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node)
-		if (tier->si->swap_file && tier->si->swap_file->f_mapping == mapping)
+		if (tier->si->swap_file &&
+		    tier->si->swap_file->f_mapping == mapping)
 			return tier;
 	return NULL;
 }
@@ -136,7 +143,8 @@ static struct swap_tier *swap_tier_of(struct address_space *mapping)
  * Return: 0, or -EINTR when the task was killed while it waited for another
  * change of state.
  */
-int swap_tiers_open_file(struct address_space *mapping, enum swap_tier_state *state)
+int swap_tiers_open_file(struct address_space *mapping,
+			 enum swap_tier_state *state)
 {
 	struct swap_tier *tier;
 
@@ -162,7 +170,8 @@ static void swap_tier_queue_reopen(struct swap_tier *tier)
 	 * Not on a workqueue of the layer, because reopen_work waits for
 	 * mutexes, whose holders wait for works on these workqueues.
 	 */
-	mod_delayed_work(system_freezable_wq, &tier->reopen_work, tier->reopen_delay * HZ);
+	mod_delayed_work(system_freezable_wq, &tier->reopen_work,
+			 tier->reopen_delay * HZ);
 }
 
 /**
@@ -173,7 +182,8 @@ static void swap_tier_queue_reopen(struct swap_tier *tier)
  *
  * Context: process context, sleeps.
  */
-void swap_tiers_close_file(struct address_space *mapping, enum swap_tier_state state)
+void swap_tiers_close_file(struct address_space *mapping,
+			   enum swap_tier_state state)
 {
 	struct swap_info_struct *si;
 	struct swap_tier *tier;
@@ -206,8 +216,10 @@ static void swap_tier_reopen_later(struct swap_tier *tier)
 	unsigned int soon = tier->reopen_delay + SWAP_TIER_REOPEN_SOON;
 
 	lockdep_assert_held(&swap_state_mutex);
-	if (tier->reopen_delay && time_before(jiffies, tier->reopened + soon * HZ))
-		tier->reopen_delay = min(2 * tier->reopen_delay, SWAP_TIER_REOPEN_MAX);
+	if (tier->reopen_delay &&
+	    time_before(jiffies, tier->reopened + soon * HZ))
+		tier->reopen_delay =
+			min(2 * tier->reopen_delay, SWAP_TIER_REOPEN_MAX);
 	else
 		tier->reopen_delay = first;
 	swap_tier_queue_reopen(tier);
@@ -215,7 +227,8 @@ static void swap_tier_reopen_later(struct swap_tier *tier)
 
 static void swap_tier_fail_work(struct work_struct *work)
 {
-	struct swap_tier *tier = container_of(work, struct swap_tier, fail_work);
+	struct swap_tier *tier =
+		container_of(work, struct swap_tier, fail_work);
 
 	mutex_lock(&swap_state_mutex);
 	if (swap_tier_is_online(tier) && swap_tier_has_failed(tier) &&
@@ -233,12 +246,12 @@ static void swap_tier_fail_work(struct work_struct *work)
  */
 static void swap_tier_reopen_work(struct work_struct *work)
 {
-	struct swap_tier *tier = container_of(to_delayed_work(work), struct swap_tier,
-					      reopen_work);
+	struct swap_tier *tier = container_of(to_delayed_work(work),
+					      struct swap_tier, reopen_work);
 
 	/*
-	 * Do not wait, because the queue of this work gets frozen, and the holder of
-	 * the mutex may wait for a work that is frozen already.
+	 * Do not wait, because the queue of this work gets frozen, and the
+	 * holder of the mutex may wait for a work that is frozen already.
 	 */
 	if (!mutex_trylock(&swap_state_mutex)) {
 		queue_delayed_work(system_freezable_wq, &tier->reopen_work, HZ);

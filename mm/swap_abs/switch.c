@@ -37,7 +37,9 @@ int swap_abs_switch(bool on)
 		goto out;
 
 	if (on) {
-		err = IS_ENABLED(CONFIG_ZSWAP) && !swap_zswap_tier ? -ENOMEM : swap_area_create();
+		err = IS_ENABLED(CONFIG_ZSWAP) && !swap_zswap_tier ?
+			      -ENOMEM :
+			      swap_area_create();
 		if (err)
 			goto out;
 		swap_tiers_adopt(true);

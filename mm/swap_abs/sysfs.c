@@ -34,14 +34,17 @@ static bool tier_is_zswap(struct swap_tier *tier)
 	return IS_ENABLED(CONFIG_ZSWAP) && !tier->si;
 }
 
-static ssize_t type_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+static ssize_t type_show(struct kobject *kobj, struct kobj_attribute *attr,
+			 char *buf)
 {
-	return sysfs_emit(buf, "%s\n", tier_is_zswap(to_tier(kobj)) ? "zswap" : "device");
+	return sysfs_emit(buf, "%s\n",
+			  tier_is_zswap(to_tier(kobj)) ? "zswap" : "device");
 }
 
 static struct kobj_attribute type_attr = __ATTR_RO(type);
 
-static ssize_t device_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+static ssize_t device_show(struct kobject *kobj, struct kobj_attribute *attr,
+			   char *buf)
 {
 	struct swap_tier *tier = to_tier(kobj);
 	struct file *file = NULL;
@@ -66,7 +69,8 @@ static ssize_t device_show(struct kobject *kobj, struct kobj_attribute *attr, ch
 
 static struct kobj_attribute device_attr = __ATTR_RO(device);
 
-static ssize_t rank_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+static ssize_t rank_show(struct kobject *kobj, struct kobj_attribute *attr,
+			 char *buf)
 {
 	return sysfs_emit(buf, "%d\n", READ_ONCE(to_tier(kobj)->node.prio));
 }
@@ -93,7 +97,8 @@ static const char *const swap_tier_state_names[] = {
 	[SWAP_TIER_SWAPOFF]	= "draining",
 };
 
-static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr,
+			  char *buf)
 {
 	enum swap_tier_state state = READ_ONCE(to_tier(kobj)->state);
 
@@ -103,7 +108,8 @@ static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr, cha
 static ssize_t state_store(struct kobject *kobj, struct kobj_attribute *attr,
 			   const char *buf, size_t count)
 {
-	static const enum swap_tier_state states[] = { SWAP_TIER_ONLINE, SWAP_TIER_DRAINING };
+	static const enum swap_tier_state states[] = { SWAP_TIER_ONLINE,
+						       SWAP_TIER_DRAINING };
 	struct swap_tier *tier = to_tier(kobj);
 	int err = -EINVAL;
 
@@ -117,13 +123,15 @@ static ssize_t state_store(struct kobject *kobj, struct kobj_attribute *attr,
 
 static struct kobj_attribute state_attr = __ATTR_RW(state);
 
-static ssize_t swap_tier_watermark_show(struct kobject *kobj, enum swap_watermark which,
-					char *buf)
+static ssize_t swap_tier_watermark_show(struct kobject *kobj,
+					enum swap_watermark which, char *buf)
 {
-	return sysfs_emit(buf, "%u\n", READ_ONCE(to_tier(kobj)->watermark[which]));
+	return sysfs_emit(buf, "%u\n",
+			  READ_ONCE(to_tier(kobj)->watermark[which]));
 }
 
-static ssize_t swap_tier_watermark_store(struct kobject *kobj, enum swap_watermark which,
+static ssize_t swap_tier_watermark_store(struct kobject *kobj,
+					 enum swap_watermark which,
 					 const char *buf, size_t count)
 {
 	unsigned int percent;
@@ -135,13 +143,14 @@ static ssize_t swap_tier_watermark_store(struct kobject *kobj, enum swap_waterma
 	return err ?: count;
 }
 
-static ssize_t high_watermark_show(struct kobject *kobj, struct kobj_attribute *attr,
-				   char *buf)
+static ssize_t high_watermark_show(struct kobject *kobj,
+				   struct kobj_attribute *attr, char *buf)
 {
 	return swap_tier_watermark_show(kobj, SWAP_WMARK_HIGH, buf);
 }
 
-static ssize_t high_watermark_store(struct kobject *kobj, struct kobj_attribute *attr,
+static ssize_t high_watermark_store(struct kobject *kobj,
+				    struct kobj_attribute *attr,
 				    const char *buf, size_t count)
 {
 	return swap_tier_watermark_store(kobj, SWAP_WMARK_HIGH, buf, count);
@@ -149,14 +158,15 @@ static ssize_t high_watermark_store(struct kobject *kobj, struct kobj_attribute 
 
 static struct kobj_attribute high_watermark_attr = __ATTR_RW(high_watermark);
 
-static ssize_t low_watermark_show(struct kobject *kobj, struct kobj_attribute *attr,
-				  char *buf)
+static ssize_t low_watermark_show(struct kobject *kobj,
+				  struct kobj_attribute *attr, char *buf)
 {
 	return swap_tier_watermark_show(kobj, SWAP_WMARK_LOW, buf);
 }
 
-static ssize_t low_watermark_store(struct kobject *kobj, struct kobj_attribute *attr,
-				   const char *buf, size_t count)
+static ssize_t low_watermark_store(struct kobject *kobj,
+				   struct kobj_attribute *attr, const char *buf,
+				   size_t count)
 {
 	return swap_tier_watermark_store(kobj, SWAP_WMARK_LOW, buf, count);
 }
@@ -182,7 +192,8 @@ static unsigned long swap_tier_parse_size(const char *buf)
 	return DIV_ROUND_UP(size, PAGE_SIZE);
 }
 
-static ssize_t swap_tier_move_store(struct kobject *kobj, bool up, const char *buf, size_t count)
+static ssize_t swap_tier_move_store(struct kobject *kobj, bool up,
+				    const char *buf, size_t count)
 {
 	unsigned long pages = swap_tier_parse_size(buf);
 	int err;
@@ -195,10 +206,13 @@ static ssize_t swap_tier_move_store(struct kobject *kobj, bool up, const char *b
 
 static ssize_t swap_tier_move_show(struct kobject *kobj, bool up, char *buf)
 {
-	return sysfs_emit(buf, "%llu\n", (u64)READ_ONCE(to_tier(kobj)->moved[up]) << PAGE_SHIFT);
+	return sysfs_emit(buf, "%llu\n",
+			  (u64)READ_ONCE(to_tier(kobj)->moved[up])
+				  << PAGE_SHIFT);
 }
 
-static ssize_t demote_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+static ssize_t demote_show(struct kobject *kobj, struct kobj_attribute *attr,
+			   char *buf)
 {
 	return swap_tier_move_show(kobj, false, buf);
 }
@@ -211,7 +225,8 @@ static ssize_t demote_store(struct kobject *kobj, struct kobj_attribute *attr,
 
 static struct kobj_attribute demote_attr = __ATTR_RW(demote);
 
-static ssize_t promote_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+static ssize_t promote_show(struct kobject *kobj, struct kobj_attribute *attr,
+			    char *buf)
 {
 	return swap_tier_move_show(kobj, true, buf);
 }
@@ -231,14 +246,17 @@ static unsigned long tier_capacity(struct swap_tier *tier)
 				     tier->si->pages - READ_ONCE(tier->hidden);
 }
 
-static ssize_t capacity_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+static ssize_t capacity_show(struct kobject *kobj, struct kobj_attribute *attr,
+			     char *buf)
 {
-	return sysfs_emit(buf, "%llu\n", (u64)tier_capacity(to_tier(kobj)) << PAGE_SHIFT);
+	return sysfs_emit(buf, "%llu\n",
+			  (u64)tier_capacity(to_tier(kobj)) << PAGE_SHIFT);
 }
 
 static struct kobj_attribute capacity_attr = __ATTR_RO(capacity);
 
-static ssize_t used_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+static ssize_t used_show(struct kobject *kobj, struct kobj_attribute *attr,
+			 char *buf)
 {
 	struct swap_tier *tier = to_tier(kobj);
 	unsigned long pages;
@@ -248,14 +266,16 @@ static ssize_t used_show(struct kobject *kobj, struct kobj_attribute *attr, char
 	 * counts in two segments until the old copy is dropped, and the counts
 	 * of slots and of segments do not change at the same moment.
 	 */
-	pages = tier_is_zswap(tier) ? zswap_total_pages() :
-				      min(swap_tier_inuse(tier), tier_capacity(tier));
+	pages = tier_is_zswap(tier) ?
+			zswap_total_pages() :
+			min(swap_tier_inuse(tier), tier_capacity(tier));
 	return sysfs_emit(buf, "%llu\n", (u64)pages << PAGE_SHIFT);
 }
 
 static struct kobj_attribute used_attr = __ATTR_RO(used);
 
-static ssize_t stored_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+static ssize_t stored_show(struct kobject *kobj, struct kobj_attribute *attr,
+			   char *buf)
 {
 	struct swap_tier *tier = to_tier(kobj);
 	s64 pages;
@@ -269,7 +289,8 @@ static ssize_t stored_show(struct kobject *kobj, struct kobj_attribute *attr, ch
 
 static struct kobj_attribute stored_attr = __ATTR_RO(stored);
 
-static ssize_t format_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+static ssize_t format_show(struct kobject *kobj, struct kobj_attribute *attr,
+			   char *buf)
 {
 	struct swap_tier *tier = to_tier(kobj);
 
@@ -330,28 +351,32 @@ SWAP_TIER_STAT_ATTR(collected, SWAP_TIER_COLLECTED);
 SWAP_TIER_STAT_ATTR(refused, SWAP_TIER_REFUSED);
 SWAP_TIER_STAT_ATTR(written, SWAP_TIER_WRITTEN);
 
-static ssize_t segments_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+static ssize_t segments_show(struct kobject *kobj, struct kobj_attribute *attr,
+			     char *buf)
 {
 	return sysfs_emit(buf, "%u\n", READ_ONCE(to_tier(kobj)->nr_segments));
 }
 
 static struct kobj_attribute segments_attr = __ATTR_RO(segments);
 
-static ssize_t live_bytes_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+static ssize_t live_bytes_show(struct kobject *kobj,
+			       struct kobj_attribute *attr, char *buf)
 {
 	return sysfs_emit(buf, "%lu\n", swap_formats_sum(live, to_tier(kobj)));
 }
 
 static struct kobj_attribute live_bytes_attr = __ATTR_RO(live_bytes);
 
-static ssize_t dead_bytes_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+static ssize_t dead_bytes_show(struct kobject *kobj,
+			       struct kobj_attribute *attr, char *buf)
 {
 	return sysfs_emit(buf, "%lu\n", swap_formats_sum(dead, to_tier(kobj)));
 }
 
 static struct kobj_attribute dead_bytes_attr = __ATTR_RO(dead_bytes);
 
-static ssize_t bad_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+static ssize_t bad_show(struct kobject *kobj, struct kobj_attribute *attr,
+			char *buf)
 {
 	struct swap_tier *tier = to_tier(kobj);
 
@@ -409,8 +434,9 @@ int swap_tier_sysfs_add(struct swap_tier *tier)
 
 	kobject_init(&tier->kobj, &swap_tier_ktype);
 	/* Set the name even without a directory: cgroup files show the name. */
-	err = tier_is_zswap(tier) ? kobject_set_name(&tier->kobj, "zswap") :
-				    kobject_set_name(&tier->kobj, "swap%d", tier->id);
+	err = tier_is_zswap(tier) ?
+		      kobject_set_name(&tier->kobj, "zswap") :
+		      kobject_set_name(&tier->kobj, "swap%d", tier->id);
 	if (err || !swap_tiers_kobj)
 		return err;
 	return kobject_add(&tier->kobj, swap_tiers_kobj, NULL);

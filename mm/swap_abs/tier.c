@@ -120,8 +120,8 @@ void swap_format_prepare(struct swap_tier *tier)
 	err = format->start(tier);
 	if (!err)
 		return;
-	pr_warn("swap: swap%d can't be written %s (%pe), it is written %s\n", tier->id,
-		format->name, ERR_PTR(err), swap_plain_format->name);
+	pr_warn("swap: swap%d can't be written %s (%pe), it is written %s\n",
+		tier->id, format->name, ERR_PTR(err), swap_plain_format->name);
 	WRITE_ONCE(tier->format, swap_plain_format);
 }
 
@@ -130,7 +130,8 @@ void swap_format_prepare(struct swap_tier *tier)
  * that is already there keeps its format. Sleeps. Return 0; -EOPNOTSUPP when
  * the format does not support the device or finds no compressor; or -ENOMEM.
  */
-int swap_tier_set_format(struct swap_tier *tier, const struct swap_format *format)
+int swap_tier_set_format(struct swap_tier *tier,
+			 const struct swap_format *format)
 {
 	const struct swap_format *before;
 	int err = 0;
@@ -184,7 +185,8 @@ void swap_tiers_update(void)
 		present |= swap_tier_bit(tier);
 		flags |= tier->si->ops->flags;
 		/* data_race(): this flag does not change while it is in use. */
-		synchronous &= !!(data_race(tier->si->flags) & SWP_SYNCHRONOUS_IO);
+		if (!(data_race(tier->si->flags) & SWP_SYNCHRONOUS_IO))
+			synchronous = false;
 	}
 	spin_unlock(&swap_tiers_lock);
 	WRITE_ONCE(swap_virtual_ops.flags, flags);
@@ -230,7 +232,8 @@ static DEFINE_IDA(swap_tier_ida);
 
 static void swap_tier_release_work(struct work_struct *work)
 {
-	struct swap_tier *tier = container_of(work, struct swap_tier, release_work);
+	struct swap_tier *tier =
+		container_of(work, struct swap_tier, release_work);
 
 	swap_formats_call(release, tier);
 }
@@ -243,14 +246,14 @@ unsigned int swap_abs_draining __read_mostly;
 
 /* To hold: a tier in one of these states changes to one of those only. */
 static const u8 swap_tier_next[NR_SWAP_TIER_STATES] = {
-	[SWAP_TIER_NEW]		= BIT(SWAP_TIER_ONLINE),
-	[SWAP_TIER_ONLINE]	= BIT(SWAP_TIER_DRAINING) | BIT(SWAP_TIER_FAILED) |
-				  BIT(SWAP_TIER_SWAPOFF),
-	[SWAP_TIER_DRAINING]	= BIT(SWAP_TIER_ONLINE) | BIT(SWAP_TIER_DRAINING) |
-				  BIT(SWAP_TIER_FAILED),
-	[SWAP_TIER_FAILED]	= BIT(SWAP_TIER_ONLINE) | BIT(SWAP_TIER_DRAINING) |
-				  BIT(SWAP_TIER_FAILED),
-	[SWAP_TIER_SWAPOFF]	= BIT(SWAP_TIER_ONLINE),
+	[SWAP_TIER_NEW] = BIT(SWAP_TIER_ONLINE),
+	[SWAP_TIER_ONLINE] = BIT(SWAP_TIER_DRAINING) | BIT(SWAP_TIER_FAILED) |
+			     BIT(SWAP_TIER_SWAPOFF),
+	[SWAP_TIER_DRAINING] = BIT(SWAP_TIER_ONLINE) | BIT(SWAP_TIER_DRAINING) |
+			       BIT(SWAP_TIER_FAILED),
+	[SWAP_TIER_FAILED] = BIT(SWAP_TIER_ONLINE) | BIT(SWAP_TIER_DRAINING) |
+			     BIT(SWAP_TIER_FAILED),
+	[SWAP_TIER_SWAPOFF] = BIT(SWAP_TIER_ONLINE),
 };
 
 /* Change the state of a tier. No other function writes it. */
@@ -328,7 +331,8 @@ int swap_tier_set_id(struct swap_tier *tier)
 }
 
 /* Sum up a counter of all CPUs, also of those that have gone offline. */
-unsigned long swap_tier_stat_sum(struct swap_tier *tier, enum swap_tier_stat stat)
+unsigned long swap_tier_stat_sum(struct swap_tier *tier,
+				 enum swap_tier_stat stat)
 {
 	unsigned long sum = 0;
 	int cpu;
@@ -450,7 +454,8 @@ bool swap_tier_free_image(swp_entry_t entry)
 unsigned long swap_tier_image_room(struct swap_info_struct *si)
 {
 	struct swap_tier *tier = si->tier;
-	unsigned long segments = READ_ONCE(tier->nr_spares) + READ_ONCE(tier->nr_bad_segments);
+	unsigned long segments =
+		READ_ONCE(tier->nr_spares) + READ_ONCE(tier->nr_bad_segments);
 
 	return swap_tier_lent(tier) - segments * SWAPFILE_CLUSTER -
 	       percpu_counter_sum(&tier->used) + swap_formats_sum(ahead, tier);
@@ -553,9 +558,11 @@ void swap_tier_retry_bad(struct swap_tier *tier)
 {
 	/*
 	 * On a queue that is frozen while there is a hibernation image. Not on
-	 * swap_abs_wq, because its works are waited for with swap_abs_mutex held.
+	 * swap_abs_wq, because its works are waited for with swap_abs_mutex
+	 * held.
 	 */
-	queue_delayed_work(system_freezable_wq, &tier->retry_work, SWAP_TIER_BAD_TIME);
+	queue_delayed_work(system_freezable_wq, &tier->retry_work,
+			   SWAP_TIER_BAD_TIME);
 }
 
 static void swap_tier_hurry(struct delayed_work *work)

@@ -65,10 +65,12 @@ enum swap_backend_order {
  * written in that way, the file also has a struct swap_format.
  */
 struct swap_backend {
-	int (*store)(struct swap_io_ctx *ctx, struct folio *folio, unsigned long tiers);
+	int (*store)(struct swap_io_ctx *ctx, struct folio *folio,
+		     unsigned long tiers);
 	void (*load)(struct swap_io_ctx *ctx, struct folio *folio);
 	long (*drop)(const swap_desc_t *words, unsigned int nr);
-	bool (*can_load_as_one)(swap_desc_t first, swap_desc_t next, unsigned int i);
+	bool (*can_load_as_one)(swap_desc_t first, swap_desc_t next,
+				unsigned int i);
 	void (*moved)(swap_place_t place, struct folio *folio);
 	void (*stays)(swap_place_t place);
 	bool (*fill)(struct folio *folio, struct swap_info_struct *si,
@@ -231,14 +233,16 @@ struct swap_format {
 
 	void *(*get_buffer)(unsigned int length);
 	void (*put_buffer)(void *buf);
-	int (*take)(swp_entry_t slot, swap_place_t place, const void *data, unsigned int length,
-		    unsigned int codec, bool may_wait, unsigned long tiers);
+	int (*take)(swp_entry_t slot, swap_place_t place, const void *data,
+		    unsigned int length, unsigned int codec, bool may_wait,
+		    unsigned long tiers);
 	bool (*busy)(void);
 	void (*settle)(void);
 
 	int (*move_out)(struct swap_move *move);
 	void (*choose_victims)(struct swap_tier *tier, unsigned long pages);
-	unsigned long (*choose_sparse)(struct swap_tier *tier, unsigned long gain);
+	unsigned long (*choose_sparse)(struct swap_tier *tier,
+				       unsigned long gain);
 	unsigned long (*unchoose)(struct swap_tier *tier);
 
 	void (*forget_bad)(struct swap_tier *tier);
@@ -249,7 +253,8 @@ struct swap_format {
 	unsigned long (*live)(struct swap_tier *tier);
 	unsigned long (*dead)(struct swap_tier *tier);
 
-	unsigned long (*close_segment)(struct swap_cluster_info *ci, bool close);
+	unsigned long (*close_segment)(struct swap_cluster_info *ci,
+				       bool close);
 	unsigned long (*segment_held)(struct swap_cluster_info *ci);
 	unsigned int (*check)(struct swap_tier *tier, bool begin);
 	void (*debug_files)(struct dentry *dir);
@@ -323,9 +328,9 @@ enum swap_watermark {
 
 /* What a tier is asked for; see swap_tiers_open(). */
 enum swap_open {
-	SWAP_OPEN_ANY,		/* it takes a page */
-	SWAP_OPEN_BELOW_HIGH,	/* and keeps it: it need not demote others for it */
-	SWAP_OPEN_SLOTS,	/* it has a slot for an uncompressed page */
+	SWAP_OPEN_ANY, /* it takes a page */
+	SWAP_OPEN_BELOW_HIGH, /* and keeps it: it need not demote others for it */
+	SWAP_OPEN_SLOTS, /* it has a slot for an uncompressed page */
 };
 
 struct swap_packed_tier;
@@ -504,14 +509,16 @@ void __init swap_format_register(const struct swap_format *format);
 const struct swap_format *swap_format_find(const char *name);
 const struct swap_format *swap_format_for(struct swap_info_struct *si);
 void swap_format_prepare(struct swap_tier *tier);
-int swap_tier_set_format(struct swap_tier *tier, const struct swap_format *format);
+int swap_tier_set_format(struct swap_tier *tier,
+			 const struct swap_format *format);
 struct swap_tier *swap_tier_alloc(void);
 int swap_tier_set_id(struct swap_tier *tier);
 void swap_tier_free(struct swap_tier *tier);
 void swap_tier_write_state(struct swap_tier *tier, enum swap_tier_state state);
 void swap_tiers_update(void);
 int swap_tier_set_rank(struct swap_tier *tier, int rank);
-unsigned long swap_tier_stat_sum(struct swap_tier *tier, enum swap_tier_stat stat);
+unsigned long swap_tier_stat_sum(struct swap_tier *tier,
+				 enum swap_tier_stat stat);
 unsigned long swap_tier_blocks(struct swap_tier *tier);
 bool swap_tier_has_room(struct swap_tier *tier);
 unsigned long swap_tiers_stored(void);
@@ -529,7 +536,8 @@ void swap_tiers_adopt(bool adopt);
 
 /* mm/swap_abs/room.c */
 unsigned long swap_tier_used(struct swap_tier *tier);
-unsigned long swap_tier_watermark(struct swap_tier *tier, enum swap_watermark which);
+unsigned long swap_tier_watermark(struct swap_tier *tier,
+				  enum swap_watermark which);
 unsigned long swap_tier_free_clusters(struct swap_tier *tier);
 unsigned long swap_tier_free_slots(struct swap_tier *tier);
 bool swap_tier_has_slots(struct swap_tier *tier);
@@ -633,7 +641,8 @@ static inline unsigned long swap_tier_hint_until(struct swap_tier *tier)
 	plist_for_each_entry(first, &swap_tiers, node)
 		if (first == tier || swap_tier_is_online(first))
 			break;
-	return tier->node.prio <= first->node.prio ? 0 : (jiffies + HZ / 20) | 1;
+	return tier->node.prio <= first->node.prio ? 0 :
+						     (jiffies + HZ / 20) | 1;
 }
 
 static inline bool swap_tier_hint_is_old(unsigned long until)

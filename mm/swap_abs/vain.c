@@ -95,7 +95,8 @@ static struct swap_vain *swap_vain_of(struct mem_cgroup *memcg)
 	return swap_memcg_vain(memcg) ?: &swap_vain_all;
 }
 
-static unsigned long swap_vain_state(struct mem_cgroup *memcg, enum node_stat_item item)
+static unsigned long swap_vain_state(struct mem_cgroup *memcg,
+				     enum node_stat_item item)
 {
 	if (swap_memcg_vain(memcg))
 		return memcg_page_state(memcg, item);
@@ -112,7 +113,8 @@ static unsigned long swap_vain_lru(struct mem_cgroup *memcg)
 /* Return how many slots have data in some tier. */
 static unsigned long swap_vain_copies(struct mem_cgroup *memcg)
 {
-	return swap_memcg_vain(memcg) ? swap_memcg_stored(memcg) : swap_tiers_stored();
+	return swap_memcg_vain(memcg) ? swap_memcg_stored(memcg) :
+					swap_tiers_stored();
 }
 
 /*
@@ -145,7 +147,8 @@ static void swap_vain_refresh(struct swap_vain *vain, unsigned long lru)
 }
 
 /* Tell whether fewer than @limit pages of @lru have been tried in vain. */
-static bool swap_vain_below(struct swap_vain *vain, unsigned long lru, unsigned long limit)
+static bool swap_vain_below(struct swap_vain *vain, unsigned long lru,
+			    unsigned long limit)
 {
 	if (!atomic_long_read(&vain->pages))
 		return true;
@@ -153,7 +156,8 @@ static bool swap_vain_below(struct swap_vain *vain, unsigned long lru, unsigned 
 	return atomic_long_read(&vain->pages) < limit;
 }
 
-static void swap_vain_add(struct swap_vain *vain, unsigned long lru, unsigned long nr)
+static void swap_vain_add(struct swap_vain *vain, unsigned long lru,
+			  unsigned long nr)
 {
 	swap_vain_refresh(vain, lru);
 	WRITE_ONCE(vain->lru, lru);
@@ -166,7 +170,8 @@ static void swap_vain_sub(struct swap_vain *vain, unsigned long nr)
 	long pages = atomic_long_read(&vain->pages);
 
 	if (pages)
-		atomic_long_set(&vain->pages, max(pages - (long)nr * SWAP_VAIN_WORTH, 0));
+		atomic_long_set(&vain->pages,
+				max(pages - (long)nr * SWAP_VAIN_WORTH, 0));
 }
 
 /* Count a locked folio that reclaim could not swap out. Does not sleep. */
@@ -237,7 +242,8 @@ static bool swap_closed_tiers_seem_to_have_copies(struct mem_cgroup *memcg)
 	 * not counted either. The cgroup's count may be old; the count of all
 	 * is not.
 	 */
-	unsigned long counted = min3(swap_vain_state(memcg, NR_SWAPCACHE), copies,
+	unsigned long counted = min3(swap_vain_state(memcg, NR_SWAPCACHE),
+				     copies,
 				     global_node_page_state(NR_SWAPCACHE));
 	unsigned long lru = swap_vain_lru(memcg);
 	unsigned long cached = counted;
@@ -255,7 +261,8 @@ static bool swap_closed_tiers_seem_to_have_copies(struct mem_cgroup *memcg)
 	if ((long)(counted + copies - swap_vain_slots(memcg)) >
 	    (long)max(lru / 256, SWAP_CLUSTER_MAX))
 		return true;
-	return swap_vain_below(swap_vain_of(memcg), lru, min(lru, SWAP_VAIN_TRIES * cached));
+	return swap_vain_below(swap_vain_of(memcg), lru,
+			       min(lru, SWAP_VAIN_TRIES * cached));
 }
 
 /* Answer swap_closed_tiers_have_copies(); flush statistics that are old. */
@@ -283,7 +290,8 @@ bool __swap_folio_refused(struct folio *folio)
 	    !folio_swap_is_virtual(folio))
 		return false;
 	word = swap_desc_of(folio->swap);
-	if (swap_desc_tag(word) != SWAP_DESC_NONE || swap_desc_is_promised(word))
+	if (swap_desc_tag(word) != SWAP_DESC_NONE ||
+	    swap_desc_is_promised(word))
 		return false;
 	if (atomic_long_read(&nr_swap_pages) > 0) {
 		/* The capacity counts only where the cgroup may have it. */
@@ -292,7 +300,8 @@ bool __swap_folio_refused(struct folio *folio)
 		    swap_tiers_open(tiers & ~SWAP_TIER_ZSWAP, SWAP_OPEN_ANY))
 			return false;
 	}
-	refused = zswap_room() <= 0 || (swap_desc_is_refused(word) && !folio_mapped(folio));
+	refused = zswap_room() <= 0 ||
+		  (swap_desc_is_refused(word) && !folio_mapped(folio));
 	if (refused)
 		swap_vain_note(folio);
 	return refused;
@@ -310,7 +319,8 @@ void swap_vain_room_short(void)
 
 /*
  * Return @nr, the pages of capacity that the devices have left, or 0 when
- * reclaim has tried to use them for @memcg in vain. Any context, does not sleep.
+ * reclaim has tried to use them for @memcg in vain. Any context, does not
+ * sleep.
  */
 long swap_vain_device_pages(struct mem_cgroup *memcg, long nr)
 {
@@ -375,8 +385,10 @@ void __swap_throttle_reclaim(gfp_t gfp, bool writing)
 	    freezing(current) || fatal_signal_pending(current))
 		return;
 	if (swap_room_is_coming())
-		wait_event_timeout(swap_room_wait, atomic_read(&swap_room_gains) != gains,
+		wait_event_timeout(swap_room_wait,
+				   atomic_read(&swap_room_gains) != gains,
 				   HZ / 10);
 	else if (writing)
-		reclaim_throttle(NODE_DATA(numa_mem_id()), VMSCAN_THROTTLE_WRITEBACK);
+		reclaim_throttle(NODE_DATA(numa_mem_id()),
+				 VMSCAN_THROTTLE_WRITEBACK);
 }

@@ -66,7 +66,8 @@ void swap_victims_init(struct swap_victims *victims, unsigned int size)
  * Return the bucket of a segment of which @live bytes are in use; 0 for an
  * empty one.
  */
-unsigned int swap_victim_bucket(const struct swap_victims *victims, unsigned int live)
+unsigned int swap_victim_bucket(const struct swap_victims *victims,
+				unsigned int live)
 {
 	return DIV_ROUND_UP(live, victims->size / SWAP_VICTIM_PARTS);
 }
@@ -87,14 +88,15 @@ void swap_victims_add(struct swap_victims *victims, struct swap_victim *victim,
  * each part that dies the segment gets a bit younger, because data that dies is
  * a sign that more of it will. A change also ends a skip.
  */
-void swap_victims_update(struct swap_victims *victims, struct swap_victim *victim,
-			 unsigned int live, u32 now)
+void swap_victims_update(struct swap_victims *victims,
+			 struct swap_victim *victim, unsigned int live, u32 now)
 {
 	unsigned int bucket = swap_victim_bucket(victims, live);
 	bool skipped = victim->skip;
 
 	victim->skip = 0;
-	if (!victim->listed || (victim->bucket == bucket && (!skipped || victim->dense)))
+	if (!victim->listed ||
+	    (victim->bucket == bucket && (!skipped || victim->dense)))
 		return;
 	if (victim->bucket != bucket)
 		victim->since += (now - victim->since) / SWAP_VICTIM_YOUNGER;
@@ -111,7 +113,8 @@ void swap_victims_unskip(struct swap_victims *victims)
 {
 	struct swap_victim *victim, *next;
 
-	list_for_each_entry_safe(victim, next, &victims->bucket[SWAP_VICTIM_ASIDE], list) {
+	list_for_each_entry_safe(victim, next,
+				 &victims->bucket[SWAP_VICTIM_ASIDE], list) {
 		victim->skip = 0;
 		list_move_tail(&victim->list, &victims->bucket[victim->bucket]);
 	}
@@ -140,7 +143,8 @@ static struct swap_victim *swap_victims_head(struct swap_victims *victims,
 						  struct swap_victim, list);
 		if (!victim || !(victim->skip || victim->dense))
 			return victim;
-		list_move_tail(&victim->list, &victims->bucket[SWAP_VICTIM_ASIDE]);
+		list_move_tail(&victim->list,
+			       &victims->bucket[SWAP_VICTIM_ASIDE]);
 	}
 }
 
@@ -159,7 +163,8 @@ static struct swap_victim *swap_victims_head(struct swap_victims *victims,
 struct swap_victim *swap_victims_choose(struct swap_victims *victims, u32 now,
 					unsigned int nr_free, bool elsewhere)
 {
-	unsigned int bucket, last = elsewhere ? SWAP_VICTIM_ELSEWHERE : SWAP_VICTIM_LAST;
+	unsigned int bucket,
+		last = elsewhere ? SWAP_VICTIM_ELSEWHERE : SWAP_VICTIM_LAST;
 	struct swap_victim *victim, *best = NULL;
 	u64 benefit, most = 0;
 
@@ -189,8 +194,9 @@ struct swap_victim *swap_victims_choose(struct swap_victims *victims, u32 now,
  * than one does. Call this once for each victim, because it updates the average
  * age. @nr_segments is that of the device.
  */
-bool swap_victims_is_old(struct swap_victims *victims, const struct swap_victim *victim,
-			 u32 now, unsigned int nr_segments)
+bool swap_victims_is_old(struct swap_victims *victims,
+			 const struct swap_victim *victim, u32 now,
+			 unsigned int nr_segments)
 {
 	u32 age = now - victim->since;
 	bool is_old = (u64)age * SWAP_VICTIM_AGES > victims->age;

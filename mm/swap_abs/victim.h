@@ -97,15 +97,18 @@ struct swap_victims {
 };
 
 void swap_victims_init(struct swap_victims *victims, unsigned int size);
-unsigned int swap_victim_bucket(const struct swap_victims *victims, unsigned int live);
+unsigned int swap_victim_bucket(const struct swap_victims *victims,
+				unsigned int live);
 void swap_victims_add(struct swap_victims *victims, struct swap_victim *victim,
 		      unsigned int live, u32 now);
-void swap_victims_update(struct swap_victims *victims, struct swap_victim *victim,
-			 unsigned int live, u32 now);
+void swap_victims_update(struct swap_victims *victims,
+			 struct swap_victim *victim, unsigned int live,
+			 u32 now);
 void swap_victims_del(struct swap_victims *victims, struct swap_victim *victim);
 void swap_victims_unskip(struct swap_victims *victims);
-bool swap_victims_is_old(struct swap_victims *victims, const struct swap_victim *victim,
-			 u32 now, unsigned int nr_segments);
+bool swap_victims_is_old(struct swap_victims *victims,
+			 const struct swap_victim *victim, u32 now,
+			 unsigned int nr_segments);
 struct swap_victim *swap_victims_choose(struct swap_victims *victims, u32 now,
 					unsigned int nr_free, bool elsewhere);
 unsigned int swap_collect_below(unsigned int nr_segments);

@@ -68,7 +68,8 @@ static void descriptor_raw(struct kunit *test)
 	swap_desc_t near = swap_desc_block(SWAP_DESC_RAW, 2, 7);
 
 	for (int i = 0; i < ARRAY_SIZE(v); i++) {
-		swap_desc_t word = swap_desc_block(SWAP_DESC_RAW, v[i].type, v[i].offset);
+		swap_desc_t word =
+			swap_desc_block(SWAP_DESC_RAW, v[i].type, v[i].offset);
 		swp_entry_t entry;
 
 		KUNIT_EXPECT_EQ(test, swap_desc_tag(word), SWAP_DESC_RAW);
@@ -101,7 +102,8 @@ static void descriptor_zswap(struct kunit *test)
  */
 static void descriptor_bits(struct kunit *test)
 {
-	swap_desc_t none = swap_desc_none(), word = swap_desc_block(SWAP_DESC_RAW, 3, 511);
+	swap_desc_t none = swap_desc_none(),
+		    word = swap_desc_block(SWAP_DESC_RAW, 3, 511);
 	swap_desc_t pinned, reserved;
 	swap_place_t place = swap_desc_place(word);
 
@@ -111,15 +113,22 @@ static void descriptor_bits(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, swap_desc_is_promised(pinned));
 	KUNIT_EXPECT_TRUE(test, swap_desc_is_promised(reserved));
 	KUNIT_EXPECT_FALSE(test, swap_desc_is_pinned(reserved));
-	KUNIT_EXPECT_TRUE(test, swap_desc_same(swap_desc_clear_pinned(both(word)), reserved));
-	KUNIT_EXPECT_TRUE(test, swap_desc_same(swap_desc_clear_promised(both(word)), pinned));
-	KUNIT_EXPECT_TRUE(test, swap_desc_same(swap_desc_only_promised(both(word)),
-					       swap_desc_set_promised(none)));
-	KUNIT_EXPECT_TRUE(test, swap_desc_same(swap_desc_only_promised(pinned), none));
+	KUNIT_EXPECT_TRUE(test,
+			  swap_desc_same(swap_desc_clear_pinned(both(word)),
+					 reserved));
+	KUNIT_EXPECT_TRUE(test,
+			  swap_desc_same(swap_desc_clear_promised(both(word)),
+					 pinned));
+	KUNIT_EXPECT_TRUE(test,
+			  swap_desc_same(swap_desc_only_promised(both(word)),
+					 swap_desc_set_promised(none)));
+	KUNIT_EXPECT_TRUE(test, swap_desc_same(swap_desc_only_promised(pinned),
+					       none));
 
 	/* These bits belong to the slot and not to the copy. */
 	KUNIT_EXPECT_TRUE(test, swap_desc_is_at(both(word), place));
-	KUNIT_EXPECT_FALSE(test, swap_desc_is_at(both(word), swap_place_behind(place, 1)));
+	KUNIT_EXPECT_FALSE(test, swap_desc_is_at(both(word),
+						 swap_place_behind(place, 1)));
 	KUNIT_EXPECT_FALSE(test, swap_place_is_none(place));
 	KUNIT_EXPECT_TRUE(test, swap_place_is_none(swap_desc_place(both(none))));
 	KUNIT_EXPECT_TRUE(test, swap_desc_same(swap_place_word(swap_desc_place(both(word))), word));
@@ -136,7 +145,8 @@ static void descriptor_bits(struct kunit *test)
 
 	KUNIT_EXPECT_TRUE(test, swap_desc_is_refused(swap_desc_refused()));
 	KUNIT_EXPECT_FALSE(test, swap_desc_is_refused(both(none)));
-	KUNIT_EXPECT_EQ(test, swap_desc_tag(swap_desc_refused()), SWAP_DESC_NONE);
+	KUNIT_EXPECT_EQ(test, swap_desc_tag(swap_desc_refused()),
+			SWAP_DESC_NONE);
 	KUNIT_EXPECT_EQ(test, swap_desc_tag(swap_desc_lost()), SWAP_DESC_LOST);
 }
 
@@ -202,7 +212,8 @@ static void slot_is_reserved(struct kunit *test)
 	struct slot *slot = test->priv;
 
 	KUNIT_ASSERT_TRUE(test, folio_swap_is_virtual(slot->folio));
-	expect_word(test, slot->folio->swap, swap_desc_set_promised(swap_desc_none()));
+	expect_word(test, slot->folio->swap,
+		    swap_desc_set_promised(swap_desc_none()));
 	KUNIT_EXPECT_EQ(test, swap_promise_needed(slot->folio), 0);
 
 	/* A place that needs no device gives the capacity back. */
@@ -239,7 +250,8 @@ static void dropped_is_orphan(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, swap_desc_pin(entry, fake(1)));
 	swap_desc_drop_folio(slot->folio);
 	expect_word(test, entry, swap_desc_set_promised(swap_desc_none()));
-	KUNIT_EXPECT_FALSE(test, swap_desc_commit(entry, fake(1), fake_word(2), slot->folio, 0));
+	KUNIT_EXPECT_FALSE(test, swap_desc_commit(entry, fake(1), fake_word(2),
+						  slot->folio, 0));
 	KUNIT_EXPECT_FALSE(test, swap_desc_unpin(entry, fake(1)));
 	expect_word(test, entry, swap_desc_set_promised(swap_desc_none()));
 }
@@ -256,7 +268,8 @@ static void stored_again_is_not_ours(struct kunit *test)
 	install(slot->folio, fake_reserved(1), 0);
 	KUNIT_EXPECT_TRUE(test, swap_desc_pin(entry, fake(1)));
 	install(slot->folio, fake_reserved(1), 0);
-	KUNIT_EXPECT_FALSE(test, swap_desc_commit(entry, fake(1), fake_word(2), slot->folio, 0));
+	KUNIT_EXPECT_FALSE(test, swap_desc_commit(entry, fake(1), fake_word(2),
+						  slot->folio, 0));
 	KUNIT_EXPECT_FALSE(test, swap_desc_unpin(entry, fake(1)));
 	expect_word(test, entry, fake_reserved(1));
 }
@@ -267,16 +280,19 @@ static void commit_moves(struct kunit *test)
 	swp_entry_t entry = slot->folio->swap;
 
 	install(slot->folio, fake_reserved(1), 0);
-	KUNIT_EXPECT_FALSE(test, swap_desc_commit(entry, fake(1), fake_word(2), slot->folio, 0));
+	KUNIT_EXPECT_FALSE(test, swap_desc_commit(entry, fake(1), fake_word(2),
+						  slot->folio, 0));
 	KUNIT_EXPECT_TRUE(test, swap_desc_pin(entry, fake(1)));
 	/*
 	 * A commit must fail when somebody has the folio locked, because movers
 	 * never wait for it.
 	 */
-	KUNIT_EXPECT_FALSE(test, swap_desc_commit(entry, fake(1), fake_word(2), NULL, 0));
+	KUNIT_EXPECT_FALSE(test, swap_desc_commit(entry, fake(1), fake_word(2),
+						  NULL, 0));
 	expect_word(test, entry, both(fake_word(1)));
-	KUNIT_EXPECT_TRUE(test, swap_desc_commit(entry, fake(1), fake_reserved(2),
-						 slot->folio, 0));
+	KUNIT_EXPECT_TRUE(test,
+			  swap_desc_commit(entry, fake(1), fake_reserved(2),
+					   slot->folio, 0));
 	expect_word(test, entry, fake_reserved(2));
 	KUNIT_EXPECT_FALSE(test, swap_desc_unpin(entry, fake(1)));
 	KUNIT_EXPECT_EQ(test, get_nr_swap_pages(), slot->room);
@@ -290,7 +306,8 @@ static void commit_takes_unlocked_folio(struct kunit *test)
 	install(slot->folio, fake_reserved(1), 0);
 	KUNIT_EXPECT_TRUE(test, swap_desc_pin(entry, fake(1)));
 	folio_unlock(slot->folio);
-	KUNIT_EXPECT_TRUE(test, swap_desc_commit(entry, fake(1), fake_reserved(3), NULL, 0));
+	KUNIT_EXPECT_TRUE(test, swap_desc_commit(entry, fake(1),
+						 fake_reserved(3), NULL, 0));
 	KUNIT_EXPECT_FALSE(test, folio_test_locked(slot->folio));
 	folio_lock(slot->folio);
 	expect_word(test, entry, fake_reserved(3));

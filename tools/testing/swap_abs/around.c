@@ -35,7 +35,7 @@ struct swap_info_struct *swap_virtual_area = &area;
 struct swap_tier *swap_zswap_tier = &zswap_tier;
 struct plist_head swap_tiers;
 struct lock swap_tiers_lock;
-unsigned long swap_tiers_online = BIT(NR_DEVICES) - 1;
+unsigned long swap_tiers_present = BIT(NR_DEVICES) - 1;
 struct lock swap_abs_mutex;
 struct workqueue_struct *swap_abs_wq;
 atomic_long_t nr_swap_pages, swap_bytes_moving;

@@ -76,7 +76,7 @@ fuzzed()
 # Most break a rule that model/run.sh leaves out as well.
 kernel_mutants='
 desc|nothing is pinned|/WRITE_ONCE(\*desc, swap_desc_set_pinned/d
-desc|what is pinned is pinned again|/swap_desc_is_at(\*desc, place) && !/s/ && !.*/) {/
+desc|what is pinned is pinned again|/swap_desc_is_at(\*desc, place) &&$/{N;s/ &&\n.*/) {/}
 desc|a pinned copy is freed when dropped|s/ || swap_desc_is_pinned(\*old))$/)/
 desc|commit does not compare|s/(!swap_desc_is_pinned(\*desc) || .*/(!desc->val)/
 desc|commit under a locked folio|s/if (!folio_trylock(folio)) {/if (false) {/
@@ -104,9 +104,9 @@ chunk|in flight is not counted|s/atomic_inc(&segment->writing);//
 chunk|a block is written twice|s/victim.end += chunk->size/victim.end += (chunk->size - 1)/
 chunk|a failed write counts|s/chunk->failed = true;//
 chunk|a failed folio is clean|/folio_mark_dirty(folio);/d
-chunk|a failed move is committed|s/if (failed || !swap_move_commit/if (!swap_move_commit/
+chunk|a failed move is committed|/if (failed ||$/{N;s/failed ||\n[ \t]*//}
 chunk|a move that failed has live bytes|/swap_packed_drop(&item->to, 1);/d
-chunk|a move that failed keeps its pin|/swap_move_abort(item->slot, item->from, failed/d
+chunk|a move that failed keeps its pin|/swap_move_abort(item->slot, item->from,$/{N;d}
 chunk|more is written than there is|s/swap_chunk_buf_end(&chunk->fill);/chunk->fill.size;/
 chunk|a chunk goes on in another extent|s/= swap_device_run(.*;/= offset * 8;/
 chunk|a chunk is lost|s/list_add(&chunk->list, &packed->idle);//
@@ -143,11 +143,11 @@ check without version|s/header->version != SWAP_OBJECT_VERSION ||$/false ||/
 check without seq|s/le32_to_cpu(header->seq) != seq ||$/false ||/
 check without slot|s/le32_to_cpu(header->slot) != want->slot/false/
 check without codec|s/header->codec != want->codec/false/
-check without crc|s/le32_to_cpu(header->crc) != swap_object_crc(.*want->length)/false/
+check without crc|/(header->crc) !=$/{N;s/(le32.*want->length))/(false)/}
 a believed length|s/ header, want->length/ header, le16_to_cpu(header->length)/; /!= want->length/d
 next without version|s/header->version != SWAP_OBJECT_VERSION || !length ||/!length ||/
-next without seq|s/|| le32_to_cpu(header->seq) != seq)$/)/
-next without crc|s/le32_to_cpu(header->crc) != swap_object_crc(.* length)/false/
+next without seq|s/le32_to_cpu(header->seq) != seq)$/false)/
+next without crc|/(header->crc) !=$/{N;s/(le32.* header, length))/(false)/}
 next of any length|s/length > SWAP_OBJECT_MAX_LENGTH ||/false ||/
 next beyond the buffer|s/(\*pos + sizeof(\*header) + length > size)/(false)/
 next misses what goes on|/+ length > size)/{n;s/return false/continue/}
@@ -163,7 +163,7 @@ choice ignores skip|s/(victim->skip || victim->dense)/(victim->dense)/
 choice ignores dense|s/(victim->skip || victim->dense)/(victim->skip)/
 dense stays|/victim->dense = 0;/d
 unskip moves nothing|s/list_move_tail(&victim->list, .*\[victim->bucket\]);//
-skipped ones stay in the way|s/list_move_tail(&victim->list, .*ASIDE.*;/return NULL;/
+skipped ones stay in the way|/list_move_tail(&victim->list,$/{N;s/list_move_tail(.*ASIDE.*;/return NULL;/}
 skip stays|/victim->skip = 0;/d
 update does not move|s/list_move_tail(&victim->list, &victims->bucket\[bucket\]);//
 update forgets the bucket|/^	victim->bucket = bucket;/d
