@@ -31,9 +31,9 @@ struct swap_tier;
 enum swap_tier_state {
 	SWAP_TIER_NEW,		/* swapon has not put it on the list yet */
 	SWAP_TIER_ONLINE,
+	SWAP_TIER_CLOSED,	/* swapoff empties it, or one of these comes next */
 	SWAP_TIER_DRAINING,	/* a mover empties it */
 	SWAP_TIER_FAILED,	/* the same, because of I/O errors */
-	SWAP_TIER_SWAPOFF,	/* swapoff empties it */
 	NR_SWAP_TIER_STATES,
 };
 
@@ -232,7 +232,7 @@ void swap_device_close_lent(struct swap_info_struct *si, bool close);
 void swap_cluster_return(struct swap_info_struct *si,
 			 struct swap_cluster_info *ci);
 void swap_device_adopt(struct swap_info_struct *si, bool adopt);
-int swap_device_close(struct swap_info_struct *si, enum swap_tier_state state);
+int swap_device_close(struct swap_info_struct *si);
 void swap_device_reopen(struct swap_info_struct *si);
 bool swap_device_tryget(struct swap_info_struct *si);
 sector_t swap_device_run(struct swap_info_struct *si, pgoff_t offset,
@@ -255,7 +255,7 @@ bool swap_tier_free_image(swp_entry_t entry);
 int swap_tier_create(struct swap_info_struct *si);
 void swap_tier_join(struct swap_info_struct *si);
 void swap_tier_ready(struct swap_info_struct *si);
-void swap_tier_leave(struct swap_info_struct *si, enum swap_tier_state state);
+void swap_tier_leave(struct swap_info_struct *si);
 void swap_tier_stay(struct swap_info_struct *si);
 void swap_tier_destroy(struct swap_info_struct *si);
 
@@ -285,8 +285,7 @@ static inline void swap_tier_ready(struct swap_info_struct *si)
 {
 }
 
-static inline void swap_tier_leave(struct swap_info_struct *si,
-				   enum swap_tier_state state)
+static inline void swap_tier_leave(struct swap_info_struct *si)
 {
 }
 

@@ -21,7 +21,7 @@ struct mem_cgroup;
 /* On once the virtual area has been made, which then exists for ever. */
 DECLARE_STATIC_KEY_FALSE(swap_abs_key);
 extern bool swap_abs_on;
-/* Devices that are being drained; written in mm/swap_abs/state.c. */
+/* Devices that are being drained; written in mm/swap_abs/tier.c. */
 extern unsigned int swap_abs_draining;
 
 long swap_abs_storable_pages(struct mem_cgroup *memcg, long nr);

@@ -177,15 +177,14 @@ void swap_tier_ready(struct swap_info_struct *si)
 /**
  * swap_tier_leave - stop all work on a device that is about to be emptied
  * @si: a device that takes no new data, because its SWP_WRITEOK was cleared
- * @state: who empties it, and why
  *
  * Context: process context, sleeps; waits for the I/O of collection and
  * demotion.
  */
-void swap_tier_leave(struct swap_info_struct *si, enum swap_tier_state state)
+void swap_tier_leave(struct swap_info_struct *si)
 {
 	mutex_lock(&swap_abs_mutex);
-	swap_tier_write_state(si->tier, state);
+	swap_tier_write_state(si->tier, SWAP_TIER_CLOSED);
 	mutex_unlock(&swap_abs_mutex);
 	/*
 	 * Collection ends because end_work() asks it to, and demotion because

@@ -104,7 +104,17 @@ static void swap_tier_demote_work(struct work_struct *work)
 	};
 	bool picked = false;
 
-	mutex_lock(&tier->move_lock);
+	/*
+	 * Closing the tier waits for this work. So do not wait for another
+	 * mover, which may wait for a device that hangs, once that has begun.
+	 */
+	while (!mutex_trylock(&tier->move_lock)) {
+		if (!swap_tier_is_online(tier))
+			return;
+		if (swap_move_freezing())
+			goto later;
+		schedule_timeout_idle(HZ / 50);
+	}
 	do {
 		moved = 0;
 		low = swap_tier_watermark(tier, SWAP_WMARK_LOW);
@@ -127,8 +137,10 @@ static void swap_tier_demote_work(struct work_struct *work)
 	swap_formats_call(unchoose, tier);
 	swap_tier_demote_backoff(tier, sum);
 	mutex_unlock(&tier->move_lock);
-	if (swap_move_freezing())
-		swap_move_queue(&tier->demote_work);
+	if (!swap_move_freezing())
+		return;
+later:
+	swap_move_queue(&tier->demote_work);
 }
 
 /*

@@ -6,8 +6,7 @@
  *   swap_memcg_tiers_of() answer for a folio, a cgroup and a slot.
  * - Which of them take data now? swap_tiers_open() answers.
  * - Which come before or after a tier in the order of ranks? swap_tier.above
- * and
- *   swap_tier.below have the answer (mm/swap_abs/tier.c).
+ *   and swap_tier.below say it (mm/swap_abs/tier.c).
  *
  * The answers are hints, because only the store finds out whether there is
  * room. Callers ask before they unmap, copy or move a page, because a page that
@@ -130,7 +129,7 @@ unsigned long swap_tiers_open(unsigned long tiers, enum swap_open how)
 	if ((tiers & SWAP_TIER_ZSWAP) && swap_zswap_tier &&
 	    swap_tier_is_open(swap_zswap_tier, how))
 		return SWAP_TIER_ZSWAP;
-	if (!(tiers & READ_ONCE(swap_tiers_present)))
+	if (!(tiers & READ_ONCE(swap_tiers_online)))
 		return 0;
 
 	spin_lock(&swap_tiers_lock);

@@ -3,7 +3,7 @@
  * The states of a tier, and the transitions between them, which are drawn in
  * Documentation/mm/swap-abs-tiers.rst ("States").
  *
- * An online tier takes data. In the states draining, failed and swapoff, the
+ * An online tier takes data. In the states closed, draining and failed, the
  * device has no SWP_WRITEOK, and total_swap_pages and nr_swap_pages do not
  * include its pages. drain_work, which runs in the background, moves the data
  * of a tier that is draining or has failed to other tiers. swapoff finds only
@@ -49,7 +49,7 @@ u32 swap_tier_reopen_delay = 5;
 /* A tier has failed "soon" if it was open for less than its delay plus this. */
 #define SWAP_TIER_REOPEN_SOON	60
 
-/* Protects reopen_delay and reopened of all tiers; see above. */
+/* Protects drain_delay, reopen_delay and reopened of all tiers; see above. */
 static DEFINE_MUTEX(swap_state_mutex);
 
 /*
@@ -58,25 +58,24 @@ static DEFINE_MUTEX(swap_state_mutex);
  */
 static int swap_tier_close(struct swap_tier *tier, enum swap_tier_state state)
 {
-	int err = 0;
+	int err;
 
 	lockdep_assert_held(&swap_state_mutex);
-	if (swap_tier_is_drained(tier)) {
-		/*
-		 * swapoff opens such a tier first, with swap_state_mutex held.
-		 */
+	if (!swap_tier_is_drained(tier)) {
+		/* Fails before swapon is done, and after swapoff has begun. */
+		err = swap_device_close(tier->si);
+		if (err)
+			return err;
+	}
+	/*
+	 * Only now, so that a mover from before the tier was opened ends while
+	 * closing waits, and does not go on with all data of the tier.
+	 */
+	if (tier->state != state) {
 		mutex_lock(&swap_abs_mutex);
 		swap_tier_write_state(tier, state);
 		mutex_unlock(&swap_abs_mutex);
-	} else {
-		/*
-		 * Fails if swapon is not done with the tier, or swapoff has
-		 * begun.
-		 */
-		err = swap_device_close(tier->si, state);
 	}
-	if (err)
-		return err;
 	tier->drain_delay = 1;
 	mod_delayed_work(swap_move_wq, &tier->drain_work, 0);
 	return 0;
@@ -110,10 +109,12 @@ int swap_tier_set_state(struct swap_tier *tier, enum swap_tier_state state)
 
 	if (mutex_lock_interruptible(&swap_state_mutex))
 		return -EINTR;
-	if (state == SWAP_TIER_ONLINE)
-		swap_tier_open(tier);
-	else
+	if (state != SWAP_TIER_ONLINE)
 		err = swap_tier_close(tier, state);
+	else if (READ_ONCE(tier->state) == SWAP_TIER_CLOSED)
+		err = -EBUSY;
+	else
+		swap_tier_open(tier);
 	mutex_unlock(&swap_state_mutex);
 	return err;
 }
@@ -199,10 +200,12 @@ void swap_tiers_close_file(struct address_space *mapping,
 	if (tier) {
 		si = tier->si;
 		/*
+		 * The administrator may have closed the tier again. Otherwise
 		 * reopen_work may have run during swapoff, and has done nothing
-		 * then, because the tier was online.
+		 * then, because the tier had not failed.
 		 */
-		if (!swap_tier_close(tier, state) && state == SWAP_TIER_FAILED)
+		if (!swap_tier_is_drained(tier) &&
+		    !swap_tier_close(tier, state) && state == SWAP_TIER_FAILED)
 			swap_tier_queue_reopen(tier);
 		put_swap_device(si);
 	}
@@ -257,7 +260,7 @@ static void swap_tier_reopen_work(struct work_struct *work)
 		queue_delayed_work(system_freezable_wq, &tier->reopen_work, HZ);
 		return;
 	}
-	if (tier->state == SWAP_TIER_FAILED) {
+	if (READ_ONCE(tier->state) == SWAP_TIER_FAILED) {
 		pr_info("swap: swap%d is tried again\n", tier->id);
 		tier->reopened = jiffies;
 		swap_tier_open(tier);

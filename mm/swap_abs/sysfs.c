@@ -92,9 +92,9 @@ static struct kobj_attribute rank_attr = __ATTR_RW(rank);
 static const char *const swap_tier_state_names[] = {
 	[SWAP_TIER_NEW]		= "online",
 	[SWAP_TIER_ONLINE]	= "online",
+	[SWAP_TIER_CLOSED]	= "draining",
 	[SWAP_TIER_DRAINING]	= "draining",
 	[SWAP_TIER_FAILED]	= "failed",
-	[SWAP_TIER_SWAPOFF]	= "draining",
 };
 
 static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr,

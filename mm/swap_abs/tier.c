@@ -14,7 +14,8 @@
  * calls them only through a format's table of operations, or by queueing a work
  * item of struct swap_tier that a file above has initialized.
  *
- * Locks: swap_abs_mutex protects the settings. swap_tiers_lock protects the
+ * Locks: swap_abs_mutex protects the settings, the state of a tier and what is
+ * computed of all of them (masks, swap_abs_draining). swap_tiers_lock protects the
  * list of tiers and is taken inside of swap_abs_mutex. The list of formats
  * needs no lock, because it is complete before the first tier exists and never
  * changes after that.
@@ -38,6 +39,8 @@ struct swap_tier *swap_zswap_tier __read_mostly;
 
 /* Mask of the tiers on swap_tiers; written by swap_tiers_update(). */
 unsigned long swap_tiers_present __read_mostly;
+/* Mask of the devices' tiers that are online; see swap_tier_write_state(). */
+unsigned long swap_tiers_online __read_mostly;
 
 /* All devices need no I/O; written by swap_tiers_update(). */
 bool swap_tiers_synchronous __read_mostly;
@@ -246,14 +249,14 @@ unsigned int swap_abs_draining __read_mostly;
 
 /* To hold: a tier in one of these states changes to one of those only. */
 static const u8 swap_tier_next[NR_SWAP_TIER_STATES] = {
-	[SWAP_TIER_NEW] = BIT(SWAP_TIER_ONLINE),
-	[SWAP_TIER_ONLINE] = BIT(SWAP_TIER_DRAINING) | BIT(SWAP_TIER_FAILED) |
-			     BIT(SWAP_TIER_SWAPOFF),
-	[SWAP_TIER_DRAINING] = BIT(SWAP_TIER_ONLINE) | BIT(SWAP_TIER_DRAINING) |
-			       BIT(SWAP_TIER_FAILED),
-	[SWAP_TIER_FAILED] = BIT(SWAP_TIER_ONLINE) | BIT(SWAP_TIER_DRAINING) |
-			     BIT(SWAP_TIER_FAILED),
-	[SWAP_TIER_SWAPOFF] = BIT(SWAP_TIER_ONLINE),
+	[SWAP_TIER_NEW]		= BIT(SWAP_TIER_ONLINE),
+	[SWAP_TIER_ONLINE]	= BIT(SWAP_TIER_CLOSED),
+	[SWAP_TIER_CLOSED]	= BIT(SWAP_TIER_ONLINE) |
+				  BIT(SWAP_TIER_DRAINING) |
+				  BIT(SWAP_TIER_FAILED),
+	[SWAP_TIER_DRAINING]	= BIT(SWAP_TIER_ONLINE),
+	[SWAP_TIER_FAILED]	= BIT(SWAP_TIER_ONLINE) |
+				  BIT(SWAP_TIER_DRAINING),
 };
 
 /* Change the state of a tier. No other function writes it. */
@@ -264,6 +267,12 @@ void swap_tier_write_state(struct swap_tier *tier, enum swap_tier_state state)
 	lockdep_assert_held(&swap_abs_mutex);
 	VM_WARN_ON_ONCE(!(swap_tier_next[tier->state] & BIT(state)));
 	WRITE_ONCE(tier->state, state);
+	if (tier->si && state == SWAP_TIER_ONLINE)
+		WRITE_ONCE(swap_tiers_online,
+			   swap_tiers_online | swap_tier_bit(tier));
+	else if (tier->si)
+		WRITE_ONCE(swap_tiers_online,
+			   swap_tiers_online & ~swap_tier_bit(tier));
 	WRITE_ONCE(swap_abs_draining, swap_abs_draining + change);
 }
 

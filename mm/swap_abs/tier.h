@@ -469,6 +469,7 @@ extern struct plist_head swap_tiers;
 /* Protects the list of tiers. Outside a lent cluster's lock. */
 extern spinlock_t swap_tiers_lock;
 extern unsigned long swap_tiers_present;
+extern unsigned long swap_tiers_online;
 
 /*
  * A mask of tiers has a bit for each device, by its swap type, and one for

@@ -333,6 +333,7 @@ void around_begin(void)
 		swap_promise_put(DEVICE_PAGES - SWAPFILE_CLUSTER);
 		memset(&tiers[i], 0, sizeof(tiers[i]));
 		tiers[i].si = &devices[i];
+		tiers[i].state = SWAP_TIER_ONLINE;
 		tiers[i].stats = &stats[i];
 		tiers[i].format = &swap_packed_format;
 		list_add_tail(&tiers[i].node.node_list, &swap_tiers.node_list);

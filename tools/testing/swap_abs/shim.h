@@ -628,7 +628,9 @@ static inline struct swap_cluster_info *swap_cluster_get_and_lock(struct folio *
 
 /* What the layer asks of its other files, which are not here */
 enum swap_tier_state {
+	SWAP_TIER_NEW,
 	SWAP_TIER_ONLINE,
+	SWAP_TIER_CLOSED,
 	SWAP_TIER_DRAINING,
 	SWAP_TIER_FAILED,
 };
