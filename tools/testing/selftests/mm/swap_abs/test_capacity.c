@@ -664,7 +664,7 @@ FIXTURE_VARIANT_ADD(segments, enough) { .segments = MIN_SEGMENTS };
 
 FIXTURE_SETUP(segments)
 {
-	const char *why = sa_begin(true, SA_NEED_DEV);
+	const char *why = sa_begin(true, SA_NEED_DEV | SA_NEED_PACKED);
 
 	if (why)
 		SKIP(return, "%s", why);
@@ -728,7 +728,7 @@ FIXTURE_VARIANT_ADD(bad_pages, packed_large) { .format = "packed", .mib = 40 };
 
 FIXTURE_SETUP(bad_pages)
 {
-	const char *why = sa_begin(false, SA_NEED_DEV);
+	const char *why = sa_begin(false, SA_NEED_DEV | SA_NEED_PACKED);
 	size_t cluster = sa_cluster_slots(), i;
 
 	if (why)
@@ -833,7 +833,7 @@ FIXTURE_VARIANT_ADD(truth, packed) { .format = "packed" };
 
 FIXTURE_SETUP(truth)
 {
-	const char *why = sa_begin(true, SA_NEED_DEV);
+	const char *why = sa_begin(true, SA_NEED_DEV | SA_NEED_PACKED | SA_NEED_STATES);
 
 	signal(SIGPIPE, SIG_IGN);
 	if (why)
@@ -1121,7 +1121,7 @@ FIXTURE_VARIANT_ADD(failed, packed_stays) {
 
 FIXTURE_SETUP(failed)
 {
-	const char *why = sa_begin(true, SA_NEED_DEVS);
+	const char *why = sa_begin(true, SA_NEED_DEVS | SA_NEED_PACKED | SA_NEED_STATES);
 
 	signal(SIGPIPE, SIG_IGN);
 	if (!why)

@@ -243,5 +243,9 @@ const char *sa_check_needs(unsigned int what)
 		return "no debugfs";
 	if ((what & SA_NEED_THP) && access("/sys/kernel/mm/transparent_hugepage", F_OK))
 		return "no transparent huge pages";
+	if ((what & SA_NEED_PACKED) && access(SA_DEBUG "/keep_neighbours", F_OK))
+		return "no packed format";
+	if ((what & SA_NEED_STATES) && access(SA_TIERS "/zswap/state", F_OK))
+		return "tiers have no states";
 	return NULL;
 }

@@ -28,6 +28,8 @@ int sa_seconds(int otherwise);
 #define SA_NEED_LIMITS	0x10	/* limits of cgroups for tiers */
 #define SA_NEED_DEBUGFS	0x20	/* the layer's directory in debugfs */
 #define SA_NEED_THP	0x40	/* transparent huge pages */
+#define SA_NEED_PACKED	0x80	/* the packed format; the series brings it in part 2 */
+#define SA_NEED_STATES	0x100	/* states of tiers; the series brings them in part 3 */
 /*
  * Return a message about the first need that is not met, or NULL if all are met
  */
