@@ -163,7 +163,7 @@ choice ignores skip|s/(victim->skip || victim->dense)/(victim->dense)/
 choice ignores dense|s/(victim->skip || victim->dense)/(victim->skip)/
 dense stays|/victim->dense = 0;/d
 unskip moves nothing|s/list_move_tail(&victim->list, .*\[victim->bucket\]);//
-skipped ones stay in the way|/list_move_tail(&victim->list,$/{N;s/list_move_tail(.*ASIDE.*;/return NULL;/}
+skipped ones stay|/_tail(&victim->list,$/{N;s/list.*ASIDE.*;/return NULL;/}
 skip stays|/victim->skip = 0;/d
 update does not move|s/list_move_tail(&victim->list, &victims->bucket\[bucket\]);//
 update forgets the bucket|/^	victim->bucket = bucket;/d
