@@ -219,12 +219,13 @@ static inline bool wait_data_swapped_out(struct data *d)
 static inline void shrink_cgroup(struct __test_metadata *_metadata, const char *cg, long long bytes)
 {
 	/*
-	 * The test lowers memory.high first: a lower memory.max would let the
-	 * OOM killer act while pages are under writeback, with or without the
-	 * layer.
+	 * The test lowers memory.high first, and waits for the writes: a lower
+	 * memory.max would let the OOM killer act while pages are under
+	 * writeback, with or without the layer.
 	 */
 	EXPECT_TRUE(sa_wait(!sa_cg_write_num(cg, "memory.high", bytes) &&
-			    sa_cg_num(cg, "memory.current") <= bytes, SOON)) {
+			    sa_cg_num(cg, "memory.current") <= bytes &&
+			    !sa_cg_key(cg, "memory.stat", "file_writeback"), SOON)) {
 		TH_LOG("%lld bytes stay, %lld may", sa_cg_num(cg, "memory.current"), bytes);
 	}
 	EXPECT_EQ(0, sa_cg_write_num(cg, "memory.max", bytes));

@@ -1350,6 +1350,44 @@ TEST_F_TIMEOUT(tiers, drain_taken_back, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_area_check(&b));
 }
 
+/*
+ * The tier is opened and closed again while the mover of the drain sleeps, and
+ * demotion, for which closing waits, waits for that mover: the mover must end,
+ * and not go on with all of the tier
+ */
+TEST_F_TIMEOUT(tiers, drain_closed_again, SA_TIMEOUT)
+{
+	size_t n = 2 * SA_MIB_PAGES;
+	struct sa_area a;
+	double start, took;
+
+	if (access(SA_MOVE_DELAY, W_OK))
+		SKIP(return, "no " SA_MOVE_DELAY);
+	ASSERT_EQ(0, sa_swapon_packed(sa_dev(0), DEV, 5));
+	ASSERT_EQ(0, sa_swapon_packed(sa_dev(1), DEV, 3));
+	make_swapped_area(_metadata, &a, n, SA_TEXT, 1);
+	ASSERT_EQ(n * SA_PAGE, sa_tier_num(sa_dev(0), "stored"));
+	ASSERT_EQ(0, sa_write(SA_MOVE_DELAY, "200"));
+	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "state", "draining"));
+	usleep(500000);
+	ASSERT_EQ(0, sa_tier_write(sa_dev(0), "state", "online"));
+	/* Demotion has something to do, and begins while the mover sleeps. */
+	ASSERT_EQ(0, sa_set_watermarks(sa_dev(0), 0, 0));
+	usleep(20000);
+	start = sa_now();
+	EXPECT_EQ(0, sa_tier_write(sa_dev(0), "state", "draining"));
+	took = sa_now() - start;
+	TH_LOG("closed in %.2f s, %lld pages left", took,
+	       sa_tier_num(sa_dev(0), "stored") / SA_PAGE);
+	EXPECT_LT((long long)(n / 4 * SA_PAGE), sa_tier_num(sa_dev(0), "stored"));
+	EXPECT_GT(10, took);
+	EXPECT_STATE("draining", sa_dev(0));
+	ASSERT_EQ(0, sa_write(SA_MOVE_DELAY, "0"));
+	EXPECT_TRUE(wait_used_at_most(sa_dev(0), 0));
+	expect_nothing_lost(_metadata, n);
+	EXPECT_EQ(0, sa_area_check(&a));
+}
+
 /* --- a device that fails -------------------------------------------------- */
 
 FIXTURE(failing) { };
