@@ -516,13 +516,6 @@ out:
 	return committed;
 }
 
-static struct swap_tier *swap_desc_to_tier(swap_desc_t word)
-{
-	if (!swap_desc_on_device(word))
-		return swap_zswap_tier;
-	return __swap_entry_to_info(swap_desc_device_entry(word))->tier;
-}
-
 /**
  * swap_move_commit - end a move: the data is at its new place
  * @entry: the slot

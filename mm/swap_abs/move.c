@@ -80,7 +80,7 @@ static bool swap_move_tier_has_room(void)
 static bool swap_move_has_tier(struct swap_move *move, swp_entry_t entry)
 {
 	return swap_memcg_tiers_of(entry, 1) & move->tiers &
-	       (READ_ONCE(swap_tiers_online) | SWAP_TIER_ZSWAP);
+	       READ_ONCE(swap_tiers_online);
 }
 
 /* Tell whether one of the move's tiers has room that the folio may use. */

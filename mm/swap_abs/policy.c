@@ -78,7 +78,7 @@ void swap_abs_mark_for_promotion(struct folio *folio)
 	word = swap_desc_of(folio->swap);
 	if (!swap_desc_on_device(word) || swap_copy_irreplaceable(folio))
 		return;
-	tier = __swap_entry_to_info(swap_desc_device_entry(word))->tier;
+	tier = swap_desc_to_tier(word);
 	if (!swap_tiers_open(swap_tiers_of_folio(folio) &
 				     READ_ONCE(tier->above),
 			     SWAP_OPEN_BELOW_HIGH))

@@ -129,7 +129,7 @@ unsigned long swap_tiers_open(unsigned long tiers, enum swap_open how)
 	if ((tiers & SWAP_TIER_ZSWAP) && swap_zswap_tier &&
 	    swap_tier_is_open(swap_zswap_tier, how))
 		return SWAP_TIER_ZSWAP;
-	if (!(tiers & READ_ONCE(swap_tiers_online)))
+	if (!(tiers & READ_ONCE(swap_tiers_online) & ~SWAP_TIER_ZSWAP))
 		return 0;
 
 	spin_lock(&swap_tiers_lock);
@@ -311,7 +311,7 @@ bool __swap_copy_irreplaceable(struct folio *folio)
 		word = swap_desc_of(slot);
 		if (!swap_desc_on_device(word))
 			continue;
-		tier = __swap_entry_to_info(swap_desc_device_entry(word))->tier;
+		tier = swap_desc_to_tier(word);
 		if (READ_ONCE(tier->state) == SWAP_TIER_DRAINING)
 			return true;
 	}

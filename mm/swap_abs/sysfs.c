@@ -108,16 +108,19 @@ static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr,
 static ssize_t state_store(struct kobject *kobj, struct kobj_attribute *attr,
 			   const char *buf, size_t count)
 {
-	static const enum swap_tier_state states[] = { SWAP_TIER_ONLINE,
-						       SWAP_TIER_DRAINING };
 	struct swap_tier *tier = to_tier(kobj);
-	int err = -EINVAL;
+	enum swap_tier_state state;
+	int err;
 
 	if (tier_is_zswap(tier))
-		return err;
-	for (int i = 0; i < ARRAY_SIZE(states); i++)
-		if (sysfs_streq(buf, swap_tier_state_names[states[i]]))
-			err = swap_tier_set_state(tier, states[i]);
+		return -EINVAL;
+	if (sysfs_streq(buf, "online"))
+		state = SWAP_TIER_ONLINE;
+	else if (sysfs_streq(buf, "draining"))
+		state = SWAP_TIER_DRAINING;
+	else
+		return -EINVAL;
+	err = swap_tier_set_state(tier, state);
 	return err ?: count;
 }
 

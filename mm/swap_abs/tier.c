@@ -15,8 +15,8 @@
  * item of struct swap_tier that a file above has initialized.
  *
  * Locks: swap_abs_mutex protects the settings, the state of a tier and what is
- * computed of all of them (masks, swap_abs_draining). swap_tiers_lock protects the
- * list of tiers and is taken inside of swap_abs_mutex. The list of formats
+ * computed of all of them (masks, swap_abs_draining). swap_tiers_lock protects
+ * the list of tiers and is taken inside of swap_abs_mutex. The list of formats
  * needs no lock, because it is complete before the first tier exists and never
  * changes after that.
  */
@@ -39,7 +39,7 @@ struct swap_tier *swap_zswap_tier __read_mostly;
 
 /* Mask of the tiers on swap_tiers; written by swap_tiers_update(). */
 unsigned long swap_tiers_present __read_mostly;
-/* Mask of the devices' tiers that are online; see swap_tier_write_state(). */
+/* Mask of the tiers that are online; written by swap_tier_write_state(). */
 unsigned long swap_tiers_online __read_mostly;
 
 /* All devices need no I/O; written by swap_tiers_update(). */
@@ -262,17 +262,16 @@ static const u8 swap_tier_next[NR_SWAP_TIER_STATES] = {
 /* Change the state of a tier. No other function writes it. */
 void swap_tier_write_state(struct swap_tier *tier, enum swap_tier_state state)
 {
-	int change = (state == SWAP_TIER_DRAINING) - (tier->state == SWAP_TIER_DRAINING);
+	int change = (state == SWAP_TIER_DRAINING) -
+		     (tier->state == SWAP_TIER_DRAINING);
+	unsigned long online = swap_tiers_online & ~swap_tier_bit(tier);
 
 	lockdep_assert_held(&swap_abs_mutex);
 	VM_WARN_ON_ONCE(!(swap_tier_next[tier->state] & BIT(state)));
 	WRITE_ONCE(tier->state, state);
-	if (tier->si && state == SWAP_TIER_ONLINE)
-		WRITE_ONCE(swap_tiers_online,
-			   swap_tiers_online | swap_tier_bit(tier));
-	else if (tier->si)
-		WRITE_ONCE(swap_tiers_online,
-			   swap_tiers_online & ~swap_tier_bit(tier));
+	if (state == SWAP_TIER_ONLINE)
+		online |= swap_tier_bit(tier);
+	WRITE_ONCE(swap_tiers_online, online);
 	WRITE_ONCE(swap_abs_draining, swap_abs_draining + change);
 }
 

@@ -47,7 +47,10 @@ DECLARE_EVENT_CLASS(swap_abs_io,
 				 swp_offset(swap_desc_device_entry(word)) : 0;
 	),
 
-	/* The tier is the swap type of a device. The word has an address in it. */
+	/*
+	 * The tier is the swap type of a device. The word is not printed,
+	 * because that of a page in zswap is an address.
+	 */
 	TP_printk("slot=%lu nr=%u place=%s tier=%d block=%lu", __entry->slot,
 		  __entry->nr, show_swap_abs_tag(__entry->tag), __entry->tier,
 		  __entry->block)
