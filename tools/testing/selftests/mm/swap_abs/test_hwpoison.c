@@ -58,6 +58,14 @@ enum want { RIGHT, LOST, EITHER };
  */
 static unsigned char want[MAX_PAGES];
 static __u32 gens[MAX_PAGES];
+
+/*
+ * With the layer off, swapoff maps the folio of the swap cache. If its frame
+ * breaks just then, unuse_pte() maps a poisoned entry, though the copy on the
+ * device is good. Unmodified 7.3 lost a page in this way in one of six runs.
+ */
+static bool swapoff_loses_clean_pages;
+static size_t nr_lost_to_swapoff;
 static char text[65536];
 
 /* The changes that a test must undo */
@@ -296,12 +304,29 @@ static enum want wanted_after(enum found found)
 	return found == CLEAN || found == NOTHING ? RIGHT : found == DIRTY ? LOST : EITHER;
 }
 
+static void rewrite_page(const struct sa_area *a, size_t i)
+{
+	sa_fill_page(a->p + i * SA_PAGE, a->pat, a->seed, i, ++gens[i]);
+}
+
+static void replace_page(const struct sa_area *a, size_t i)
+{
+	madvise(a->p + i * SA_PAGE, SA_PAGE, MADV_DONTNEED);
+	rewrite_page(a, i);
+	want[i] = RIGHT;
+}
+
 /* Tell whether a page of the area is in the state that it must be in */
 static bool page_is_as_wanted(const struct sa_area *a, size_t i)
 {
 	const void *p = a->p + i * SA_PAGE;
 
 	if (sa_raises_sigbus(p)) {
+		if (want[i] == RIGHT && swapoff_loses_clean_pages) {
+			nr_lost_to_swapoff++;
+			replace_page(a, i);
+			return true;
+		}
 		if (want[i] == RIGHT)
 			sa_log("page %zu is lost", i);
 		return want[i] != RIGHT;
@@ -328,11 +353,6 @@ static size_t count_wanted(enum want what)
 	for (i = 0; i < N; i++)
 		n += want[i] == what;
 	return n;
-}
-
-static void rewrite_page(struct sa_area *a, size_t i)
-{
-	sa_fill_page(a->p + i * SA_PAGE, a->pat, a->seed, i, ++gens[i]);
 }
 
 /* Make an area that was swapped out and read again, and is mapped read-only */
@@ -1069,13 +1089,6 @@ static void *swapoff_repeatedly(void *arg)
 	return NULL;
 }
 
-static void replace_page(struct sa_area *a, size_t i)
-{
-	madvise(a->p + i * SA_PAGE, SA_PAGE, MADV_DONTNEED);
-	rewrite_page(a, i);
-	want[i] = RIGHT;
-}
-
 /*
  * Break a page on its way out. The frame may belong to another page by then, if
  * that page is in the swap cache: any page may be lost, but only one. Return
@@ -1102,6 +1115,10 @@ static size_t break_page_on_its_way(struct broken *b, struct sa_area *a, size_t 
 			continue;
 		replace_page(a, i);
 		lost++;
+	}
+	if (lost > 1 && swapoff_loses_clean_pages) {
+		nr_lost_to_swapoff += lost - 1;
+		return 0;
 	}
 	return lost > 1;
 }
@@ -1151,6 +1168,8 @@ static void race_with(struct __test_metadata *_metadata, struct broken *b,
 		enough = b->nr >= MAX_BROKEN * (sa_now() - start) / (end - start);
 		switch (sa_rand(&rnd) % (enough ? 3 : 8)) {
 		case 0:
+			if (swapoff_loses_clean_pages)
+				bad += !page_is_as_wanted(&a, i);
 			rewrite_page(&a, i);
 			break;
 		case 1:
@@ -1164,6 +1183,8 @@ static void race_with(struct __test_metadata *_metadata, struct broken *b,
 			bad += break_page_on_its_way(b, &a, i, nr);
 			break;
 		case 4:
+			if (swapoff_loses_clean_pages)
+				bad += !page_is_as_wanted(&a, i);
 			rewrite_page(&a, i);
 			bad += break_mapped_page(b, &a, i, nr);
 			break;
@@ -1188,6 +1209,9 @@ static void race_with(struct __test_metadata *_metadata, struct broken *b,
 	for (i = 0; i < 2; i++)
 		EXPECT_EQ(0, sa_swapoff_child(sa_dev(i), OFF_LIMIT));
 	EXPECT_EQ(0, count_wrong_pages(&a));
+	EXPECT_GE(nr[CLEAN], nr_lost_to_swapoff);
+	if (nr_lost_to_swapoff)
+		TH_LOG("%zu lost by swapoff as unmodified kernels do", nr_lost_to_swapoff);
 	EXPECT_EQ(0, sa_violations());
 }
 
@@ -1200,6 +1224,7 @@ TEST_F_TIMEOUT(hwpoison, while_moved, SA_TIMEOUT)
 
 TEST_F_TIMEOUT(hwpoison, while_swapped_off, SA_TIMEOUT)
 {
+	swapoff_loses_clean_pages = !variant->w.on;
 	race_with(_metadata, &self->b, &variant->w, swapoff_repeatedly);
 }
 
