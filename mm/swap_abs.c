@@ -16,8 +16,9 @@
  * or more files for each format of a device (struct swap_format).
  * mm/swap_abs/tier.c has the lists of tiers and formats, mm/swap_abs/empty.c
  * empties a device for swapoff, and mm/swap_abs/memcg.c knows what each cgroup
- * has in a tier and may have there. The callers are mm/swapfile.c (allocate,
- * free), mm/page_io.c (write, read) and mm/swap_state.c.
+ * has in a tier and may have there. The callers are mm/swapfile.c (allocate),
+ * mm/page_io.c (write, read), and those who ask what is in a slot:
+ * mm/swap_state.c, mm/memory.c, mm/shmem.c, mm/vmscan.c and mm/memcontrol.c.
  *
  * Rules (Documentation/mm/swap-abstraction.rst gives the reasons):
  *
@@ -257,6 +258,26 @@ static unsigned long swap_abs_tier_held(struct folio *folio)
 	return tiers;
 }
 
+/* Offer a folio to the backends, for some of the tiers. */
+static int swap_abs_store_in(struct swap_io_ctx *ctx, struct folio *folio,
+			     unsigned long tiers)
+{
+	const struct swap_backend **pos;
+	bool may_leave_ram = false;
+
+	for (pos = swap_store_order; *pos; pos++) {
+		/* Without writeback, a page that zswap refuses stays in RAM. */
+		if ((*pos)->order != SWAP_ORDER_RAM && !may_leave_ram) {
+			may_leave_ram = folio_zswap_writeback_enabled(folio);
+			if (!may_leave_ram)
+				break;
+		}
+		if (!(*pos)->store(ctx, folio, tiers))
+			return 0;
+	}
+	return -ENOSPC;
+}
+
 /*
  * Give a folio's data to the first backend that takes it. The caller holds
  * @folio locked in the swap cache, uptodate and not under writeback; it is not
@@ -269,9 +290,7 @@ static unsigned long swap_abs_tier_held(struct folio *folio)
 int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio,
 		   unsigned long tiers)
 {
-	const struct swap_backend **pos;
-	bool may_leave_ram = false;
-	unsigned long may;
+	unsigned long may, sound;
 
 	/*
 	 * Ask by the slot, because the folio of a removed cgroup belongs to the
@@ -282,17 +301,13 @@ int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio,
 		may |= swap_abs_tier_held(folio) &
 		       swap_memcg_tiers_of(folio->swap, 0);
 	tiers &= may | SWAP_TIERS_MOVED;
-	for (pos = swap_store_order; *pos; pos++) {
-		/* Without writeback, a page that zswap refuses stays in RAM. */
-		if ((*pos)->order != SWAP_ORDER_RAM && !may_leave_ram) {
-			may_leave_ram = folio_zswap_writeback_enabled(folio);
-			if (!may_leave_ram)
-				break;
-		}
-		if (!(*pos)->store(ctx, folio, tiers))
-			return 0;
-	}
-	return -ENOSPC;
+	sound = swap_tiers_sound(tiers);
+	if (!swap_abs_store_in(ctx, folio, sound))
+		return 0;
+	if (likely(sound == tiers))
+		return -ENOSPC;
+	/* zswap has refused the page. */
+	return swap_abs_store_in(ctx, folio, tiers & ~SWAP_TIER_ZSWAP);
 }
 
 /**

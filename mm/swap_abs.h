@@ -2,7 +2,9 @@
 /*
  * The swap abstraction as the rest of the swap code sees it: the functions of
  * the layer that other files call, and the functions that mm/swapfile.c,
- * mm/zswap.c and mm/memcontrol.c offer to the layer.
+ * mm/zswap.c and mm/memcontrol.c offer to the layer. As a backend, mm/zswap.c
+ * also calls what the layer has for backends, and mm/memcontrol.c what it has
+ * for cgroups; that is in the headers of mm/swap_abs/.
  *
  * The head of mm/swap_abs.c and Documentation/mm/swap-abstraction.rst describe
  * the layer, its rules and its locks. The headers inside the layer are in
@@ -31,7 +33,7 @@ struct swap_tier;
 enum swap_tier_state {
 	SWAP_TIER_NEW,		/* swapon has not put it on the list yet */
 	SWAP_TIER_ONLINE,
-	SWAP_TIER_CLOSED,	/* swapoff empties it, or one of these comes next */
+	SWAP_TIER_CLOSED,	/* swapoff empties it, or one below follows */
 	SWAP_TIER_DRAINING,	/* a mover empties it */
 	SWAP_TIER_FAILED,	/* the same, because of I/O errors */
 	NR_SWAP_TIER_STATES,
@@ -87,8 +89,9 @@ static inline swap_desc_t swap_desc_of(swp_entry_t entry)
 	pgoff_t offset = swp_offset(entry);
 	struct swap_cluster_info *ci =
 		swap_virtual_area->cluster_info + offset / SWAPFILE_CLUSTER;
+	swap_desc_t *table = rcu_dereference_protected(ci->desc, true);
 
-	return READ_ONCE(rcu_dereference_protected(ci->desc, true)[offset % SWAPFILE_CLUSTER]);
+	return READ_ONCE(table[offset % SWAPFILE_CLUSTER]);
 }
 
 /**
@@ -203,7 +206,7 @@ void swap_block_write_failed(struct folio *folio, blk_status_t status);
 void swap_block_piece_done(struct folio *folio, unsigned int first,
 			   unsigned int nr, blk_status_t status);
 void swap_block_read_failed(struct folio *folio);
-void swap_block_io_done(swp_entry_t start, bool failed);
+void swap_block_io_done(swp_entry_t start, int rw, bool failed);
 unsigned int swap_block_run(struct folio *folio, unsigned int first,
 			    struct block_device **bdev, sector_t *sector);
 
@@ -570,17 +573,18 @@ static inline bool swap_entry_large_load(swp_entry_t entry)
  * swap_io_done - report the end of an I/O to the device's tier
  * @folio: a folio of the I/O, still locked or under writeback
  * @start: where on the device the I/O was
+ * @rw: READ or WRITE
  * @failed: whether the I/O has failed
  *
- * Many failures in a row make the tier fail.
+ * Many failures in a row, of reads or of writes, make the tier fail.
  *
  * Context: any, also interrupts.
  */
 static inline void swap_io_done(struct folio *folio, swp_entry_t start,
-				bool failed)
+				int rw, bool failed)
 {
 	if (folio_swap_is_virtual(folio))
-		swap_block_io_done(start, failed);
+		swap_block_io_done(start, rw, failed);
 }
 
 /*
@@ -719,7 +723,7 @@ static inline void swap_free_later(struct folio *folio)
  * swap_throttle_reclaim - make direct reclaim wait for room that is being made
  * @gfp: allocation mask of the reclaim
  * @writing: reclaim has freed nothing, and most of the pages that it looked at
- *	are under writeback
+ *	are under writeback, or it found none to look at
  *
  * Reclaim waits for the collector when pages were refused because dead space
  * has to be collected first, but for no longer than half a second in all

@@ -137,7 +137,8 @@ static void swap_area_grow_work_fn(struct work_struct *work)
 	unsigned int flags = memalloc_noreclaim_save();
 
 	while (swap_abs_nr_clusters < swap_abs_cap_clusters &&
-	       atomic_long_read(&swap_area_free_clusters) < 2 * swap_area_clusters_ahead()) {
+	       atomic_long_read(&swap_area_free_clusters) <
+	       2 * swap_area_clusters_ahead()) {
 		if (swap_area_grow())
 			break;
 		cond_resched();
@@ -155,7 +156,8 @@ static void swap_area_grow_work_fn(struct work_struct *work)
  */
 void swap_area_cluster_taken(void)
 {
-	if (atomic_long_dec_return(&swap_area_free_clusters) < swap_area_clusters_ahead())
+	if (atomic_long_dec_return(&swap_area_free_clusters) <
+	    swap_area_clusters_ahead())
 		swap_area_cluster_wanted();
 }
 
@@ -189,7 +191,7 @@ void swap_area_cluster_freed(void)
 int swap_area_create(void)
 {
 	struct swap_info_struct *si = swap_virtual_area;
-	unsigned long slots;
+	unsigned long slots, size;
 	int err;
 
 	lockdep_assert_held(&swap_abs_mutex);
@@ -207,9 +209,8 @@ int swap_area_create(void)
 		slots = min3(swap_abs_max_slots, SWAP_ABS_MAX_SLOTS,
 			     swapfile_maximum_size);
 		swap_abs_cap_clusters = max(slots / SWAPFILE_CLUSTER, 2UL);
-		swap_abs_vm = get_vm_area(PAGE_ALIGN(swap_abs_cap_clusters *
-						     sizeof(struct swap_cluster_info)),
-					  VM_SPARSE);
+		size = swap_abs_cap_clusters * sizeof(struct swap_cluster_info);
+		swap_abs_vm = get_vm_area(PAGE_ALIGN(size), VM_SPARSE);
 		if (!swap_abs_vm)
 			return -ENOMEM;
 		/* Slot 0 can't be used, so the area is never full. */
@@ -218,7 +219,8 @@ int swap_area_create(void)
 	}
 
 	static_branch_enable(&swap_abs_key);
-	while (atomic_long_read(&swap_area_free_clusters) < swap_area_clusters_ahead() &&
+	while (atomic_long_read(&swap_area_free_clusters) <
+	       swap_area_clusters_ahead() &&
 	       swap_abs_nr_clusters < swap_abs_cap_clusters) {
 		err = swap_area_grow();
 		if (err)

@@ -74,10 +74,12 @@ struct cgroup_subsys_state *swap_blkcg_get_slot(swp_entry_t slot)
 	struct cgroup_subsys_state *css = NULL;
 	struct swap_cluster_info *ci;
 	struct mem_cgroup *memcg;
+	unsigned short id;
 
 	rcu_read_lock();
 	ci = swap_cluster_lock(swap_virtual_area, swp_offset(slot));
-	memcg = mem_cgroup_from_private_id(__swap_cgroup_get(ci, swp_cluster_offset(slot)));
+	id = __swap_cgroup_get(ci, swp_cluster_offset(slot));
+	memcg = mem_cgroup_from_private_id(id);
 	swap_cluster_unlock(ci);
 	if (memcg)
 		css = swap_blkcg_get_memcg(memcg);

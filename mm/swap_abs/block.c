@@ -102,8 +102,10 @@ void swap_block_write_failed(struct folio *folio, blk_status_t status)
 {
 	struct block_device *bdev;
 	sector_t sector;
+	unsigned int nr;
 
-	swap_block_mark_failed(folio, 0, swap_block_run(folio, 0, &bdev, &sector), status);
+	nr = swap_block_run(folio, 0, &bdev, &sector);
+	swap_block_mark_failed(folio, 0, nr, status);
 }
 
 /**
@@ -122,7 +124,7 @@ void swap_block_piece_done(struct folio *folio, unsigned int first,
 
 	slot.val += first;
 	swap_tier_io_done(__swap_entry_to_info(swap_abs_backing(slot))->tier,
-			  status);
+			  WRITE, status);
 	if (status)
 		swap_block_mark_failed(folio, first, nr, status);
 }
@@ -140,7 +142,7 @@ void swap_block_read_failed(struct folio *folio)
 }
 
 /* Finish what swap_io_done() begins. */
-void swap_block_io_done(swp_entry_t start, bool failed)
+void swap_block_io_done(swp_entry_t start, int rw, bool failed)
 {
-	swap_tier_io_done(__swap_entry_to_info(start)->tier, failed);
+	swap_tier_io_done(__swap_entry_to_info(start)->tier, rw, failed);
 }

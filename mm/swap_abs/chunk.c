@@ -70,7 +70,8 @@ static bool swap_chunk_may_get(struct swap_packed_tier *packed, bool urgent)
 	 * at least three are idle, because each of the other five streams has
 	 * at most one.
 	 */
-	return urgent ? nr : nr > 1 && READ_ONCE(packed->nr_lazy) < SWAP_NR_CHUNKS_LAZY;
+	return urgent ? nr :
+	       nr > 1 && READ_ONCE(packed->nr_lazy) < SWAP_NR_CHUNKS_LAZY;
 }
 
 static struct swap_chunk *swap_chunk_get(struct swap_packed_tier *packed,
@@ -210,10 +211,12 @@ static void swap_chunk_end_folios(struct swap_chunk *chunk)
 static void swap_chunk_write_end(struct bio *bio)
 {
 	struct swap_chunk *chunk = bio->bi_private;
+	struct swap_tier *tier;
 
 	if (bio->bi_status) {
 		chunk->failed = true;
-		chunk->bad = swap_tier_medium_failed(chunk->segment->packed->tier, bio->bi_status);
+		tier = chunk->segment->packed->tier;
+		chunk->bad = swap_tier_medium_failed(tier, bio->bi_status);
 		pr_alert_ratelimited("swap: write error on %pg, sector %llu\n",
 				     bio->bi_bdev,
 				     (unsigned long long)chunk->sector);
@@ -363,10 +366,13 @@ bool swap_streams_are_open(struct swap_packed_tier *packed)
 static bool swap_streams_yield(struct swap_packed_tier *packed)
 {
 	struct swap_segment *segment = NULL;
+	unsigned int keep;
 
 	spin_lock(&packed->lock);
-	if (packed->tier->nr_spares > (packed->reserved ? SWAP_SEGMENT_RESERVE : 0)) {
-		segment = list_first_entry(&packed->spares, struct swap_segment, victim.list);
+	keep = packed->reserved ? SWAP_SEGMENT_RESERVE : 0;
+	if (packed->tier->nr_spares > keep) {
+		segment = list_first_entry(&packed->spares, struct swap_segment,
+					   victim.list);
 		list_del_init(&segment->victim.list);
 		WRITE_ONCE(packed->tier->nr_spares,
 			   packed->tier->nr_spares - 1);
@@ -617,8 +623,9 @@ struct swap_chunk *swap_stream_get_chunk(struct swap_packed_tier *packed,
 		 * idle by themselves. If the device hangs, a task that is
 		 * killed must not wait for it.
 		 */
-		left = wait_event_killable_timeout(packed->wait, swap_chunk_may_get(packed, urgent),
-						   urgent ? MAX_SCHEDULE_TIMEOUT : HZ / 10);
+		left = urgent ? MAX_SCHEDULE_TIMEOUT : HZ / 10;
+		left = wait_event_killable_timeout(packed->wait,
+				swap_chunk_may_get(packed, urgent), left);
 		if (left < 0)
 			return NULL;
 		if (!left)
@@ -699,7 +706,7 @@ void swap_chunk_done_work(struct work_struct *work)
 		spin_unlock(&packed->lock);
 		swap_tier_retry_bad(packed->tier);
 	}
-	swap_tier_io_done(packed->tier, chunk->failed);
+	swap_tier_io_done(packed->tier, WRITE, chunk->failed);
 
 	for (i = 0; i < chunk->nr_items; i++) {
 		struct swap_chunk_item *item = &chunk->items[i];
@@ -895,8 +902,10 @@ bool swap_stream_move_to(struct swap_packed_tier *packed,
 	 */
 	bool urgent = swap_desc_tag(swap_place_word(from)) == SWAP_DESC_ZSWAP ||
 		      (!fresh && (READ_ONCE(packed->starved) ||
-				  READ_ONCE(packed->tier->nr_spares) < SWAP_SEGMENT_RESERVE));
-	struct cgroup_subsys_state *css = fresh ? swap_blkcg_get_slot(slot) : NULL;
+				  READ_ONCE(packed->tier->nr_spares) <
+				  SWAP_SEGMENT_RESERVE));
+	struct cgroup_subsys_state *css =
+		fresh ? swap_blkcg_get_slot(slot) : NULL;
 	struct swap_chunk_item *item;
 	struct swap_chunk *chunk;
 

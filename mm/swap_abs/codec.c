@@ -111,7 +111,9 @@ int swap_codec_compress(unsigned int codec, struct page *page, void *dst)
 	kunmap_local(src);
 	if (err)
 		return err;
-	return req->dlen && req->dlen <= SWAP_OBJECT_MAX_LENGTH ? req->dlen : -ENOSPC;
+	if (!req->dlen || req->dlen > SWAP_OBJECT_MAX_LENGTH)
+		return -ENOSPC;
+	return req->dlen;
 }
 
 /*

@@ -220,7 +220,8 @@ bool swap_collect_alloc_pieces(struct swap_packed_tier *packed)
 
 	for (i = 0; i < ARRAY_SIZE(packed->pieces); i++) {
 		packed->pieces[i].buf = kmalloc(SWAP_COLLECT_SIZE,
-						GFP_KERNEL | __GFP_RETRY_MAYFAIL);
+						GFP_KERNEL |
+						__GFP_RETRY_MAYFAIL);
 		if (!packed->pieces[i].buf)
 			return false;
 	}
@@ -299,7 +300,7 @@ static int swap_collect_wait_piece(struct swap_packed_tier *packed,
 	piece->pending = false;
 	err = blk_status_to_errno(piece->bio.bi_status);
 	bio_uninit(&piece->bio);
-	swap_tier_io_done(packed->tier, err);
+	swap_tier_io_done(packed->tier, READ, err);
 	return err;
 }
 
@@ -409,15 +410,15 @@ static int swap_collect_segment(struct swap_segment *segment,
 	unsigned int end = segment->victim.end * SWAP_PACKED_BLOCK;
 	struct swap_object object;
 	struct swap_collect_piece *piece;
-	unsigned int pos = 0, next;
+	unsigned int pos = 0, next, len;
 	int err = 0, unreadable = 0;
 
 	while (pos < end && swap_segment_live(segment)) {
 		err = swap_packed_is_stopped(packed, move) ? -EINTR : 0;
 		if (err)
 			break;
-		piece = swap_collect_get_piece(segment, pos,
-					       move || !swap_collect_is_urgent(packed));
+		piece = swap_collect_get_piece(segment, pos, move ||
+					       !swap_collect_is_urgent(packed));
 		if (IS_ERR(piece)) {
 			err = PTR_ERR(piece);
 			break;
@@ -429,7 +430,8 @@ static int swap_collect_segment(struct swap_segment *segment,
 		 */
 		if (!piece) {
 			unreadable = -EIO;
-			pos = ALIGN_DOWN(pos, SWAP_PACKED_BLOCK) + SWAP_COLLECT_SIZE;
+			pos = ALIGN_DOWN(pos, SWAP_PACKED_BLOCK) +
+			      SWAP_COLLECT_SIZE;
 			continue;
 		}
 		next = pos - piece->base;
@@ -439,8 +441,11 @@ static int swap_collect_segment(struct swap_segment *segment,
 						start + piece->base,
 						segment->seq, &object)) {
 				if (found) {
-					if (swap_object_is_live(segment, &object))
-						*found += swap_object_size(object.length);
+					if (swap_object_is_live(segment,
+								&object)) {
+						len = object.length;
+						*found += swap_object_size(len);
+					}
 					continue;
 				}
 				err = swap_collect_object(segment, &object,
@@ -537,8 +542,10 @@ static struct swap_segment *swap_collect_oldest(struct swap_packed_tier *packed)
 	for (i = 1; i < SWAP_VICTIM_BUCKETS; i++) {
 		victim = list_first_entry_or_null(&packed->victims.bucket[i],
 						  struct swap_victim, list);
-		if (victim && (!oldest || (s32)(victim->since - oldest->since) < 0) &&
-		    !atomic_read(&container_of(victim, struct swap_segment, victim)->writing))
+		if (victim &&
+		    (!oldest || (s32)(victim->since - oldest->since) < 0) &&
+		    !atomic_read(&container_of(victim, struct swap_segment,
+					       victim)->writing))
 			oldest = victim;
 	}
 	if (oldest) {
@@ -622,8 +629,9 @@ int swap_packed_move_out(struct swap_move *move)
  */
 void swap_collect_again_work(struct work_struct *work)
 {
-	struct swap_packed_tier *packed = container_of(to_delayed_work(work),
-						       struct swap_packed_tier, again_work);
+	struct swap_packed_tier *packed =
+		container_of(to_delayed_work(work), struct swap_packed_tier,
+			     again_work);
 
 	spin_lock(&packed->lock);
 	swap_victims_unskip(&packed->victims);
@@ -701,7 +709,8 @@ static unsigned long swap_image_segments(void)
 	unsigned long used =
 		ram - min(ram, global_zone_page_state(NR_FREE_PAGES));
 
-	return SWAP_SEGMENT_RESERVE + DIV_ROUND_UP(min(used, ram / 2), SWAPFILE_CLUSTER);
+	return SWAP_SEGMENT_RESERVE +
+	       DIV_ROUND_UP(min(used, ram / 2), SWAPFILE_CLUSTER);
 }
 
 /*

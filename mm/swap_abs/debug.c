@@ -183,10 +183,13 @@ static long device_room(struct swap_info_struct *si)
 		if (ci->flags >= CLUSTER_FLAG_LENT && i < si->nr_closed)
 			room += SWAPFILE_CLUSTER - swap_cluster_nr_bad(ci);
 		else if (ci->flags == CLUSTER_FLAG_LENT_SEGMENT)
-			room += SWAPFILE_CLUSTER - (long)swap_formats_sum(segment_held, ci);
+			room += SWAPFILE_CLUSTER -
+				(long)swap_formats_sum(segment_held, ci);
 		else if (ci->flags >= CLUSTER_FLAG_LENT)
-			room += SWAPFILE_CLUSTER - bitmap_weight(ci->lent_map, SWAPFILE_CLUSTER);
-		else if (ci->count == swap_cluster_nr_bad(ci) || i >= si->nr_adopted)
+			room += SWAPFILE_CLUSTER -
+				bitmap_weight(ci->lent_map, SWAPFILE_CLUSTER);
+		else if (ci->count == swap_cluster_nr_bad(ci) ||
+			 i >= si->nr_adopted)
 			room += SWAPFILE_CLUSTER - ci->count;
 		spin_unlock(&ci->lock);
 		cond_resched();

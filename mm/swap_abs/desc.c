@@ -209,7 +209,9 @@ static __always_inline long swap_desc_leave_copies(struct swap_cluster_info *ci,
 			if (!swap_desc_same_kind(old[i + run], old[i]) ||
 			    (new && !swap_desc_same_kind(new[i + run], new[i])))
 				break;
-		room += swap_desc_leave_run(ci, ci_off + i, new ? new[i] : swap_desc_none(), run);
+		room += swap_desc_leave_run(ci, ci_off + i,
+					    new ? new[i] : swap_desc_none(),
+					    run);
 	}
 	return room;
 }

@@ -79,7 +79,8 @@ enum swap_desc_tag {
 #define SWAP_DESC_PIN		BIT(63)
 #define SWAP_DESC_PLACE_MASK	(~(SWAP_DESC_PIN | SWAP_DESC_PROMISED))
 #define SWAP_DESC_TYPE_SHIFT	57
-#define SWAP_DESC_KIND_MASK	(GENMASK(63, SWAP_DESC_TYPE_SHIFT) | SWAP_DESC_TAG_MASK)
+#define SWAP_DESC_KIND_MASK						\
+	(GENMASK(63, SWAP_DESC_TYPE_SHIFT) | SWAP_DESC_TAG_MASK)
 
 /* In the word of a page in RAM alone: zswap could not make the page smaller. */
 #define SWAP_DESC_REFUSED	BIT(SWAP_DESC_TAG_BITS)
@@ -235,7 +236,8 @@ static inline bool swap_desc_is_block(swap_desc_t word)
 static inline swap_place_t swap_place_behind(swap_place_t place,
 					     unsigned int nr)
 {
-	return (swap_place_t){ place.val + ((unsigned long)nr << SWAP_DESC_TAG_BITS) };
+	place.val += (unsigned long)nr << SWAP_DESC_TAG_BITS;
+	return place;
 }
 
 static inline swap_desc_t swap_desc_packed(unsigned int type, u64 address,
@@ -266,7 +268,8 @@ static inline u64 swap_desc_address(swap_desc_t word)
 static inline unsigned int swap_desc_length(swap_desc_t word)
 {
 	VM_WARN_ON_ONCE(swap_desc_tag(word) != SWAP_DESC_PACKED);
-	return (word.val >> SWAP_DESC_LEN_SHIFT & (BIT(SWAP_DESC_LEN_BITS) - 1)) + 1;
+	return (word.val >> SWAP_DESC_LEN_SHIFT &
+		(BIT(SWAP_DESC_LEN_BITS) - 1)) + 1;
 }
 
 static inline unsigned int swap_desc_codec(swap_desc_t word)

@@ -96,7 +96,8 @@ u64 swap_chunk_buf_append(struct swap_chunk_buf *chunk, unsigned int slot,
 	 * Compute the checksum of the copy, because the original may change at
 	 * the same time.
 	 */
-	header->crc = cpu_to_le32(swap_object_crc(chunk->start + offset, header, length));
+	header->crc = cpu_to_le32(swap_object_crc(chunk->start + offset, header,
+						  length));
 	/*
 	 * Zero the padding, so that nothing of the kernel's memory goes to the
 	 * device.

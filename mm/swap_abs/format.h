@@ -51,7 +51,8 @@ struct swap_object_header {
 	__le32 crc;
 };
 
-#define SWAP_OBJECT_MAX_LENGTH	(SWAP_PACKED_BLOCK - sizeof(struct swap_object_header))
+#define SWAP_OBJECT_MAX_LENGTH						\
+	(SWAP_PACKED_BLOCK - sizeof(struct swap_object_header))
 
 /*
  * Tell whether data of @length bytes is worth packing. Longer data takes no

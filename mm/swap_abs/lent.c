@@ -68,8 +68,8 @@
  * struct swap_lent_run - slots that a CPU has taken ahead
  * @slots: the run: how many slots are left, in the low bits, and the first of
  *	them, as an entry of the device; the others follow it. Where it has
- *	ended when none are left. One word, so that it needs no lock: who
- *	replaces it owns what it leaves out
+ *	ended when none are left. One word, so that it needs no lock: the
+ *	CPU that replaces it owns what it leaves out
  * @until: jiffies until which the run is used, or 0 for as long as it has
  *	slots; see swap_tier_hint_until()
  */
@@ -218,7 +218,7 @@ static unsigned int swap_lent_take(struct swap_info_struct *si,
 				   unsigned int ci_off, unsigned int min,
 				   unsigned int want, s64 *run)
 {
-	unsigned long start, *map = ci->lent_map;
+	unsigned long start, end, offset, *map = ci->lent_map;
 	unsigned int got = 0;
 
 	/*
@@ -235,11 +235,12 @@ static unsigned int swap_lent_take(struct swap_info_struct *si,
 						   min, 0);
 	if (start >= SWAPFILE_CLUSTER)
 		goto out;
-	got = find_next_bit(map, min_t(unsigned long, SWAPFILE_CLUSTER, start + want),
-			    start) - start;
+	end = min_t(unsigned long, SWAPFILE_CLUSTER, start + want);
+	got = find_next_bit(map, end, start) - start;
 	bitmap_set(map, start, got);
 	ci->count += got;
-	*run = swap_run_make(si->type, (ci - si->cluster_info) * SWAPFILE_CLUSTER + start, got);
+	offset = (ci - si->cluster_info) * SWAPFILE_CLUSTER + start;
+	*run = swap_run_make(si->type, offset, got);
 	/*
 	 * Count the slots before the lock is dropped, because swapoff waits for
 	 * the lock first and for the count to be 0 after that.
@@ -314,14 +315,17 @@ swap_lent_clear(struct swap_info_struct *si, struct swap_cluster_info *ci,
 {
 	lockdep_assert_held(&ci->lock);
 	VM_WARN_ON_ONCE(ci->flags < CLUSTER_FLAG_LENT);
-	VM_WARN_ON_ONCE(find_next_zero_bit(ci->lent_map, ci_off + nr, ci_off) < ci_off + nr);
+	VM_WARN_ON_ONCE(find_next_zero_bit(ci->lent_map, ci_off + nr, ci_off) <
+			ci_off + nr);
 
 	if (nr == 1)
 		__clear_bit(ci_off, ci->lent_map);
 	else
 		bitmap_clear(ci->lent_map, ci_off, nr);
 	ci->count -= nr;
-	swap_range_notify(si, (ci - si->cluster_info) * SWAPFILE_CLUSTER + ci_off, nr);
+	swap_range_notify(si,
+			  (ci - si->cluster_info) * SWAPFILE_CLUSTER + ci_off,
+			  nr);
 }
 
 /*
@@ -430,6 +434,7 @@ void swap_lent_stop(struct swap_tier *tier)
  */
 unsigned long swap_lent_ahead(struct swap_tier *tier)
 {
+	struct swap_lent_run *run;
 	unsigned long sum = 0;
 	int cpu, which;
 	s64 slots;
@@ -438,8 +443,10 @@ unsigned long swap_lent_ahead(struct swap_tier *tier)
 		return 0;
 	for_each_possible_cpu(cpu) {
 		for (which = 0; which < 2; which++) {
-			slots = atomic64_read(&per_cpu(swap_lent_runs, cpu)[which].slots);
-			if (swap_run_left(slots) && swap_run_type(slots) == tier->si->type)
+			run = &per_cpu(swap_lent_runs, cpu)[which];
+			slots = atomic64_read(&run->slots);
+			if (swap_run_left(slots) &&
+			    swap_run_type(slots) == tier->si->type)
 				sum += swap_run_left(slots);
 		}
 	}
@@ -559,7 +566,8 @@ static unsigned int swap_lent_run_length(struct swap_tier *tier)
 static bool swap_lent_has_many_free(struct swap_tier *tier)
 {
 	return READ_ONCE(tier->format)->plain &&
-	       swap_tier_free_clusters(tier) > tier->si->pages / SWAPFILE_CLUSTER / 4;
+	       swap_tier_free_clusters(tier) >
+	       tier->si->pages / SWAPFILE_CLUSTER / 4;
 }
 
 static unsigned int swap_lent_take_borrowed(struct swap_tier *tier,
@@ -675,7 +683,7 @@ static unsigned int swap_lent_take_behind(s64 end, unsigned int nr, bool all,
 	struct swap_info_struct *si = READ_ONCE(swap_info[swap_run_type(end)]);
 	unsigned long offset = swap_run_offset(end);
 	struct swap_cluster_info *ci;
-	unsigned int got = 0;
+	unsigned int want, got = 0;
 
 	/*
 	 * Not swap_run_device(), because the device may be gone, and its type
@@ -685,11 +693,13 @@ static unsigned int swap_lent_take_behind(s64 end, unsigned int nr, bool all,
 		return 0;
 	if (offset < si->max && (all || swap_lent_may_scatter(si))) {
 		ci = swap_cluster_lock(si, offset);
-		if (ci->flags == CLUSTER_FLAG_LENT_PARTIAL)
-			got = swap_lent_take(si, ci, offset % SWAPFILE_CLUSTER, all ? nr : 1,
-					     max(nr, swap_lent_run_length(si->tier)), run);
-		else
+		if (ci->flags == CLUSTER_FLAG_LENT_PARTIAL) {
+			want = max(nr, swap_lent_run_length(si->tier));
+			got = swap_lent_take(si, ci, offset % SWAPFILE_CLUSTER,
+					     all ? nr : 1, want, run);
+		} else {
 			swap_cluster_unlock(ci);
+		}
 	}
 	put_swap_device(si);
 	return got;
@@ -756,9 +766,11 @@ unsigned int swap_lent_take_any(swap_desc_t *words, unsigned int nr, bool all,
 				unsigned long tiers)
 {
 	unsigned int which = !!swap_tiers_restricted(tiers);
+	unsigned int got;
 
-	return swap_lent_take_run(&raw_cpu_ptr(swap_lent_runs)[which], words, nr, all, tiers) ?:
-		       swap_lent_take_new(which, words, nr, all, tiers);
+	got = swap_lent_take_run(&raw_cpu_ptr(swap_lent_runs)[which], words, nr,
+				 all, tiers);
+	return got ?: swap_lent_take_new(which, words, nr, all, tiers);
 }
 
 bool swap_lent_is_bad(struct swap_tier *tier, unsigned long offset)
@@ -1041,7 +1053,9 @@ unsigned long swap_lent_choose_sparse(struct swap_tier *tier,
 	/* How many of the clusters that are just at the limit are wanted. */
 	for (left = want, part = 1; part < limit; part++)
 		left -= nr[part];
-	for (i = 0; picked < want && (ci = swap_lent_next_sparse(tier, &i, &used, &part));
+	for (i = 0;
+	     picked < want &&
+	     (ci = swap_lent_next_sparse(tier, &i, &used, &part));
 	     spin_unlock(&ci->lock)) {
 		if (part > limit || (part == limit && !left))
 			continue;
@@ -1176,12 +1190,13 @@ bool swap_lent_free_image(swp_entry_t entry)
 {
 	swap_desc_t word = swap_desc_block(SWAP_DESC_RAW, swp_type(entry),
 					   swp_offset(entry));
+	struct swap_cluster_info *ci = __swap_entry_to_cluster(entry);
 
 	/*
 	 * data_race(): whether the cluster is lent does not change while the
 	 * slot is in use.
 	 */
-	if (data_race(__swap_entry_to_cluster(entry)->flags) < CLUSTER_FLAG_LENT)
+	if (data_race(ci->flags) < CLUSTER_FLAG_LENT)
 		return false;
 	swap_promise_put(swap_lent_free(&word, 1));
 	return true;
@@ -1197,8 +1212,9 @@ const char *swap_lent_check(swap_desc_t word)
 {
 	swp_entry_t entry = swap_desc_device_entry(word);
 	unsigned int ci_off = swp_cluster_offset(entry);
-	struct swap_cluster_info *ci = swap_cluster_lock(__swap_entry_to_info(entry),
-							 swp_offset(entry));
+	struct swap_cluster_info *ci =
+		swap_cluster_lock(__swap_entry_to_info(entry),
+				  swp_offset(entry));
 	const char *wrong = NULL;
 
 	if (ci->flags < CLUSTER_FLAG_LENT ||
@@ -1208,8 +1224,10 @@ const char *swap_lent_check(swap_desc_t word)
 		wrong = "on a free block";
 	else if (ci->count != bitmap_weight(ci->lent_map, SWAPFILE_CLUSTER))
 		wrong = "in a cluster that counts other bits than are set";
-	else if (ci->flags == CLUSTER_FLAG_LENT || ci->flags == CLUSTER_FLAG_LENT_EMPTY ||
-		 (ci->flags == CLUSTER_FLAG_LENT_FULL) > (ci->count == SWAPFILE_CLUSTER))
+	else if (ci->flags == CLUSTER_FLAG_LENT ||
+		 ci->flags == CLUSTER_FLAG_LENT_EMPTY ||
+		 (ci->flags == CLUSTER_FLAG_LENT_FULL) >
+		 (ci->count == SWAPFILE_CLUSTER))
 		wrong = "in a cluster on the wrong list";
 	swap_cluster_unlock(ci);
 	return wrong;

@@ -332,13 +332,16 @@ static void swap_memcg_drain_work(struct work_struct *work)
  */
 static void swap_memcg_drain_all(void)
 {
+	struct swap_memcg_stock *stock;
 	int cpu;
 
 	/* A CPU may be adding to its stock, with a cluster locked. */
 	synchronize_rcu();
-	for_each_online_cpu(cpu)
-		if (READ_ONCE(per_cpu(swap_memcg_stock, cpu).id))
-			schedule_work_on(cpu, &per_cpu(swap_memcg_stock, cpu).drain_work);
+	for_each_online_cpu(cpu) {
+		stock = per_cpu_ptr(&swap_memcg_stock, cpu);
+		if (READ_ONCE(stock->id))
+			schedule_work_on(cpu, &stock->drain_work);
+	}
 	for_each_possible_cpu(cpu)
 		flush_work(&per_cpu(swap_memcg_stock, cpu).drain_work);
 }
@@ -350,11 +353,14 @@ static void swap_memcg_drain_all(void)
 void swap_memcg_offline(struct mem_cgroup *memcg)
 {
 	unsigned short id = mem_cgroup_private_id(memcg);
+	struct swap_memcg_stock *stock;
 	int cpu;
 
-	for_each_online_cpu(cpu)
-		if (READ_ONCE(per_cpu(swap_memcg_stock, cpu).id) == id)
-			schedule_work_on(cpu, &per_cpu(swap_memcg_stock, cpu).drain_work);
+	for_each_online_cpu(cpu) {
+		stock = per_cpu_ptr(&swap_memcg_stock, cpu);
+		if (READ_ONCE(stock->id) == id)
+			schedule_work_on(cpu, &stock->drain_work);
+	}
 }
 
 /* A CPU that has gone offline can't change its stock any more. */

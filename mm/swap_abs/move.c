@@ -53,7 +53,8 @@
 #include <trace/events/swap_abs.h>
 
 /* An allocation must fail rather than have a process killed for swapoff. */
-#define SWAP_MOVE_GFP	(GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+#define SWAP_MOVE_GFP	(GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL |	\
+			 __GFP_NOWARN)
 
 /*
  * Tell whether the move empties the tier. Only such a move has to drop the
@@ -223,7 +224,8 @@ static int swap_move_read_again(struct folio *folio, bool to_ram)
 	if (!swap_desc_is_at(swap_desc_read(slot), swap_desc_place(word)))
 		return 0;
 	backing = swap_desc_device_entry(word);
-	swap_tier_count(__swap_entry_to_info(backing)->tier, SWAP_TIER_ERRORS, 1);
+	swap_tier_count(__swap_entry_to_info(backing)->tier, SWAP_TIER_ERRORS,
+			1);
 	pr_alert_ratelimited("swap: a page is lost, type %u offset %lu can't be read\n",
 			     swp_type(backing), swp_offset(backing));
 	ci = swap_cluster_get_and_lock(folio);

@@ -98,7 +98,8 @@ static int swap_neighbour_keep(struct swap_tier *tier,
 
 	/* The page is in the swap cache already, mostly by readahead. */
 	if (object->slot < READ_ONCE(swap_virtual_area->max) &&
-	    swap_cache_has_folio(swp_entry(swap_virtual_area->type, object->slot)))
+	    swap_cache_has_folio(swp_entry(swap_virtual_area->type,
+					   object->slot)))
 		return 0;
 	if (!swap_object_pin(tier->si, object, &slot, &place))
 		return 0;

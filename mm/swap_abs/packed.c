@@ -714,7 +714,8 @@ static unsigned long swap_packed_dead(struct swap_tier *tier)
 		spin_lock(&stream->lock);
 		if (stream->segment)
 			filled -= SWAP_SEGMENT_SIZE -
-				  stream->segment->victim.end * SWAP_PACKED_BLOCK;
+				  stream->segment->victim.end *
+				  SWAP_PACKED_BLOCK;
 		if (stream->chunk)
 			filled += stream->chunk->fill.used;
 		spin_unlock(&stream->lock);
@@ -743,7 +744,7 @@ static unsigned int swap_packed_check(struct swap_tier *tier, bool begin)
 {
 	struct swap_packed_tier *packed = tier->packed;
 	struct swap_segment *segment;
-	unsigned int i, wrong = 0;
+	unsigned int i, live, wrong = 0;
 
 	if (!packed)
 		return 0;
@@ -751,14 +752,18 @@ static unsigned int swap_packed_check(struct swap_tier *tier, bool begin)
 	for (i = 0; i < SWAP_VICTIM_BUCKETS; i++) {
 		list_for_each_entry(segment, &packed->victims.bucket[i],
 				    victim.list) {
-			if (begin)
+			if (begin) {
 				segment->seen = 0;
-			else if (!atomic_read(&segment->writing) &&
-				 segment->seen != swap_segment_live(segment))
+			} else if (!atomic_read(&segment->writing) &&
+				   segment->seen !=
+				   swap_segment_live(segment)) {
 				wrong++;
-			else if (!begin && segment->victim.bucket !=
-				 swap_segment_bucket(swap_segment_live(segment)))
-				wrong++;
+			} else {
+				live = swap_segment_live(segment);
+				if (segment->victim.bucket !=
+				    swap_segment_bucket(live))
+					wrong++;
+			}
 		}
 	}
 	spin_unlock(&packed->lock);

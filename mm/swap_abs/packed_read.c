@@ -158,8 +158,10 @@ static void swap_packed_read_end_folio(struct swap_packed_read *read,
 	if (err) {
 		swap_tier_count(tier, SWAP_TIER_ERRORS, 1);
 		pr_alert_ratelimited("swap: a page can't be read from %pg, byte %llu: %s\n",
-				     tier->si->bdev, swap_desc_address(item->word),
-				     err == -EBADMSG ? "wrong checksum" : "I/O error");
+				     tier->si->bdev,
+				     swap_desc_address(item->word),
+				     err == -EBADMSG ? "wrong checksum" :
+						       "I/O error");
 	} else {
 		if (!swap_iocb_is_moved(&read->io)) {
 			count_vm_event(PSWPIN);
@@ -193,7 +195,8 @@ static swap_desc_t swap_packed_read_last(struct swap_packed_read *read)
 	unsigned int i;
 
 	for (i = 1; i < read->nr; i++)
-		if (swap_desc_address(read->items[i].word) > swap_desc_address(word))
+		if (swap_desc_address(read->items[i].word) >
+		    swap_desc_address(word))
 			word = read->items[i].word;
 	return word;
 }
@@ -206,15 +209,16 @@ static void swap_packed_read_done(struct work_struct *work)
 	struct swap_tier *tier = read->tier;
 	struct bio *bio = &read->io.bio;
 	bool failed = bio->bi_status;
-	unsigned int i, again = 0;
+	unsigned int i, end, again = 0;
 	bool keep;
 	u32 seq;
+	int err;
 
 	/*
 	 * This comes before the first page is unlocked, because the tier may go
 	 * away after the last one.
 	 */
-	swap_tier_io_done(tier, failed);
+	swap_tier_io_done(tier, READ, failed);
 	bio_uninit(bio);
 	seq = swap_segment_of(word)->seq;
 	keep = !failed && !swap_iocb_is_moved(&read->io) &&
@@ -231,20 +235,24 @@ static void swap_packed_read_done(struct work_struct *work)
 	 * Look at neighbours only when no page has to be read again, because
 	 * somebody waits for that page.
 	 */
-	if (keep && !again)
+	if (keep && !again) {
+		end = swap_desc_address(word) -
+		      ((u64)read->offset << PAGE_SHIFT) +
+		      swap_object_size(swap_desc_length(word));
 		swap_neighbours_keep(tier, read->offset, read->buf,
-				     read->blocks * SWAP_PACKED_BLOCK,
-				     swap_desc_address(word) - ((u64)read->offset << PAGE_SHIFT) +
-				     swap_object_size(swap_desc_length(word)), seq);
+				     read->blocks * SWAP_PACKED_BLOCK, end,
+				     seq);
+	}
 	if (keep)
 		put_swap_device(tier->si);
 	/*
 	 * Read each bad object by itself, so that its error does not cost the
 	 * pages that were read with it.
 	 */
-	for (i = 0; i < again; i++)
-		swap_packed_read_end_folio(read, &read->items[i],
-					   swap_packed_read_again(read, &read->items[i]));
+	for (i = 0; i < again; i++) {
+		err = swap_packed_read_again(read, &read->items[i]);
+		swap_packed_read_end_folio(read, &read->items[i], err);
+	}
 
 	swap_packed_read_free_buffer(read);
 	mempool_free(read, &swap_reads);
@@ -351,7 +359,8 @@ void swap_packed_load(struct swap_io_ctx *ctx, struct folio *folio)
 		 */
 		swap_read_submit(ctx);
 		read = mempool_alloc(&swap_reads, GFP_NOIO);
-		read->buf = page_address(mempool_alloc(&swap_read_buffers, GFP_NOIO));
+		read->buf = page_address(mempool_alloc(&swap_read_buffers,
+						       GFP_NOIO));
 		read->large = false;
 		read->tier = tier;
 		read->offset = offset;
@@ -393,16 +402,18 @@ bool swap_packed_fill(struct folio *folio, struct swap_info_struct *si,
  */
 int swap_packed_read_init_once(void)
 {
+	const size_t size = sizeof(struct swap_packed_read);
 	int err = 0;
 
 	if (!swap_read_wq)
-		swap_read_wq = alloc_workqueue("swap_abs_read", WQ_MEM_RECLAIM | WQ_HIGHPRI |
+		swap_read_wq = alloc_workqueue("swap_abs_read",
+					       WQ_MEM_RECLAIM | WQ_HIGHPRI |
 					       WQ_PERCPU, 0);
 	if (!swap_read_wq)
 		return -ENOMEM;
 	if (!mempool_initialized(&swap_reads))
 		err = mempool_init_kmalloc_pool(&swap_reads, SWAP_READ_MIN,
-						sizeof(struct swap_packed_read));
+						size);
 	if (!err && !mempool_initialized(&swap_read_buffers))
 		err = mempool_init_page_pool(&swap_read_buffers, SWAP_READ_MIN,
 					     order_base_2(SWAP_READ_OBJECT));

@@ -228,9 +228,13 @@ static int swap_raw_store(struct swap_io_ctx *ctx, struct folio *folio,
 
 static void swap_raw_load(struct swap_io_ctx *ctx, struct folio *folio)
 {
+	struct swap_tier *tier;
+	unsigned long nr;
+
 	if (!ctx->moved) {
-		swap_tier_count(swap_raw_device(swap_desc_of(folio->swap))->tier, SWAP_TIER_LOAD,
-				folio_nr_pages(folio));
+		nr = folio_nr_pages(folio);
+		tier = swap_raw_device(swap_desc_of(folio->swap))->tier;
+		swap_tier_count(tier, SWAP_TIER_LOAD, nr);
 		/*
 		 * Tell zswap's shrinker to keep more, because this page has to
 		 * be read from a device.

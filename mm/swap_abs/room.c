@@ -47,8 +47,9 @@ unsigned long swap_tier_used(struct swap_tier *tier)
 
 	if (!tier->si)
 		return zswap_total_pages();
+	used = swap_tier_blocks_read(tier);
 	/* data_race(): an approximate value is enough. */
-	used = swap_tier_blocks_read(tier) + data_race(percpu_counter_read(&tier->segments_held));
+	used += data_race(percpu_counter_read(&tier->segments_held));
 	return max(used, 0);
 }
 
@@ -71,17 +72,19 @@ unsigned long swap_tier_free_clusters(struct swap_tier *tier)
 
 	if (list_empty_careful(&si->free_clusters))
 		return 0;
-	return (si->pages - min_t(unsigned long, swap_device_usage(si), si->pages)) /
-	       SWAPFILE_CLUSTER;
+	return (si->pages - min_t(unsigned long, swap_device_usage(si),
+				  si->pages)) / SWAPFILE_CLUSTER;
 }
 
 /* Return the number of free slots in clusters lent for raw pages. A hint. */
 unsigned long swap_tier_free_slots(struct swap_tier *tier)
 {
+	long nr = swap_tier_lent(tier);
+
 	/* data_race(): an approximate value is enough. */
-	long nr = swap_tier_lent(tier) - data_race(percpu_counter_read(&tier->used)) -
-		  ((long)READ_ONCE(tier->nr_spares) + READ_ONCE(tier->nr_bad_segments)) *
-		  SWAPFILE_CLUSTER;
+	nr -= data_race(percpu_counter_read(&tier->used));
+	nr -= ((long)READ_ONCE(tier->nr_spares) +
+	       READ_ONCE(tier->nr_bad_segments)) * SWAPFILE_CLUSTER;
 
 	return max(nr, 0);
 }
@@ -108,12 +111,14 @@ static bool swap_tier_is_open(struct swap_tier *tier, enum swap_open how)
 	if (!tier->si)
 		return how != SWAP_OPEN_SLOTS && zswap_room() > 0 &&
 		       (how == SWAP_OPEN_ANY ||
-			zswap_total_pages() < swap_tier_watermark(tier, SWAP_WMARK_HIGH));
+			zswap_total_pages() <
+			swap_tier_watermark(tier, SWAP_WMARK_HIGH));
 	if (how == SWAP_OPEN_SLOTS)
 		return swap_tier_is_online(tier) && swap_tier_has_slots(tier);
 	return swap_tier_has_room(tier) &&
 	       (how == SWAP_OPEN_ANY ||
-		swap_tier_used(tier) < swap_tier_watermark(tier, SWAP_WMARK_HIGH));
+		swap_tier_used(tier) <
+		swap_tier_watermark(tier, SWAP_WMARK_HIGH));
 }
 
 /*
@@ -289,7 +294,8 @@ unsigned long swap_tier_compact_gain(struct swap_tier *tier)
 void swap_tier_compact(struct swap_tier *tier)
 {
 	if (time_before(jiffies, READ_ONCE(tier->compact_after)) ||
-	    swap_tier_free_slots(tier) < swap_tier_compact_gain(tier) * SWAPFILE_CLUSTER)
+	    swap_tier_free_slots(tier) <
+	    swap_tier_compact_gain(tier) * SWAPFILE_CLUSTER)
 		return;
 	swap_move_queue(&tier->compact_work);
 }

@@ -52,7 +52,8 @@ unsigned long swap_collect_image;
  */
 unsigned long swap_segments_nr_free(struct swap_packed_tier *packed)
 {
-	return READ_ONCE(packed->tier->nr_spares) + swap_tier_free_clusters(packed->tier);
+	return READ_ONCE(packed->tier->nr_spares) +
+	       swap_tier_free_clusters(packed->tier);
 }
 
 /* Tell whether so few segments are free that collection must make some. */
@@ -342,7 +343,10 @@ void swap_segments_release_dead(struct swap_packed_tier *packed)
 
 void swap_segments_release_work(struct work_struct *work)
 {
-	swap_segments_release_dead(container_of(work, struct swap_packed_tier, release_work));
+	struct swap_packed_tier *packed =
+		container_of(work, struct swap_packed_tier, release_work);
+
+	swap_segments_release_dead(packed);
 }
 
 /*
@@ -530,13 +534,13 @@ void swap_segment_close(struct swap_stream *stream)
 long swap_packed_drop(const swap_desc_t *words, unsigned int nr)
 {
 	struct swap_segment *segment;
-	unsigned int i;
+	unsigned int i, size;
 
 	for (i = 0; i < nr; i++) {
 		segment = swap_segment_of(words[i]);
 		percpu_counter_dec(&segment->packed->objects);
-		if (!swap_segment_account(segment,
-					  -(int)swap_object_size(swap_desc_length(words[i]))))
+		size = swap_object_size(swap_desc_length(words[i]));
+		if (!swap_segment_account(segment, -(int)size))
 			swap_segment_idle(segment);
 		swap_segment_put(segment);
 	}

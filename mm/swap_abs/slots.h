@@ -84,6 +84,7 @@ void swap_vain_room_gained(void);
 void swap_vain_device_came(void);
 bool swap_vain_room_is_short(void);
 
+/* mm/swap_abs/desc.c, for debugfs */
 #ifdef CONFIG_DEBUG_FS
 extern u32 swap_debug_move_delay;
 extern atomic_long_t swap_debug_orphans;

@@ -92,7 +92,7 @@ static void swap_tier_open(struct swap_tier *tier)
 	 * work once more, the work finds that it has nothing to do.
 	 */
 	cancel_delayed_work(&tier->drain_work);
-	atomic_set(&tier->io_errors, 0);
+	swap_tier_forget_errors(tier);
 	/* This comes last, because swapoff may take the tier away after it. */
 	swap_device_reopen(tier->si);
 }

@@ -87,7 +87,8 @@ static int __init swap_abs_init(void)
 	 * devices, and a hibernation image has recorded them as lent.
 	 */
 	swap_abs_wq = alloc_workqueue("swap_abs",
-				      WQ_MEM_RECLAIM | WQ_UNBOUND | WQ_FREEZABLE, 0);
+				      WQ_MEM_RECLAIM | WQ_UNBOUND |
+				      WQ_FREEZABLE, 0);
 	if (!swap_abs_wq)
 		return -ENOMEM;
 

@@ -286,7 +286,8 @@ static ssize_t stored_show(struct kobject *kobj, struct kobj_attribute *attr,
 	if (tier_is_zswap(tier))
 		pages = atomic_long_read(&zswap_stored_pages);
 	else
-		pages = swap_tier_blocks(tier) + swap_formats_sum(stored, tier, false);
+		pages = swap_tier_blocks(tier) +
+			swap_formats_sum(stored, tier, false);
 	return sysfs_emit(buf, "%llu\n", (u64)pages << PAGE_SHIFT);
 }
 
@@ -337,12 +338,13 @@ static const struct attribute_group swap_tier_group = {
 	.attrs = swap_tier_attrs,
 };
 
-#define SWAP_TIER_STAT_ATTR(name, stat)						\
-static ssize_t name##_show(struct kobject *kobj, struct kobj_attribute *attr,	\
-			   char *buf)						\
-{										\
-	return sysfs_emit(buf, "%lu\n", swap_tier_stat_sum(to_tier(kobj), stat)); \
-}										\
+#define SWAP_TIER_STAT_ATTR(name, stat)					\
+static ssize_t name##_show(struct kobject *kobj, struct kobj_attribute *attr, \
+			   char *buf)					\
+{									\
+	return sysfs_emit(buf, "%lu\n",					\
+			  swap_tier_stat_sum(to_tier(kobj), stat));	\
+}									\
 static struct kobj_attribute name##_attr = __ATTR_RO(name)
 
 SWAP_TIER_STAT_ATTR(store, SWAP_TIER_STORE);

@@ -373,7 +373,8 @@ unsigned long swap_tier_blocks(struct swap_tier *tier)
  */
 unsigned long swap_tier_inuse(struct swap_tier *tier)
 {
-	return swap_tier_blocks(tier) + percpu_counter_sum_positive(&tier->segments_held);
+	return swap_tier_blocks(tier) +
+	       percpu_counter_sum_positive(&tier->segments_held);
 }
 
 /* Count the virtual slots that have data in a tier, roughly. */
@@ -386,7 +387,8 @@ unsigned long swap_tiers_stored(void)
 		sum = percpu_counter_read_positive(&swap_zswap_tier->used);
 	spin_lock(&swap_tiers_lock);
 	plist_for_each_entry(tier, &swap_tiers, node)
-		sum += swap_tier_blocks_read(tier) + swap_formats_sum(stored, tier, true);
+		sum += swap_tier_blocks_read(tier) +
+		       swap_formats_sum(stored, tier, true);
 	spin_unlock(&swap_tiers_lock);
 	return max(sum, 0);
 }
@@ -632,24 +634,74 @@ u32 swap_tier_max_errors = 32;
 #define SWAP_TIER_FAIL_TIME	(5 * HZ)
 
 /*
- * Tell whether a device has given nothing but errors for some time. One success
- * ends that. Any context, also interrupts.
+ * The number of failed writes in a row after which a tier is erring, and how
+ * long it is. Stores prefer other devices meanwhile, because a process that
+ * needs memory may be killed before five seconds are over. Then they try again,
+ * so that the tier either recovers or fails.
+ */
+#define SWAP_TIER_ERRING	4
+#define SWAP_TIER_ERRING_TIME	(HZ / 2)
+
+/* Mask of the tiers to which writes fail, and jiffies until which it holds. */
+unsigned long swap_tiers_erring __read_mostly;
+static unsigned long swap_tiers_erring_until __read_mostly;
+
+/* Answer swap_tiers_sound() where writes fail. */
+unsigned long __swap_tiers_sound(unsigned long tiers)
+{
+	unsigned long sound = tiers & ~READ_ONCE(swap_tiers_erring);
+
+	if (time_after_eq(jiffies, READ_ONCE(swap_tiers_erring_until))) {
+		/* An error that comes just now sets its bit once more. */
+		WRITE_ONCE(swap_tiers_erring, 0);
+		return tiers;
+	}
+	if (sound & READ_ONCE(swap_tiers_online) & ~SWAP_TIER_ZSWAP)
+		return sound;
+	return tiers;
+}
+
+/* Forget the errors of a tier, because it is opened again. */
+void swap_tier_forget_errors(struct swap_tier *tier)
+{
+	atomic_set(&tier->io_errors[READ], 0);
+	atomic_set(&tier->io_errors[WRITE], 0);
+	clear_bit(swap_tier_index(tier), &swap_tiers_erring);
+}
+
+/*
+ * Tell whether a device has given nothing but errors for some time, for reads
+ * or for writes: a medium that can't be written any more can often be read. One
+ * success ends that. Any context, also interrupts.
  */
 bool swap_tier_has_failed(struct swap_tier *tier)
 {
-	return atomic_read(&tier->io_errors) >= READ_ONCE(swap_tier_max_errors) &&
-	       time_after_eq(jiffies, READ_ONCE(tier->first_error) + SWAP_TIER_FAIL_TIME);
+	u32 most = READ_ONCE(swap_tier_max_errors);
+
+	for (int rw = READ; rw <= WRITE; rw++) {
+		if ((u32)atomic_read(&tier->io_errors[rw]) >= most &&
+		    time_after_eq(jiffies, READ_ONCE(tier->first_error[rw]) +
+					   SWAP_TIER_FAIL_TIME))
+			return true;
+	}
+	return false;
 }
 
 /*
  * Count the end of an I/O of a tier, and queue fail_work when the tier has
  * failed. Any context, also interrupts.
  */
-void swap_tier_io_done(struct swap_tier *tier, bool failed)
+void swap_tier_io_done(struct swap_tier *tier, int rw, bool failed)
 {
+	int errors;
+
 	if (!failed) {
-		if (unlikely(atomic_read(&tier->io_errors)))
-			atomic_set(&tier->io_errors, 0);
+		if (unlikely(atomic_read(&tier->io_errors[rw]))) {
+			atomic_set(&tier->io_errors[rw], 0);
+			if (rw == WRITE)
+				clear_bit(swap_tier_index(tier),
+					  &swap_tiers_erring);
+		}
 		return;
 	}
 	/*
@@ -659,8 +711,14 @@ void swap_tier_io_done(struct swap_tier *tier, bool failed)
 	 */
 	if (data_race(tier->si->flags & SWP_SYNCHRONOUS_IO))
 		return;
-	if (atomic_inc_return(&tier->io_errors) == 1)
-		WRITE_ONCE(tier->first_error, jiffies);
+	errors = atomic_inc_return(&tier->io_errors[rw]);
+	if (errors == 1)
+		WRITE_ONCE(tier->first_error[rw], jiffies);
+	if (rw == WRITE && errors >= SWAP_TIER_ERRING) {
+		WRITE_ONCE(swap_tiers_erring_until,
+			   jiffies + SWAP_TIER_ERRING_TIME);
+		set_bit(swap_tier_index(tier), &swap_tiers_erring);
+	}
 	if (swap_tier_has_failed(tier) && swap_tier_is_online(tier)) {
 		/*
 		 * Not on a freezable workqueue: fail_work waits for works that

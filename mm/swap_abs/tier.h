@@ -329,7 +329,7 @@ enum swap_watermark {
 /* What a tier is asked for; see swap_tiers_open(). */
 enum swap_open {
 	SWAP_OPEN_ANY, /* it takes a page */
-	SWAP_OPEN_BELOW_HIGH, /* and keeps it: it need not demote others for it */
+	SWAP_OPEN_BELOW_HIGH, /* and keeps it: need not demote others for it */
 	SWAP_OPEN_SLOTS, /* it has a slot for an uncompressed page */
 };
 
@@ -376,7 +376,7 @@ struct swap_packed_tier;
  * @compact_after: v, jiffies before which compaction is not tried again
  * @compacting: v, clusters on @victims may have free slots, because they were
  *	sparse when they were marked
- * @io_errors: A, I/O errors without a success in between
+ * @io_errors: A, errors without a success in between, of reads and of writes
  * @first_error: A, jiffies at the first of these errors
  * @move_lock: held by the mover that moves data off the tier
  * @batch: V, pages that the mover moves by way of folios
@@ -435,8 +435,8 @@ struct swap_tier {
 	struct work_struct compact_work;
 	unsigned long compact_after;
 	bool compacting;
-	atomic_t io_errors;
-	unsigned long first_error;
+	atomic_t io_errors[2];		/* READ, WRITE */
+	unsigned long first_error[2];
 	struct mutex move_lock;		/* outermost but for swap_state_mutex */
 	struct swap_move_batch batch;
 	unsigned long scan_pos;
@@ -505,6 +505,7 @@ static inline void swap_move_queue(struct work_struct *work)
 extern atomic_long_t swap_bytes_moving;
 extern atomic_t swap_neighbours_used;
 extern bool swap_errors_are_medium;
+extern unsigned long swap_tiers_erring;
 extern u32 swap_tier_max_errors;
 void __init swap_format_register(const struct swap_format *format);
 const struct swap_format *swap_format_find(const char *name);
@@ -530,7 +531,9 @@ void swap_tier_retry_bad(struct swap_tier *tier);
 void swap_tiers_retry_now(void);
 bool swap_tier_medium_failed(struct swap_tier *tier, blk_status_t status);
 bool swap_tier_has_failed(struct swap_tier *tier);
-void swap_tier_io_done(struct swap_tier *tier, bool failed);
+void swap_tier_forget_errors(struct swap_tier *tier);
+void swap_tier_io_done(struct swap_tier *tier, int rw, bool failed);
+unsigned long __swap_tiers_sound(unsigned long tiers);
 
 /* mm/swap_abs/device.c */
 void swap_tiers_adopt(bool adopt);
@@ -601,6 +604,17 @@ static inline unsigned long swap_tier_bit(struct swap_tier *tier)
 }
 
 /*
+ * Return those of the tiers to which writes do not fail just now; all of them
+ * if there is no such device.
+ */
+static inline unsigned long swap_tiers_sound(unsigned long tiers)
+{
+	if (likely(!READ_ONCE(swap_tiers_erring)))
+		return tiers;
+	return __swap_tiers_sound(tiers);
+}
+
+/*
  * Tell whether a tier takes new data. The answer is a hint without
  * swap_abs_mutex, because the state can change.
  */
@@ -610,7 +624,8 @@ static inline bool swap_tier_is_online(struct swap_tier *tier)
 }
 
 /* The states of a tier that drain_work empties. */
-#define SWAP_TIER_STATES_DRAINED	(BIT(SWAP_TIER_DRAINING) | BIT(SWAP_TIER_FAILED))
+#define SWAP_TIER_STATES_DRAINED					\
+	(BIT(SWAP_TIER_DRAINING) | BIT(SWAP_TIER_FAILED))
 
 static inline bool swap_tier_is_drained(struct swap_tier *tier)
 {

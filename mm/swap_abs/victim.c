@@ -167,6 +167,7 @@ struct swap_victim *swap_victims_choose(struct swap_victims *victims, u32 now,
 		last = elsewhere ? SWAP_VICTIM_ELSEWHERE : SWAP_VICTIM_LAST;
 	struct swap_victim *victim, *best = NULL;
 	u64 benefit, most = 0;
+	unsigned int live;
 
 	for (bucket = 0; bucket <= last; bucket++) {
 		if (best && (!nr_free || bucket == SWAP_VICTIM_CHEAP + 1 ||
@@ -175,8 +176,9 @@ struct swap_victim *swap_victims_choose(struct swap_victims *victims, u32 now,
 		victim = swap_victims_head(victims, bucket);
 		if (!victim)
 			continue;
-		benefit = swap_victim_benefit(victims->size / SWAP_VICTIM_PARTS * bucket,
-					      victims->size, now - victim->since);
+		live = victims->size / SWAP_VICTIM_PARTS * bucket;
+		benefit = swap_victim_benefit(live, victims->size,
+					      now - victim->since);
 		if (benefit > most) {
 			most = benefit;
 			best = victim;
@@ -213,8 +215,8 @@ bool swap_victims_is_old(struct swap_victims *victims,
  */
 unsigned int swap_collect_below(unsigned int nr_segments)
 {
-	return SWAP_SEGMENT_RESERVE + clamp(nr_segments / SWAP_COLLECT_SHARE, 1U,
-					    SWAP_COLLECT_MOST);
+	return SWAP_SEGMENT_RESERVE + clamp(nr_segments / SWAP_COLLECT_SHARE,
+					    1U, SWAP_COLLECT_MOST);
 }
 
 /*
@@ -227,8 +229,10 @@ unsigned int swap_collect_below(unsigned int nr_segments)
 unsigned int swap_segment_pages(unsigned int bucket, unsigned int pages)
 {
 	unsigned int parts = 2 * SWAP_VICTIM_PARTS * SWAP_SEGMENT_FULL_NUM;
+	unsigned int held;
 
 	if (!bucket)
 		return 0;
-	return max((pages * (2 * bucket - 1) * SWAP_SEGMENT_FULL_DEN + parts / 2) / parts, 1U);
+	held = pages * (2 * bucket - 1) * SWAP_SEGMENT_FULL_DEN;
+	return max((held + parts / 2) / parts, 1U);
 }

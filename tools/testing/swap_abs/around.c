@@ -167,7 +167,7 @@ void swap_neighbours_keep(struct swap_tier *tier, pgoff_t offset, const void *bu
 void swap_format_register(const struct swap_format *format) { }
 void swap_tier_check_high(struct swap_tier *tier) { }
 void swap_tier_compact(struct swap_tier *tier) { }
-void swap_tier_io_done(struct swap_tier *tier, bool failed) { }
+void swap_tier_io_done(struct swap_tier *tier, int rw, bool failed) { }
 void swap_vain_room_gained(void) { }
 
 void swap_tier_retry_bad(struct swap_tier *tier)

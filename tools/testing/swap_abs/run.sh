@@ -86,7 +86,7 @@ desc|an orphan stays|s/^	backend->drop(&word, 1);//
 desc|a pin stays|/WRITE_ONCE(\*desc, swap_desc_clear_pinned/d
 desc|install keeps the old copy|s/room = swap_desc_leave_copies(.*) + taken/room = taken/
 desc|install forgets promises|/room -= swap_desc_holds_room(word);/d
-segment|drop keeps live bytes|s/if (!swap_segment_account(segment,$/& 0 */
+segment|drop keeps live bytes|s/account(segment, -(int)size)/account(segment, 0)/
 segment|drop forgets the object|/percpu_counter_dec(&segment->packed->objects);/d
 segment|the dead give no room|s/^		swap_promise_put(-held);/;/
 segment|what is closed gives room|s/if (!(old & SWAP_SEGMENT_CLOSED))/if (true)/
@@ -124,7 +124,7 @@ packed|writeback ends too early|s/atomic_inc(&write->pending);//
 packed|what is undone has live bytes|s/swap_packed_backend.drop(words, i);//
 packed_read|a page without check|s/if (swap_object_check(object, &want, .*/if (false)/
 packed_read|a bad page is uptodate|s/^	if (err) {$/	if (false) {/
-packed_read|a bad page is not read again|s/^[ 	]*swap_packed_read_again(.*/-EIO);/
+packed_read|a bad page is not read again|s/= swap_packed_read_again(.*/= -EIO;/
 '
 
 # What is changed in mm/swap_abs/format.c: <what>|<sed>
@@ -180,7 +180,7 @@ old in small devices|s/return is_old \&\& .*/return is_old;/
 old is what is young|s/\* SWAP_VICTIM_AGES > victims->age/* SWAP_VICTIM_AGES < victims->age/
 the average stays|s/victims->age += age - .*/victims->age = 100;/
 the average is a sum|s/ - victims->age \/ SWAP_VICTIM_AGES;/;/
-choice by age alone|s/victims->size \/ SWAP_VICTIM_PARTS \* bucket,/0,/
+choice by age alone|s/victims->size \/ SWAP_VICTIM_PARTS \* bucket;/0;/
 choice without age|s/now - victim->since);/0);/
 choice of the worst|s/(benefit > most)/(!best || benefit < most)/
 choice of a full one|s/: SWAP_VICTIM_LAST;/: SWAP_VICTIM_ASIDE - 1;/
@@ -194,7 +194,7 @@ collection too early|s/nr_segments \/ SWAP_COLLECT_SHARE/nr_segments/
 held rounds down to 0|s/max((\(.*\)) \/ parts, 1U)/(\1) \/ parts \/ 64/
 held of an empty one|s/if (!bucket)/if (false)/
 held of the upper end|s/2 \* bucket - 1/2 * bucket + 1/
-held without the twelfth|s/\* SWAP_SEGMENT_FULL_DEN + parts/* SWAP_SEGMENT_FULL_NUM + parts/
+held without the twelfth|s/\* SWAP_SEGMENT_FULL_DEN;/* SWAP_SEGMENT_FULL_NUM;/
 '
 
 # mutate <file> <sed>: leaves $OUT/mutant.c, if the expression changes anything

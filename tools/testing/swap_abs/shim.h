@@ -444,6 +444,8 @@ enum {
 	BLK_STS_MEDIUM,
 };
 
+#define READ				0
+#define WRITE				1
 #define REQ_OP_READ			0
 #define REQ_OP_WRITE			1
 #define REQ_SWAP			2

@@ -175,6 +175,7 @@ static int measure_faults(const struct options *o, const char *dev, unsigned cha
 	printf(" faults=%zu blocks_fault=%.3f p50_us=%.1f p90_us=%.1f p99_us=%.1f", nr,
 	       (after.read_sectors - before.read_sectors) / 8.0 / nr, took[nr / 2] * 1e6,
 	       took[nr * 9 / 10] * 1e6, took[nr * 99 / 100] * 1e6);
+	printf(" p999_us=%.1f", took[nr * 999 / 1000] * 1e6);
 	return 0;
 }
 

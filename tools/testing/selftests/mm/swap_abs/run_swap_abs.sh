@@ -57,7 +57,7 @@ echo "# $(uname -r), $(awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo) 
 
 # Number the results of all programs as one. A program that dies without its
 # closing lines, or prints fewer results than it planned, is a failure.
-# (A loop of the shell: awk may sit on its input, and who watches wants to see
+# (A loop of the shell: awk may sit on its input, and a user wants to see
 # what runs now.)
 flatten() {
 	test=$1 n=$2 plan='' seen=0 pass=0 fail=0 skip=0
