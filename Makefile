@@ -20,7 +20,8 @@ help: ## this list
 	@echo '  UPDATE=1       ask the mirror for a newer 7.3.x (source, tree)'
 	@echo '  FORCE=1        tree: throw away what was not brought back with refresh'
 	@echo '  CONFIG=NAME    build: $(shell awk '!/^\#/ && $$2 != "arm64" { printf "%s ", $$1 }' configs/variants)'
-	@echo '  ONLY=STAGE,..  check: only these of scripts/check.d; SKIP=STAGE,.. all but these'
+	@echo '  ONLY=STAGE,..  check: only these of scripts/check.d; SKIP=STAGE,.. all but these;'
+	@echo '                 bench: only these of its benches; ALL=1 more, BOOTS=N'
 	@echo '  JOBS=N         parallel compiles; SWAP_ABS_CACHE=DIR download and compiler cache'
 
 deps: ## install the Debian packages that are missing
@@ -59,8 +60,8 @@ lint: deps ## only the lints
 soak: deps ## everything that moves pages at once, MINUTES=30, KERNEL=uml-debug
 	@scripts/soak $(or $(MINUTES),30) $(or $(KERNEL),uml-debug)
 
-bench: deps ## writeback and faults against unmodified 7.3, half an hour
-	@scripts/bench-writeback
+bench: deps ## what the layer costs, against unmodified 7.3: a table, JSON, pictures
+	@scripts/bench
 
 clean: ## remove kernels, guests and logs; keeps build/linux
 	@scripts/clean
