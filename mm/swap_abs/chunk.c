@@ -74,6 +74,19 @@ static bool swap_chunk_may_get(struct swap_packed_tier *packed, bool urgent)
 	       nr > 1 && READ_ONCE(packed->nr_lazy) < SWAP_NR_CHUNKS_LAZY;
 }
 
+/*
+ * Wait for a chunk. All are being written or are about to be, and become idle
+ * by themselves. If the device hangs, a task that is killed must not wait for
+ * it. Return as wait_event_killable_timeout() does.
+ */
+static long swap_chunk_wait(struct swap_packed_tier *packed, bool urgent)
+{
+	return wait_event_killable_timeout(packed->wait,
+					   swap_chunk_may_get(packed, urgent),
+					   urgent ? MAX_SCHEDULE_TIMEOUT :
+						    HZ / 10);
+}
+
 static struct swap_chunk *swap_chunk_get(struct swap_packed_tier *packed,
 					 bool urgent)
 {
@@ -618,14 +631,7 @@ struct swap_chunk *swap_stream_get_chunk(struct swap_packed_tier *packed,
 		spin_unlock(&stream->lock);
 		if (!may_wait)
 			return NULL;
-		/*
-		 * All chunks are being written or are about to be, and become
-		 * idle by themselves. If the device hangs, a task that is
-		 * killed must not wait for it.
-		 */
-		left = urgent ? MAX_SCHEDULE_TIMEOUT : HZ / 10;
-		left = wait_event_killable_timeout(packed->wait,
-				swap_chunk_may_get(packed, urgent), left);
+		left = swap_chunk_wait(packed, urgent);
 		if (left < 0)
 			return NULL;
 		if (!left)

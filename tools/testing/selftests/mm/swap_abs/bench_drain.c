@@ -40,6 +40,7 @@
 #define SLOW_NSEC	100000
 #define QUICK_NSEC	10000
 #define DEPTH		64
+#define SECTORS		2560	/* of 512 bytes, in an operation */
 #define SEED		5
 #define LIMIT		600	/* seconds */
 
@@ -71,18 +72,18 @@ static int set_nullb(const char *name, const char *attr, int value)
 }
 
 /*
- * Make a device that does several operations at a time, which one from
- * sa_nullb_make() does not. The depth of its queue can only be set while the
- * device is off.
+ * Make a device that does several operations at a time, and takes more than 124
+ * KiB in one, which one from sa_nullb_make() does not. That can only be set
+ * while the device is off.
  */
 static const char *make_dev(const char *name, size_t pages, int mbps, int nsec)
 {
 	const char *dev = sa_nullb_make(name, pages, mbps, nsec);
 
 	if (!dev || set_nullb(name, "power", 0) || set_nullb(name, "hw_queue_depth", DEPTH) ||
-	    set_nullb(name, "power", 1) || access(dev, W_OK))
+	    set_nullb(name, "max_sectors", SECTORS) || set_nullb(name, "power", 1))
 		return NULL;
-	return dev;
+	return access(dev, W_OK) ? NULL : dev;
 }
 
 static const char *swapon_bench_dev(const struct options *o, const char *name, int mbps, int nsec,
