@@ -258,26 +258,6 @@ static unsigned long swap_abs_tier_held(struct folio *folio)
 	return tiers;
 }
 
-/* Offer a folio to the backends, for some of the tiers. */
-static int swap_abs_store_in(struct swap_io_ctx *ctx, struct folio *folio,
-			     unsigned long tiers)
-{
-	const struct swap_backend **pos;
-	bool may_leave_ram = false;
-
-	for (pos = swap_store_order; *pos; pos++) {
-		/* Without writeback, a page that zswap refuses stays in RAM. */
-		if ((*pos)->order != SWAP_ORDER_RAM && !may_leave_ram) {
-			may_leave_ram = folio_zswap_writeback_enabled(folio);
-			if (!may_leave_ram)
-				break;
-		}
-		if (!(*pos)->store(ctx, folio, tiers))
-			return 0;
-	}
-	return -ENOSPC;
-}
-
 /*
  * Give a folio's data to the first backend that takes it. The caller holds
  * @folio locked in the swap cache, uptodate and not under writeback; it is not
@@ -290,6 +270,8 @@ static int swap_abs_store_in(struct swap_io_ctx *ctx, struct folio *folio,
 int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio,
 		   unsigned long tiers)
 {
+	const struct swap_backend **pos;
+	bool may_leave_ram = false;
 	unsigned long may, sound;
 
 	/*
@@ -302,12 +284,24 @@ int swap_abs_store(struct swap_io_ctx *ctx, struct folio *folio,
 		       swap_memcg_tiers_of(folio->swap, 0);
 	tiers &= may | SWAP_TIERS_MOVED;
 	sound = swap_tiers_sound(tiers);
-	if (!swap_abs_store_in(ctx, folio, sound))
-		return 0;
-	if (likely(sound == tiers))
-		return -ENOSPC;
-	/* zswap has refused the page. */
-	return swap_abs_store_in(ctx, folio, tiers & ~SWAP_TIER_ZSWAP);
+again:
+	for (pos = swap_store_order; *pos; pos++) {
+		/* Without writeback, a page that zswap refuses stays in RAM. */
+		if ((*pos)->order != SWAP_ORDER_RAM && !may_leave_ram) {
+			may_leave_ram = folio_zswap_writeback_enabled(folio);
+			if (!may_leave_ram)
+				break;
+		}
+		if (!(*pos)->store(ctx, folio, sound))
+			return 0;
+	}
+	if (unlikely(sound != tiers)) {
+		/* zswap has refused the page, and need not be asked again. */
+		tiers &= ~SWAP_TIER_ZSWAP;
+		sound = tiers;
+		goto again;
+	}
+	return -ENOSPC;
 }
 
 /**
