@@ -441,12 +441,12 @@ TEST_F_TIMEOUT(write_errors, to_another_device, SA_TIMEOUT)
 	}
 	EXPECT_EQ(0, sa_tier_num(sa_dm(), "stored"));
 	/*
-	 * All slots are bad, except in the cluster of the header, which has no
-	 * run for a huge page.
+	 * How many slots are bad depends on time, because stores prefer the
+	 * second device for half a second after errors.
 	 */
 	bad = dm_errors() * (long long)SA_PAGE;
+	EXPECT_LT(0, bad);
 	EXPECT_GE(self->free, bad);
-	EXPECT_LE(self->free - (variant->huge ? sa_cluster_slots() * SA_PAGE : 0), bad);
 	EXPECT_TRUE(wait_all_free(left - out * SA_PAGE + self->free - bad));
 	EXPECT_EQ(0, sa_violations());
 	EXPECT_TRUE(sa_only_swapped());
