@@ -50,27 +50,6 @@ struct options {
 	size_t n;
 };
 
-/* Print an error, and return the exit status for main() */
-static int report_failure(const char *what)
-{
-	fprintf(stderr, "bench_drain: %s\n", what);
-	return KSFT_FAIL;
-}
-
-static int report_skip(const char *why)
-{
-	fprintf(stderr, "bench_drain: %s\n", why);
-	return KSFT_SKIP;
-}
-
-static int set_nullb(const char *name, const char *attr, int value)
-{
-	char file[128];
-
-	snprintf(file, sizeof(file), "/sys/kernel/config/nullb/%s/%s", name, attr);
-	return sa_write_num(file, value);
-}
-
 /*
  * Make a device that does several operations at a time, and takes more than 124
  * KiB in one, which one from sa_nullb_make() does not. That can only be set
@@ -80,8 +59,8 @@ static const char *make_dev(const char *name, size_t pages, int mbps, int nsec)
 {
 	const char *dev = sa_nullb_make(name, pages, mbps, nsec);
 
-	if (!dev || set_nullb(name, "power", 0) || set_nullb(name, "hw_queue_depth", DEPTH) ||
-	    set_nullb(name, "max_sectors", SECTORS) || set_nullb(name, "power", 1))
+	if (!dev || sa_nullb_set(name, "power", 0) || sa_nullb_set(name, "hw_queue_depth", DEPTH) ||
+	    sa_nullb_set(name, "max_sectors", SECTORS) || sa_nullb_set(name, "power", 1))
 		return NULL;
 	return access(dev, W_OK) ? NULL : dev;
 }
@@ -156,14 +135,14 @@ static int measure(const struct options *o, struct sa_area *a)
 		bytes = sa_tier_num(DEV(SLOW), "stats/live_bytes");
 	took = drain();
 	if (took < 0)
-		return report_failure("the device does not get empty");
+		return sa_bench_failed("the device does not get empty");
 	if (sa_tier_num(DEV(QUICK), "stored") < (long long)(a->n * SA_PAGE))
-		return report_failure("the pages are not on the quick device");
+		return sa_bench_failed("the pages are not on the quick device");
 	if (sa_area_check(a))
-		return report_failure("pages are wrong after the move");
+		return sa_bench_failed("pages are wrong after the move");
 	sa_area_unmap(a);
 	if (sa_swapoff(DEV(SLOW)))
-		return report_failure("the slow device stays in use");
+		return sa_bench_failed("the slow device stays in use");
 
 	rate = bytes / took;
 	fio = run_fio(bytes);
@@ -183,13 +162,13 @@ static int run_bench(void *arg)
 	if (!why && sa_area_map(&a, o->n, o->packed ? SA_TEXT : SA_RANDOM, SEED))
 		why = "not enough memory";
 	if (why)
-		return report_skip(why);
+		return sa_bench_skipped(why);
 
 	sa_area_fill(&a);
 	if (sa_pageout(a.p, a.n) != a.n || !sa_wait_writeback() || !sa_area_only_swapped(&a))
-		return report_failure("not all pages went to the slow device");
+		return sa_bench_failed("not all pages went to the slow device");
 	why = swapon_bench_dev(o, QUICK, 0, QUICK_NSEC, 3);
-	return why ? report_skip(why) : measure(o, &a);
+	return why ? sa_bench_skipped(why) : measure(o, &a);
 }
 
 int main(int argc, char **argv)

@@ -155,10 +155,8 @@ static int time_free_single(const struct options *o, int round, double took[NSTE
 
 static int time_one_round(const struct options *o, int round, double took[NSTEPS])
 {
-	unsigned char sum = 0;
 	struct sa_area a;
 	double start;
-	size_t i;
 
 	if (map_area(o, &a, round))
 		return -1;
@@ -166,11 +164,10 @@ static int time_one_round(const struct options *o, int round, double took[NSTEPS
 	took[OUT] = time_swap_out(o, &a);
 
 	start = sa_now();
-	if (o->populate && madvise(a.p, o->n * SA_PAGE, MADV_POPULATE_READ))
+	if (!o->populate)
+		sa_area_touch(&a);
+	else if (madvise(a.p, o->n * SA_PAGE, MADV_POPULATE_READ))
 		return -1;
-	for (i = 0; i < o->n && !o->populate; i++)
-		sum += a.p[i * SA_PAGE];
-	asm volatile("" : : "r" (sum));
 	took[IN] = sa_now() - start;
 	if (sa_area_check(&a))
 		return -1;
@@ -206,26 +203,6 @@ static int shuffle_free_memory(void)
 		madvise(a.p + i * STRIDE % n * SA_PAGE, SA_PAGE, MADV_DONTNEED);
 	sa_area_unmap(&a);
 	return 0;
-}
-
-/*
- * Write the whole device, because a RAM disk allocates memory at the first
- * write and must not do that during the measurement
- */
-static int write_whole_dev(const char *path, size_t pages)
-{
-	char zero[SA_PAGE] = { };
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	ssize_t ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	for (; pages && ret >= 0; pages--)
-		ret = write(fd, zero, sizeof(zero));
-	if (ret >= 0)
-		ret = fsync(fd);
-	close(fd);
-	return ret < 0 ? -errno : 0;
 }
 
 static enum sa_pat parse_pattern(const char *name)
@@ -299,14 +276,12 @@ static int run_bench(void *arg)
 		why = set_folio_size(o);
 	if (!why && !o->memory && shuffle_free_memory())
 		why = "not enough memory";
-	if (!why && !o->memory && write_whole_dev(sa_dev(0), size))
+	if (!why && !o->memory && sa_dev_write_zeros(sa_dev(0), size))
 		why = "the device cannot be written";
 	if (!why && sa_swapon(sa_dev(0), size, -1))
 		why = "swapon failed";
-	if (why) {
-		fprintf(stderr, "bench_swap: %s\n", why);
-		return 4;
-	}
+	if (why)
+		return sa_bench_skipped(why);
 
 	/*
 	 * With much page cache the kernel counts some of the pages that come

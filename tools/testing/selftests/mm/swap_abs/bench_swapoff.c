@@ -55,29 +55,12 @@ struct options {
 /* The sockets to the processes that share the pages */
 static int sharers[MAX_PROCESSES];
 
-/* Print an error, and return the exit status for main() */
-static int report_failure(const char *what)
-{
-	fprintf(stderr, "bench_swapoff: %s\n", what);
-	return KSFT_FAIL;
-}
-
-static int report_skip(const char *why)
-{
-	fprintf(stderr, "bench_swapoff: %s\n", why);
-	return KSFT_SKIP;
-}
-
 /* Read a byte of each page; return how many seconds that took */
 static double touch_pages(const struct sa_area *a)
 {
 	double start = sa_now();
-	unsigned char sum = 0;
-	size_t i;
 
-	for (i = 0; i < a->n; i++)
-		sum += a->p[i * SA_PAGE];
-	asm volatile("" : : "r" (sum));
+	sa_area_touch(a);
 	return sa_now() - start;
 }
 
@@ -147,26 +130,6 @@ static int start_sharers(const struct options *o, const struct sa_area *a)
 }
 
 /*
- * Write the device's first pages, because a RAM disk allocates memory at the
- * first write and must not do that during swapoff
- */
-static int write_dev(const char *path, size_t pages)
-{
-	char zero[SA_PAGE] = { };
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	ssize_t ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	for (; pages && ret >= 0; pages--)
-		ret = write(fd, zero, sizeof(zero));
-	if (ret >= 0)
-		ret = fsync(fd);
-	close(fd);
-	return ret < 0 ? -errno : 0;
-}
-
-/*
  * Swap device i on; return NULL, or the reason why this failed. The device is
  * so much larger than the data that it stays below its high watermark, hence
  * nothing moves before swapoff.
@@ -179,7 +142,7 @@ static const char *swapon_bench_dev(const struct options *o, int i)
 		return "the device is too small";
 	if (pages > has)
 		pages = has;
-	if (write_dev(sa_dev(i), pages))
+	if (sa_dev_write_zeros(sa_dev(i), pages))
 		return "cannot write the device";
 	/* The second device has the lower priority. */
 	if (sa_swapon(sa_dev(i), pages, i ? 3 : 5))
@@ -221,17 +184,17 @@ static int measure(const struct options *o, struct sa_area *a)
 		return KSFT_FAIL;
 	}
 	if (!arrived(o))
-		return report_failure("most pages went elsewhere");
+		return sa_bench_failed("most pages went elsewhere");
 	sa_wait_writeback();
 
 	for (i = 0; i < o->processes; i++) {
 		s = ask(sharers[i], 't');
 		if (s < 0)
-			return report_failure("a process has died");
+			return sa_bench_failed("a process has died");
 		touched += s;
 	}
 	if (ask(sharers[0], 'c') != 0)
-		return report_failure("pages are wrong after swapoff");
+		return sa_bench_failed("pages are wrong after swapoff");
 
 	printf("swapoff layer=%s format=%s to=%s processes=%d pages=%zu mapped=%zu",
 	       o->on ? "on" : "off", o->format, dest_name[o->to], o->processes, o->n, o->mapped);
@@ -252,18 +215,18 @@ static int run_bench(void *arg)
 	if (!why && sa_area_map(&a, o->mapped, SA_TEXT, SEED))
 		why = "not enough memory";
 	if (why)
-		return report_skip(why);
+		return sa_bench_skipped(why);
 
 	a.n = o->n;
 	sa_area_fill(&a);
 	if (sa_pageout(a.p, a.n) != a.n || !sa_wait_writeback() || !sa_area_only_swapped(&a))
-		return report_failure("not all pages went to the device");
+		return sa_bench_failed("not all pages went to the device");
 	if (start_sharers(o, &a))
-		return report_failure("cannot start the processes");
+		return sa_bench_failed("cannot start the processes");
 	/* Now only those processes share the pages. */
 	munmap(a.p, o->mapped * SA_PAGE);
 	why = open_dest(o);
-	return why ? report_skip(why) : measure(o, &a);
+	return why ? sa_bench_skipped(why) : measure(o, &a);
 }
 
 static enum dest parse_dest(const char *name)
@@ -314,7 +277,7 @@ int main(int argc, char **argv)
 		return 2;
 	/* Without the layer, swapoff moves all data to RAM. */
 	if (!o.on && (o.to != TO_RAM || strcmp(o.format, "raw")))
-		return report_skip("that needs the layer (-l)");
+		return sa_bench_skipped("that needs the layer (-l)");
 
 	return sa_bench_main(run_bench, &o);
 }

@@ -47,19 +47,6 @@ struct options {
 	size_t n;
 };
 
-/* Print an error, and return the exit status for main() */
-static int report_failure(const char *what)
-{
-	fprintf(stderr, "\nbench_writeback: %s\n", what);
-	return KSFT_FAIL;
-}
-
-static int report_skip(const char *why)
-{
-	fprintf(stderr, "bench_writeback: %s\n", why);
-	return KSFT_SKIP;
-}
-
 static enum sa_pat page_pattern(enum data data, size_t i)
 {
 	if (data == MIXED)
@@ -105,12 +92,12 @@ static int measure_writeback(const struct options *o, const char *dev, unsigned 
 
 	fill_pages(o, p);
 	if (sa_io_read(dev, &before))
-		return report_failure("no statistics of the device");
+		return sa_bench_failed("no statistics of the device");
 	madvise(p, o->n * SA_PAGE, MADV_PAGEOUT);
 	out = sa_nr_swapped(p, o->n);
 	sa_wait_writeback();
 	if (sa_io_read(dev, &after))
-		return report_failure("no statistics of the device");
+		return sa_bench_failed("no statistics of the device");
 	printf(" out=%zu direct_sectors=%lld", out, after.write_sectors - before.write_sectors);
 	before = after;
 	zswapped = sa_zswapped() / SA_PAGE;
@@ -156,7 +143,7 @@ static int measure_faults(const struct options *o, const char *dev, unsigned cha
 	unsigned char sum = 0;
 
 	if (!order || !took)
-		return report_failure("not enough memory");
+		return sa_bench_failed("not enough memory");
 	sa_wait_purged(sa_swap_cached() == 0, 20);
 	sa_io_read(dev, &before);
 	for (i = nr = 0; i < o->n && nr < FAULTS; i++) {
@@ -170,7 +157,7 @@ static int measure_faults(const struct options *o, const char *dev, unsigned cha
 	}
 	sa_io_read(dev, &after);
 	if (!pages_are_right(o, p))
-		return report_failure("pages are wrong after faults");
+		return sa_bench_failed("pages are wrong after faults");
 	qsort(took, nr, sizeof(*took), sa_compare_doubles);
 	printf(" faults=%zu blocks_fault=%.3f p50_us=%.1f p90_us=%.1f p99_us=%.1f", nr,
 	       (after.read_sectors - before.read_sectors) / 8.0 / nr, took[nr / 2] * 1e6,
@@ -192,12 +179,12 @@ static int measure_readahead(const struct options *o, const char *dev, unsigned 
 	double took;
 
 	if (!order || sa_set_zswap(false))
-		return report_failure("not enough memory, or zswap stays on");
+		return sa_bench_failed("not enough memory, or zswap stays on");
 	fill_pages(o, p);
 	if (sa_pageout(p, o->n) != o->n || !sa_wait_writeback() || sa_set_zswap(true))
-		return report_failure("not all pages went to the device");
+		return sa_bench_failed("not all pages went to the device");
 	if (sa_write(SA_DEBUG "/keep_neighbours", keep ? "Y" : "N"))
-		return report_skip("no debugfs");
+		return sa_bench_skipped("no debugfs");
 	sa_wait_purged(sa_swap_cached() == 0, 20);
 	sa_io_read(dev, &before);
 	took = sa_now();
@@ -211,7 +198,7 @@ static int measure_readahead(const struct options *o, const char *dev, unsigned 
 	       o->compressor ? o->compressor : "default", keep ? "yes" : "no",
 	       in_order ? "same" : "any", o->n, after.reads - before.reads,
 	       took * 1e6 / o->n);
-	return pages_are_right(o, p) ? KSFT_PASS : report_failure("pages are wrong");
+	return pages_are_right(o, p) ? KSFT_PASS : sa_bench_failed("pages are wrong");
 }
 
 static int measure_all_readahead(const struct options *o, const char *dev, unsigned char *p)
@@ -239,39 +226,39 @@ static int run_bench(void *arg)
 	if (!why && sa_area_map(&a, o->n, SA_TEXT, SEED))
 		why = "not enough memory";
 	if (why)
-		return report_skip(why);
+		return sa_bench_skipped(why);
 	sa_zswap_param("max_pool_percent", "90");
 	sa_write(SA_PAGE_CLUSTER, "0");
 
 	if (o->neighbours) {
 		dev = sa_nullb_make("sa_quick", pages, 0, 100000);
 		if (!dev || swapon_bench_dev(o, dev))
-			return report_skip("no null_blk, or swapon failed");
+			return sa_bench_skipped("no null_blk, or swapon failed");
 		return measure_all_readahead(o, dev, a.p);
 	}
 
 	dev = sa_nullb_make("sa_slow", pages, 100, 1000000000 / 3000);
 	if (!dev || swapon_bench_dev(o, dev))
-		return report_skip("no null_blk, or swapon failed");
+		return sa_bench_skipped("no null_blk, or swapon failed");
 	printf("writeback format=%s data=%s compressor=%s pages=%zu", o->format,
 	       o->data == TEXT ? "text" : o->data == MIXED ? "mixed" : "third",
 	       o->compressor ? o->compressor : "default", o->n);
 	ret = measure_writeback(o, dev, a.p);
 	sa_write(SA_PAGE_CLUSTER, "3");
 	if (!ret && !pages_are_right(o, a.p))
-		ret = report_failure("pages are wrong after writeback");
+		ret = sa_bench_failed("pages are wrong after writeback");
 	sa_area_unmap(&a);
 	/* Then the benchmark measures faults with zswap off. */
 	if (!ret && (sa_set_zswap(false) || swapoff(dev)))
-		ret = report_failure("the slow device stays in use");
+		ret = sa_bench_failed("the slow device stays in use");
 	if (ret)
 		return ret;
 	sa_nullb_remove("sa_slow");
 	dev = sa_nullb_make("sa_quick", pages, 0, 100000);
 	if (!dev || swapon_bench_dev(o, dev))
-		return report_failure("swapon of the quick device failed");
+		return sa_bench_failed("swapon of the quick device failed");
 	if (sa_area_map(&a, o->n, SA_TEXT, SEED))
-		return report_failure("not enough memory");
+		return sa_bench_failed("not enough memory");
 	sa_write(SA_PAGE_CLUSTER, "0");
 	fill_pages(o, a.p);
 	madvise(a.p, o->n * SA_PAGE, MADV_PAGEOUT);
@@ -279,7 +266,7 @@ static int run_bench(void *arg)
 	ret = measure_faults(o, dev, a.p);
 	printf("\n");
 	if (!ret && swapoff(dev))
-		ret = report_failure("the quick device stays in use");
+		ret = sa_bench_failed("the quick device stays in use");
 	if (!ret)
 		sa_nullb_remove("sa_quick");
 	return ret;

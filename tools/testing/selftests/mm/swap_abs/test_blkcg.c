@@ -9,7 +9,6 @@
  * cgroups less densely than the pages of one; or that kills somebody or loses
  * data when several cgroups fill the rest of a device.
  */
-#include <sched.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
 
@@ -206,22 +205,13 @@ struct writer {
 	double paid;		/* of all bytes written */
 };
 
-static void pin_to_cpu(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
 static int fill_and_check(void *arg)
 {
 	struct writer *w = arg;
 	struct sa_area a;
 
-	if (w->cpu < sysconf(_SC_NPROCESSORS_ONLN))
-		pin_to_cpu(w->cpu);
+	/* Where there are fewer CPUs, the writers share them. */
+	sa_pin_to_cpu(w->cpu);
 	if (sa_area_map(&a, w->pages, SA_TEXT, 41 + w->cpu))
 		return 2;
 	sa_area_fill(&a);

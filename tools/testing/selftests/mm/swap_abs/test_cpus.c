@@ -7,7 +7,6 @@
  * aside are lost to the others.
  */
 #define _GNU_SOURCE
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -29,30 +28,13 @@ struct together {
 	size_t swapped[TASKS];
 };
 
-/* Return the number of the CPU that process @i runs on, or -1 */
-static int nth_cpu(int i)
-{
-	cpu_set_t set;
-	int cpu;
-
-	if (sched_getaffinity(0, sizeof(set), &set))
-		return -1;
-	for (cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &set) && !i--)
-			return cpu;
-	return -1;
-}
-
 static int run_task(void *arg)
 {
 	struct together *t = arg;
 	int i = atomic_fetch_add(&t->numbers, 1);
 	struct sa_area a;
-	cpu_set_t set;
 
-	CPU_ZERO(&set);
-	CPU_SET(nth_cpu(i), &set);
-	if (sched_setaffinity(0, sizeof(set), &set) || sa_area_map(&a, t->pages[i], SA_RANDOM, i))
+	if (sa_pin_to_cpu(i) || sa_area_map(&a, t->pages[i], SA_RANDOM, i))
 		return 1;
 	sa_area_fill(&a);
 	atomic_fetch_add(&t->ready, 1);
@@ -73,7 +55,7 @@ FIXTURE(cpus)
 
 FIXTURE_SETUP(cpus)
 {
-	const char *why = nth_cpu(1) < 0 ? "needs two CPUs" : sa_begin(true, SA_NEED_DEV);
+	const char *why = sa_nth_cpu(1) < 0 ? "needs two CPUs" : sa_begin(true, SA_NEED_DEV);
 
 	if (why)
 		SKIP(return, "%s", why);

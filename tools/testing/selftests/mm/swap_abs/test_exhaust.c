@@ -885,26 +885,6 @@ TEST_F_TIMEOUT(fits, replaced, SA_TIMEOUT)
 	EXPECT_EQ(0, sa_violations());
 }
 
-static int fill_and_check(size_t n, enum sa_pat pat)
-{
-	struct sa_area a;
-
-	if (sa_area_map(&a, n, pat, 13))
-		return 2;
-	sa_area_fill(&a);
-	return sa_area_check(&a) ? 1 : 0;
-}
-
-static int fill_with_text(void *arg)
-{
-	return fill_and_check(*(size_t *)arg, SA_TEXT);
-}
-
-static int fill_with_random(void *arg)
-{
-	return fill_and_check(*(size_t *)arg, SA_RANDOM);
-}
-
 /*
  * Let the cgroups push out as many pages as they can. Return the free swap
  * after that.
@@ -943,7 +923,7 @@ static void wait_no_collection(void)
  */
 static void expect_room_again(struct __test_metadata *_metadata, const char *cg)
 {
-	size_t more = 12 * SA_MIB_PAGES;
+	struct sa_fill more = { 12 * SA_MIB_PAGES, SA_TEXT };
 	double start = sa_now();
 	int ret = -1;
 
@@ -960,7 +940,7 @@ static void expect_room_again(struct __test_metadata *_metadata, const char *cg)
 	}
 	ASSERT_EQ(0, sa_cg_write_num(cg, "memory.max",
 				     sa_cg_num(cg, "memory.current") + 6 * SA_MIB));
-	ret = sa_run(cg, fill_with_text, &more, LIMIT);
+	ret = sa_run(cg, sa_run_fill, &more, LIMIT);
 	expect_not_killed(_metadata, cg, ret);
 	EXPECT_EQ(0, sa_cg_write(cg, "memory.max", "max"));
 }
@@ -1088,7 +1068,10 @@ FIXTURE_TEARDOWN_PARENT(kept_off)
 TEST_F_TIMEOUT(kept_off, others_swap, SA_TIMEOUT)
 {
 	size_t small = 16 * SA_MIB_PAGES, large = 64 * SA_MIB_PAGES;
-	size_t n = (variant->zswap ? 40 : 60) * SA_MIB_PAGES;
+	struct sa_fill fill = {
+		.pages = (variant->zswap ? 40 : 60) * SA_MIB_PAGES,
+		.pat = variant->zswap ? SA_RANDOM : SA_TEXT,
+	};
 	const char *name = self->cg[0];
 	struct sa_holder h;
 	long long free0, left;
@@ -1131,8 +1114,7 @@ TEST_F_TIMEOUT(kept_off, others_swap, SA_TIMEOUT)
 	if (variant->zswap)
 		ASSERT_EQ(0, sa_cg_write(self->cg[1], "memory.zswap.max", "0"));
 	for (i = 0; i < TRIES; i++) {
-		ret = sa_run(self->cg[1], variant->zswap ? fill_with_random : fill_with_text, &n,
-			     LIMIT);
+		ret = sa_run(self->cg[1], sa_run_fill, &fill, LIMIT);
 		if (!sa_was_killed(ret))
 			break;
 		TH_LOG("the other process was killed, SwapFree %lld", sa_meminfo("SwapFree"));

@@ -639,32 +639,7 @@ TEST_F_TIMEOUT(discards, make_room, SA_TIMEOUT)
 
 /* --- a device that is slow, or that can't be written any more ------------- */
 
-#define DM		"swap_abs_dm"
-#define DM_PAGES	(48 * SA_MIB_PAGES)
-
-/* Fill as many pages as @arg says with random data, and read them again */
-static int fill_random(void *arg)
-{
-	struct sa_area a;
-
-	if (sa_area_map(&a, *(size_t *)arg, SA_RANDOM, 13))
-		return 2;
-	sa_area_fill(&a);
-	return sa_area_check(&a) ? 1 : 0;
-}
-
-/* Make the mapping go on with another target, or begin with it */
-static int set_dm_target(const char *target, const char *options)
-{
-	char table[256];
-
-	snprintf(table, sizeof(table), "--table '0 %zu %s %s 0%s'", (size_t)SECTORS(DM_PAGES),
-		 target, sa_dev(0), options);
-	if (run_cmd("dmsetup info " DM))
-		return run_cmd("dmsetup create " DM " %s", table);
-	return run_cmd("dmsetup suspend --noflush --nolockfs " DM) ||
-	       run_cmd("dmsetup load " DM " %s", table) || run_cmd("dmsetup resume " DM);
-}
+#define MAPPED_PAGES	(48 * SA_MIB_PAGES)
 
 FIXTURE(mapped)
 {
@@ -688,28 +663,21 @@ FIXTURE_VARIANT_ADD(mapped, packed_zswap) { .how = PACKED, .zswap = true };
 FIXTURE_SETUP(mapped)
 {
 	const char *why = begin_outage_test(variant->how, WANTED);
-	char full[PATH_MAX];
 
 	if (!why)
 		why = sa_check_needs(SA_NEED_DEVS);
 	if (!why && sa_set_zswap(variant->zswap))
 		why = "no zswap";
-	if (!why && (run_cmd("dmsetup targets | grep -q '^delay '") ||
-		     run_cmd("dmsetup targets | grep -q '^flakey '") ||
-		     set_dm_target("linear", "") || !realpath("/dev/mapper/" DM, full)))
-		why = "no dmsetup, or not its targets delay and flakey";
+	if (!why)
+		why = sa_dm_make(MAPPED_PAGES);
 	if (!why && sa_cg_make("mapped", 0, self->cg, sizeof(self->cg)))
 		why = "cannot make a cgroup";
 	if (why)
 		SKIP(return, "%s", why);
-	snprintf(dev->path, sizeof(dev->path), "%.63s", full);
 }
 
 FIXTURE_TEARDOWN_PARENT(mapped)
 {
-	swapoff(dev->path);
-	run_cmd("dmsetup remove " DM);
-	dev->path[0] = 0;
 	EXPECT_EQ(0, sa_end());
 	sa_log_expect(NULL);
 }
@@ -717,28 +685,24 @@ FIXTURE_TEARDOWN_PARENT(mapped)
 static void swapon_with_priority(struct __test_metadata *_metadata, const char *path, size_t pages,
 				 enum how how, int priority)
 {
-	ASSERT_EQ(0, sa_mkswap(path, pages));
-	ASSERT_EQ(0, swapon(path, SWAP_FLAG_PREFER | priority));
+	ASSERT_EQ(0, sa_swapon(path, pages, priority));
 	ASSERT_EQ(0, sa_set_format(path, how == PACKED ? "packed" : "raw"));
 }
 
 /*
- * Writes take 100 ms, and all that the cgroup has is soon being written. There
- * is room, so reclaim must wait and not give up.
+ * Writes take long, and all that the cgroup has is soon being written. There is
+ * room, so reclaim must wait and not give up.
  */
 TEST_F_TIMEOUT(mapped, is_slow, SA_TIMEOUT)
 {
-	size_t n = 40 * SA_MIB_PAGES;
-	char options[128];
+	struct sa_fill fill = { 40 * SA_MIB_PAGES, SA_RANDOM };
 	int i;
 
-	swapon_with_priority(_metadata, dev->path, 0, variant->how, 1);
-	/* Reads take no time, and writes go to the same device. */
-	snprintf(options, sizeof(options), " 0 %s 0 100", sa_dev(0));
-	ASSERT_EQ(0, set_dm_target("delay", options));
+	swapon_with_priority(_metadata, sa_dm(), 0, variant->how, 1);
+	ASSERT_EQ(0, sa_dm_set_all(SA_WRITE_WAITS));
 	ASSERT_EQ(0, sa_cg_write_num(self->cg, "memory.max", 24 * SA_MIB));
 	for (i = 0; i < (sa_is_full() ? 8 : 2); i++)
-		EXPECT_EQ(0, sa_run(self->cg, fill_random, &n, SA_TIMEOUT / 4));
+		EXPECT_EQ(0, sa_run(self->cg, sa_run_fill, &fill, SA_TIMEOUT / 4));
 	EXPECT_EQ(0, sa_cg_key(self->cg, "memory.events", "oom_kill"));
 	EXPECT_EQ(0, sa_violations());
 }
@@ -749,22 +713,22 @@ TEST_F_TIMEOUT(mapped, is_slow, SA_TIMEOUT)
  */
 TEST_F_TIMEOUT(mapped, cannot_be_written, SA_TIMEOUT)
 {
-	size_t n = 30 * SA_MIB_PAGES;
+	struct sa_fill fill = { 30 * SA_MIB_PAGES, SA_RANDOM };
 	struct sa_holder h;
 
-	swapon_with_priority(_metadata, dev->path, 0, variant->how, 10);
+	swapon_with_priority(_metadata, sa_dm(), 0, variant->how, 10);
 	swapon_with_priority(_metadata, sa_dev(1), 128 * SA_MIB_PAGES, variant->how, 1);
 	ASSERT_EQ(0, sa_cg_write_num(self->cg, "memory.max", 12 * SA_MIB));
 	ASSERT_EQ(0, sa_keep_start(&h, 36 * SA_MIB_PAGES, SA_RANDOM, self->cg));
-	ASSERT_EQ(0, set_dm_target("flakey", " 0 1000 1 error_writes"));
+	ASSERT_EQ(0, sa_dm_set_all(SA_WRITE_FAILS));
 	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
-	EXPECT_EQ(0, sa_run(self->cg, fill_random, &n, SA_TIMEOUT / 4));
+	EXPECT_EQ(0, sa_run(self->cg, sa_run_fill, &fill, SA_TIMEOUT / 4));
 	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
 	EXPECT_LT(0, sa_tier_num(sa_dev(1), "stored"));
-	ASSERT_EQ(0, set_dm_target("linear", ""));
+	ASSERT_EQ(0, sa_dm_set_all(SA_WORKS));
 	EXPECT_EQ(0, sa_hold_end(&h));
 	EXPECT_EQ(0, sa_cg_key(self->cg, "memory.events", "oom_kill"));
-	EXPECT_EQ(0, swapoff(sa_dev(1)));
+	EXPECT_EQ(0, sa_swapoff(sa_dev(1)));
 	EXPECT_EQ(0, sa_violations());
 }
 

@@ -42,6 +42,16 @@ void sa_area_fill(struct sa_area *a)
 		sa_fill_page(a->p + i * SA_PAGE, a->pat, a->seed, i, a->gen);
 }
 
+void sa_area_touch(const struct sa_area *a)
+{
+	unsigned char sum = 0;
+	size_t i;
+
+	for (i = 0; i < a->n; i++)
+		sum += a->p[i * SA_PAGE];
+	asm volatile("" : : "r" (sum));
+}
+
 size_t sa_area_check(const struct sa_area *a)
 {
 	size_t i, bad = 0;

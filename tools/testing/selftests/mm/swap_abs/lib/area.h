@@ -29,6 +29,8 @@ struct sa_area {
 int sa_area_map(struct sa_area *a, size_t n, enum sa_pat pat, __u64 seed);
 void sa_area_unmap(struct sa_area *a);
 void sa_area_fill(struct sa_area *a);
+/* Read a byte of each page, in order */
+void sa_area_touch(const struct sa_area *a);
 /* Return how many pages differ from what sa_area_fill() wrote */
 size_t sa_area_check(const struct sa_area *a);
 /*

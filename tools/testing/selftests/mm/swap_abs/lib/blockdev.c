@@ -20,6 +20,22 @@
 
 #include "internal.h"
 
+int sa_dev_write_zeros(const char *path, size_t pages)
+{
+	char zero[SA_PAGE] = { };
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	for (; pages && ret >= 0; pages--)
+		ret = write(fd, zero, sizeof(zero));
+	if (ret >= 0)
+		ret = fsync(fd);
+	close(fd);
+	return ret < 0 ? -errno : 0;
+}
+
 int sa_loop_attach(int file, unsigned int flags, unsigned int block_size, char *path,
 		   size_t size)
 {
@@ -60,7 +76,7 @@ int sa_loop_detach(const char *path)
 
 #define NULLB		"/sys/kernel/config/nullb"
 
-static int nullb_set(const char *name, const char *attr, long long value)
+int sa_nullb_set(const char *name, const char *attr, long long value)
 {
 	char file[128];
 
@@ -78,12 +94,13 @@ const char *sa_nullb_make(const char *name, size_t pages, int mbps, int nsec)
 	snprintf(file, sizeof(file), NULLB "/%s", name);
 	if (mkdir(file, 0755))
 		return NULL;
-	if (nullb_set(name, "memory_backed", 1) || nullb_set(name, "blocksize", 4096) ||
-	    nullb_set(name, "size", pages / SA_MIB_PAGES) || nullb_set(name, "queue_mode", 2) ||
-	    nullb_set(name, "irqmode", 2) || nullb_set(name, "completion_nsec", nsec) ||
-	    nullb_set(name, "submit_queues", 1) || nullb_set(name, "hw_queue_depth", 1) ||
-	    nullb_set(name, "mbps", mbps) || nullb_set(name, "discard", 1) ||
-	    nullb_set(name, "power", 1))
+	if (sa_nullb_set(name, "memory_backed", 1) || sa_nullb_set(name, "blocksize", 4096) ||
+	    sa_nullb_set(name, "size", pages / SA_MIB_PAGES) ||
+	    sa_nullb_set(name, "queue_mode", 2) ||
+	    sa_nullb_set(name, "irqmode", 2) || sa_nullb_set(name, "completion_nsec", nsec) ||
+	    sa_nullb_set(name, "submit_queues", 1) || sa_nullb_set(name, "hw_queue_depth", 1) ||
+	    sa_nullb_set(name, "mbps", mbps) || sa_nullb_set(name, "discard", 1) ||
+	    sa_nullb_set(name, "power", 1))
 		return NULL;
 	snprintf(path, sizeof(path), "/dev/%s", name);
 	return access(path, W_OK) ? NULL : path;
@@ -95,7 +112,7 @@ void sa_nullb_remove(const char *name)
 
 	snprintf(file, sizeof(file), "/dev/%s", name);
 	swapoff(file);
-	nullb_set(name, "power", 0);
+	sa_nullb_set(name, "power", 0);
 	snprintf(file, sizeof(file), NULLB "/%s", name);
 	rmdir(file);
 }

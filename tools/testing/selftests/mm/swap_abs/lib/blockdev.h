@@ -10,6 +10,12 @@
 #include <stddef.h>
 
 /*
+ * Write the first pages of a device; return 0 or -errno. A RAM disk allocates
+ * memory at the first write, which it must not do during a measurement.
+ */
+int sa_dev_write_zeros(const char *path, size_t pages);
+
+/*
  * Attach a loop device to a file, with LO_FLAGS_* and a block size in bytes (0:
  * the default). Return the open device and its path, or -errno and an empty
  * path.
@@ -58,6 +64,8 @@ int sa_zram_limit(size_t limit);
  * path, or NULL without null_blk.
  */
 const char *sa_nullb_make(const char *name, size_t pages, int mbps, int nsec);
+/* Set an attribute of such a device in configfs */
+int sa_nullb_set(const char *name, const char *attr, long long value);
 /* Remove such a device, also after a failed run */
 void sa_nullb_remove(const char *name);
 

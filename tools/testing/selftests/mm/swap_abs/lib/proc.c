@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Processes that work for a test. */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kselftest.h"
 #include "internal.h"
 
 void *sa_map_shared(void)
@@ -98,6 +100,17 @@ bool sa_was_killed(int status)
 	return status == -SIGKILL || status == -SIGSEGV;
 }
 
+int sa_run_fill(void *arg)
+{
+	const struct sa_fill *fill = arg;
+	struct sa_area a;
+
+	if (sa_area_map(&a, fill->pages, fill->pat, 13))
+		return 2;
+	sa_area_fill(&a);
+	return sa_area_check(&a) ? 1 : 0;
+}
+
 int sa_run_load(void *arg)
 {
 	struct sa_load *l = arg;
@@ -158,6 +171,43 @@ int sa_bench_main(int (*measure)(void *), void *arg)
 	if (sa_end() && !WEXITSTATUS(status))
 		return 1;
 	return WEXITSTATUS(status);
+}
+
+int sa_bench_failed(const char *what)
+{
+	fprintf(stderr, "%s: %s\n", program_invocation_short_name, what);
+	return KSFT_FAIL;
+}
+
+int sa_bench_skipped(const char *why)
+{
+	fprintf(stderr, "%s: %s\n", program_invocation_short_name, why);
+	return KSFT_SKIP;
+}
+
+int sa_nth_cpu(int i)
+{
+	cpu_set_t set;
+	int cpu;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return -1;
+	for (cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &set) && !i--)
+			return cpu;
+	return -1;
+}
+
+int sa_pin_to_cpu(int i)
+{
+	int cpu = sa_nth_cpu(i);
+	cpu_set_t set;
+
+	if (cpu < 0)
+		return -1;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set);
 }
 
 int sa_task_start(struct sa_task *t, void *(*fn)(void *), void *arg)

@@ -28,6 +28,17 @@ int sa_run(const char *cg, int (*fn)(void *), void *arg, int seconds);
 /* Tell whether a status from sa_join() means that a signal killed the child */
 bool sa_was_killed(int status);
 
+struct sa_fill {
+	size_t pages;
+	enum sa_pat pat;
+};
+
+/*
+ * Fill an area and read it again; return 0 if all pages were right. This is an
+ * fn for sa_run().
+ */
+int sa_run_fill(void *arg);
+
 struct sa_load {
 	size_t pages;
 	double seconds;
@@ -45,6 +56,13 @@ int sa_write_as_nobody(const char *path, const char *text);
  * Return the exit status of the program.
  */
 int sa_bench_main(int (*measure)(void *), void *arg);
+/* Print what is wrong, or what is missing; return the exit status for that */
+int sa_bench_failed(const char *what);
+int sa_bench_skipped(const char *why);
+/* Return the number of the i-th CPU that the caller may run on, or -1 */
+int sa_nth_cpu(int i);
+/* Let the caller run on that CPU only; return 0 on success */
+int sa_pin_to_cpu(int i);
 
 /*
  * A worker that runs beside others: a thread, or a process under User Mode
