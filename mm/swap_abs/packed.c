@@ -75,8 +75,20 @@ static void swap_buffer_put(void *buf)
 	mempool_free(virt_to_page(buf), &swap_packed_buffers);
 }
 
-/* The number of tiers that have been written packed since swapon. */
+/* The number of tiers that new data is packed in. */
 static atomic_t swap_packed_nr_tiers = ATOMIC_INIT(0);
+
+/*
+ * Pack new data in a tier from now on, or not. The caller holds swap_abs_mutex,
+ * or is the last one who uses the tier.
+ */
+static void swap_packed_set_quiet(struct swap_packed_tier *packed, bool quiet)
+{
+	if (packed->quiet == quiet)
+		return;
+	WRITE_ONCE(packed->quiet, quiet);
+	atomic_add(quiet ? -1 : 1, &swap_packed_nr_tiers);
+}
 
 /*
  * Begin to collect, because the dead space of segments is no room before that.
@@ -288,7 +300,7 @@ static noinline int __swap_packed_store(struct swap_io_ctx *ctx,
 static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio,
 			     unsigned long tiers)
 {
-	/* Ask this first, because most machines have no such device. */
+	/* Ask this without a lock, because most machines pack nothing. */
 	if (!atomic_read(&swap_packed_nr_tiers))
 		return -ENOSPC;
 	return __swap_packed_store(ctx, folio, tiers);
@@ -402,6 +414,7 @@ static struct swap_packed_tier *swap_packed_alloc(struct swap_tier *tier)
 		return NULL;
 	packed->tier = tier;
 	packed->format = &swap_packed_format;
+	packed->quiet = true;
 	packed->next_seq = get_random_u32();
 	packed->nr_fresh =
 		clamp(tier->si->max / SWAPFILE_CLUSTER / SWAP_FRESH_SEGMENTS,
@@ -522,10 +535,9 @@ static int swap_packed_start(struct swap_tier *tier)
 		 */
 		smp_store_release(&tier->packed, packed);
 		spin_unlock(&swap_tiers_lock);
-		atomic_inc(&swap_packed_nr_tiers);
 	}
 	WRITE_ONCE(packed->stopped, false);
-	WRITE_ONCE(packed->quiet, false);
+	swap_packed_set_quiet(packed, false);
 	return 0;
 }
 
@@ -541,7 +553,7 @@ static void swap_packed_quiet(struct swap_tier *tier)
 	lockdep_assert_held(&swap_abs_mutex);
 	if (!packed)
 		return;
-	WRITE_ONCE(packed->quiet, true);
+	swap_packed_set_quiet(packed, true);
 	/*
 	 * swap_packed_get() may have just seen that the tier was not quiet, and
 	 * lends spare segments to it under this lock. Wait for that, so that
@@ -565,7 +577,7 @@ static void swap_packed_resume(struct swap_tier *tier)
 	lockdep_assert_held(&swap_abs_mutex);
 	if (!packed)
 		return;
-	WRITE_ONCE(packed->quiet, true);
+	swap_packed_set_quiet(packed, true);
 	WRITE_ONCE(packed->stopped, false);
 	swap_collect_kick(packed);
 }
@@ -649,7 +661,7 @@ static void swap_packed_free(struct swap_tier *tier)
 
 	if (!packed)
 		return;
-	atomic_dec(&swap_packed_nr_tiers);
+	swap_packed_set_quiet(packed, true);
 	for (i = 0; i < NR_SWAP_STREAMS; i++)
 		cancel_delayed_work_sync(&packed->streams[i].flush);
 	cancel_work_sync(&packed->collect_work);
