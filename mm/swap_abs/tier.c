@@ -652,7 +652,7 @@ unsigned long __swap_tiers_sound(unsigned long tiers)
 	unsigned long sound = tiers & ~READ_ONCE(swap_tiers_erring);
 
 	if (time_after_eq(jiffies, READ_ONCE(swap_tiers_erring_until))) {
-		/* A bit set just now is lost; the device's next error sets it again. */
+		/* A bit set just now is lost until the device's next error. */
 		WRITE_ONCE(swap_tiers_erring, 0);
 		return tiers;
 	}

@@ -240,8 +240,7 @@ static int read_back(const struct options *o, struct together *t,
 	if (o->on)
 		nr = sa_trace_stop(&events);
 	if (worst)
-		return sa_bench_failed(worst == 1 ? "pages are wrong" :
-				      "a task failed");
+		return sa_bench_failed(worst == 1 ? "pages are wrong" : "a task failed");
 	if (nr < 0)
 		return sa_bench_failed("the kernel has dropped trace events");
 	count_places(o, t, c, events, nr);
