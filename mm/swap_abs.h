@@ -350,6 +350,16 @@ static inline void swap_memcg_forget_cluster(struct swap_cluster_info *ci)
 void mem_cgroup_put_private_id(struct mem_cgroup *memcg);
 #endif
 
+#if defined(CONFIG_MEMCG) && defined(CONFIG_SWAP_ABS)
+/* mm/memcontrol.c */
+struct mem_cgroup *get_mem_cgroup_from_slot(swp_entry_t entry);
+#else
+static inline struct mem_cgroup *get_mem_cgroup_from_slot(swp_entry_t entry)
+{
+	return NULL;
+}
+#endif
+
 #if defined(CONFIG_MEMCG) && defined(CONFIG_ZSWAP)
 /* mm/memcontrol.c */
 bool mem_cgroup_may_zswap(struct mem_cgroup *memcg);

@@ -56,10 +56,7 @@
 #define SWAP_MOVE_GFP	(GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL |	\
 			 __GFP_NOWARN)
 
-/*
- * Tell whether the move empties the tier. Only such a move has to drop the
- * copies of pages that are in use.
- */
+/* Tell whether the move empties the tier. */
 static bool swap_move_is_drain(struct swap_move *move)
 {
 	return move->want == ULONG_MAX && !swap_tier_is_online(move->si->tier);
@@ -89,6 +86,22 @@ static bool swap_move_has_place(struct swap_move *move, struct folio *folio)
 {
 	return swap_tiers_open(swap_tiers_of_folio(folio) & move->tiers,
 			       SWAP_OPEN_ANY);
+}
+
+/*
+ * Tell whether the move may drop the copy of a locked folio that is in use, and
+ * so stays in RAM. Other moves leave the copy alone. The folio must be able to
+ * leave RAM again: a drained tier does not take it any more, nor does one where
+ * its cgroup has too much. swapoff drops the copy all the same.
+ */
+static bool swap_move_may_drop(struct swap_move *move, struct folio *folio)
+{
+	if (!move->excess && !swap_move_is_drain(move))
+		return false;
+	if (move->to_ram || folio_test_dirty(folio))
+		return true;
+	return (!move->excess && !swap_copy_irreplaceable(folio)) ||
+	       swap_move_has_place(move, folio);
 }
 
 /*
@@ -460,17 +473,9 @@ static int swap_move_folio(struct swap_move *move, struct swap_io_ctx *ctx,
 	swp_entry_t slot = folio->swap;
 	int err;
 
-	/*
-	 * The page is in use, so it stays in RAM. A move that empties the tier
-	 * can drop its copy. Exception: a background drain must not drop the
-	 * only copy of a page that no other tier has room for. Other moves
-	 * leave the copy alone.
-	 */
+	/* The page is in use, so it stays in RAM. */
 	if (swap_move_in_use(moving) || swap_move_is_broken_large(folio)) {
-		if (!swap_move_is_drain(move) ||
-		    (!move->to_ram && !folio_test_dirty(folio) &&
-		     swap_copy_irreplaceable(folio) &&
-		     !swap_move_has_place(move, folio))) {
+		if (!swap_move_may_drop(move, folio)) {
 			folio_unlock(folio);
 			return 0;
 		}
@@ -524,6 +529,30 @@ moved:
 	swap_tier_count(move->si->tier, SWAP_TIER_MOVED_OUT, nr);
 	trace_swap_abs_move(slot, word, swap_desc_read(slot), 0);
 	return 0;
+}
+
+/*
+ * Drop the copies of a folio that is in the swap cache while zswap has the data
+ * of its slots, which holds for large folios. Does not wait for the folio.
+ */
+void swap_move_drop_cached(struct swap_move *move, swp_entry_t slot)
+{
+	struct folio *folio = swap_cache_get_folio(slot);
+
+	if (!folio)
+		return;
+	if (folio_trylock(folio)) {
+		if (folio_matches_swap_entry(folio, slot) &&
+		    folio_test_uptodate(folio) &&
+		    !folio_test_writeback(folio) &&
+		    !folio_contain_hwpoisoned_page(folio) &&
+		    swap_move_may_drop(move, folio)) {
+			folio_mark_dirty(folio);
+			swap_desc_drop_folio(folio);
+		}
+		folio_unlock(folio);
+	}
+	folio_put(folio);
 }
 
 /*

@@ -57,6 +57,7 @@ struct swap_move_ops {
  * @tiers: mask of the tiers that may get the data
  * @to_ram: the move is for swapoff: pages that no tier takes may stay in RAM,
  *	and pages that can't be read are declared lost
+ * @excess: the move takes what cgroups have in the tier beyond their limits
  * @want: pages to move at most; ULONG_MAX for all
  * @floor: pages that zswap's pool keeps; for zswap only
  * @moved: pages moved so far, or on their way
@@ -73,6 +74,7 @@ struct swap_move {
 	struct swap_info_struct *si;
 	unsigned long tiers;
 	bool to_ram;
+	bool excess;
 	unsigned long want;
 	unsigned long floor;
 	unsigned long *moved;
@@ -121,6 +123,7 @@ void swap_move_victims(struct swap_move *move);
 int swap_move_slot(struct swap_move *move, swp_entry_t entry,
 		   const struct swap_object *object);
 int swap_move_settle(struct swap_move *move);
+void swap_move_drop_cached(struct swap_move *move, swp_entry_t slot);
 bool swap_move_del_folio(struct folio *folio, void *shadow, int refs);
 int swap_move_end(struct swap_move *move);
 

@@ -201,8 +201,9 @@ int swap_tier_move(struct swap_tier *tier, bool up, unsigned long pages)
 static void swap_excess_again_fn(struct work_struct *work);
 
 /*
- * Runs swap_excess_work again when another mover worked on a device, so that
- * its data could not be moved. The delay doubles each time.
+ * Runs swap_excess_work again while there is an excess that could not be moved:
+ * another mover worked on the device, a page was locked, or no tier has taken
+ * it. The delay doubles each time that nothing was moved.
  */
 static DECLARE_DELAYED_WORK(swap_excess_again, swap_excess_again_fn);
 static unsigned long swap_excess_delay;
@@ -277,14 +278,12 @@ static bool swap_excess_has(struct swap_move *move, swp_entry_t slot, int tier)
 	return !(swap_memcg_tiers_of(slot, 0) & BIT(tier));
 }
 
-/*
- * Move a slot's data out of the tier, in which its cgroup has too much. Return
- * -EBUSY when the data is on a device on which another mover works.
- */
-static int swap_excess_slot(struct swap_move *move, swp_entry_t slot,
+/* Move a slot's data out of the tier, in which its cgroup has too much. */
+static void swap_excess_slot(struct swap_move *move, swp_entry_t slot,
 			    swap_desc_t word)
 {
 	struct swap_info_struct *si;
+	unsigned long tiers = move->tiers;
 	int err;
 
 	if (swap_desc_tag(word) == SWAP_DESC_ZSWAP) {
@@ -294,9 +293,16 @@ static int swap_excess_slot(struct swap_move *move, swp_entry_t slot,
 		 * wait, too.
 		 */
 		swap_read_submit(&move->reads);
-		if (!zswap_writeback_slot(slot, word))
+		err = zswap_writeback_slot(slot, word);
+		if (!err) {
 			move->nr_objects++;
-		return 0;
+			WRITE_ONCE(*move->moved, *move->moved + 1);
+		} else if (err == -EEXIST) {
+			move->tiers = SWAP_TIERS_ALL & ~SWAP_TIER_ZSWAP;
+			swap_move_drop_cached(move, slot);
+			move->tiers = tiers;
+		}
+		return;
 	}
 	/*
 	 * A hint: the word may be garbage when its cluster is just being freed,
@@ -304,19 +310,18 @@ static int swap_excess_slot(struct swap_move *move, swp_entry_t slot,
 	 */
 	si = READ_ONCE(swap_info[swp_type(swap_desc_device_entry(word)) %
 				 MAX_SWAPFILES]);
-	if (!si || swap_is_virtual(si))
-		return -ENODEV;
-	err = swap_excess_begin(move, si);
-	if (!err)
+	if (si && !swap_is_virtual(si) && !swap_excess_begin(move, si))
 		swap_move_slot(move, slot, NULL);
-	return err;
 }
 
 static void swap_excess_work_fn(struct work_struct *work)
 {
 	unsigned long offset, max, memcgs, moved = 0;
-	struct swap_move move = { .want = LONG_MAX, .moved = &moved };
-	bool again = false;
+	struct swap_move move = {
+		.excess	= true,
+		.want	= LONG_MAX,
+		.moved	= &moved,
+	};
 	swp_entry_t slot;
 	swap_desc_t word;
 	int tier;
@@ -337,9 +342,8 @@ static void swap_excess_work_fn(struct work_struct *work)
 		}
 		word = swap_desc_read(slot);
 		tier = swap_desc_tier(word);
-		if (tier >= 0 && swap_excess_has(&move, slot, tier) &&
-		    swap_excess_slot(&move, slot, word) == -EBUSY)
-			again = true;
+		if (tier >= 0 && swap_excess_has(&move, slot, tier))
+			swap_excess_slot(&move, slot, word);
 	}
 	swap_excess_end(&move);
 	/* Otherwise the next run would find these objects in zswap still. */
@@ -347,11 +351,13 @@ static void swap_excess_work_fn(struct work_struct *work)
 	/* The frozen workqueue keeps the work and runs it when it thaws. */
 	if (swap_move_freezing())
 		swap_move_queue(work);
-	swap_excess_delay =
-		again ? clamp(2 * swap_excess_delay, HZ, 16UL * HZ) : 0;
-	if (again)
+	swap_excess_delay = moved ? HZ :
+			    clamp(2 * swap_excess_delay, HZ, 64UL * HZ);
+	if (swap_memcg_excess())
 		queue_delayed_work(swap_move_wq, &swap_excess_again,
 				   swap_excess_delay);
+	else
+		swap_excess_delay = 0;
 }
 
 static void swap_excess_again_fn(struct work_struct *work)

@@ -337,6 +337,43 @@ TEST_F_TIMEOUT(group, lowered, SA_TIMEOUT)
 }
 
 /*
+ * Pages that are in use when the limit is lowered keep no copies above it, so
+ * that they go elsewhere when they are swapped out again
+ */
+TEST_F_TIMEOUT(group, lowered_in_use, SA_TIMEOUT)
+{
+	static const char * const formats[] = { "raw", "packed" };
+	size_t n = 4 * SA_MIB_PAGES;
+	struct sa_holder h;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, swapon_dev(0));
+		ASSERT_EQ(0, sa_set_format(sa_dev(0), formats[i]));
+		start_swapped_holder(_metadata, &h, n, self->cg);
+		EXPECT_EQ(n, h.swapped);
+		EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
+		TH_LOG("%s: %lld bytes of copies", formats[i],
+		       sa_cg_tier(self->cg, sa_dev(0)));
+		EXPECT_LE((long long)(n * SA_PAGE) / 2, sa_cg_tier(self->cg, sa_dev(0)));
+		ASSERT_EQ(0, swapon_dev(1));
+		ASSERT_EQ(0, sa_cg_limit_tier(self->cg, sa_dev(0), "0"));
+		EXPECT_TRUE(sa_wait(!sa_cg_tier(self->cg, sa_dev(0)), SOON)) {
+			TH_LOG("%s: %lld bytes are left", formats[i],
+			       sa_cg_tier(self->cg, sa_dev(0)));
+		}
+		EXPECT_EQ(n, sa_hold_ask(&h, 'p'));
+		EXPECT_TRUE(sa_wait_writeback());
+		EXPECT_EQ(0, sa_cg_tier(self->cg, sa_dev(0)));
+		EXPECT_TRUE(is_about_equal(n * SA_PAGE, sa_cg_tier(self->cg, sa_dev(1))));
+		check_and_end_holder(_metadata, &h, self->cg);
+		ASSERT_EQ(0, sa_cg_limit_tier(self->cg, sa_dev(0), "max"));
+		ASSERT_EQ(0, sa_swapoff(sa_dev(1)));
+		ASSERT_EQ(0, sa_swapoff(sa_dev(0)));
+	}
+}
+
+/*
  * Pages that go from zswap to a packed device stay in zswap's count until a
  * write is done, which may hold thousands of small pages. There are two
  * cgroups, because the kernel looks at the second one meanwhile.

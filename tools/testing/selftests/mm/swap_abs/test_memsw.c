@@ -120,14 +120,15 @@ TEST_F_TIMEOUT(memsw, stays_charged, SA_TIMEOUT)
 }
 
 /*
- * Pages that a removed cgroup has left behind must not be charged to the cgroup
- * that moves them
+ * Pages that a removed cgroup has left behind must stay charged to its parent,
+ * and must not be charged to the cgroup that moves them
  */
 TEST_F_TIMEOUT(memsw, not_the_mover, SA_TIMEOUT)
 {
 	const char *from = variant->from_zswap ? NULL : sa_dev(0);
 	size_t pages = 8 * SA_MIB_PAGES;
 	struct sa_holder h = { };
+	long long before;
 	char pid[16];
 
 	if (variant->mover == DRAIN || variant->packed)
@@ -142,12 +143,15 @@ TEST_F_TIMEOUT(memsw, not_the_mover, SA_TIMEOUT)
 	snprintf(pid, sizeof(pid), "%d", h.pid);
 	ASSERT_EQ(0, sa_write(CG "/cgroup.procs", pid));
 	ASSERT_TRUE(sa_wait(!rmdir(CG "/gone"), SOON));
+	before = sa_read_num(CG "/memory.memsw.usage_in_bytes");
+	EXPECT_LE((long long)(pages * SA_PAGE), before + SLACK);
 
 	ASSERT_EQ(0, variant->mover == PROMOTE ? sa_set_zswap(true) : swapon_dev_format(1, "raw"));
 	ASSERT_EQ(0, sa_write_num(CG "/mover/cgroup.procs", getpid()));
 	EXPECT_EQ(0, sa_tier_write(from, variant->mover == DEMOTE ? "demote" : "promote", "all"));
 	EXPECT_TRUE(sa_wait_purged(!sa_tier_num(from, "stored"), SOON));
 	EXPECT_GE(SLACK, sa_read_num(CG "/mover/memory.memsw.usage_in_bytes"));
+	EXPECT_LE(before, sa_read_num(CG "/memory.memsw.usage_in_bytes") + SLACK);
 	ASSERT_EQ(0, sa_write_num(V1 "/cgroup.procs", getpid()));
 	EXPECT_EQ(0, sa_hold_ask(&h, 'c'));
 	EXPECT_EQ(0, sa_hold_end(&h));
