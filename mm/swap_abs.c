@@ -79,7 +79,7 @@
  *
  *	folio lock
  *	  virtual cluster's lock
- *	    zswap's list_lru and zsmalloc locks
+ *	    zsmalloc's locks
  *	    lent cluster's lock (of a device)
  *	      swap_tier.lock
  *	      the device's swap_info_struct.lock
@@ -87,8 +87,10 @@
  *
  * A virtual cluster's lock is never taken inside a device's cluster lock, and
  * no lock of the layer but that of swap_tier.bad is taken in interrupts.
- * swap_abs_mutex (switching on and off, tiers that join and leave) is outside
- * all of them. swap_tiers_lock is outside a lent cluster's lock.
+ * zswap_age_cpu.lock, and inside of it the lock of a list of objects, are taken
+ * with none of these held. swap_abs_mutex (switching on and off, tiers that
+ * join and leave) is outside all of them. swap_tiers_lock is outside a lent
+ * cluster's lock.
  */
 #include <linux/memcontrol.h>
 #include <linux/pagemap.h>

@@ -364,9 +364,27 @@ static inline struct mem_cgroup *get_mem_cgroup_from_slot(swp_entry_t entry)
 /* mm/memcontrol.c */
 bool mem_cgroup_may_zswap(struct mem_cgroup *memcg);
 struct obj_cgroup *get_obj_cgroup_from_slot(swp_entry_t entry);
+struct obj_cgroup *obj_cgroup_from_private_id(unsigned short id);
+struct obj_cgroup *obj_cgroup_from_swapcache(struct folio *folio);
+bool swap_slot_is_of(swp_entry_t entry, struct mem_cgroup *memcg);
 bool swap_slot_may_writeback(swp_entry_t entry);
 #else
 static inline bool swap_slot_may_writeback(swp_entry_t entry)
+{
+	return true;
+}
+
+static inline struct obj_cgroup *obj_cgroup_from_swapcache(struct folio *folio)
+{
+	return NULL;
+}
+
+static inline struct obj_cgroup *obj_cgroup_from_private_id(unsigned short id)
+{
+	return NULL;
+}
+
+static inline bool swap_slot_is_of(swp_entry_t entry, struct mem_cgroup *memcg)
 {
 	return true;
 }
@@ -391,8 +409,7 @@ int zswap_shrink_by(struct swap_move *move);
 int zswap_writeback_slot(swp_entry_t slot, swap_desc_t word);
 int zswap_adopt_object(swp_entry_t slot, swap_place_t from,
 		       const struct swap_object *object, bool neighbour);
-size_t zswap_object_size(void);
-swp_entry_t zswap_object_entry(swap_desc_t word);
+size_t zswap_metadata_bytes(void);
 void zswap_init_codec(void);
 #else
 static inline unsigned long zswap_total_pages(void)
@@ -431,14 +448,9 @@ static inline int zswap_adopt_object(swp_entry_t slot, swap_place_t from,
 	return -ENOSPC;
 }
 
-static inline size_t zswap_object_size(void)
+static inline size_t zswap_metadata_bytes(void)
 {
 	return 0;
-}
-
-static inline swp_entry_t zswap_object_entry(swap_desc_t word)
-{
-	return (swp_entry_t){ 0 };
 }
 
 static inline void zswap_init_codec(void)

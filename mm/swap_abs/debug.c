@@ -87,6 +87,7 @@ static void check_slot(struct swap_check *check, struct swap_cluster_info *ci,
 	unsigned long swp_tb = __swap_table_get(ci, ci_off);
 	bool empty = swap_desc_same(word, swap_desc_none());
 	enum swap_desc_tag tag = swap_desc_tag(word);
+	const char *wrong = NULL;
 	bool zero;
 
 	if (swp_tb_is_null(swp_tb) || swp_tb_is_bad(swp_tb)) {
@@ -121,12 +122,12 @@ static void check_slot(struct swap_check *check, struct swap_cluster_info *ci,
 	    swap_desc_is_pinned(word))
 		violation(check, "slot %lu is pinned nowhere: %lx", slot,
 			  word.val);
-	if (tag == SWAP_DESC_ZSWAP && IS_ENABLED(CONFIG_ZSWAP) &&
-	    swp_offset(zswap_object_entry(word)) != slot)
-		violation(check, "slot %lu has the object of slot %lu", slot,
-			  swp_offset(zswap_object_entry(word)));
 	if (swap_desc_on_device(word))
 		check_device(check, slot, word);
+	else if (swap_backend_of(word))
+		wrong = swap_backend_of(word)->check(word);
+	if (wrong)
+		violation(check, "slot %lu %s: %lx", slot, wrong, word.val);
 	if (swap_desc_tier(word) >= 0 && swap_memcg_counts(ci, ci_off))
 		check->charged[swap_desc_tier(word)]++;
 }
@@ -395,8 +396,8 @@ out:
 		   lent * sizeof(struct swap_cluster_info));
 	seq_printf(m, "segment_bytes %lu\n", segment +
 		   lent_segments * sizeof(struct swap_cluster_info));
-	seq_printf(m, "zswap_entry_bytes %lu\n",
-		   nr * (zswap_object_size() - (nr ? sizeof(long) : 0)));
+	seq_printf(m, "zswap_entry_bytes %zu\n",
+		   zswap_metadata_bytes());
 	seq_printf(m, "zswap_handle_bytes %lu\n", nr * sizeof(long));
 	seq_printf(m, "cluster_info_size %zu\n",
 		   sizeof(struct swap_cluster_info));

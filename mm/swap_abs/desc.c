@@ -177,10 +177,12 @@ static __always_inline long swap_desc_leave_run(struct swap_cluster_info *ci,
 
 	swap_memcg_account(ci, ci_off, swap_desc_tier(*old),
 			   swap_desc_tier(new), nr);
-	if (swap_desc_tag(*old) == SWAP_DESC_NONE || swap_desc_is_pinned(*old))
-		return room;
 	backend = swap_backends[swap_desc_tag(*old)];
-	return backend ? room + backend->drop(old, nr) : room;
+	if (!backend)
+		return room;
+	if (backend->left)
+		backend->left(ci, ci_off, nr);
+	return swap_desc_is_pinned(*old) ? room : room + backend->drop(old, nr);
 }
 
 /*
@@ -462,6 +464,36 @@ bool swap_desc_unpin(swp_entry_t entry, swap_place_t place)
 }
 
 /**
+ * swap_desc_leaves - say that a pinned object of zswap is leaving, or stays
+ * @entry: the slot
+ * @place: as for swap_desc_pin()
+ * @leaving: what the word is to say
+ *
+ * Context: process context, takes the virtual cluster's lock.
+ * Return: true when the word has been changed. False when it says so already,
+ * or the object was dropped in between.
+ */
+bool swap_desc_leaves(swp_entry_t entry, swap_place_t place, bool leaving)
+{
+	struct swap_cluster_info *ci = swap_abs_lock(entry);
+	swap_desc_t *desc = swap_desc_table(ci);
+	bool changed = false;
+
+	if (desc) {
+		desc += swp_cluster_offset(entry);
+		if (swap_desc_is_pinned(*desc) &&
+		    swap_desc_is_at(*desc, place) &&
+		    swap_desc_is_leaving(*desc) != leaving) {
+			WRITE_ONCE(*desc,
+				   swap_desc_set_leaving(*desc, leaving));
+			changed = true;
+		}
+	}
+	swap_cluster_unlock(ci);
+	return changed;
+}
+
+/**
  * swap_desc_commit - set the word of a move, for swap_move_commit() and tests
  * @entry: the slot
  * @place: as for swap_desc_pin()
@@ -481,6 +513,7 @@ bool swap_desc_commit(swp_entry_t entry, swap_place_t place, swap_desc_t new,
 	struct swap_cluster_info *ci = swap_abs_lock(entry);
 	unsigned int ci_off = swp_cluster_offset(entry);
 	swap_desc_t *desc = swap_desc_table(ci);
+	const struct swap_backend *backend;
 	struct folio *folio = NULL;
 	bool committed = false;
 	unsigned long swp_tb;
@@ -508,6 +541,9 @@ bool swap_desc_commit(swp_entry_t entry, swap_place_t place, swap_desc_t new,
 	room = swap_desc_is_promised(*desc) + taken - swap_desc_holds_room(new);
 	swap_memcg_account(ci, ci_off, swap_desc_tier(*desc),
 			   swap_desc_tier(new), 1);
+	backend = swap_backend_of(*desc);
+	if (backend->left)
+		backend->left(ci, ci_off, 1);
 	WRITE_ONCE(*desc, new);
 	swap_promise_put(room);
 	committed = true;
@@ -551,7 +587,7 @@ bool swap_move_commit(swp_entry_t entry, swap_place_t from, swap_desc_t to,
 		swap_tier_count(source, SWAP_TIER_MOVED_OUT, 1);
 		swap_tier_count(dest, SWAP_TIER_MOVED_IN, 1);
 	}
-	swap_backend_of(old)->moved(from, folio);
+	swap_backend_of(old)->moved(entry, from, folio);
 	return true;
 }
 
@@ -573,7 +609,7 @@ bool swap_move_abort(swp_entry_t entry, swap_place_t from, int err)
 
 	trace_swap_abs_move(entry, word, word, err);
 	if (backend->stays)
-		backend->stays(from);
+		backend->stays(entry, from);
 	if (swap_desc_unpin(entry, from))
 		return true;
 	swap_debug_orphan();

@@ -19,7 +19,7 @@
 /*
  *          63  62         61 ... 3          2..0
  * none:    |0|R|----------- 0 ------------|X|000|  in a folio, zero or unused
- * zswap:   |P|R|---- physical address / 8 --|001|  compressed in RAM
+ * zswap:   |P|R|L|W|pool (4)|epoch (4)|-- handle (49) --|001|  in RAM
  * raw:     |P|0|- type (5) -|- offset (54) -|010|  a block of a swap device
  * packed:  |P|0| type | codec (2) | length - 1 (12) | address / 16 (40) |011|
  *                                              compressed, on a swap device
@@ -37,11 +37,18 @@
  * X, refused: zswap could not make the page smaller, so reclaim does not offer
  * it to zswap again.
  *
+ * A zswap word has the physical address of zsmalloc's handle, bits 51..3, and
+ * the index of the pool. W, whole: the object is the page as it is, because
+ * zswap could not make it smaller. L, leaving: the object is on its way to a
+ * device, and its cgroup is not charged for it any more. Only the mover that
+ * has pinned the object changes L. The epoch tells the object from those that
+ * the slot had before (mm/swap_abs/zswap_age.c).
+ *
  * Bit 1 says that the word is of a device. Bits 61..57 are the device's type
  * then. Without bit 0 such a word is of a block: a page as it is, in a slot of
  * the device, which takes a page of capacity.
  *
- * Bits 61..3 with the tag and without P and R are the place; see
+ * Bits 61..3 with the tag and without P, R and L are the place; see
  * swap_desc_place(). A word changes only under the lock of its virtual cluster.
  * While a folio is in the slot, only a task that holds the folio locked and not
  * under writeback may change more of the word than P.
@@ -85,6 +92,16 @@ enum swap_desc_tag {
 /* In the word of a page in RAM alone: zswap could not make the page smaller. */
 #define SWAP_DESC_REFUSED	BIT(SWAP_DESC_TAG_BITS)
 
+/* In the word of an object in zswap. */
+#define SWAP_DESC_LEAVING	BIT(61)
+#define SWAP_DESC_WHOLE		BIT(60)
+#define SWAP_DESC_POOL_SHIFT	56
+#define SWAP_DESC_POOL_BITS	4
+#define SWAP_DESC_EPOCH_SHIFT	52
+#define SWAP_DESC_EPOCH_BITS	4
+#define SWAP_DESC_HANDLE_MASK						\
+	GENMASK(SWAP_DESC_EPOCH_SHIFT - 1, SWAP_DESC_TAG_BITS)
+
 /* In the word of a packed object. The address is that of its header. */
 #define SWAP_DESC_ADDR_BITS	40
 #define SWAP_DESC_LEN_SHIFT	(SWAP_DESC_TAG_BITS + SWAP_DESC_ADDR_BITS)
@@ -100,6 +117,8 @@ static inline enum swap_desc_tag swap_desc_tag(swap_desc_t word)
 /* Return the place alone, which is the same in all words for the same copy. */
 static inline swap_place_t swap_desc_place(swap_desc_t word)
 {
+	if (swap_desc_tag(word) == SWAP_DESC_ZSWAP)
+		word.val &= ~SWAP_DESC_LEAVING;
 	return (swap_place_t){ word.val & SWAP_DESC_PLACE_MASK };
 }
 
@@ -138,8 +157,8 @@ static inline bool swap_desc_same(swap_desc_t a, swap_desc_t b)
 /*
  * Tell whether two slots can be treated as one when their words change: the
  * copies are in the same tier and of the same backend, and the words agree in
- * P and R. The type bits of a word that is not of a device are 0, or the same
- * in all objects of RAM that are close to each other.
+ * P and R. Where a device's word has the type, a word of zswap has L, W and part
+ * of the pool, in which the words of a run agree, too.
  */
 static inline bool swap_desc_same_kind(swap_desc_t a, swap_desc_t b)
 {
@@ -203,18 +222,55 @@ static inline swap_desc_t swap_desc_lost(void)
 	return (swap_desc_t){ SWAP_DESC_LOST };
 }
 
-static inline swap_desc_t swap_desc_zswap(void *object)
+/* Return the word of an object in zswap, neither pinned nor reserved. */
+static inline swap_desc_t swap_desc_zswap(void *handle, unsigned int pool,
+					  unsigned int epoch, bool whole)
 {
-	unsigned long addr = __pa(object);
+	unsigned long addr = __pa(handle);
 
-	VM_WARN_ON_ONCE(addr & (SWAP_DESC_TAG_MASK | ~SWAP_DESC_PLACE_MASK));
-	return (swap_desc_t){ addr | SWAP_DESC_ZSWAP };
+	VM_WARN_ON_ONCE(addr & ~SWAP_DESC_HANDLE_MASK);
+	VM_WARN_ON_ONCE(pool >> SWAP_DESC_POOL_BITS);
+	VM_WARN_ON_ONCE(epoch >> SWAP_DESC_EPOCH_BITS);
+	return (swap_desc_t){ addr |
+			      (unsigned long)epoch << SWAP_DESC_EPOCH_SHIFT |
+			      (unsigned long)pool << SWAP_DESC_POOL_SHIFT |
+			      (whole ? SWAP_DESC_WHOLE : 0) | SWAP_DESC_ZSWAP };
 }
 
-static inline void *swap_desc_object(swap_desc_t word)
+static inline void *swap_desc_handle(swap_desc_t word)
 {
 	VM_WARN_ON_ONCE(swap_desc_tag(word) != SWAP_DESC_ZSWAP);
-	return __va(word.val & SWAP_DESC_PLACE_MASK & ~SWAP_DESC_TAG_MASK);
+	return __va(word.val & SWAP_DESC_HANDLE_MASK);
+}
+
+static inline unsigned int swap_desc_pool(swap_desc_t word)
+{
+	return word.val >> SWAP_DESC_POOL_SHIFT &
+	       (BIT(SWAP_DESC_POOL_BITS) - 1);
+}
+
+static inline unsigned int swap_desc_epoch(swap_desc_t word)
+{
+	return word.val >> SWAP_DESC_EPOCH_SHIFT &
+	       (BIT(SWAP_DESC_EPOCH_BITS) - 1);
+}
+
+/* Tell whether the object is the page as it is. */
+static inline bool swap_desc_is_whole(swap_desc_t word)
+{
+	return word.val & SWAP_DESC_WHOLE;
+}
+
+/* Tell whether the object's cgroup is not charged for it any more. */
+static inline bool swap_desc_is_leaving(swap_desc_t word)
+{
+	return word.val & SWAP_DESC_LEAVING;
+}
+
+static inline swap_desc_t swap_desc_set_leaving(swap_desc_t word, bool leaving)
+{
+	word.val &= ~SWAP_DESC_LEAVING;
+	return (swap_desc_t){ word.val | (leaving ? SWAP_DESC_LEAVING : 0) };
 }
 
 /* Return a block's word, with the tag of a format that takes pages as is. */

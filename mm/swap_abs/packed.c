@@ -306,7 +306,8 @@ static int swap_packed_store(struct swap_io_ctx *ctx, struct folio *folio,
 	return __swap_packed_store(ctx, folio, tiers);
 }
 
-static void swap_packed_moved(swap_place_t place, struct folio *folio)
+static void swap_packed_moved(swp_entry_t slot, swap_place_t place,
+			      struct folio *folio)
 {
 	swap_desc_t word = swap_place_word(place);
 

@@ -41,6 +41,7 @@ swap_desc_t swap_desc_read(swp_entry_t entry);
 bool swap_desc_slot_is_promised(swp_entry_t entry);
 bool swap_desc_pin(swp_entry_t entry, swap_place_t place);
 bool swap_desc_unpin(swp_entry_t entry, swap_place_t place);
+bool swap_desc_leaves(swp_entry_t entry, swap_place_t place, bool leaving);
 bool swap_desc_commit(swp_entry_t entry, swap_place_t place, swap_desc_t new,
 		      struct folio *locked, long taken);
 bool swap_move_commit(swp_entry_t entry, swap_place_t from, swap_desc_t to,

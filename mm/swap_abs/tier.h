@@ -43,11 +43,16 @@ enum swap_backend_order {
  *	them pinned. Callers may hold a virtual cluster's lock and have
  *	interrupts off, so this takes constant time for each word and does not
  *	sleep. Returns the pages of device capacity that this frees.
+ * @left: note that @nr slots of a locked virtual cluster from @ci_off on, whose
+ *	words are of the same kind, are about to lose their copies here, whether
+ *	these are pinned or not. This is the last time that the slots tell whose
+ *	the copies were; ->drop() or ->moved() frees them. NULL where there is
+ *	nothing to do. Callers are as for @drop.
  * @can_load_as_one: tell whether one folio can load the word @next, @i slots
  *	after @first, together with @first.
- * @moved: release the old copy of a move. A mover has pinned it at @place; its
+ * @moved: release the old copy of a move. A mover had pinned it at @place; its
  *	data is at the new place, or is being written there from the locked
- *	@folio, if there is one. May sleep.
+ *	@folio, if there is one. @slot may have been freed since. May sleep.
  * @stays: note that a move has failed, before the mover unpins the copy at
  *	@place; NULL where there is nothing to do. May sleep.
  * @fill: make a page of an object that the caller has read, if the object is
@@ -71,8 +76,11 @@ struct swap_backend {
 	long (*drop)(const swap_desc_t *words, unsigned int nr);
 	bool (*can_load_as_one)(swap_desc_t first, swap_desc_t next,
 				unsigned int i);
-	void (*moved)(swap_place_t place, struct folio *folio);
-	void (*stays)(swap_place_t place);
+	void (*left)(struct swap_cluster_info *ci, unsigned int ci_off,
+		     unsigned int nr);
+	void (*moved)(swp_entry_t slot, swap_place_t place,
+		      struct folio *folio);
+	void (*stays)(swp_entry_t slot, swap_place_t place);
 	bool (*fill)(struct folio *folio, struct swap_info_struct *si,
 		     const struct swap_object *object);
 	bool (*is_victim)(swap_desc_t word);

@@ -85,15 +85,25 @@ static void descriptor_raw(struct kunit *test)
 
 static void descriptor_zswap(struct kunit *test)
 {
-	void *object = kunit_kmalloc(test, 56, GFP_KERNEL);
-	swap_desc_t word;
+	void *handle = kunit_kmalloc(test, sizeof(long), GFP_KERNEL);
+	swap_desc_t word, leaving;
 
-	KUNIT_ASSERT_NOT_NULL(test, object);
-	word = swap_desc_zswap(object);
+	KUNIT_ASSERT_NOT_NULL(test, handle);
+	word = swap_desc_zswap(handle, 10, 5, true);
 	KUNIT_EXPECT_EQ(test, swap_desc_tag(word), SWAP_DESC_ZSWAP);
 	KUNIT_EXPECT_EQ(test, swap_desc_place(word).val, word.val);
-	KUNIT_EXPECT_PTR_EQ(test, swap_desc_object(word), object);
-	KUNIT_EXPECT_PTR_EQ(test, swap_desc_object(both(word)), object);
+	KUNIT_EXPECT_PTR_EQ(test, swap_desc_handle(both(word)), handle);
+	KUNIT_EXPECT_EQ(test, swap_desc_pool(both(word)), 10);
+	KUNIT_EXPECT_EQ(test, swap_desc_epoch(both(word)), 5);
+	KUNIT_EXPECT_TRUE(test, swap_desc_is_whole(both(word)));
+	KUNIT_EXPECT_FALSE(test, swap_desc_is_leaving(both(word)));
+	KUNIT_EXPECT_FALSE(test, swap_desc_is_whole(swap_desc_zswap(handle, 15, 15, false)));
+
+	/* An object that is leaving is at the same place. */
+	leaving = swap_desc_set_leaving(word, true);
+	KUNIT_EXPECT_TRUE(test, swap_desc_is_leaving(leaving));
+	KUNIT_EXPECT_TRUE(test, swap_desc_is_at(leaving, swap_desc_place(word)));
+	KUNIT_EXPECT_TRUE(test, swap_desc_same(swap_desc_set_leaving(leaving, false), word));
 }
 
 /*

@@ -244,7 +244,7 @@ bool zswap_store(struct folio *folio)
 	if (!object)
 		return false;
 	convert(object->page.data, object->page.data, object->page.length, codec);
-	word = swap_desc_zswap(object);
+	word = swap_desc_zswap(object, 0, 0, false);
 	if (swap_desc_slot_is_promised(folio->swap) && choose(2))
 		word = swap_desc_set_promised(word);
 	swap_desc_install(folio, &word, 0);
@@ -253,7 +253,7 @@ bool zswap_store(struct folio *folio)
 
 void zswap_read(swap_desc_t word, struct page *page)
 {
-	struct zswap_object *object = swap_desc_object(word);
+	struct zswap_object *object = swap_desc_handle(word);
 
 	swap_codec_decompress(object->codec, object->page.data, object->page.length, page);
 }
@@ -268,7 +268,7 @@ int zswap_adopt_object(swp_entry_t slot, swap_place_t from, const struct swap_ob
 	copy = object_alloc(slot, object->codec, object->length, object->data);
 	if (!copy)
 		return -ENOMEM;
-	if (swap_move_commit(slot, from, swap_desc_zswap(copy), NULL, 0))
+	if (swap_move_commit(slot, from, swap_desc_zswap(copy, 0, 0, false), NULL, 0))
 		return 0;
 	object_free(copy);
 	return -EAGAIN;
@@ -277,13 +277,14 @@ int zswap_adopt_object(swp_entry_t slot, swap_place_t from, const struct swap_ob
 static long zswap_drop(const swap_desc_t *words, unsigned int nr)
 {
 	while (nr--)
-		object_free(swap_desc_object(*words++));
+		object_free(swap_desc_handle(*words++));
 	return 0;
 }
 
-static void zswap_moved(swap_place_t place, struct folio *folio)
+static void zswap_moved(swp_entry_t slot, swap_place_t place,
+			struct folio *folio)
 {
-	object_free(swap_desc_object(swap_place_word(place)));
+	object_free(swap_desc_handle(swap_place_word(place)));
 }
 
 static const struct swap_backend zswap_backend = {

@@ -68,7 +68,7 @@ static void see_slot(unsigned int slot, bool all)
 	case SWAP_DESC_NONE:
 		break;
 	case SWAP_DESC_ZSWAP:
-		must(((struct zswap_object *)swap_desc_object(word))->slot == slot);
+		must(((struct zswap_object *)swap_desc_handle(word))->slot == slot);
 		nr_copies++;
 		break;
 	default:

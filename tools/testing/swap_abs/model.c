@@ -397,7 +397,7 @@ static void shrink(unsigned int slot)
 		    !swap_desc_pin(entry_of(slot), place))
 			continue;
 		cond_resched();
-		object = swap_desc_object(word);
+		object = swap_desc_handle(word);
 		if (object->page.length <= SWAP_OBJECT_MAX_LENGTH)
 			err = swap_packed_move(entry_of(slot), place, object->page.data,
 					       object->page.length, object->codec, may_wait,

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * These tests measure the metadata of a swapped page from real allocations: at
- * most 18.4 bytes for a page in a raw slot, and 85 bytes for a page in zswap.
+ * most 18.4 bytes for a page in a raw slot, and 40 bytes for a page in zswap.
  * The test fills clusters, so that all pages of a table share its bytes.
  *
  * The test fails on a kernel that keeps more for a slot than the swap table,
- * its memcg ids and one word, or that gives zswap entries a tree of their own.
+ * its memcg ids and one word, or that gives zswap's objects entries.
  */
 #include <stdio.h>
 #include <string.h>
@@ -154,7 +154,7 @@ TEST_F_TIMEOUT(metadata, zswap, SA_TIMEOUT)
 	log_metadata(_metadata);
 	TH_LOG("zswap: %lld pages, %lld bytes of metadata, %.2f a page", pages,
 	       bytes, (double)bytes / pages);
-	EXPECT_TRUE((double)bytes / pages <= 85.0);
+	EXPECT_TRUE((double)bytes / pages <= 40.0);
 	EXPECT_LE(pages * 16, bytes);
 	EXPECT_EQ(0, metadata_num(_metadata, "raw_pages"));
 	EXPECT_EQ(0, sa_area_check(&a));
