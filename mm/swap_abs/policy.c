@@ -280,7 +280,7 @@ static bool swap_excess_has(struct swap_move *move, swp_entry_t slot, int tier)
 
 /* Move a slot's data out of the tier, in which its cgroup has too much. */
 static void swap_excess_slot(struct swap_move *move, swp_entry_t slot,
-			    swap_desc_t word)
+			     swap_desc_t word)
 {
 	struct swap_info_struct *si;
 	unsigned long tiers = move->tiers;

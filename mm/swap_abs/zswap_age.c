@@ -88,7 +88,7 @@ static_assert(sizeof(struct zswap_age_node) == 256);
 
 /**
  * struct zswap_age_cpu - the node that a CPU fills
- * @lock: protects @objcg, @nid and @node; others take it to collect the node
+ * @lock: for the CPU, and for those who collect the node
  * @nid: the NUMA node of the objects
  * @objcg: whose objects they are, with a reference; NULL without memcg
  * @node: the node, or NULL
@@ -96,7 +96,7 @@ static_assert(sizeof(struct zswap_age_node) == 256);
  * @epoch: number of stores, from which their epochs are made
  */
 struct zswap_age_cpu {
-	spinlock_t lock;
+	spinlock_t lock;	/* protects @objcg, @nid and @node */
 	int nid;
 	struct obj_cgroup *objcg;
 	struct zswap_age_node *node;
@@ -326,8 +326,8 @@ static bool zswap_age_collect(struct mem_cgroup *memcg, int nid)
 
 	if (!READ_ONCE(list->on_cpus))
 		return false;
-	/* A CPU that begins a node sets this after the node is to be seen. */
 	WRITE_ONCE(list->on_cpus, false);
+	/* A CPU that begins a node sets this after the node is to be seen. */
 	smp_mb();
 	for_each_possible_cpu(i) {
 		cpu = per_cpu_ptr(&zswap_age_cpu, i);

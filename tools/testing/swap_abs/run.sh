@@ -77,11 +77,11 @@ fuzzed()
 kernel_mutants='
 desc|nothing is pinned|/WRITE_ONCE(\*desc, swap_desc_set_pinned/d
 desc|what is pinned is pinned again|/swap_desc_is_at(\*desc, place) &&$/{N;s/ &&\n.*/) {/}
-desc|a pinned copy is freed when dropped|s/ || swap_desc_is_pinned(\*old))$/)/
+desc|a pinned copy is freed when dropped|s/return swap_desc_is_pinned(\*old) ? room :/return/
 desc|commit does not compare|s/(!swap_desc_is_pinned(\*desc) || .*/(!desc->val)/
 desc|commit under a locked folio|s/if (!folio_trylock(folio)) {/if (false) {/
 desc|commit forgets a promise|s/room = swap_desc_is_promised(\*desc) + taken/room = taken/
-desc|the old copy stays after a move|s/swap_backend_of(old)->moved(from, folio);//
+desc|the old copy stays after a move|s/swap_backend_of(old)->moved(entry, from, folio);//
 desc|an orphan stays|s/^	backend->drop(&word, 1);//
 desc|a pin stays|/WRITE_ONCE(\*desc, swap_desc_clear_pinned/d
 desc|install keeps the old copy|s/room = swap_desc_leave_copies(.*) + taken/room = taken/

@@ -47,7 +47,8 @@ export SWAP_ABS_FULL=$full
 [ -n "$seconds" ] || seconds=$([ $full = 1 ] && echo 120 || echo 6)
 export SWAP_ABS_SECONDS="$seconds"
 all="bad_input metadata slots packed packed_faults tiers groups moves blkcg blkcg_limits anon"
-all="$all shmem madvise userfaultfd thp pressure swapoff capacity cpus exhaust toggle faults zswap_age"
+all="$all shmem madvise userfaultfd thp pressure swapoff capacity cpus exhaust toggle faults"
+all="$all zswap_age"
 tests=${only:-$all devices transient alloc_fails races}
 
 if [ -e /proc/sys/vm/swap_abs ]; then layer=yes; else layer=no; fi
