@@ -542,7 +542,7 @@ bool swap_desc_commit(swp_entry_t entry, swap_place_t place, swap_desc_t new,
 	swap_memcg_account(ci, ci_off, swap_desc_tier(*desc),
 			   swap_desc_tier(new), 1);
 	backend = swap_backend_of(*desc);
-	if (backend->left)
+	if (backend && backend->left)
 		backend->left(ci, ci_off, 1);
 	WRITE_ONCE(*desc, new);
 	swap_promise_put(room);
