@@ -58,25 +58,35 @@ static __printf(2, 3) void violation(struct swap_check *check, const char *fmt,
 	va_end(args);
 }
 
+/* Let the backend of a word check it. Return whether it finds nothing wrong. */
+static bool check_copy(struct swap_check *check, unsigned long slot,
+		       swap_desc_t word)
+{
+	const struct swap_backend *backend = swap_backend_of(word);
+	const char *wrong;
+
+	wrong = backend && backend->check ? backend->check(word) : NULL;
+	if (wrong)
+		violation(check, "slot %lu %s: %lx", slot, wrong, word.val);
+	return !wrong;
+}
+
 /* Check the descriptor of a slot whose data is on a device, and count it. */
 static void check_device(struct swap_check *check, unsigned long slot,
 			 swap_desc_t word)
 {
-	const struct swap_backend *backend = swap_backend_of(word);
 	swp_entry_t entry = swap_desc_device_entry(word);
 	struct swap_info_struct *si = READ_ONCE(swap_info[swp_type(entry)]);
-	const char *wrong;
+	bool right;
 
 	if (!si || !si->tier || swp_offset(entry) >= si->max) {
 		violation(check, "slot %lu on no device: %lx", slot, word.val);
 		return;
 	}
-	wrong = backend && backend->check ? backend->check(word) : NULL;
-	if (wrong)
-		violation(check, "slot %lu %s: %lx", slot, wrong, word.val);
+	right = check_copy(check, slot, word);
 	if (swap_desc_is_block(word))
 		check->blocks[swp_type(entry)]++;
-	else if (!wrong)
+	else if (right)
 		check->objects++;
 }
 
@@ -87,7 +97,6 @@ static void check_slot(struct swap_check *check, struct swap_cluster_info *ci,
 	unsigned long swp_tb = __swap_table_get(ci, ci_off);
 	bool empty = swap_desc_same(word, swap_desc_none());
 	enum swap_desc_tag tag = swap_desc_tag(word);
-	const char *wrong = NULL;
 	bool zero;
 
 	if (swp_tb_is_null(swp_tb) || swp_tb_is_bad(swp_tb)) {
@@ -124,10 +133,8 @@ static void check_slot(struct swap_check *check, struct swap_cluster_info *ci,
 			  word.val);
 	if (swap_desc_on_device(word))
 		check_device(check, slot, word);
-	else if (swap_backend_of(word))
-		wrong = swap_backend_of(word)->check(word);
-	if (wrong)
-		violation(check, "slot %lu %s: %lx", slot, wrong, word.val);
+	else
+		check_copy(check, slot, word);
 	if (swap_desc_tier(word) >= 0 && swap_memcg_counts(ci, ci_off))
 		check->charged[swap_desc_tier(word)]++;
 }

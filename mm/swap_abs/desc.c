@@ -435,6 +435,22 @@ bool swap_desc_pin(swp_entry_t entry, swap_place_t place)
 	return pinned;
 }
 
+/*
+ * Return where the word of a slot is if its mover has the copy at @place pinned
+ * still, else NULL. Only the mover clears the pin, so this is the same copy.
+ */
+static swap_desc_t *swap_desc_pinned_at(struct swap_cluster_info *ci,
+					swp_entry_t entry, swap_place_t place)
+{
+	swap_desc_t *desc = swap_desc_table(ci);
+
+	if (!desc)
+		return NULL;
+	desc += swp_cluster_offset(entry);
+	return swap_desc_is_pinned(*desc) && swap_desc_is_at(*desc, place) ?
+	       desc : NULL;
+}
+
 /**
  * swap_desc_unpin - clear the pin of a move, for swap_move_abort() and tests
  * @entry: the slot
@@ -447,20 +463,12 @@ bool swap_desc_pin(swp_entry_t entry, swap_place_t place)
 bool swap_desc_unpin(swp_entry_t entry, swap_place_t place)
 {
 	struct swap_cluster_info *ci = swap_abs_lock(entry);
-	swap_desc_t *desc = swap_desc_table(ci);
-	bool ours = false;
+	swap_desc_t *desc = swap_desc_pinned_at(ci, entry, place);
 
-	if (desc) {
-		desc += swp_cluster_offset(entry);
-		/* Only the mover clears the bit, so this is the same copy. */
-		if (swap_desc_is_pinned(*desc) &&
-		    swap_desc_is_at(*desc, place)) {
-			WRITE_ONCE(*desc, swap_desc_clear_pinned(*desc));
-			ours = true;
-		}
-	}
+	if (desc)
+		WRITE_ONCE(*desc, swap_desc_clear_pinned(*desc));
 	swap_cluster_unlock(ci);
-	return ours;
+	return desc;
 }
 
 /**
@@ -476,19 +484,11 @@ bool swap_desc_unpin(swp_entry_t entry, swap_place_t place)
 bool swap_desc_leaves(swp_entry_t entry, swap_place_t place, bool leaving)
 {
 	struct swap_cluster_info *ci = swap_abs_lock(entry);
-	swap_desc_t *desc = swap_desc_table(ci);
-	bool changed = false;
+	swap_desc_t *desc = swap_desc_pinned_at(ci, entry, place);
+	bool changed = desc && swap_desc_is_leaving(*desc) != leaving;
 
-	if (desc) {
-		desc += swp_cluster_offset(entry);
-		if (swap_desc_is_pinned(*desc) &&
-		    swap_desc_is_at(*desc, place) &&
-		    swap_desc_is_leaving(*desc) != leaving) {
-			WRITE_ONCE(*desc,
-				   swap_desc_set_leaving(*desc, leaving));
-			changed = true;
-		}
-	}
+	if (changed)
+		WRITE_ONCE(*desc, swap_desc_set_leaving(*desc, leaving));
 	swap_cluster_unlock(ci);
 	return changed;
 }
@@ -511,8 +511,8 @@ bool swap_desc_commit(swp_entry_t entry, swap_place_t place, swap_desc_t new,
 		      struct folio *locked, long taken)
 {
 	struct swap_cluster_info *ci = swap_abs_lock(entry);
+	swap_desc_t *desc = swap_desc_pinned_at(ci, entry, place);
 	unsigned int ci_off = swp_cluster_offset(entry);
-	swap_desc_t *desc = swap_desc_table(ci);
 	const struct swap_backend *backend;
 	struct folio *folio = NULL;
 	bool committed = false;
@@ -520,9 +520,6 @@ bool swap_desc_commit(swp_entry_t entry, swap_place_t place, swap_desc_t new,
 	long room;
 
 	if (!desc)
-		goto out;
-	desc += ci_off;
-	if (!swap_desc_is_pinned(*desc) || !swap_desc_is_at(*desc, place))
 		goto out;
 
 	swp_tb = __swap_table_get(ci, ci_off);

@@ -533,10 +533,15 @@ moved:
 
 /*
  * Drop the copies of a folio that is in the swap cache while zswap has the data
- * of its slots, which holds for large folios. Does not wait for the folio.
+ * of its slots, which holds for large folios, because its cgroup has too much
+ * there. Does not wait for the folio.
  */
-void swap_move_drop_cached(struct swap_move *move, swp_entry_t slot)
+void swap_move_drop_cached(swp_entry_t slot)
 {
+	struct swap_move move = {
+		.excess	= true,
+		.tiers	= SWAP_TIERS_ALL & ~SWAP_TIER_ZSWAP,
+	};
 	struct folio *folio = swap_cache_get_folio(slot);
 
 	if (!folio)
@@ -546,7 +551,7 @@ void swap_move_drop_cached(struct swap_move *move, swp_entry_t slot)
 		    folio_test_uptodate(folio) &&
 		    !folio_test_writeback(folio) &&
 		    !folio_contain_hwpoisoned_page(folio) &&
-		    swap_move_may_drop(move, folio)) {
+		    swap_move_may_drop(&move, folio)) {
 			folio_mark_dirty(folio);
 			swap_desc_drop_folio(folio);
 		}

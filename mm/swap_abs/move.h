@@ -123,7 +123,7 @@ void swap_move_victims(struct swap_move *move);
 int swap_move_slot(struct swap_move *move, swp_entry_t entry,
 		   const struct swap_object *object);
 int swap_move_settle(struct swap_move *move);
-void swap_move_drop_cached(struct swap_move *move, swp_entry_t slot);
+void swap_move_drop_cached(swp_entry_t slot);
 bool swap_move_del_folio(struct folio *folio, void *shadow, int refs);
 int swap_move_end(struct swap_move *move);
 

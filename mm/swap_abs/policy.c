@@ -283,7 +283,6 @@ static void swap_excess_slot(struct swap_move *move, swp_entry_t slot,
 			     swap_desc_t word)
 {
 	struct swap_info_struct *si;
-	unsigned long tiers = move->tiers;
 	int err;
 
 	if (swap_desc_tag(word) == SWAP_DESC_ZSWAP) {
@@ -298,9 +297,7 @@ static void swap_excess_slot(struct swap_move *move, swp_entry_t slot,
 			move->nr_objects++;
 			WRITE_ONCE(*move->moved, *move->moved + 1);
 		} else if (err == -EEXIST) {
-			move->tiers = SWAP_TIERS_ALL & ~SWAP_TIER_ZSWAP;
-			swap_move_drop_cached(move, slot);
-			move->tiers = tiers;
+			swap_move_drop_cached(slot);
 		}
 		return;
 	}

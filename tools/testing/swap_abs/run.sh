@@ -78,7 +78,7 @@ kernel_mutants='
 desc|nothing is pinned|/WRITE_ONCE(\*desc, swap_desc_set_pinned/d
 desc|what is pinned is pinned again|/swap_desc_is_at(\*desc, place) &&$/{N;s/ &&\n.*/) {/}
 desc|a pinned copy is freed when dropped|s/return swap_desc_is_pinned(\*old) ? room :/return/
-desc|commit does not compare|s/(!swap_desc_is_pinned(\*desc) || .*/(!desc->val)/
+desc|commit does not compare|/commit(/,/^}/s/!desc)/!(desc = swap_desc_table(ci) + ci_off)->val)/
 desc|commit under a locked folio|s/if (!folio_trylock(folio)) {/if (false) {/
 desc|commit forgets a promise|s/room = swap_desc_is_promised(\*desc) + taken/room = taken/
 desc|the old copy stays after a move|s/swap_backend_of(old)->moved(entry, from, folio);//
