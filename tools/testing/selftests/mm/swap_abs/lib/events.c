@@ -15,6 +15,8 @@
 
 #define TRACING		"/sys/kernel/tracing"
 #define WRITES		TRACING "/events/block/block_rq_issue/enable"
+/* Seconds after which a line that was logged must be there */
+#define LOG_LIMIT	5
 
 void sa_log_expect(const char *regex)
 {
@@ -37,32 +39,57 @@ int sa_log_open(void)
 
 int sa_log_close(int fd, char *buf, size_t size)
 {
-	char record[2048], *text;
+	char record[2048], end[64], *text;
+	static unsigned int nr_closed;
+	bool lost = false;
 	size_t len = 0;
 	ssize_t n;
+	double limit;
 
 	buf[0] = 0;
 	/*
-	 * A read returns one record: "6,1234,5678,-;text\n", and then lines
-	 * with its properties.
+	 * Read to a line of our own. A read fails with EAGAIN before that where
+	 * another CPU has a record that it has not finished.
 	 */
-	while ((n = read(fd, record, sizeof(record) - 1)) > 0) {
+	snprintf(end, sizeof(end), "log-check: read by %d, %u", getpid(), nr_closed++);
+	n = sa_write("/dev/kmsg", end);
+	if (n) {
+		close(fd);
+		return n;
+	}
+	limit = sa_now() + LOG_LIMIT;
+	for (;;) {
+		/*
+		 * A read returns one record: "6,1234,5678,-;text\n", and then
+		 * lines with its properties.
+		 */
+		n = read(fd, record, sizeof(record) - 1);
+		if (n <= 0) {
+			/* The kernel drops records when too many come. */
+			if (n < 0 && errno == EPIPE)
+				lost = true;
+			else
+				usleep(1000);
+			if (sa_now() > limit)
+				break;
+			continue;
+		}
 		record[n] = 0;
 		text = strchr(record, ';');
 		if (!text)
 			continue;
 		text++;
 		text[strcspn(text, "\n")] = 0;
+		if (!strcmp(text, end))
+			break;
 		len += snprintf(buf + len, size - len, "%s\n", text);
 		if (len >= size) {
 			close(fd);
 			return -E2BIG;
 		}
 	}
-	/* The kernel has dropped some records because too many have come. */
-	n = n < 0 && errno == EPIPE ? -EPIPE : 0;
 	close(fd);
-	return n;
+	return lost ? -EPIPE : n <= 0 ? -ETIMEDOUT : 0;
 }
 
 void sa_trace_off(void)

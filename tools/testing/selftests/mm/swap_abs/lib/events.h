@@ -15,8 +15,9 @@ void sa_log_expect(const char *regex);
 /* Open the kernel log at its end; return a file descriptor or -errno */
 int sa_log_open(void);
 /*
- * Copy the lines that the kernel has logged since then, and close the log;
- * return -errno if the kernel has dropped some
+ * Copy the lines that the kernel has logged since then, all of them although
+ * other CPUs are logging, and close the log; return -errno if the kernel has
+ * dropped some
  */
 int sa_log_close(int fd, char *buf, size_t size);
 
