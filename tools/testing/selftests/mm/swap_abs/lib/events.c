@@ -52,7 +52,9 @@ int sa_log_close(int fd, char *buf, size_t size)
 	 * another CPU has a record that it has not finished.
 	 */
 	snprintf(end, sizeof(end), "log-check: read by %d, %u", getpid(), nr_closed++);
-	n = sa_write("/dev/kmsg", end);
+	/* Without the newline, the kernel would wait for more of the line. */
+	snprintf(record, sizeof(record), "%s\n", end);
+	n = sa_write("/dev/kmsg", record);
 	if (n) {
 		close(fd);
 		return n;
