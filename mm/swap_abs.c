@@ -317,8 +317,6 @@ again:
  */
 int swap_abs_writeout(struct swap_io_ctx *ctx, struct folio *folio)
 {
-	long room = zswap_room();
-
 	if (!swap_abs_store(ctx, folio, SWAP_TIERS_ALL)) {
 		swap_folio_gone(folio);
 		return 0;
@@ -328,7 +326,7 @@ int swap_abs_writeout(struct swap_io_ctx *ctx, struct folio *folio)
 	if (atomic_long_read(&nr_swap_pages) > 0 &&
 	    (swap_tiers_of_folio(folio) & READ_ONCE(swap_tiers_present)))
 		swap_vain_room_short();
-	swap_desc_refuse_folio(folio, room > 0);
+	swap_desc_refuse_folio(folio, zswap_room() > 0);
 	swap_vain_note(folio);
 	return AOP_WRITEPAGE_ACTIVATE;
 }

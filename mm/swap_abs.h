@@ -245,6 +245,9 @@ void swap_range_notify(struct swap_info_struct *si, unsigned long offset,
 		       unsigned int nr_entries);
 
 #ifdef CONFIG_SWAP_ABS
+/* mm/swap_abs/room.c */
+bool swap_zswap_crowds(struct mem_cgroup *memcg, bool flush);
+
 /* mm/swap_abs/tier.c */
 void swap_abs_trim_info(struct sysinfo *val);
 unsigned long swap_tier_inuse(struct swap_tier *tier);
@@ -271,6 +274,11 @@ int swap_tiers_open_file(struct address_space *mapping,
 void swap_tiers_close_file(struct address_space *mapping,
 			   enum swap_tier_state state);
 #else
+static inline bool swap_zswap_crowds(struct mem_cgroup *memcg, bool flush)
+{
+	return false;
+}
+
 static inline void swap_abs_trim_info(struct sysinfo *val)
 {
 }

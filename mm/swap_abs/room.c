@@ -11,8 +11,7 @@
  * The answers are hints, because only the store finds out whether there is
  * room. Callers ask before they unmap, copy or move a page, because a page that
  * finds no room has to be put back. No answer waits for anything, except that
- * swap_zswap_crowds() with @flush and swap_objcg_may_zswap() may wait for a
- * cgroup's statistics.
+ * swap_zswap_crowds() with @flush may wait for a cgroup's statistics.
  *
  * Stores and collection also report here that a tier is too full or has few
  * free clusters. This file then queues a work item of the tier, which
@@ -177,25 +176,6 @@ bool swap_zswap_crowds(struct mem_cgroup *memcg, bool flush)
 bool swap_may_zswap(struct mem_cgroup *memcg)
 {
 	return mem_cgroup_may_zswap(memcg) && !swap_zswap_crowds(memcg, false);
-}
-
-/*
- * Answer as swap_may_zswap(), but from statistics that are up to date. Process
- * context, sleeps.
- */
-bool swap_objcg_may_zswap(struct obj_cgroup *objcg)
-{
-	struct mem_cgroup *memcg;
-	bool may;
-
-	if (!obj_cgroup_may_zswap(objcg))
-		return false;
-	if (!swap_abs_enabled())
-		return true;
-	memcg = get_mem_cgroup_from_objcg(objcg);
-	may = !swap_zswap_crowds(memcg, true);
-	mem_cgroup_put(memcg);
-	return may;
 }
 
 /*

@@ -578,9 +578,7 @@ int swap_tier_sysfs_add(struct swap_tier *tier);
 
 #ifdef CONFIG_SWAP_ABS
 /* mm/swap_abs/room.c */
-bool swap_zswap_crowds(struct mem_cgroup *memcg, bool flush);
 bool swap_may_zswap(struct mem_cgroup *memcg);
-bool swap_objcg_may_zswap(struct obj_cgroup *objcg);
 
 /* Return the tier of a copy that is in zswap or on a device. */
 static inline struct swap_tier *swap_desc_to_tier(swap_desc_t word)
@@ -588,16 +586,6 @@ static inline struct swap_tier *swap_desc_to_tier(swap_desc_t word)
 	if (!swap_desc_on_device(word))
 		return swap_zswap_tier;
 	return __swap_entry_to_info(swap_desc_device_entry(word))->tier;
-}
-#else
-static inline bool swap_zswap_crowds(struct mem_cgroup *memcg, bool flush)
-{
-	return false;
-}
-
-static inline bool swap_objcg_may_zswap(struct obj_cgroup *objcg)
-{
-	return obj_cgroup_may_zswap(objcg);
 }
 #endif
 

@@ -459,14 +459,18 @@ unsigned int zswap_age_next_epoch(void)
  * @nr: number of slots
  *
  * Context: process context, does not sleep.
+ * Return: true when the CPU has begun a node, which is once in ZSWAP_AGE_ITEMS
+ * objects, so that the caller need not look at each object whether the tier has
+ * become full.
  */
-void zswap_age_add(struct zswap_age_node *nodes, struct obj_cgroup *objcg,
+bool zswap_age_add(struct zswap_age_node *nodes, struct obj_cgroup *objcg,
 		   int nid, swp_entry_t slot, const swap_desc_t *words,
 		   unsigned int nr)
 {
 	unsigned long offset = swp_offset(slot);
 	struct zswap_age_cpu *cpu = raw_cpu_ptr(&zswap_age_cpu);
 	struct zswap_age_node *node;
+	bool begun = false;
 	unsigned int i;
 
 	/* The task may be on another CPU by now, which does no harm. */
@@ -480,6 +484,7 @@ void zswap_age_add(struct zswap_age_node *nodes, struct obj_cgroup *objcg,
 			node = nodes;
 			nodes = node->next;
 			zswap_age_begin(cpu, objcg, nid, node);
+			begun = true;
 		}
 		node->slot[node->nr] = offset + i;
 		node->tag[node->nr] = zswap_age_tag(words[i]);
@@ -487,6 +492,7 @@ void zswap_age_add(struct zswap_age_node *nodes, struct obj_cgroup *objcg,
 	}
 	spin_unlock(&cpu->lock);
 	zswap_age_cancel(nodes);
+	return begun;
 }
 
 /*

@@ -28,7 +28,7 @@ int zswap_age_init(struct shrinker *shrinker);
 struct zswap_age_node *zswap_age_prepare(unsigned int nr, gfp_t gfp);
 void zswap_age_cancel(struct zswap_age_node *nodes);
 unsigned int zswap_age_next_epoch(void);
-void zswap_age_add(struct zswap_age_node *nodes, struct obj_cgroup *objcg,
+bool zswap_age_add(struct zswap_age_node *nodes, struct obj_cgroup *objcg,
 		   int nid, swp_entry_t slot, const swap_desc_t *words,
 		   unsigned int nr);
 unsigned long zswap_age_count(struct mem_cgroup *memcg, int nid);

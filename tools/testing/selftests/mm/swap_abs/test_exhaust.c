@@ -6,13 +6,13 @@
  * on a device whose writes fail for a while.
  *
  * The test fails on a kernel that holds fewer pages before it kills than it
- * does without the layer, or takes much longer for that; that scans the same
- * pages again and again; that floods the log; that keeps some pages of the
- * victim; that kills although a packed device has dead space, or when zswap has
- * filled a cgroup while a device has room; that lets a cgroup use up the
- * capacity of a device that it may not use; that loses blocks of a device for
- * good by errors that pass; or that leaves pages without a user in the swap
- * cache.
+ * does without the layer, or takes much longer for that, also where the cgroup
+ * may not swap at all; that scans the same pages again and again; that floods
+ * the log; that keeps some pages of the victim; that kills although a packed
+ * device has dead space, or when zswap has filled a cgroup while a device has
+ * room; that lets a cgroup use up the capacity of a device that it may not use;
+ * that loses blocks of a device for good by errors that pass; or that leaves
+ * pages without a user in the swap cache.
  */
 #include <errno.h>
 #include <signal.h>
@@ -57,6 +57,8 @@ static bool has_device(enum place place)
  */
 #define END_FREE	5
 #define END_LATE	90
+/* The same where reclaim has nothing to try */
+#define END_SOON	6
 /*
  * The test repeats both runs up to this number of times, until the run with the
  * layer is not worse, because any kernel sometimes kills early when all pages
@@ -1258,6 +1260,70 @@ TEST_F_TIMEOUT(crowded, lowered, SA_TIMEOUT)
 	TH_LOG("all was read after %.2f s", sa_now() - start);
 	expect_not_killed(_metadata, self->cg, sa_hold_end(&h));
 	EXPECT_EQ(0, sa_violations());
+}
+
+/* --- a child that may not swap --------------------------------------------- */
+
+FIXTURE(forbidden)
+{
+	char cg[256];		/* has the limit, and may swap */
+	char in[256];		/* holds the process, and may not */
+};
+
+FIXTURE_VARIANT(forbidden)
+{
+	bool on;
+	bool by_tier;
+};
+
+FIXTURE_VARIANT_ADD(forbidden, off) { };
+
+FIXTURE_VARIANT_ADD(forbidden, on) { .on = true };
+
+FIXTURE_VARIANT_ADD(forbidden, by_tier) { .on = true, .by_tier = true };
+
+FIXTURE_SETUP(forbidden)
+{
+	const char *why = sa_begin(variant->on, SA_NEED_DEV);
+
+	if (!why && variant->by_tier)
+		why = sa_check_needs(SA_NEED_LIMITS);
+	if (!why && sa_cg_make("forbidden", 40 * SA_MIB, self->cg, sizeof(self->cg)))
+		why = "cannot make a cgroup";
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, sa_cg_write(self->cg, "cgroup.subtree_control", "+memory"));
+	ASSERT_EQ(0, sa_cg_make("forbidden/in", 0, self->in, sizeof(self->in)));
+	ASSERT_EQ(0, sa_swapon(sa_dev(0), 512 * SA_MIB_PAGES, -1));
+	if (variant->by_tier) {
+		ASSERT_EQ(0, sa_cg_limit_tier(self->in, sa_dev(0), "0"));
+	} else {
+		ASSERT_EQ(0, sa_cg_write(self->in, "memory.swap.max", "0"));
+	}
+}
+
+FIXTURE_TEARDOWN_PARENT(forbidden)
+{
+	EXPECT_EQ(0, sa_end());
+}
+
+/*
+ * Reclaim in the parent, which may swap, must not wait for writes that nobody
+ * has begun
+ */
+TEST_F_TIMEOUT(forbidden, killed_soon, SA_TIMEOUT)
+{
+	struct sa_fill fill = { .pages = 80 * SA_MIB_PAGES, .pat = SA_RANDOM };
+	double start;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		start = sa_now();
+		EXPECT_TRUE(sa_was_killed(sa_run(self->in, sa_run_fill, &fill, LIMIT)));
+		TH_LOG("killed after %.2f s", sa_now() - start);
+		EXPECT_GE(END_SOON, sa_now() - start);
+	}
+	EXPECT_EQ(i, sa_cg_key(self->cg, "memory.events", "oom_kill"));
 }
 
 /* --- writes that fail for a while ----------------------------------------- */
