@@ -326,7 +326,7 @@ int swap_abs_writeout(struct swap_io_ctx *ctx, struct folio *folio)
 	if (atomic_long_read(&nr_swap_pages) > 0 &&
 	    (swap_tiers_of_folio(folio) & READ_ONCE(swap_tiers_present)))
 		swap_vain_room_short();
-	swap_desc_refuse_folio(folio, zswap_room() > 0);
+	swap_desc_refuse_folio(folio);
 	swap_vain_note(folio);
 	return AOP_WRITEPAGE_ACTIVATE;
 }

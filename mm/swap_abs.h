@@ -200,6 +200,14 @@ extern struct swap_vain swap_vain_all;
 void __swap_abs_gone(struct folio *folio);
 bool __swap_folio_refused(struct folio *folio);
 void __swap_throttle_reclaim(gfp_t gfp, bool writing);
+#if defined(CONFIG_MEMCG) && defined(CONFIG_SWAP_ABS)
+bool swap_cgroup_is_writing(struct mem_cgroup *memcg);
+#else
+static inline bool swap_cgroup_is_writing(struct mem_cgroup *memcg)
+{
+	return false;
+}
+#endif
 
 /* mm/swap_abs/block.c */
 void swap_block_write_failed(struct folio *folio, blk_status_t status);

@@ -274,28 +274,49 @@ void swap_desc_drop_folio(struct folio *folio)
 }
 
 /**
- * swap_desc_refuse_folio - record that no tier takes a folio
- * @folio: a locked, dirty folio in the swap cache
- * @refused: zswap has tried the folio and could not make it smaller
+ * swap_desc_note_refused - record that zswap can't make a page smaller
+ * @folio: a locked small folio in the swap cache
  *
- * Drops the folio's stale copies and zero marks, and gives back the capacity
- * that was promised to it, so that another page can have it.
+ * Records nothing while the slot has a copy, because the word says where that
+ * is. The next attempt then finds no copy any more.
  *
  * Context: process context, takes the virtual cluster's lock.
  */
-void swap_desc_refuse_folio(struct folio *folio, bool refused)
+void swap_desc_note_refused(struct folio *folio)
+{
+	struct swap_cluster_info *ci = swap_cluster_get_and_lock(folio);
+	swap_desc_t *word =
+		swap_desc_table(ci) + swp_cluster_offset(folio->swap);
+
+	if (swap_desc_tag(*word) == SWAP_DESC_NONE)
+		WRITE_ONCE(*word, swap_desc_set_refused(*word));
+	swap_cluster_unlock(ci);
+}
+
+/**
+ * swap_desc_refuse_folio - record that no tier takes a folio
+ * @folio: a locked, dirty folio in the swap cache
+ *
+ * Drops the folio's stale copies and zero marks, and gives back the capacity
+ * that was promised to it, so that another page can have it. Keeps what
+ * swap_desc_note_refused() has recorded.
+ *
+ * Context: process context, takes the virtual cluster's lock.
+ */
+void swap_desc_refuse_folio(struct folio *folio)
 {
 	unsigned int i, nr = folio_nr_pages(folio),
 			ci_off = swp_cluster_offset(folio->swap);
 	struct swap_cluster_info *ci = swap_cluster_get_and_lock(folio);
+	swap_desc_t *desc = swap_desc_table(ci) + ci_off;
+	bool refused = swap_desc_tag(*desc) == SWAP_DESC_NONE &&
+		       swap_desc_is_refused(*desc);
 
 	swap_abs_drop(ci, ci_off, nr);
-	for (i = 0; i < nr; i++) {
+	for (i = 0; i < nr; i++)
 		__swap_table_clear_zero(ci, ci_off + i);
-		if (refused)
-			WRITE_ONCE(swap_desc_table(ci)[ci_off + i],
-				   swap_desc_refused());
-	}
+	if (refused && nr == 1)
+		WRITE_ONCE(*desc, swap_desc_refused());
 	swap_cluster_unlock(ci);
 }
 

@@ -212,9 +212,15 @@ static inline swap_desc_t swap_desc_none(void)
 	return (swap_desc_t){ SWAP_DESC_NONE };
 }
 
+/* Say in the word of a page in RAM alone that zswap has refused the page. */
+static inline swap_desc_t swap_desc_set_refused(swap_desc_t word)
+{
+	return (swap_desc_t){ word.val | SWAP_DESC_REFUSED };
+}
+
 static inline swap_desc_t swap_desc_refused(void)
 {
-	return (swap_desc_t){ SWAP_DESC_NONE | SWAP_DESC_REFUSED };
+	return swap_desc_set_refused(swap_desc_none());
 }
 
 static inline swap_desc_t swap_desc_lost(void)

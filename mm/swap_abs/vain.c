@@ -313,6 +313,9 @@ bool __swap_folio_refused(struct folio *folio)
  */
 void swap_vain_room_short(void)
 {
+	/* A task that saw the last shortage may have set the time after its end. */
+	if (!READ_ONCE(swap_room_short))
+		WRITE_ONCE(swap_room_since, 0);
 	WRITE_ONCE(swap_room_short, true);
 	swap_tiers_make_room();
 }
@@ -375,6 +378,21 @@ static bool swap_room_is_coming(void)
 	}
 	return time_before(jiffies, since + SWAP_ROOM_PATIENCE);
 }
+
+#ifdef CONFIG_MEMCG
+/*
+ * Tell whether anonymous pages of a cgroup and its children may be on their way
+ * to a device. Flush the statistics, however few changes they lack, because a
+ * process is killed or waits for nothing if they are wrong. Sleeps.
+ */
+bool swap_cgroup_is_writing(struct mem_cgroup *memcg)
+{
+	css_rstat_flush(&memcg->css);
+	return memcg_page_state(memcg, NR_ACTIVE_ANON) +
+	       memcg_page_state(memcg, NR_INACTIVE_ANON) > SWAP_CLUSTER_MAX &&
+	       memcg_page_state(memcg, NR_WRITEBACK);
+}
+#endif
 
 /* Make direct reclaim wait, for swap_throttle_reclaim(). */
 void __swap_throttle_reclaim(gfp_t gfp, bool writing)

@@ -40,6 +40,15 @@
 /* The number of victims that the average age goes back to. */
 #define SWAP_VICTIM_AGES	64U
 
+/* The value of swap_victims.spread when no two changes are of one segment. */
+#define SWAP_VICTIM_SPREAD_MAX	65536U
+
+/* The number of changes that swap_victims.spread goes back to. */
+#define SWAP_VICTIM_SPREADS	64U
+
+/* With a smaller spread, data dies in runs. */
+#define SWAP_VICTIM_RUNS	(SWAP_VICTIM_SPREAD_MAX / 4)
+
 /*
  * In a device with fewer segments, a second stream of survivors costs more than
  * it gains, because it keeps one more segment open.
@@ -60,6 +69,10 @@ void swap_victims_init(struct swap_victims *victims, unsigned int size)
 	victims->size = size;
 	victims->nr = 0;
 	victims->age = 0;
+	victims->spread = SWAP_VICTIM_SPREAD_MAX;
+	victims->next = 0;
+	for (i = 0; i < SWAP_VICTIM_RECENT; i++)
+		victims->recent[i] = NULL;
 }
 
 /*
@@ -84,6 +97,34 @@ void swap_victims_add(struct swap_victims *victims, struct swap_victim *victim,
 }
 
 /*
+ * Note that so much of a segment has died that its bucket changes. Pages that
+ * were stored together lie in few segments. So when they die together, because
+ * a process exits or unmaps them, a segment's bucket changes many times in a
+ * row.
+ */
+static void swap_victims_note(struct swap_victims *victims,
+			      const struct swap_victim *victim)
+{
+	unsigned int i;
+
+	victims->spread -= victims->spread / SWAP_VICTIM_SPREADS;
+	for (i = 0; i < SWAP_VICTIM_RECENT; i++)
+		if (victims->recent[i] == victim)
+			return;
+	victims->spread += SWAP_VICTIM_SPREAD_MAX / SWAP_VICTIM_SPREADS;
+	victims->recent[victims->next++ % SWAP_VICTIM_RECENT] = victim;
+}
+
+/*
+ * Tell whether most data dies in runs. How long a segment has lost nothing says
+ * little then of how long it will lose nothing.
+ */
+static bool swap_victims_die_in_runs(const struct swap_victims *victims)
+{
+	return victims->spread < SWAP_VICTIM_RUNS;
+}
+
+/*
  * Move a segment, if it is listed, because its live bytes have changed. With
  * each part that dies the segment gets a bit younger, because data that dies is
  * a sign that more of it will. A change also ends a skip.
@@ -98,8 +139,10 @@ void swap_victims_update(struct swap_victims *victims,
 	if (!victim->listed ||
 	    (victim->bucket == bucket && (!skipped || victim->dense)))
 		return;
-	if (victim->bucket != bucket)
+	if (victim->bucket != bucket) {
 		victim->since += (now - victim->since) / SWAP_VICTIM_YOUNGER;
+		swap_victims_note(victims, victim);
+	}
 	victim->bucket = bucket;
 	victim->dense = 0;
 	list_move_tail(&victim->list, &victims->bucket[bucket]);
@@ -156,7 +199,9 @@ static struct swap_victim *swap_victims_head(struct swap_victims *victims,
  * The first segment of a bucket stands for all that are as full, because it has
  * lost nothing for longest. The benefit decides between the buckets, but not
  * where that would make stores wait for too long: while nothing is free, or
- * when all segments are nearly full, the emptiest segment is taken.
+ * when all segments are nearly full, the emptiest segment is taken. So it is
+ * where data dies in runs, because what is left of a segment then dies at once
+ * or not at all, and the less is moved the better.
  *
  * Return the segment, which is still listed, or NULL when none is worth it.
  */
@@ -165,12 +210,13 @@ struct swap_victim *swap_victims_choose(struct swap_victims *victims, u32 now,
 {
 	unsigned int bucket,
 		last = elsewhere ? SWAP_VICTIM_ELSEWHERE : SWAP_VICTIM_LAST;
+	bool emptiest = !nr_free || swap_victims_die_in_runs(victims);
 	struct swap_victim *victim, *best = NULL;
 	u64 benefit, most = 0;
 	unsigned int live;
 
 	for (bucket = 0; bucket <= last; bucket++) {
-		if (best && (!nr_free || bucket == SWAP_VICTIM_CHEAP + 1 ||
+		if (best && (emptiest || bucket == SWAP_VICTIM_CHEAP + 1 ||
 			     bucket >= SWAP_VICTIM_DEAR))
 			break;
 		victim = swap_victims_head(victims, bucket);
@@ -193,7 +239,7 @@ struct swap_victim *swap_victims_choose(struct swap_victims *victims, u32 now,
  * victim will live longer than those of a young one, and a segment with both
  * would be collected again for the sake of the young ones. At a use of 0.7,
  * with nine of ten stores to a tenth of the pages, two streams write 2 % less
- * than one does. Call this once for each victim, because it updates the average
+ * than one does. Where data dies in runs, no survivor is old. Call this once for each victim, because it updates the average
  * age. @nr_segments is that of the device.
  */
 bool swap_victims_is_old(struct swap_victims *victims,
@@ -204,7 +250,8 @@ bool swap_victims_is_old(struct swap_victims *victims,
 	bool is_old = (u64)age * SWAP_VICTIM_AGES > victims->age;
 
 	victims->age += age - victims->age / SWAP_VICTIM_AGES;
-	return is_old && nr_segments >= SWAP_VICTIM_MIN_OLD;
+	return is_old && nr_segments >= SWAP_VICTIM_MIN_OLD &&
+	       !swap_victims_die_in_runs(victims);
 }
 
 /*

@@ -32,6 +32,9 @@
 #define SWAP_VICTIM_ASIDE	(SWAP_VICTIM_PARTS + 1)
 #define SWAP_VICTIM_BUCKETS	(SWAP_VICTIM_PARTS + 2)
 
+/* So many processes may exit at a time, each with a run of data that dies. */
+#define SWAP_VICTIM_RECENT	4U
+
 /*
  * The share of a segment that counts as capacity. The last twelfth does not,
  * because it would cost too much to collect.
@@ -86,6 +89,11 @@ struct swap_victim {
  * @size: bytes of a segment
  * @nr: number of segments that are listed
  * @age: average age of the last segments that were collected, in 64ths
+ * @spread: how many of the last changes of bucket were of a segment that is not
+ *	in @recent, in 65536ths
+ * @recent: segments whose bucket has changed last; they may have been freed
+ *	since, so only their addresses are used
+ * @next: counts what came to @recent
  *
  * The owner's lock protects all fields.
  */
@@ -94,6 +102,9 @@ struct swap_victims {
 	unsigned int size;
 	unsigned int nr;
 	u64 age;
+	unsigned int spread;
+	const struct swap_victim *recent[SWAP_VICTIM_RECENT];
+	unsigned int next;
 };
 
 void swap_victims_init(struct swap_victims *victims, unsigned int size);

@@ -179,14 +179,17 @@ static struct zswap_lruvec_state *zswap_age_list(struct mem_cgroup *memcg,
 	return &mem_cgroup_lruvec(memcg, NODE_DATA(nid))->zswap_lruvec_state;
 }
 
-/* Return the cgroup of objects. The caller takes part in RCU. */
+/*
+ * Return the cgroup of objects, the root for those without; NULL only without
+ * memcg. The caller takes part in RCU.
+ */
 static struct mem_cgroup *zswap_age_owner(struct obj_cgroup *objcg)
 {
 #ifdef CONFIG_MEMCG
-	if (objcg)
-		return obj_cgroup_memcg(objcg);
-#endif
+	return objcg ? obj_cgroup_memcg(objcg) : root_mem_cgroup;
+#else
 	return NULL;
+#endif
 }
 
 /* Let the shrinker ask the cgroup, whose list is not empty any more. */

@@ -235,6 +235,33 @@ static void slot_is_reserved(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, get_nr_swap_pages(), slot->room);
 }
 
+/*
+ * Check that a refusal is remembered only once no copy is there, and until the
+ * page is stored.
+ */
+static void refusal_is_kept(struct kunit *test)
+{
+	struct slot *slot = test->priv;
+	swp_entry_t entry = slot->folio->swap;
+
+	install(slot->folio, fake_reserved(1), 0);
+	swap_desc_note_refused(slot->folio);
+	expect_word(test, entry, fake_reserved(1));
+	swap_desc_refuse_folio(slot->folio);
+	expect_word(test, entry, swap_desc_none());
+	swap_desc_refuse_folio(slot->folio);
+	expect_word(test, entry, swap_desc_none());
+	swap_desc_note_refused(slot->folio);
+	swap_desc_refuse_folio(slot->folio);
+	expect_word(test, entry, swap_desc_refused());
+	KUNIT_EXPECT_EQ(test, get_nr_swap_pages(), slot->room + 1);
+
+	KUNIT_EXPECT_TRUE(test, swap_promise_take(1));
+	install(slot->folio, fake_reserved(2), 1);
+	expect_word(test, entry, fake_reserved(2));
+	KUNIT_EXPECT_EQ(test, get_nr_swap_pages(), slot->room);
+}
+
 static void pin_once(struct kunit *test)
 {
 	struct slot *slot = test->priv;
@@ -358,6 +385,7 @@ static struct kunit_suite descriptor_suite = {
 
 static struct kunit_case mover_cases[] = {
 	KUNIT_CASE(slot_is_reserved),
+	KUNIT_CASE(refusal_is_kept),
 	KUNIT_CASE(pin_once),
 	KUNIT_CASE(dropped_is_orphan),
 	KUNIT_CASE(stored_again_is_not_ours),

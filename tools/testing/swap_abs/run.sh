@@ -176,7 +176,12 @@ del leaves it listed|/victim->listed = 0;/d
 del does not count|/victims->nr--;/d
 a bucket too low|s/return DIV_ROUND_UP(live, \(.*\));/return live \/ (\1);/
 none is old|s/return is_old \&\&/return is_old \&\& 0 \&\&/
-old in small devices|s/return is_old \&\& .*/return is_old;/
+old in small devices|s/nr_segments >= SWAP_VICTIM_MIN_OLD/true/
+old in runs|s/!swap_victims_die_in_runs(victims);/true;/
+nothing dies in runs|s/victims->spread < SWAP_VICTIM_RUNS/false/
+all dies in runs|s/victims->spread < SWAP_VICTIM_RUNS/true/
+runs of one process only|s/next++ % SWAP_VICTIM_RECENT/next++ % 1/
+runs for ever|s/victims->spread += .*;/(void)0;/
 old is what is young|s/\* SWAP_VICTIM_AGES > victims->age/* SWAP_VICTIM_AGES < victims->age/
 the average stays|s/victims->age += age - .*/victims->age = 100;/
 the average is a sum|s/ - victims->age \/ SWAP_VICTIM_AGES;/;/
@@ -186,7 +191,7 @@ choice of the worst|s/(benefit > most)/(!best || benefit < most)/
 choice of a full one|s/: SWAP_VICTIM_LAST;/: SWAP_VICTIM_ASIDE - 1;/
 choice of an empty one only|s/bucket <= last/bucket < 1/
 choice ignores other devices|s/elsewhere ? SWAP_VICTIM_ELSEWHERE : //
-choice ignores the need|s/(!nr_free || /(/
+choice ignores the need|s/!nr_free || //
 choice ignores cheap ones|s/bucket == SWAP_VICTIM_CHEAP + 1 ||$/false ||/
 choice ignores dear ones|s/bucket >= SWAP_VICTIM_DEAR)/false)/
 collection too late|s/SWAP_SEGMENT_RESERVE + clamp(/0 * clamp(/

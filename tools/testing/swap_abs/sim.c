@@ -806,8 +806,8 @@ struct goal {
 };
 
 /*
- * One goal of 1 GiB is missed, which was 1.05 for runs at 0.7. Even the choice of
- * the emptiest, which is best for them, makes 1.06 of it, but 2.0 of 90/10.
+ * Runs at 0.7 have 1.055, where 1.05 was wished for. That is what the choice of
+ * the emptiest makes of them; larger devices come down to 1.050.
  */
 static const struct goal goals[] = {
 	{ "uniform, 0.5", { .pattern = UNIFORM, .use = 0.5, .nr_segments = GIB(1) }, 1.30 },
@@ -824,7 +824,7 @@ static const struct goal goals[] = {
 	{ "80 % cold, 0.7", { .pattern = COLD, .use = 0.7, .nr_segments = GIB(1) }, 1.20 },
 	{ "80 % cold, 0.9", { .pattern = COLD, .use = 0.9, .nr_segments = GIB(1),
 		.laps = 5 } },
-	{ "runs, 0.7", { .pattern = RUNS, .use = 0.7, .nr_segments = GIB(1) }, 1.10 },
+	{ "runs, 0.7", { .pattern = RUNS, .use = 0.7, .nr_segments = GIB(1) }, 1.06 },
 	{ "runs, 0.9", { .pattern = RUNS, .use = 0.9, .nr_segments = GIB(1),
 		.laps = 5 } },
 	{ "exits, 0.7", { .pattern = EXITS, .use = 0.7, .nr_segments = GIB(1) }, 1.05 },
@@ -847,7 +847,7 @@ static const struct goal goals[] = {
 	{ "16 GiB, 90/10, 0.7", { .pattern = HOT, .use = 0.7, .nr_segments = GIB(16) },
 	  1.45, .is_long = true },
 	{ "16 GiB, runs, 0.7", { .pattern = RUNS, .use = 0.7, .nr_segments = GIB(16) },
-	  1.10, .is_long = true },
+	  1.055, .is_long = true },
 	{ "16 GiB, 31 % raw, 0.8", { .pattern = INCOMPRESSIBLE, .use = 0.8,
 				     .nr_segments = GIB(16) }, 1.45, 1.75, .is_long = true },
 	/*

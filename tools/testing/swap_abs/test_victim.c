@@ -399,6 +399,42 @@ static void test_old(void)
 	expect(!swap_victims_is_old(&victims, &all[0], 6000, 100));
 }
 
+/* Let parts of segments die, of one segment after the other, a part each time. */
+static void die_in_turns(unsigned int first, unsigned int nr, unsigned int rounds)
+{
+	unsigned int i, round;
+
+	for (i = first; i < first + nr; i++)
+		add(i, SWAP_VICTIM_PARTS * PART, 0);
+	for (round = 1; round <= rounds; round++)
+		for (i = first; i < first + nr; i++)
+			update(i, (SWAP_VICTIM_PARTS - round) * PART, 0);
+	for (i = first; i < first + nr; i++)
+		swap_victims_del(&victims, &all[i]);
+}
+
+/*
+ * The same two segments as in test_age(). What dies in the segments of a few
+ * processes makes age count for nothing; what dies everywhere makes it count
+ * again.
+ */
+static void test_runs(void)
+{
+	init();
+	add(0, 20 * PART, 1000);
+	add(1, 40 * PART, 0);
+	die_in_turns(2, 20, 30);
+	expect(choose(1010, MANY_FREE) == &all[1]);
+	expect(swap_victims_is_old(&victims, &all[1], 1010, 1000));
+	die_in_turns(2, SWAP_VICTIM_RECENT, 30);
+	expect(choose(1010, MANY_FREE) == &all[0]);
+	expect(!swap_victims_is_old(&victims, &all[1], 6000, 1000));
+	die_in_turns(2, 20, 3);
+	expect(choose(1010, MANY_FREE) == &all[1]);
+	expect(swap_victims_is_old(&victims, &all[1], 9000, 1000));
+	expect_consistent();
+}
+
 /* What is as dense as it can be is chosen again when a part of it has died. */
 static void test_dense(void)
 {
@@ -441,6 +477,7 @@ int main(int argc, char **argv)
 		{ test_skip, "what is to be skipped is not chosen until it changes" },
 		{ test_dense, "what can't be made denser is not chosen until a part dies" },
 		{ test_old, "older than most is what is older than the average" },
+		{ test_runs, "where data dies in runs, age does not count" },
 		{ test_cost, "a choice is O(1)" },
 		{ test_random, "random operations leave each segment where it belongs" },
 		{ test_collect_below, "collection begins early, but not too early" },

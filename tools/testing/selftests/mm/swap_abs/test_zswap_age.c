@@ -13,10 +13,13 @@
  * object with another compressor than it was made with.
  */
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tiers.h"
@@ -568,6 +571,36 @@ TEST_F_TIMEOUT(removed, both, SA_TIMEOUT)
 	expect_uncharged(_metadata, sa_cg_root(), before);
 	for (i = 0; i < 2; i++)
 		check_removed(_metadata, &a[i]);
+}
+
+/*
+ * Pages of a removed cgroup that another one has read and pushed out again, while
+ * a second process keeps their slots, are still found
+ */
+TEST_F_TIMEOUT(removed, shared, SA_TIMEOUT)
+{
+	size_t n = SA_MIB_PAGES;
+	struct sa_area a;
+	pid_t pid;
+
+	make_area_of(_metadata, self->cg, &a, n, 1);
+	ASSERT_TRUE(swap_out_area(&a));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		pause();
+		_exit(0);
+	}
+	EXPECT_TRUE(remove_cg(self->cg));
+	EXPECT_EQ(0, sa_area_check(&a));
+	EXPECT_TRUE(swap_out_area(&a));
+	EXPECT_LE((long long)n, sa_tier_num(NULL, "stats/load"));
+	demote_pages(_metadata, n);
+	EXPECT_EQ(n, count_moved(_metadata, &a));
+	EXPECT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_EQ(pid, waitpid(pid, NULL, 0));
+	EXPECT_EQ(0, sa_area_check(&a));
 }
 
 /*
