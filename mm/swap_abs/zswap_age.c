@@ -115,7 +115,7 @@ static struct shrinker *zswap_age_shrinker;
 static struct percpu_counter zswap_age_items, zswap_age_nodes;
 
 /* So many stale items are never swept away, because it would not pay. */
-#define ZSWAP_AGE_SLACK		4096
+#define ZSWAP_AGE_SLACK		4096L
 
 /* With so many items on a list, a walk does without those of the CPUs. */
 #define ZSWAP_AGE_FEW		1024
@@ -123,7 +123,10 @@ static struct percpu_counter zswap_age_items, zswap_age_nodes;
 static void zswap_age_sweep_fn(struct work_struct *work);
 static DECLARE_WORK(zswap_age_sweep_work, zswap_age_sweep_fn);
 
-/* Items that the last sweep has left, if it found few stale ones; or 0. */
+/*
+ * With so many items the next sweep begins, if the last one found few stale
+ * ones; or 0.
+ */
 static long zswap_age_swept;
 
 /*
@@ -324,7 +327,7 @@ static bool zswap_age_collect(struct mem_cgroup *memcg, int nid)
 	struct zswap_lruvec_state *list = zswap_age_list(memcg, nid);
 	struct mem_cgroup *owner;
 	struct zswap_age_cpu *cpu;
-	bool some = false;
+	bool some = false, dead;
 	int i;
 
 	if (!READ_ONCE(list->on_cpus))
@@ -350,6 +353,19 @@ static bool zswap_age_collect(struct mem_cgroup *memcg, int nid)
 			}
 		}
 		spin_unlock(&cpu->lock);
+	}
+
+	/*
+	 * If the cgroup has been removed meanwhile, what CPUs have is its
+	 * parent's, which has not got the hint that was reset above.
+	 */
+	spin_lock(&list->lock);
+	dead = list->dead;
+	spin_unlock(&list->lock);
+	if (unlikely(dead)) {
+		list = zswap_age_lock(&memcg, nid);
+		WRITE_ONCE(list->on_cpus, true);
+		spin_unlock(&list->lock);
 	}
 	return some;
 }
@@ -748,26 +764,38 @@ static bool zswap_age_sweep_next(struct mem_cgroup *memcg, int nid)
 	return true;
 }
 
+/* Tell whether more than half of the items are stale, roughly. */
+static bool zswap_age_is_stale(long items)
+{
+	return items >= ZSWAP_AGE_SLACK +
+			2 * percpu_counter_read(&swap_zswap_tier->used);
+}
+
 static void zswap_age_sweep_fn(struct work_struct *work)
 {
-	struct mem_cgroup *memcg = NULL;
+	struct mem_cgroup *memcg = mem_cgroup_iter(NULL, NULL, NULL);
 	long items;
 	int nid;
 
+	/* Without memcg there is one list on each node. */
 	do {
-		memcg = mem_cgroup_iter(NULL, memcg, NULL);
 		for_each_node_state(nid, N_MEMORY) {
 			zswap_age_collect(memcg, nid);
 			while (zswap_age_sweep_next(memcg, nid))
 				cond_resched();
 		}
+		memcg = mem_cgroup_iter(NULL, memcg, NULL);
 	} while (memcg);
 
-	/* Do not try again at once if that has not helped. */
-	items = percpu_counter_sum_positive(&zswap_age_items);
-	if (items <= 2 * percpu_counter_sum_positive(&swap_zswap_tier->used))
-		items = 0;
-	WRITE_ONCE(zswap_age_swept, items);
+	/*
+	 * If that has not helped, try again when there are a quarter more. Ask
+	 * as who queues this does, because with many CPUs the counts are inexact
+	 * by more than what a sweep is begun for.
+	 */
+	items = percpu_counter_read(&zswap_age_items);
+	WRITE_ONCE(zswap_age_swept,
+		   zswap_age_is_stale(items) ?
+			   items + max(items / 4, ZSWAP_AGE_SLACK) : 0);
 }
 
 /**
@@ -779,11 +807,9 @@ void zswap_age_sweep_if_stale(void)
 {
 	long items = percpu_counter_read(&zswap_age_items);
 
-	if (likely(items < ZSWAP_AGE_SLACK +
-			   2 * percpu_counter_read(&swap_zswap_tier->used)))
+	if (likely(!zswap_age_is_stale(items)))
 		return;
-	if (items < READ_ONCE(zswap_age_swept) + ZSWAP_AGE_SLACK &&
-	    READ_ONCE(zswap_age_swept))
+	if (items < READ_ONCE(zswap_age_swept))
 		return;
 	if (!work_pending(&zswap_age_sweep_work))
 		queue_work(system_dfl_wq, &zswap_age_sweep_work);

@@ -227,6 +227,7 @@ run "unit tests, gcc" "$OUT/test_pack"
 run "unit tests, clang" "$OUT/test_pack_clang"
 run "unit tests of the choice of segments" "$OUT/test_victim"
 run "random operations against a plain map" "$OUT/test_model" "$OPERATIONS" "$SEED"
+run "the order of zswap's objects" "$OUT/test_age" "$((OPERATIONS / 2))" "$SEED"
 
 # mutants <flags> <arguments> <file> <mutants> <object>...: change the file, link it
 # with the objects, and run that with the arguments
@@ -264,6 +265,8 @@ done
 mutants "$FLAGS" -x "$PACK" "$pack_mutants" "$OUT/test_pack.o" "$OUT/crc32c.o"
 mutants "$FLAGS" -x "$VICTIM" "$victim_mutants" "$OUT/test_victim.o" "$OUT/format.o" \
 	"$OUT/crc32c.o"
+
+run "mutants of the order of zswap's objects" ./age_mutants.sh
 
 mkdir -p "$OUT/objects"
 for source in test_model.c $MODEL "$PACK" "$VICTIM" $KERNEL; do

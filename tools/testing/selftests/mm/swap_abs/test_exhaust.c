@@ -1295,11 +1295,8 @@ FIXTURE_SETUP(forbidden)
 	ASSERT_EQ(0, sa_cg_write(self->cg, "cgroup.subtree_control", "+memory"));
 	ASSERT_EQ(0, sa_cg_make("forbidden/in", 0, self->in, sizeof(self->in)));
 	ASSERT_EQ(0, sa_swapon(sa_dev(0), 512 * SA_MIB_PAGES, -1));
-	if (variant->by_tier) {
-		ASSERT_EQ(0, sa_cg_limit_tier(self->in, sa_dev(0), "0"));
-	} else {
-		ASSERT_EQ(0, sa_cg_write(self->in, "memory.swap.max", "0"));
-	}
+	ASSERT_EQ(0, variant->by_tier ? sa_cg_limit_tier(self->in, sa_dev(0), "0") :
+					sa_cg_write(self->in, "memory.swap.max", "0"));
 }
 
 FIXTURE_TEARDOWN_PARENT(forbidden)
