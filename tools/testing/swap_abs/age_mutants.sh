@@ -84,10 +84,10 @@ a sweep unlinks the first|s/^			last->next = node->next;/			list->oldest = node-
 a sweep stays where it ended|/^	if (!node) {/,/^	}/s/list->swept = NULL;/;/
 a sweep leaks nodes|/^static bool zswap_age_sweep_next/,/^}/s/zswap_age_node_free(node);/;/
 push leaks nodes|/^static void zswap_age_push/,/^}/s/zswap_age_node_free(node);/;/
-a sweep too late|s/if (likely(items < ZSWAP_AGE_SLACK +/if (likely(items < 4 * ZSWAP_AGE_SLACK +/
-a sweep too early|s/if (likely(items < ZSWAP_AGE_SLACK +/if (likely(items < ZSWAP_AGE_SLACK \/ 2 +/
-a sweep in vain again|s/if (items < READ_ONCE(zswap_age_swept) + ZSWAP_AGE_SLACK &&/if (false \&\&/
-no sweep after one|s/^		items = 0;/		;/
+a sweep too late|s/return items >= ZSWAP_AGE_SLACK +/return items >= 2 * ZSWAP_AGE_SLACK +/
+a sweep too early|s/return items >= ZSWAP_AGE_SLACK +/return items >= ZSWAP_AGE_SLACK \/ 2 +/
+a sweep in vain again|s/if (items < READ_ONCE(zswap_age_swept))/if (false)/
+no sweep after one|s/ZSWAP_AGE_SLACK) : 0);/ZSWAP_AGE_SLACK) : 1L << 40);/
 no reference of a cgroup|s/^			obj_cgroup_get(objcg);/			;/
 a reference stays|/^		obj_cgroup_put(old);/d
 a cgroup fills the node of another|s/cpu->objcg != objcg || //
