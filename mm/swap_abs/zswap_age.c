@@ -29,7 +29,10 @@
  * A worker sweeps all lists once more than half of the items are stale, so that
  * there are no more than two items an object, besides ZSWAP_AGE_SLACK of them.
  * A sweep looks at each item once, and there are as many new or stale ones
- * before the next, so a store pays for two looks at most.
+ * before the next, so a store pays for two looks at most. Counts are read as
+ * they are, because to add up those of all CPUs would cost more than it is worth.
+ * With many CPUs they may be inexact by more than the slack. So after a sweep
+ * that has not helped there must be a quarter more items before the next.
  *
  * Invariant: while zswap has the object of a slot, and no store of it is under
  * way, an item with the tag of its word is on a list of its cgroup or of one
