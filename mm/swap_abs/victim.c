@@ -239,8 +239,9 @@ struct swap_victim *swap_victims_choose(struct swap_victims *victims, u32 now,
  * victim will live longer than those of a young one, and a segment with both
  * would be collected again for the sake of the young ones. At a use of 0.7,
  * with nine of ten stores to a tenth of the pages, two streams write 2 % less
- * than one does. Where data dies in runs, no survivor is old. Call this once for each victim, because it updates the average
- * age. @nr_segments is that of the device.
+ * than one does. Where data dies in runs, no survivor is old. Call this once
+ * for each victim, because it updates the average age. @nr_segments is that of
+ * the device.
  */
 bool swap_victims_is_old(struct swap_victims *victims,
 			 const struct swap_victim *victim, u32 now,

@@ -38,11 +38,11 @@ offline does not mark as dead|/list->dead = true;/d
 dead lists get nodes|s/if (likely(!list->dead))/if (true)/
 offline does not count|s/^			list->nr += nr;/;/
 offline forgets the end|/^			list->newest = newest;/d
-offline puts it in the place of all|s/^			if (list->newest)$/			if (false)/
+offline puts it in the place of all|/^void zswap_age_offline/,/^}/s/if (list->newest)$/if (false)/
 offline does not empty|/^		list->oldest = NULL;/d
 no bit after offline|s/zswap_age_set_bit(to, nid);/;/
 no bit|s/zswap_age_set_bit(memcg, nid);/;/
-visits stale ones|/nr_old && /,/continue/s/(!zswap_age_is_live(\(.*\)))$/(!zswap_age_is_live(\1) \&\& 0)/
+visits stale ones|/nr_old && /,/continue/s/_is_live(\(.*\)))$/_is_live(\1) \&\& 0)/
 sweeps keep what is stale|/^static void zswap_age_sweep_node/,/^}/s/(!zswap_age_is_live.*/(false)/
 any tag will do|s/^	       zswap_age_tag(\*word) == node->tag\[i\];/	       true;/
 any word will do|s/return swap_desc_tag(\*word) == SWAP_DESC_ZSWAP &&/return/
@@ -80,7 +80,7 @@ a walk does not count items|/^	percpu_counter_sub(&zswap_age_items, nr_old/d
 flushed items are not counted|/^	percpu_counter_add(&zswap_age_items, node->nr);/d
 nodes are not counted off|/^	percpu_counter_dec(&zswap_age_nodes);/d
 a sweep leaves the end|/^		if (list->newest == node)/,+1d
-a sweep unlinks the first|s/^			last->next = node->next;/			list->oldest = node->next;/
+a sweep unlinks the first|s/^\(.*\)last->next = node->next;/\1list->oldest = node->next;/
 a sweep stays where it ended|/^	if (!node) {/,/^	}/s/list->swept = NULL;/;/
 a sweep leaks nodes|/^static bool zswap_age_sweep_next/,/^}/s/zswap_age_node_free(node);/;/
 push leaks nodes|/^static void zswap_age_push/,/^}/s/zswap_age_node_free(node);/;/
@@ -96,7 +96,7 @@ room for too few|s/unlikely(room < nr);/room + 1 < nr;/
 prepare leaks|/^struct zswap_age_node \*zswap_age_prepare/,/^}/s/zswap_age_cancel(nodes);/;/
 cancel leaks all but one|s/while (unlikely(next)) {/while (false) {/
 cancel leaks a spare|s/^		zswap_age_node_free(nodes);/		;/
-an empty node has had its chance|/^		node->visited = false;$/{N;/cancel/s/node->visited = false;//}
+an empty node has had its chance|/node->visited = false;$/{N;/cancel/s/node->visited.*;//}
 add begins nothing|s/begun = true;/;/
 a dead CPU keeps its node|/^static int zswap_age_cpu_dead/,/^}/s/zswap_age_flush(cpu);/;/
 a dead CPU keeps its cgroup|/^static int zswap_age_cpu_dead/,/^}/s/cpu->objcg = NULL/objcg = NULL/
@@ -128,14 +128,16 @@ report()
 build()
 {
 	rm -f "$OUT/mutant/test_age"
-	make -s "$OUT/mutant/test_age" OUT="$OUT/mutant" AGE="$1" AGE_EXTRA=-w >"$OUT/mutant.log" 2>&1
+	make -s "$OUT/mutant/test_age" OUT="$OUT/mutant" AGE="$1" AGE_EXTRA=-w \
+		>"$OUT/mutant.log" 2>&1
 }
 
 # caught <name> <rc>: it must fail, and not because it took too long
 caught()
 {
 	why=$(grep -m1 -aE '^# (test|finish)[a-z_]*:[0-9]+: |FAILED|WARNING|ERROR: |runtime error' \
-		"$OUT/mutant.log" | sed 's/.*FAILED: //; s/^# //; s/^=*[0-9]*=*//; s/ on address.*//')
+		"$OUT/mutant.log" |
+		sed 's/.*FAILED: //; s/^# //; s/^=*[0-9]*=*//; s/ on address.*//')
 	case $2 in
 	0 | 124 | 126 | 127)
 		report 1 "mutant '$1' is noticed" "$OUT/mutant.log"
