@@ -110,12 +110,25 @@ static inline void spin_unlock(spinlock_t *lock)
 /* Each CPU has its copy so many bytes behind the variable, as in the kernel. */
 extern uintptr_t cpu_offset[CPUS];
 
-#define DEFINE_PER_CPU_ALIGNED(type, name)	type name
 #define per_cpu_ptr(p, cpu)	((typeof(p))((uintptr_t)(p) + cpu_offset[cpu]))
 #define raw_cpu_ptr(p)		per_cpu_ptr(p, this_cpu)
 #define this_cpu_xchg(v, new)	xchg(raw_cpu_ptr(&(v)), new)
 #define this_cpu_inc_return(v)	(++*raw_cpu_ptr(&(v)))
-#define for_each_possible_cpu(cpu)	for ((cpu) = 0; (cpu) < CPUS; (cpu)++)
+
+/* A loop over an int, or an unsigned int, from 0 on */
+struct each {
+	int *at, end;
+};
+
+static inline struct each each_begin(void *at, int end)
+{
+	*(int *)at = 0;
+	return (struct each){ at, end };
+}
+
+#define for_each_below(i, nr) \
+	for (struct each __each = each_begin(&(i), nr); *__each.at < __each.end; ++*__each.at)
+#define for_each_possible_cpu(cpu)	for_each_below(cpu, CPUS)
 
 /* As exact as those of the kernel: what a CPU has counted by itself is not read. */
 extern int percpu_counter_batch;
@@ -241,7 +254,7 @@ struct work_struct {
 struct zswap_age_node;
 
 struct zswap_lruvec_state {
-	spinlock_t lock;
+	spinlock_t lock;	/* protects all but @on_cpus */
 	bool dead;
 	bool on_cpus;
 	struct zswap_age_node *oldest;
@@ -288,7 +301,7 @@ void obj_cgroup_put(struct obj_cgroup *objcg);
 void set_shrinker_bit(struct mem_cgroup *memcg, int nid, int id);
 
 #define N_MEMORY			0
-#define for_each_node(nid)		for ((nid) = 0; (nid) < NR_NODES; (nid)++)
+#define for_each_node(nid)		for_each_below(nid, NR_NODES)
 #define for_each_node_state(nid, ...)	for_each_node(nid)
 #define NODE_DATA(nid)			(&all_nodes[nid])
 #define parent_mem_cgroup(memcg)	((memcg)->parent)

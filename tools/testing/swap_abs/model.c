@@ -203,10 +203,11 @@ static void write_out(struct swap_io_ctx *ctx, struct folio *folio)
 	}
 	did("folios refused", 1);
 	folio->dirty = true;
-	if (choose(2))
+	if (choose(2)) {
 		if (choose(2))
 			swap_desc_note_refused(folio);
 		swap_desc_refuse_folio(folio);
+	}
 	folio_unlock(folio);
 }
 
