@@ -360,7 +360,8 @@ static bool zswap_age_collect(struct mem_cgroup *memcg, int nid)
 
 	/*
 	 * If the cgroup has been removed meanwhile, what CPUs have is its
-	 * parent's, which has not got the hint that was reset above.
+	 * parent's, which may not have got the hint that was reset above. With
+	 * the lock, the removal comes after all of the above, or is seen here.
 	 */
 	spin_lock(&list->lock);
 	dead = list->dead;

@@ -1581,14 +1581,14 @@ static void test_twice(void)
 	expect(nr_reads == 490);
 }
 
-static void report(const char *name, bool ok, const char *why)
+static void report(const char *name, bool ok)
 {
 	static unsigned int n;
 
 	if (!name)
 		printf("1..%u\n", n);
 	else
-		printf("%s %u - %s%s\n", ok ? "ok" : "not ok", ++n, name, why);
+		printf("%s %u - %s\n", ok ? "ok" : "not ok", ++n, name);
 }
 
 static const struct {
@@ -1663,10 +1663,10 @@ int main(int argc, char **argv)
 	root_mem_cgroup = memcg_create(NULL);
 
 	test_init();
-	report("without memory at first", !failures, "");
+	report("without memory at first", !failures);
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		failed = run(cases[i].run);
-		report(cases[i].name, !failed, "");
+		report(cases[i].name, !failed);
 	}
 
 	rnd = mix64(test_seed) | 1;
@@ -1675,14 +1675,14 @@ int main(int argc, char **argv)
 	       steps, nr_nested, nr_visits, nr_strangers);
 	printf("# %lu lists walked to the end, %lu sweeps, at most %lu bytes an item\n",
 	       nr_drains, nr_sweeps, most_bytes_an_item);
-	report("random operations", true, "");
+	report("random operations", true);
 	if (steps >= 100000) {
 		expect(nr_nested > 1000 && nr_visits > 1000 && nr_drains > 100 && nr_sweeps > 10);
 		for (i = 0; i < 9; i++)
 			expect(nr_ops[i] > 1000);
-		report("each kind of thing happened", nr_sweeps > 10 && nr_nested > 1000, "");
+		report("each kind of thing happened", nr_sweeps > 10 && nr_nested > 1000);
 	}
 
-	report(NULL, true, "");
+	report(NULL, true);
 	return !!failures;
 }
